@@ -1,0 +1,80 @@
+package job
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Error is trouble that a customer may see: at POST as the 400 body (Code and
+// Message), later as the `error` sentence of an input, output or job. Message
+// names what was wrong and what would be right, and never holds a secret.
+type Error struct {
+	Code    string // an error_code of coconut-api section 6 or 12
+	Message string // a plain sentence
+	Cause   error  // for the log only; nil when there is no more to know
+}
+
+// Errorf makes an Error of code whose message is formatted.
+func Errorf(code, format string, args ...any) *Error {
+	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+}
+
+// Error returns the message, with the cause for the log.
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return e.Message + ": " + e.Cause.Error()
+	}
+	return e.Message
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// WithCause returns a copy of e that remembers err for the log.
+func (e *Error) WithCause(err error) *Error {
+	c := *e
+	c.Cause = err
+	return &c
+}
+
+// Message returns the sentence of err that a customer may see: that of the
+// *Error in its chain, or fallback.
+func Message(err error, fallback string) string {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Message
+	}
+	return fallback
+}
+
+// Permanent marks err as one that a retry cannot help.
+func Permanent(err error) error {
+	if err == nil {
+		return nil
+	}
+	return permanent{err}
+}
+
+// IsPermanent reports whether err or one that it wraps was marked so. An
+// *Error is permanent in itself: the customer was given the reason.
+func IsPermanent(err error) bool {
+	if _, ok := errors.AsType[permanent](err); ok {
+		return true
+	}
+	_, ok := errors.AsType[*Error](err)
+	return ok
+}
+
+type permanent struct{ error }
+
+func (p permanent) Unwrap() error { return p.error }
+
+var (
+	// ErrNotFound says that there is no such job, key or delivery, or none
+	// that the asker may see; the two are not told apart.
+	ErrNotFound = errors.New("not found")
+	// ErrLostRun says that another run of the job has begun, so that this one
+	// must stop and publish nothing.
+	ErrLostRun = errors.New("the job was taken over by another run")
+	// ErrCancelled says that a customer cancelled the job.
+	ErrCancelled = errors.New("cancelled")
+)

@@ -1,0 +1,250 @@
+package job
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"time"
+)
+
+// State is what has become of a job: all that GET, the metadata API and the
+// webhooks tell. It changes only by Apply.
+type State struct {
+	ID          string
+	CreatedAt   time.Time
+	CompletedAt time.Time // zero until the job is finished
+	Status      Status
+	Error       string // of the job as a whole: "cancelled"; "" otherwise
+	Input       InputState
+	Outputs     []OutputState // in the order of the request
+}
+
+// InputState is what has become of the input. Metadata is ffprobe's
+// {"streams": [...], "format": {...}}, nil until the probe.
+type InputState struct {
+	Status   Status
+	Error    string
+	Metadata json.RawMessage
+}
+
+// OutputState is what has become of one output.
+type OutputState struct {
+	Key      string
+	Type     OutputType
+	Format   string
+	Stage    Stage
+	Progress float64 // 0..1, of this output while it runs
+	Result   Result  // when Stage is Done
+	Error    string  // when Stage is Failed
+}
+
+// Result is what a finished output leaves: URL for video, URLs for images,
+// Streams for httpstream. Metadata is {"streams", "format"} for video, nil for
+// images, and {"hls": {...}, "dash": {...}} for httpstream.
+type Result struct {
+	URL      string          `json:"url,omitempty"`
+	URLs     []string        `json:"urls,omitempty"`
+	Streams  []StreamURL     `json:"streams,omitempty"`
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+}
+
+// StreamURL is the address of one playlist or manifest; Format is hls, dash
+// or hlsfmp4.
+type StreamURL struct {
+	Format string `json:"format"`
+	URL    string `json:"url"`
+}
+
+// New returns the state of a job that was just accepted.
+func New(id string, at time.Time, outputs []OutputRequest) State {
+	s := State{ID: id, CreatedAt: at, Status: JobStarting, Input: InputState{Status: InputStarting}}
+	for _, o := range outputs {
+		s.Outputs = append(s.Outputs, OutputState{Key: o.Key, Type: o.Type, Format: o.Format, Stage: Waiting})
+	}
+	return s
+}
+
+// Finished reports whether the job has ended.
+func (s *State) Finished() bool { return s.Status == JobCompleted || s.Status == JobFailed }
+
+// Output returns the output with key, or nil.
+func (s *State) Output(key string) *OutputState {
+	for i := range s.Outputs {
+		if s.Outputs[i].Key == key {
+			return &s.Outputs[i]
+		}
+	}
+	return nil
+}
+
+// EventProgress is the progress that output events carry, in percent:
+// floor(100 x finished / (outputs + 1)), section 3.4; 100 when all has ended.
+func (s *State) EventProgress() int {
+	if s.Finished() {
+		return 100
+	}
+	done := 0
+	for _, o := range s.Outputs {
+		if o.Stage.Final() {
+			done++
+		}
+	}
+	return 100 * done / (len(s.Outputs) + 1)
+}
+
+// LiveProgress is the progress that GET tells, in percent: as EventProgress,
+// with running outputs counted by what is done of them.
+func (s *State) LiveProgress() int {
+	if s.Finished() {
+		return 100
+	}
+	sum := 0.0
+	for _, o := range s.Outputs {
+		if o.Stage.Final() {
+			sum++
+		} else {
+			sum += math.Min(math.Max(o.Progress, 0), 1)
+		}
+	}
+	return int(100 * sum / float64(len(s.Outputs)+1))
+}
+
+// EventKind names a fact about a job. Those of section 3.4 are sent to
+// webhooks; the others are internal and shown by GET /v2/jobs/:id/events.
+type EventKind string
+
+// The kinds of event.
+const (
+	JobStartedEvent       EventKind = "job.started"       // a worker took the job
+	InputProbedEvent      EventKind = "input.probed"      // Metadata is known
+	InputTransferredEvent EventKind = "input.transferred" // sent
+	InputFailedEvent      EventKind = "input.failed"      // ends the job
+	OutputStageEvent      EventKind = "output.stage"      // Stage
+	OutputCompletedEvent  EventKind = "output.completed"  // sent; Result
+	OutputFailedEvent     EventKind = "output.failed"     // sent; Error
+	OutputSkippedEvent    EventKind = "output.skipped"
+	JobCancelledEvent     EventKind = "job.cancelled" // ends the job
+	JobCompletedEvent     EventKind = "job.completed" // sent; only derived by Apply
+	JobFailedEvent        EventKind = "job.failed"    // sent; only derived by Apply
+)
+
+// Event is one fact. Only the members that its Kind names are set.
+type Event struct {
+	Kind     EventKind
+	At       time.Time
+	Output   string          // key, for output events
+	Stage    Stage           // output.stage
+	Error    string          // *.failed
+	Metadata json.RawMessage // input.probed
+	Result   Result          // output.completed
+}
+
+// Apply changes s by e and returns the events that took place: e itself and
+// what follows from it (job.completed or job.failed when the last output has
+// ended). A repeat, or a fact that comes too late to matter, changes nothing
+// and returns nil, so a retried step never notifies twice. An event that names
+// an unknown output, or is not for callers to send, is an error.
+func (s *State) Apply(e Event) ([]Event, error) {
+	if s.Finished() {
+		return nil, nil
+	}
+	changed, err := s.change(e)
+	if err != nil || !changed {
+		return nil, err
+	}
+	happened := []Event{e}
+	if end, ok := s.end(e); ok {
+		s.Status, s.CompletedAt = Status(end), e.At
+		happened = append(happened, Event{Kind: end, At: e.At, Error: s.Error})
+	}
+	return happened, nil
+}
+
+func (s *State) change(e Event) (bool, error) {
+	switch e.Kind {
+	case JobStartedEvent:
+		if s.Status != JobStarting {
+			return false, nil
+		}
+		s.Status, s.Input.Status = JobProcessing, InputTransferring
+		return true, nil
+	case InputProbedEvent:
+		if s.Input.Metadata != nil {
+			return false, nil
+		}
+		s.Input.Metadata = e.Metadata
+		return true, nil
+	case InputTransferredEvent:
+		if s.Input.Status == InputTransferred {
+			return false, nil
+		}
+		s.Input.Status = InputTransferred
+		return true, nil
+	case InputFailedEvent:
+		s.Input.Status, s.Input.Error = InputFailed, e.Error
+		s.abort()
+		return true, nil
+	case JobCancelledEvent:
+		s.Error = "cancelled"
+		s.abort()
+		return true, nil
+	case OutputStageEvent, OutputCompletedEvent, OutputFailedEvent, OutputSkippedEvent:
+		return s.changeOutput(e)
+	default:
+		return false, fmt.Errorf("apply event %q: not an event that is recorded directly", e.Kind)
+	}
+}
+
+func (s *State) changeOutput(e Event) (bool, error) {
+	o := s.Output(e.Output)
+	if o == nil {
+		return false, fmt.Errorf("apply event %q: the job has no output %q", e.Kind, e.Output)
+	}
+	if o.Stage.Final() {
+		return false, nil
+	}
+	switch e.Kind {
+	case OutputStageEvent:
+		if e.Stage.Final() {
+			return false, fmt.Errorf("apply event %q: stage %q is final and has its own event", e.Kind, e.Stage)
+		}
+		if o.Stage == e.Stage {
+			return false, nil
+		}
+		o.Stage = e.Stage
+	case OutputCompletedEvent:
+		o.Stage, o.Progress, o.Result = Done, 1, e.Result
+	case OutputFailedEvent:
+		o.Stage, o.Error = Failed, e.Error
+	case OutputSkippedEvent:
+		o.Stage = Skipped
+	}
+	return true, nil
+}
+
+// abort ends what has not ended.
+func (s *State) abort() {
+	for i := range s.Outputs {
+		if !s.Outputs[i].Stage.Final() {
+			s.Outputs[i].Stage = Aborted
+		}
+	}
+}
+
+// end says how the job ends, if it does: failed when the input failed, it was
+// cancelled, or any output failed; skipped outputs do not fail it.
+func (s *State) end(e Event) (EventKind, bool) {
+	if e.Kind == InputFailedEvent || e.Kind == JobCancelledEvent {
+		return JobFailedEvent, true
+	}
+	kind := JobCompletedEvent
+	for _, o := range s.Outputs {
+		if !o.Stage.Final() {
+			return "", false
+		}
+		if o.Stage == Failed || o.Stage == Aborted {
+			kind = JobFailedEvent
+		}
+	}
+	return kind, true
+}

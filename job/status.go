@@ -1,0 +1,56 @@
+package job
+
+// Status of a job, an input or an output, in Coconut's words (section 2.2).
+type Status string
+
+// The statuses of jobs and inputs.
+const (
+	JobStarting   Status = "job.starting"
+	JobProcessing Status = "job.processing"
+	JobCompleted  Status = "job.completed"
+	JobFailed     Status = "job.failed"
+
+	InputStarting     Status = "input.starting"
+	InputTransferring Status = "input.transferring"
+	InputTransferred  Status = "input.transferred"
+	InputFailed       Status = "input.failed"
+)
+
+// Stage is where an output stands, whatever its type; Status spells it in the
+// words of the type.
+type Stage string
+
+// The stages. The last four are final.
+const (
+	Waiting   Stage = "waiting"
+	Queued    Stage = "queued"
+	Encoding  Stage = "encoding"
+	Packaging Stage = "packaging" // for video and images the same word as Encoding
+	Done      Stage = "done"
+	Failed    Stage = "failed"
+	Skipped   Stage = "skipped"
+	Aborted   Stage = "aborted"
+)
+
+// Final reports whether an output in stage s will change no more.
+func (s Stage) Final() bool {
+	return s == Done || s == Failed || s == Skipped || s == Aborted
+}
+
+// Status spells stage s for an output of type t: success is video.encoded,
+// image.created or httpstream.packaged.
+func (t OutputType) Status(s Stage) Status {
+	words := map[Stage]string{}
+	switch t {
+	case TypeImage:
+		words = map[Stage]string{Encoding: "processing", Packaging: "processing", Done: "created"}
+	case TypeStream:
+		words = map[Stage]string{Queued: "variants.queued", Encoding: "variants.encoding", Done: "packaged"}
+	default:
+		words = map[Stage]string{Packaging: "encoding", Done: "encoded"}
+	}
+	if w, ok := words[s]; ok {
+		return Status(string(t) + "." + w)
+	}
+	return Status(string(t) + "." + string(s))
+}

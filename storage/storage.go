@@ -1,0 +1,49 @@
+// Package storage moves bytes: results into a Bucket, inputs out of a Source.
+// Each protocol has a folder of its own; this package holds what they share,
+// the table of named services and the opener.
+package storage
+
+import (
+	"context"
+	"io"
+)
+
+// Bucket is a place for results. Implementations retry what is worth retrying
+// (5xx, 429, broken connections) with backoff and return a *job.Error, naming
+// bucket and the service's error code, for what is not.
+type Bucket interface {
+	// Check reports early whether a Put can work at all: wrong credentials,
+	// missing bucket. It writes nothing.
+	Check(ctx context.Context) error
+	// Put stores body under key, replacing what was there. It either stores the
+	// whole object or nothing that a reader could take for it.
+	Put(ctx context.Context, key string, body Body, opts PutOptions) error
+	// URL is the public address of key, without any credential.
+	URL(key string) string
+}
+
+// Body is a file to be stored; it may be read several times and from the
+// middle.
+type Body interface {
+	io.ReaderAt
+	Size() int64
+}
+
+// PutOptions are the headers of an object.
+type PutOptions struct {
+	ContentType string
+	// Form are the fields that an HTTP upload sends beside the file
+	// (section 3.3: job_id, encoded_video_id, video_id); others ignore them.
+	Form map[string]string
+}
+
+// Source is an input that can be read from any place.
+type Source interface {
+	// Size in bytes, -1 when the server does not say.
+	Size() int64
+	// Open reads from offset to the end. A source whose server knows no ranges
+	// serves offsets other than 0 by reading and discarding.
+	Open(ctx context.Context, offset int64) (io.ReadCloser, error)
+	// Ranges reports whether Open at an offset is cheap.
+	Ranges() bool
+}

@@ -1,0 +1,104 @@
+// Package transcode is the planner. Plan turns decoded outputs and what is
+// known of the source into steps, which are data: each is one run of ffmpeg
+// with its arguments, what it needs and what it makes. It is pure; nothing
+// here starts a process or touches a file.
+//
+// The source is decoded once for all video renditions with the same time
+// window, scaled in a cascade, and each distinct rendition and each distinct
+// audio setting is encoded once into an intermediate file, which is then muxed
+// by stream copy into every output that shares it.
+package transcode
+
+import (
+	"time"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/stream"
+)
+
+// SourceName is the name of the fetched input in the scratch folder, by which
+// the arguments of steps refer to it. All file names in a plan are relative to
+// that folder, and every step runs in it.
+const SourceName = "source"
+
+// Options are what the planner needs to know of the server.
+type Options struct {
+	FFmpegMajor    int               // 5 or 7: flags that differ
+	Presets        map[string]string // by encoder name (libx264: "fast", ...); missing: the default of section 12
+	SegmentSeconds float64           // httpstream target; 0: 6
+	// Isolate plans every output on its own, sharing nothing. Used after a
+	// shared step failed, so that one bad output does not kill the others.
+	Isolate bool
+	// Encoders tells whether ffmpeg has an encoder; nil: all.
+	Encoders func(name string) bool
+}
+
+// Plan is what is to be done for a job.
+type Plan struct {
+	Fetches []Fetch  // small files to bring beside the source, such as watermarks
+	Steps   []Step   // in an order that satisfies Needs
+	Results []Result // one per output given to New, in that order
+}
+
+// Fetch is a file to bring into the scratch folder before the steps run.
+type Fetch struct {
+	Name string
+	URL  job.Secret
+}
+
+// StepKind says what a step is for.
+type StepKind string
+
+// The kinds of step.
+const (
+	StepEncode  StepKind = "encode"  // decode once, all video renditions and in-graph stills of a time window
+	StepPass1   StepKind = "pass1"   // first pass of two-pass renditions
+	StepAudio   StepKind = "audio"   // encode or extract one audio setting
+	StepMux     StepKind = "mux"     // copy intermediates into a final file
+	StepSegment StepKind = "segment" // copy intermediates into segments
+	StepStills  StepKind = "stills"  // pictures by seeking
+)
+
+// Step is one run of ffmpeg.
+type Step struct {
+	ID    string // unique in the plan, stable for the same input: "encode-1"
+	Kind  StepKind
+	Args  []string // after the runner's own global flags; no program name
+	Needs []string // IDs of steps that must be done before
+	Dirs  []string // folders to make before it runs
+	Files []string // files it makes; for patterns and segments the pattern
+	// Outputs are the indices of the outputs that fail when this step fails.
+	Outputs []int
+	// Duration is the length of the time line it runs over, for progress; 0
+	// when unknown.
+	Duration time.Duration
+	// Cost is its share of the work, in arbitrary units (pixels encoded), for
+	// progress over the plan.
+	Cost float64
+	// Encodes counts the encoders it runs, for metrics and tests.
+	VideoEncodes, AudioEncodes int
+}
+
+// Result says what becomes of one output: either Err, or Files (video, image)
+// or Packages (httpstream).
+type Result struct {
+	Err      *job.Error
+	Files    []File
+	Packages []stream.Package
+}
+
+// File is a finished file to verify and publish.
+type File struct {
+	Name        string // in the scratch folder; may hold a printf number pattern with Count > 0
+	Path        string // published path (joined with storage.path by the worker); same pattern
+	Count       int    // pictures expected for a pattern, numbered from 1; 0: a single file. At least one must exist
+	ContentType string
+	Expect      Expect
+}
+
+// Expect is what a file must show when it is probed before it is published.
+type Expect struct {
+	Duration      float64 // seconds, within half a second or 2 %; 0: not checked
+	Video, Audio  bool    // streams that must be there
+	Width, Height int     // 0: not checked
+}
