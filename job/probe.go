@@ -1,0 +1,194 @@
+package job
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// MaxStreams bounds the streams that an input may hold. Real recordings with
+// every language and caption stay far below it.
+const MaxStreams = 200
+
+// The plausible limits of a frame rate. ffprobe shows the time base (1000,
+// 90000, ...) as rate when it knows nothing better.
+const maxFPS = 999
+
+// ParseMedia reads what `ffprobe -print_format json -show_streams -show_format`
+// wrote. It takes what it can use: numbers may be strings, members may be
+// missing or nonsense, and a stream that nothing can be decoded from (unknown
+// codec, no size, no channels) is left out of the lists, though not of Raw.
+// The error is an *Error when the input is at fault.
+func ParseMedia(raw []byte) (Media, error) {
+	var compact bytes.Buffer
+	if err := json.Compact(&compact, raw); err != nil {
+		return Media{}, fmt.Errorf("parse ffprobe output: %w", err)
+	}
+	var doc struct {
+		Streams []probeStream `json:"streams"`
+		Format  probeFormat   `json:"format"`
+	}
+	if err := json.Unmarshal(raw, &doc); err != nil {
+		return Media{}, fmt.Errorf("parse ffprobe output: %w", err)
+	}
+	if n := len(doc.Streams); n > MaxStreams {
+		return Media{}, Errorf("input_not_valid", "The input holds %d streams; at most %d are accepted.", n, MaxStreams)
+	}
+	m := Media{
+		Raw:        compact.Bytes(),
+		FormatName: string(doc.Format.Name),
+		Size:       doc.Format.Size.int(),
+		BitRate:    doc.Format.BitRate.int(),
+		Tags:       doc.Format.Tags.strings(),
+	}
+	longest, earliest := 0.0, math.Inf(1)
+	for _, s := range doc.Streams {
+		longest = max(longest, s.duration())
+		if start, ok := s.StartTime.value(); ok {
+			earliest = min(earliest, start)
+		}
+		switch s.Type {
+		case "video":
+			if v, ok := s.video(); ok {
+				m.Video = append(m.Video, v)
+			}
+		case "audio":
+			if a, ok := s.audio(); ok {
+				m.Audio = append(m.Audio, a)
+			}
+		case "subtitle":
+			m.Subtitles = append(m.Subtitles, s.subtitle())
+		}
+	}
+	m.Duration = doc.Format.Duration.positive()
+	if m.Duration == 0 {
+		m.Duration = longest
+	}
+	if isImage(m.FormatName) {
+		// ffprobe gives a picture the length of one frame at 25 fps.
+		m.Duration = 0
+	}
+	if start, ok := doc.Format.StartTime.value(); ok {
+		m.StartTime = start
+	} else if !math.IsInf(earliest, 0) {
+		m.StartTime = earliest
+	}
+	return m, nil
+}
+
+// isImage reports whether a demuxer reads single pictures: image2, png_pipe,
+// jpeg_pipe and their like, and mjpeg, which is what a JPEG without a telling
+// name may be taken for.
+func isImage(formatName string) bool {
+	return formatName == "image2" || formatName == "mjpeg" || strings.HasSuffix(formatName, "_pipe")
+}
+
+// SetFilename replaces format.filename in Raw, where ffprobe puts the path of
+// a scratch file that is no client's business. All else stays byte for byte;
+// without such a member nothing changes.
+func (m *Media) SetFilename(name string) {
+	from, to, ok := filenameSpan(m.Raw)
+	if !ok {
+		return
+	}
+	var b bytes.Buffer
+	b.Write(m.Raw[:from])
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(name); err != nil {
+		return // a string always encodes
+	}
+	b.Truncate(b.Len() - 1) // the encoder's newline
+	b.Write(m.Raw[to:])
+	m.Raw = b.Bytes()
+}
+
+// filenameSpan finds the value of format.filename by its place in raw.
+func filenameSpan(raw []byte) (from, to int64, ok bool) {
+	format, at, ok := member(raw, "format")
+	if !ok {
+		return 0, 0, false
+	}
+	value, inner, ok := member(format, "filename")
+	if !ok {
+		return 0, 0, false
+	}
+	from = at + inner
+	return from, from + int64(len(value)), true
+}
+
+// member finds the value of key in the object raw, and where it begins.
+func member(raw []byte, key string) (value json.RawMessage, at int64, ok bool) {
+	d := json.NewDecoder(bytes.NewReader(raw))
+	if t, err := d.Token(); err != nil || t != json.Delim('{') {
+		return nil, 0, false
+	}
+	for d.More() {
+		k, err := d.Token()
+		if err != nil {
+			return nil, 0, false
+		}
+		var v json.RawMessage
+		if err := d.Decode(&v); err != nil {
+			return nil, 0, false
+		}
+		if k == key {
+			return v, d.InputOffset() - int64(len(v)), true
+		}
+	}
+	return nil, 0, false
+}
+
+func (s probeStream) video() (VideoStream, bool) {
+	if s.Disposition.has("attached_pic") || !s.known() {
+		return VideoStream{}, false
+	}
+	v := VideoStream{
+		Index: int(s.Index.int()), Codec: string(s.Codec), Profile: string(s.Profile),
+		Level: int(s.Level.int()), CodecTag: string(s.Tag),
+		Width: side(s.Width), Height: side(s.Height),
+		SAR: s.SAR.ratio(), Rotation: s.rotation(),
+		PixFmt: string(s.PixFmt), BitDepth: bitDepth(string(s.PixFmt), s.RawBits.int()),
+		FieldOrder: string(s.FieldOrder), FPS: s.fps(), BaseFPS: plausibleFPS(s.BaseFPS.ratio()),
+		BitRate: s.BitRate.int(), Duration: s.duration(), StartTime: s.start(), Frames: s.Frames.int(),
+		ColorSpace: s.ColorSpace.known(), ColorTransfer: s.ColorTransfer.known(),
+		ColorPrimaries: s.ColorPrimaries.known(), ColorRange: s.ColorRange.known(),
+		Default: s.Disposition.has("default"),
+	}
+	if v.FieldOrder == "unknown" {
+		v.FieldOrder = ""
+	}
+	if v.SAR.Num == 0 || v.SAR.Den == 0 {
+		v.SAR = format.Rational{Num: 1, Den: 1}
+	}
+	return v, v.Width > 0 && v.Height > 0
+}
+
+func (s probeStream) audio() (AudioStream, bool) {
+	a := AudioStream{
+		Index: int(s.Index.int()), Codec: string(s.Codec), Profile: string(s.Profile),
+		SampleRate: side(s.SampleRate), Channels: side(s.Channels), ChannelLayout: s.ChannelLayout.known(),
+		BitRate: s.BitRate.int(), Duration: s.duration(), StartTime: s.start(),
+		Language: s.language(), Title: s.Tags.get("title"), Default: s.Disposition.has("default"),
+	}
+	return a, s.known() && a.SampleRate > 0 && a.Channels > 0
+}
+
+func (s probeStream) subtitle() SubtitleStream {
+	return SubtitleStream{
+		Index: int(s.Index.int()), Codec: string(s.Codec), Text: slices.Contains(textSubtitles, string(s.Codec)),
+		Language: s.language(), Title: s.Tags.get("title"),
+		Forced: s.Disposition.has("forced"), Default: s.Disposition.has("default"),
+	}
+}
+
+// textSubtitles are the codecs that ffmpeg decodes to text, so to WebVTT.
+var textSubtitles = []string{
+	"ass", "eia_608", "jacosub", "microdvd", "mov_text", "mpl2", "pjs", "realtext", "sami", "srt", "ssa", "stl",
+	"subrip", "subviewer", "subviewer1", "text", "vplayer", "webvtt",
+}
