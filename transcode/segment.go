@@ -3,13 +3,9 @@ package transcode
 import (
 	"path"
 	"strconv"
-)
 
-// TSOrigin is the timestamp, in seconds, that MPEG-TS segments give to the
-// start of the time line. It is the same in every variant, so that players can
-// switch between muxed and audio-only ones, and what comes before it (the AAC
-// encoder's priming, the decode times of reordered frames) stays positive.
-const TSOrigin = 10
+	"github.com/copra-video/copra/transcode/stream"
+)
 
 // tsMuxDelay is how far the clock reference runs ahead of decoding, in
 // seconds, so that a frame has arrived before it is due. The muxer adds it
@@ -26,34 +22,46 @@ const tsMuxDelay = 0.5
 // stream.Build measures the segments itself.
 func segmentTSArgs(video, audio, dir string, seconds float64) []string {
 	args := segmentInputs(video, audio)
-	args = append(args,
-		"-output_ts_offset", decimal(TSOrigin-2*tsMuxDelay),
+	return append(args,
+		"-output_ts_offset", decimal(stream.TSOrigin-2*tsMuxDelay),
 		"-muxdelay", decimal(tsMuxDelay), "-muxpreload", "0",
-		"-f", "hls", "-hls_segment_type", "mpegts")
-	return append(args, segmentCommon(dir, "segment-%05d.ts", seconds)...)
+		"-f", "hls", "-hls_segment_type", "mpegts",
+		"-hls_time", decimal(seconds),
+		"-hls_list_size", "0", "-start_number", "1",
+		"-hls_segment_filename", path.Join(dir, "segment-%05d.ts"),
+		path.Join(dir, "cut.m3u8"))
 }
 
 // segmentCMAFArgs cuts one track into dir/init.mp4 and dir/segment-%05d.m4s
 // from 1, by stream copy. The track starts at zero, except for the priming of
 // an audio encoder before it, which becomes an edit list in init.mp4; the decode
 // times of the segments (tfdt) count from zero without a hole.
+//
+// It is the dash muxer and not the hls one, which cannot start a fragment
+// (moof) at each keyframe; an I-frame playlist needs one there. The manifest
+// that it insists on writing, dir/cut.mpd, is not published.
 func segmentCMAFArgs(track, dir string, seconds float64, video bool) []string {
-	var args []string
 	// negative_cts_offsets lets both decode and presentation times of
 	// reordered video start at zero, with no edit list that players ignore.
 	// The index (sidx) is of no use in segments that playlists describe.
 	flags := "movflags=+negative_cts_offsets+skip_sidx"
+	var args []string
 	if video {
 		args = segmentInputs(track, "")
+		flags += "+frag_keyframe"
 	} else {
 		args = segmentInputs("", track)
 	}
-	args = append(args,
-		"-f", "hls", "-hls_segment_type", "fmp4",
-		// Not -hls_ts_options, which ffmpeg 7 no longer has.
-		"-hls_segment_options", flags,
-		"-hls_fmp4_init_filename", "init.mp4")
-	return append(args, segmentCommon(dir, "segment-%05d.m4s", seconds)...)
+	return append(args,
+		"-f", "dash", "-dash_segment_type", "mp4",
+		"-seg_duration", decimal(seconds),
+		// With a timeline the muxer counts each segment from the one before,
+		// and audio drifts off the grid; without, from the start.
+		"-use_template", "1", "-use_timeline", "0",
+		"-format_options", flags,
+		"-init_seg_name", "init.mp4",
+		"-media_seg_name", "segment-$Number%05d$.m4s",
+		path.Join(dir, "cut.mpd"))
 }
 
 // segmentInputs reads the intermediates and copies one track of each.
@@ -74,16 +82,6 @@ func segmentInputs(video, audio string) []string {
 		// The muxer would move each track by its own encoder delay, and audio
 		// and video would be apart by the difference.
 		"-avoid_negative_ts", "disabled")
-}
-
-// segmentCommon are the arguments of the hls muxer that both layouts share.
-func segmentCommon(dir, pattern string, seconds float64) []string {
-	return []string{
-		"-hls_time", decimal(seconds),
-		"-hls_list_size", "0", "-start_number", "1",
-		"-hls_segment_filename", path.Join(dir, pattern),
-		path.Join(dir, "cut.m3u8"),
-	}
 }
 
 // decimal prints a number of seconds without an exponent.

@@ -33,6 +33,12 @@ type Package struct {
 	Duration float64
 }
 
+// TSOrigin is the timestamp, in seconds, that MPEG-TS segments give to the
+// start of the time line. It is the same in every variant, so that players can
+// switch between muxed and audio-only ones, and what comes before it (the AAC
+// encoder's priming, the decode times of reordered frames) stays positive.
+const TSOrigin = 10
+
 // TrackType is what a track carries.
 type TrackType string
 
@@ -56,6 +62,38 @@ type Track struct {
 	Language  string
 	Name      string // shown to viewers
 	Default   bool
+	// Group is the audio group of an Audio track in CMAF; "": "audio". Tracks
+	// of one group differ in language or role, not in quality.
+	Group string
+	// Audio is the group that a Video track plays with; "": the first one.
+	Audio string
+	// NoVariant keeps an Audio track in CMAF from being listed as a variant of
+	// its own, without video.
+	NoVariant bool
 	KeyURI    string // AES-128: the address players fetch the key from; "": clear
 	Key       []byte // AES-128: 16 bytes; needed to measure encrypted segments
+}
+
+// File is one file to publish. Either Source or Data is set.
+type File struct {
+	Path        string // relative to Package.Path, slashes, unescaped
+	Source      string // name in the scratch folder
+	Data        []byte
+	ContentType string
+}
+
+// Summary is what was measured of a track.
+type Summary struct {
+	ID               string
+	Type             TrackType
+	Codecs           string // as in CODECS: "avc1.64001f,mp4a.40.2"
+	Bandwidth        int    // bit/s, measured peak, of this track alone
+	AverageBandwidth int    // bit/s, measured
+	Width, Height    int    // as displayed, sample aspect ratio applied; 0: audio
+	FrameRate        float64
+	Segments         int
+	Frames           int     // pictures; for audio, access units
+	Duration         float64 // seconds
+	Size             int64   // bytes, of segments and init
+	Playlist         string  // media playlist, relative to Package.Path; "": none
 }
