@@ -1,0 +1,137 @@
+package pgserver
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"syscall"
+)
+
+// identity is the user that PostgreSQL runs as, which never is root: it
+// refuses that. There are three ways.
+//
+//   - We are not root: as ourselves.
+//   - We are root and another user can reach the folder: as `postgres`, or
+//     `nobody` where that user is missing; the data belong to it.
+//   - We are root and the folder lies below one that is closed to others, such
+//     as /root: in a user namespace that shows root under another number, so
+//     that the data stay root's.
+type identity struct {
+	uid, gid  int // of the files
+	namespace bool
+	shownAs   int // in the namespace
+}
+
+// chooseIdentity keeps to what the data in place belong to.
+func chooseIdentity(dir, data string) (identity, error) {
+	if uid := os.Geteuid(); uid != 0 {
+		if _, err := user.LookupId(strconv.Itoa(uid)); err != nil {
+			return identity{}, fmt.Errorf("run PostgreSQL as user id %d: the id has no line in /etc/passwd, which PostgreSQL needs. "+
+				"Add one, or set COPRA_DATABASE_URL to use another server: %w", uid, err)
+		}
+		return identity{uid: uid, gid: os.Getegid()}, nil
+	}
+	id, err := unprivileged()
+	if err != nil {
+		return identity{}, err
+	}
+	if info, err := os.Stat(data); err == nil {
+		st := info.Sys().(*syscall.Stat_t)
+		if st.Uid == 0 {
+			return id.inNamespace(), nil
+		}
+		id.uid, id.gid = int(st.Uid), int(st.Gid)
+		if closed := closedTo(dir, id); closed != "" {
+			return identity{}, fmt.Errorf("run PostgreSQL as user id %d, to whom the data in %s belong: the user cannot enter %s. "+
+				"Allow it with chmod o+x %s, or move the data folder", id.uid, data, closed, closed)
+		}
+		return id, nil
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return identity{}, fmt.Errorf("look at the database folder: %w", err)
+	}
+	if closedTo(dir, id) != "" {
+		return id.inNamespace(), nil
+	}
+	return id, nil
+}
+
+func unprivileged() (identity, error) {
+	for _, name := range []string{"postgres", "nobody"} {
+		u, err := user.Lookup(name)
+		if err != nil {
+			continue
+		}
+		uid, err1 := strconv.Atoi(u.Uid)
+		gid, err2 := strconv.Atoi(u.Gid)
+		if err1 == nil && err2 == nil && uid != 0 {
+			return identity{uid: uid, gid: gid}, nil
+		}
+	}
+	return identity{}, errors.New("run PostgreSQL: it refuses to run as root, and neither of the users postgres and nobody exists. " +
+		"Run copra as another user, or set COPRA_DATABASE_URL to use another server")
+}
+
+func (id identity) inNamespace() identity {
+	return identity{uid: 0, gid: 0, namespace: true, shownAs: id.uid}
+}
+
+// closedTo returns the folder on the way to dir that id may not pass, or "".
+func closedTo(dir string, id identity) string {
+	for p := dir; ; p = filepath.Dir(p) {
+		info, err := os.Stat(p)
+		if err != nil {
+			return p
+		}
+		st := info.Sys().(*syscall.Stat_t)
+		mode := info.Mode().Perm()
+		pass := mode&0o001 != 0
+		switch {
+		case int(st.Uid) == id.uid:
+			pass = mode&0o100 != 0
+		case int(st.Gid) == id.gid:
+			pass = mode&0o010 != 0
+		}
+		if !pass {
+			return p
+		}
+		if p == filepath.Dir(p) {
+			return ""
+		}
+	}
+}
+
+// give makes path belong to id.
+func (id identity) give(path string) error {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	if err := os.Chown(path, id.uid, id.gid); err != nil {
+		return fmt.Errorf("give %s to the user of PostgreSQL: %w", path, err)
+	}
+	return nil
+}
+
+// command prepares name to run as id. It ends with its parent: the kernel
+// sends SIGINT, PostgreSQL's order for a fast and clean end. Its own process
+// group keeps a Ctrl-C in the terminal from reaching it before we have stopped
+// what uses it.
+func (id identity) command(name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = "/" // the folder that we are in may be closed to id
+	// A clean environment: PG* and LC_* of the caller change what runs.
+	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PATH=" + os.Getenv("PATH")}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT, Setpgid: true}
+	switch {
+	case id.namespace:
+		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: id.shownAs, HostID: 0, Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: id.shownAs, HostID: 0, Size: 1}}
+	case os.Geteuid() == 0:
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(id.uid), Gid: uint32(id.gid)}
+	}
+	return cmd
+}
