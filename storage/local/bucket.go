@@ -1,0 +1,127 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+)
+
+// CodeDiskFull is the code of the *job.Error when the disk has no space left.
+const CodeDiskFull = "server_disk_full"
+
+// Bucket returns the place for results of a job that was created at the given
+// time; hash is 32 hex digits, see Store.Hash.
+func (s *Store) Bucket(created time.Time, hash string) (storage.Bucket, error) {
+	if !isHash(hash) {
+		return nil, fmt.Errorf("open built-in storage: %q is not 32 hex digits", hash)
+	}
+	u := created.UTC()
+	return &bucket{s: s, dir: fmt.Sprintf("%02d/%02d/%s", u.Day(), u.Hour(), hash)}, nil
+}
+
+func isHash(s string) bool {
+	return len(s) == 32 && strings.Trim(s, "0123456789abcdef") == ""
+}
+
+type bucket struct {
+	s   *Store
+	dir string
+}
+
+// Check reports whether files can be made at all.
+func (b *bucket) Check(context.Context) error {
+	if _, err := b.s.root.Stat(tmpDir); err != nil {
+		return fmt.Errorf("check built-in storage: %w", err)
+	}
+	return nil
+}
+
+// Put stores body under key; see storage.Bucket.
+func (b *bucket) Put(ctx context.Context, key string, body storage.Body, _ storage.PutOptions) error {
+	rel := strings.TrimPrefix(path.Clean("/"+key), "/")
+	if rel == "" || strings.HasSuffix(key, "/") {
+		return job.Errorf("output_path_not_valid", "The path %q has no file name.", key)
+	}
+	if !safePath(key) {
+		return job.Errorf("output_path_not_valid", "The path %q is not allowed: it holds '..' or control characters.", key)
+	}
+	err := b.s.publish(path.Join(b.dir, rel), func(f *os.File) error {
+		n, err := io.Copy(f, &contextReader{ctx, io.NewSectionReader(body, 0, body.Size())})
+		if err == nil && n != body.Size() {
+			err = io.ErrUnexpectedEOF
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("store %s: %w", key, friendly(err))
+	}
+	return nil
+}
+
+// URL is the public address of key. It keeps the key as it is, double slashes
+// too: they lead to the same file.
+func (b *bucket) URL(key string) string {
+	return b.s.url(b.dir + "/" + strings.TrimPrefix(key, "/"))
+}
+
+// publish writes a file by fill and gives it its name when it is whole.
+func (s *Store) publish(name string, fill func(*os.File) error) (err error) {
+	tmp := s.tempName()
+	f, err := s.root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			s.root.Remove(tmp)
+		}
+	}()
+	if err := errors.Join(fill(f), f.Close()); err != nil {
+		return err
+	}
+	// A sweep may remove an empty folder between the two steps: once more.
+	for range 3 {
+		if err = s.root.MkdirAll(path.Dir(name), 0o750); err != nil {
+			continue
+		}
+		if err = s.root.Rename(tmp, name); !errors.Is(err, fs.ErrNotExist) {
+			break
+		}
+	}
+	return err
+}
+
+// friendly gives the customer a sentence for what a system call said.
+func friendly(err error) error {
+	switch {
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return job.Errorf(CodeDiskFull, "The server has no disk space left for the results.").WithCause(err)
+	case errors.Is(err, syscall.ENAMETOOLONG):
+		return job.Errorf("output_path_not_valid", "The path is too long for the built-in storage: each folder and file name may have 255 bytes.").WithCause(err)
+	case errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
+		return job.Errorf("output_path_not_valid", "The path is both a file and a folder in the outputs of this job.").WithCause(err)
+	}
+	return err
+}
+
+type contextReader struct {
+	ctx context.Context //nolint:containedctx // lives for one copy
+	r   io.Reader
+}
+
+func (c *contextReader) Read(p []byte) (int, error) {
+	if c.ctx.Err() != nil {
+		return 0, context.Cause(c.ctx)
+	}
+	return c.r.Read(p)
+}

@@ -1,0 +1,61 @@
+package local
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/url"
+	"strings"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+)
+
+// Lookup recognises an address of this store as an input and reads it from
+// the disk. own says that the address is one; then err is a *job.Error when
+// there is no such file.
+func (s *Store) Lookup(address string) (src storage.Source, own bool, err error) {
+	if s.o.PublicURL == "" || !strings.HasPrefix(address, s.o.PublicURL+Prefix) {
+		return nil, false, nil
+	}
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, false, nil //nolint:nilerr // no address of ours; whoever fetches it says what is wrong
+	}
+	base, err := url.Parse(s.o.PublicURL)
+	if err != nil {
+		return nil, false, fmt.Errorf("parse public URL: %w", err)
+	}
+	missing := job.Errorf("input_not_found", "The input is not in the built-in storage; files are kept there for %v.", s.o.Keep)
+	name := served(strings.TrimPrefix(u.Path, base.Path))
+	if name == "" {
+		return nil, true, missing
+	}
+	f, info, err := s.open(name)
+	if err != nil {
+		return nil, true, missing.WithCause(err)
+	}
+	defer f.Close()
+	return &source{s: s, name: name, size: info.Size()}, true, nil
+}
+
+type source struct {
+	s    *Store
+	name string
+	size int64
+}
+
+func (s *source) Size() int64  { return s.size }
+func (s *source) Ranges() bool { return true }
+
+func (s *source) Open(_ context.Context, offset int64) (io.ReadCloser, error) {
+	f, _, err := s.s.open(s.name)
+	if err != nil {
+		return nil, job.Errorf("input_not_found", "The input is no longer in the built-in storage.").WithCause(err)
+	}
+	if _, err := f.Seek(offset, io.SeekStart); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("open stored file: %w", err)
+	}
+	return f, nil
+}

@@ -1,0 +1,120 @@
+package local
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// uploadCheck is how many bytes of an upload of unknown size are taken
+// between two looks at the free space.
+const uploadCheck = 64 << 20
+
+// UploadHandler takes PUT /v2/uploads/{name}: the file as the body, of which
+// the last element of the path is the name. It answers 201 {"url": "..."}. Who
+// may call it is for the caller to check.
+func (s *Store) UploadHandler() http.Handler { return http.HandlerFunc(s.upload) }
+
+func (s *Store) upload(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPut {
+		w.Header().Set("Allow", "PUT")
+		refuse(w, http.StatusMethodNotAllowed, "upload_not_valid", "Uploads are sent by PUT.")
+		return
+	}
+	name := path.Base(r.URL.Path)
+	if name == "/" || strings.HasSuffix(r.URL.Path, "/") || !safePath(name) || len(name) > 200 {
+		refuse(w, http.StatusBadRequest, "upload_not_valid", "The address must end with a plain file name of at most 200 bytes.")
+		return
+	}
+	if s.o.MaxUpload > 0 && r.ContentLength > s.o.MaxUpload {
+		s.refuseSize(w)
+		return
+	}
+	if err := s.checkSpace(max(r.ContentLength, 0)); err != nil {
+		refuse(w, http.StatusInsufficientStorage, CodeDiskFull, "The server has not enough disk space for this upload.")
+		return
+	}
+	stored := path.Join(uploadsDir, randomHex(), name)
+	err := s.publish(stored, func(f *os.File) error { return s.receive(f, w, r) })
+	var tooLarge *http.MaxBytesError
+	switch {
+	case err == nil:
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.WriteHeader(http.StatusCreated)
+		json.NewEncoder(w).Encode(map[string]string{"url": s.url(stored)})
+	case errors.As(err, &tooLarge):
+		s.refuseSize(w)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		refuse(w, http.StatusInsufficientStorage, CodeDiskFull, "The server has no disk space left.")
+	default:
+		refuse(w, http.StatusBadRequest, "upload_not_valid", "The upload broke off before its end.")
+	}
+}
+
+// receive copies the body to f with a look at the clock and the disk.
+func (s *Store) receive(f *os.File, w http.ResponseWriter, r *http.Request) error {
+	body := r.Body
+	if s.o.MaxUpload > 0 {
+		body = http.MaxBytesReader(w, body, s.o.MaxUpload)
+	}
+	ctl := http.NewResponseController(w)
+	buf := make([]byte, 256<<10)
+	var sinceCheck int64
+	for {
+		// Not every writer has deadlines; then the server's own apply.
+		_ = ctl.SetReadDeadline(time.Now().Add(s.o.UploadIdle))
+		n, err := body.Read(buf)
+		if _, werr := f.Write(buf[:n]); werr != nil {
+			return werr
+		}
+		if err == io.EOF {
+			_ = ctl.SetReadDeadline(time.Time{})
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if sinceCheck += int64(n); sinceCheck >= uploadCheck {
+			sinceCheck = 0
+			if err := s.checkSpace(0); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (s *Store) checkSpace(size int64) error {
+	free, err := s.o.Free(s.o.Dir)
+	if err != nil {
+		return fmt.Errorf("ask for free space: %w", err)
+	}
+	if free-size < s.o.MinFree {
+		return syscall.ENOSPC
+	}
+	return nil
+}
+
+func (s *Store) refuseSize(w http.ResponseWriter) {
+	refuse(w, http.StatusRequestEntityTooLarge, "upload_not_valid",
+		fmt.Sprintf("The upload is larger than %d bytes, the limit of this server.", s.o.MaxUpload))
+}
+
+// refuse answers in the form of the API's errors and closes the connection,
+// for the rest of the body is not read.
+func refuse(w http.ResponseWriter, status int, code, message string) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Connection", "close")
+	w.WriteHeader(status)
+	json.NewEncoder(w).Encode(struct {
+		Message string `json:"message"`
+		Code    string `json:"error_code"`
+		Status  string `json:"status"`
+	}{message, code, "error"})
+}
