@@ -69,16 +69,39 @@ func ParseMedia(raw []byte) (Media, error) {
 	if m.Duration == 0 {
 		m.Duration = longest
 	}
-	if isImage(m.FormatName) {
-		// ffprobe gives a picture the length of one frame at 25 fps.
-		m.Duration = 0
-	}
 	if start, ok := doc.Format.StartTime.value(); ok {
 		m.StartTime = start
 	} else if !math.IsInf(earliest, 0) {
 		m.StartTime = earliest
 	}
+	if played := m.played(); played > 0 && played < m.Duration {
+		m.Duration = played
+	}
+	if isImage(m.FormatName) {
+		// ffprobe gives a picture the length of one frame at 25 fps.
+		m.Duration = 0
+	}
 	return m, nil
+}
+
+// played is how long there is something to see or hear; 0 when a stream does
+// not tell. The duration of the file counts subtitles and data too, which may
+// go on for long after the end.
+func (m *Media) played() float64 {
+	end := 0.0
+	for _, v := range m.Video {
+		if v.Duration == 0 {
+			return 0
+		}
+		end = max(end, v.StartTime-m.StartTime+v.Duration)
+	}
+	for _, a := range m.Audio {
+		if a.Duration == 0 {
+			return 0
+		}
+		end = max(end, a.StartTime-m.StartTime+a.Duration)
+	}
+	return end
 }
 
 // isImage reports whether a demuxer reads single pictures: image2, png_pipe,

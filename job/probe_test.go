@@ -78,7 +78,7 @@ func TestParseMediaKinds(t *testing.T) {
 	}
 	m = parseFile(t, "two-video-streams-subtitles.mp4")
 	if len(m.Video) != 2 || len(m.Audio) != 2 || len(m.Subtitles) != 2 || m.Video[1].Index != 3 ||
-		!m.Subtitles[0].Text || m.Subtitles[0].Language != "eng" {
+		!m.Subtitles[0].Text || m.Subtitles[0].Language != "eng" || m.Duration != 13.056 {
 		t.Errorf("several streams: %+v", m)
 	}
 }
@@ -161,13 +161,17 @@ func TestParseMediaDuration(t *testing.T) {
 		`{"format":{"duration":"4.5"},"streams":[{"duration":"9"}]}`:                      4.5,
 		`{"format":{"duration":4.5}}`:                                                     4.5,
 		`{"format":{},"streams":[{"duration":"3"},{"tags":{"DURATION":"00:01:04.500"}}]}`: 64.5,
-		`{"format":{"duration":"N/A"},"streams":[{"duration":"3"}]}`:                      3,
-		`{"format":{"duration":"-9223372036854.775808"}}`:                                 0,
-		`{"format":{"duration":"NaN"}}`:                                                   0,
-		`{"format":{"duration":"1e99"}}`:                                                  0,
-		`{"format":{"format_name":"png_pipe","duration":"0.04"}}`:                         0,
-		`{"format":{"format_name":"mjpeg","duration":"0.04"}}`:                            0,
-		`{"format":{"format_name":"gif","duration":"0.4"}}`:                               0.4,
+		`{"format":{"duration":"9","start_time":"1"},"streams":[
+			{"codec_type":"audio","codec_name":"aac","sample_rate":"8000","channels":1,"start_time":"3","duration":"4"},
+			{"codec_type":"subtitle","codec_name":"subrip","duration":"8"}]}`: 6,
+		`{"format":{"duration":"9"},"streams":[{"codec_type":"audio","codec_name":"aac","sample_rate":"8000","channels":1},{"duration":"4"}]}`: 9,
+		`{"format":{"duration":"N/A"},"streams":[{"duration":"3"}]}`:                                                                           3,
+		`{"format":{"duration":"-9223372036854.775808"}}`:                                                                                      0,
+		`{"format":{"duration":"NaN"}}`:                                                                                                        0,
+		`{"format":{"duration":"1e99"}}`:                                                                                                       0,
+		`{"format":{"format_name":"png_pipe","duration":"0.04"}}`:                                                                              0,
+		`{"format":{"format_name":"mjpeg","duration":"0.04"}}`:                                                                                 0,
+		`{"format":{"format_name":"gif","duration":"0.4"}}`:                                                                                    0.4,
 		`{}`: 0,
 	} {
 		if got := parse(t, raw).Duration; got != want {

@@ -1,0 +1,84 @@
+package ffmpeg
+
+import (
+	"context"
+	"io"
+	"os/exec"
+	"runtime"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// defaultGrace is how long a child may take to end after SIGTERM. A cancelled
+// job must have stopped within two seconds, the kill included.
+const defaultGrace = 1500 * time.Millisecond
+
+// childEnv is all that a child gets to see of the environment: our own holds
+// secrets, and a proxy or a locale must not change what ffmpeg does.
+var childEnv = []string{
+	"LANG=C", "LC_ALL=C", "PATH=/usr/local/bin:/usr/bin:/bin", "AV_LOG_FORCE_NOCOLOR=1",
+}
+
+// child is one process to run to its end.
+type child struct {
+	path           string
+	args           []string
+	dir            string
+	stdout, stderr io.Writer
+	grace          time.Duration
+	started        func(pid int) // nil: not
+}
+
+// run starts the child and waits for it. When ctx ends, its process group gets
+// SIGTERM, and SIGKILL after the grace time. The error is that of exec.Cmd.
+func (c child) run(ctx context.Context) error {
+	// Pdeathsig is sent when the thread that forked ends, not the process. The
+	// runtime may end a thread on which another goroutine had been locked, so
+	// this one keeps its thread for the life of the child.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+
+	cmd := exec.CommandContext(ctx, c.path, c.args...)
+	cmd.Dir, cmd.Env = c.dir, childEnv
+	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
+	// A group of its own: a Ctrl-C in the terminal must reach us alone, and
+	// whatever the child starts must end with it.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+
+	var mu sync.Mutex
+	var kill *time.Timer
+	ended := false
+	group := func(s syscall.Signal) error { return syscall.Kill(-cmd.Process.Pid, s) }
+	cmd.Cancel = func() error {
+		mu.Lock()
+		defer mu.Unlock()
+		kill = time.AfterFunc(c.grace, func() {
+			mu.Lock()
+			defer mu.Unlock()
+			if !ended {
+				_ = group(syscall.SIGKILL) // it may have ended by itself
+			}
+		})
+		return group(syscall.SIGTERM)
+	}
+	// The bound on waiting for pipes that a grandchild keeps open.
+	cmd.WaitDelay = c.grace + 250*time.Millisecond
+
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	if c.started != nil {
+		c.started(cmd.Process.Pid)
+	}
+	err := cmd.Wait()
+	mu.Lock()
+	defer mu.Unlock()
+	ended = true
+	if kill != nil {
+		kill.Stop()
+		// What the child left behind in its group; most often nothing.
+		_ = group(syscall.SIGKILL)
+	}
+	return err
+}

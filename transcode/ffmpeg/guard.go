@@ -1,0 +1,67 @@
+package ffmpeg
+
+import (
+	"slices"
+	"strings"
+)
+
+// ffmpeg must read the files that it is given and nothing else. A playlist or
+// a script in the place of a video would make it open what it names, local
+// files or hosts of the internal network, so every input gets two white lists:
+// of protocols and of demuxers.
+const (
+	fileProtocols     = "file,pipe,crypto,data"
+	loopbackProtocols = "http,tcp"
+)
+
+// mediaFormats are the demuxers for what customers send and for what we make
+// ourselves. Left out are playlists and scripts (hls, dash, concat, imf,
+// webm_dash_manifest, sdp, ffmetadata, image sequences by list), devices, what
+// draws text (tty, bin, xbin), subtitles alone, formats that accept any bytes
+// (raw PCM, rawvideo, data), and those of old games, whose decoders see little
+// care.
+var mediaFormats = strings.Join([]string{
+	"mov", "mp4", "matroska", "webm", "mpegts", "mpeg", "mpegvideo", "avi", "asf", "asf_o", "flv", "live_flv", "ogg", "mxf", "gxf",
+	"nut", "rm", "wtv", "dv", "ivf", "yuv4mpegpipe", "lxf", "mpegtsraw", "r3d", "cine", "nsv", "dhav",
+	"h261", "h263", "h264", "hevc", "vvc", "evc", "m4v", "mjpeg", "mjpeg_2000", "smjpeg", "mpjpeg", "vc1", "vc1test", "av1", "obu", "dirac", "dnxhd",
+	"cavsvideo", "avs2", "avs3", "ingenient",
+	"mp3", "aac", "loas", "ac3", "eac3", "ac4", "dts", "dtshd", "truehd", "mlp", "amr", "amrnb", "amrwb", "flac", "wav", "w64", "aiff", "au", "caf",
+	"ape", "tta", "wv", "tak", "mpc", "mpc8", "dsf", "iff", "oma", "shn", "spdif", "voc", "xwma", "gsm", "sox", "aea", "qcp", "sbc", "aptx", "osq", "iamf",
+	"gif", "apng", "image2", "png_pipe", "jpeg_pipe", "webp_pipe", "bmp_pipe", "tiff_pipe", "gif_pipe", "jpegls_pipe", "j2k_pipe",
+	"jpegxl_pipe", "jpegxl_anim", "psd_pipe", "ppm_pipe", "pgm_pipe", "pbm_pipe", "pam_pipe", "dpx_pipe", "exr_pipe", "sgi_pipe", "qoi_pipe",
+	"sunrast_pipe", "dds_pipe", "hdr_pipe", "pcx_pipe",
+}, ",")
+
+// Both ffmpeg and ffprobe look this far into a file for its streams: in a
+// transport stream audio may begin late. Files with an index are not slowed.
+var lookahead = []string{"-probesize", "20M", "-analyzeduration", "15M"}
+
+// guard returns args with the white lists before every input. They are options
+// of one input each, so they cannot be set once for a run. A demuxer that the
+// planner forces by -f (lavfi, concat over our own list) is allowed for that
+// input; what the input then opens still meets the list of protocols.
+func guard(args []string) []string {
+	out := make([]string, 0, len(args)+12)
+	forced := ""
+	for i, a := range args {
+		switch {
+		case a == "-f" && i+1 < len(args):
+			forced = args[i+1]
+		case a == "-i":
+			out = append(out, "-protocol_whitelist", fileProtocols, "-format_whitelist", allow(forced))
+			if forced == "" {
+				out = append(out, lookahead...)
+			}
+			forced = ""
+		}
+		out = append(out, a)
+	}
+	return out
+}
+
+func allow(forced string) string {
+	if forced == "" || slices.Contains(strings.Split(mediaFormats, ","), forced) {
+		return mediaFormats
+	}
+	return mediaFormats + "," + forced
+}

@@ -1,0 +1,259 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/copra-video/copra/job"
+)
+
+const (
+	probeTimeout = 60 * time.Second
+	probeOutput  = 8 << 20 // bytes of JSON; 200 streams with long tags stay far below
+)
+
+// Probe asks ffprobe what is in source: a local file, or an address of our own
+// loopback reader (http://127.0.0.1:PORT/...), and nothing else. What is no
+// media, or holds neither audio nor video, is a *job.Error of input_not_valid
+// with a sentence; other errors are the server's. format.filename is the last
+// part of source only.
+func (t *Tools) Probe(ctx context.Context, source string) (job.Media, error) {
+	in, err := openProbe(source)
+	if err != nil {
+		return job.Media{}, err
+	}
+	limited, end := context.WithTimeout(ctx, probeTimeout)
+	defer end()
+	args := append([]string{
+		"-hide_banner", "-loglevel", "level+warning", "-print_format", "json", "-show_streams", "-show_format",
+		"-protocol_whitelist", in.protocols, "-format_whitelist", mediaFormats,
+	}, lookahead...)
+	out := &limitedBuffer{limit: probeOutput}
+	var messages tail
+	err = child{path: t.ffprobe, args: append(args, "-i", in.address), stdout: out, stderr: &messages, grace: t.grace}.run(limited)
+	switch {
+	case ctx.Err() != nil:
+		return job.Media{}, context.Cause(ctx)
+	case out.over:
+		return job.Media{}, job.Errorf(notValid, "The input describes itself at more length than is accepted.").WithCause(errTooLong)
+	case limited.Err() != nil:
+		return job.Media{}, job.Errorf(notValid, "The input could not be examined within %d seconds.", int(probeTimeout.Seconds()))
+	case err != nil:
+		return job.Media{}, in.refusal(ctx, err, messages.String())
+	}
+	m, err := job.ParseMedia(out.Bytes())
+	if err != nil {
+		return job.Media{}, err
+	}
+	if len(m.Video) == 0 && len(m.Audio) == 0 {
+		return job.Media{}, job.Errorf(notValid, "The input holds no audio and no video that can be decoded.").WithCause(errors.New(lastError(messages.String())))
+	}
+	m.SetFilename(in.name)
+	return m, nil
+}
+
+const notValid = "input_not_valid"
+
+// probed is what is to be probed.
+type probed struct {
+	address   string // as ffprobe gets it
+	protocols string
+	name      string                                    // for format.filename
+	head      func(ctx context.Context) ([]byte, error) // its first bytes
+}
+
+func openProbe(source string) (probed, error) {
+	if strings.HasPrefix(source, "http://") {
+		return openLoopback(source)
+	}
+	st, err := os.Stat(source)
+	if err != nil {
+		return probed{}, fmt.Errorf("probe: %w", err)
+	}
+	if !st.Mode().IsRegular() {
+		return probed{}, fmt.Errorf("probe %s: not a regular file", source)
+	}
+	if st.Size() == 0 {
+		return probed{}, errEmpty
+	}
+	// Without "file:" a name with a colon would be taken for a protocol.
+	return probed{"file:" + source, fileProtocols, filepath.Base(source), func(context.Context) ([]byte, error) {
+		f, err := os.Open(source)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return firstBytes(f)
+	}}, nil
+}
+
+func openLoopback(source string) (probed, error) {
+	u, err := url.Parse(source)
+	if err != nil {
+		return probed{}, fmt.Errorf("probe: %w", err)
+	}
+	if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsLoopback() || u.Port() == "" || u.User != nil {
+		return probed{}, fmt.Errorf("probe %s: only the loopback reader may be probed by address", u.Redacted())
+	}
+	return probed{u.String(), loopbackProtocols, path.Base(u.Path), func(ctx context.Context) ([]byte, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+		if err != nil {
+			return nil, err
+		}
+		req.Header.Set("Range", fmt.Sprintf("bytes=0-%d", headBytes-1))
+		// A transport of its own: no proxy between us and ourselves, and no
+		// connection kept for later.
+		client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := client.Do(req)
+		if err != nil {
+			return nil, err
+		}
+		defer resp.Body.Close()
+		if resp.StatusCode >= 300 && resp.StatusCode != http.StatusRequestedRangeNotSatisfiable {
+			return nil, fmt.Errorf("the reader answered %s", resp.Status)
+		}
+		if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
+			return nil, nil
+		}
+		return firstBytes(resp.Body)
+	}}, nil
+}
+
+const headBytes = 1024
+
+func firstBytes(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, headBytes)) }
+
+// refusal turns a failed run of ffprobe into an error: the input's when it is
+// of no use, the server's when it could not be read.
+func (in probed) refusal(ctx context.Context, err error, tail string) error {
+	cause := fmt.Errorf("run ffprobe: %w: %s", err, lastError(tail))
+	exit, ok := errors.AsType[*exec.ExitError](err)
+	if !ok {
+		return cause
+	}
+	if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() {
+		if s.Signal() == syscall.SIGKILL { // most likely out of memory, which may pass
+			return cause
+		}
+		return job.Errorf(notValid, "The input could not be examined: FFprobe crashed on it.").WithCause(cause)
+	}
+	head, headErr := in.head(ctx)
+	if headErr != nil {
+		return fmt.Errorf("read the input after ffprobe: %w", errors.Join(headErr, cause))
+	}
+	if len(head) == 0 {
+		return errEmpty
+	}
+	return job.Errorf(notValid, "%s", sentence(head, tail)).WithCause(cause)
+}
+
+var errEmpty = job.Errorf(notValid, "The input is empty.")
+
+// sentence says what an input is that ffprobe did not take, by its first bytes
+// and by ffprobe's messages.
+func sentence(head []byte, tail string) string {
+	start := lower(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"))
+	for _, k := range notMedia {
+		if bytes.HasPrefix(start, []byte(k.prefix)) {
+			return "The input is " + k.what + ", not a media file."
+		}
+	}
+	switch {
+	case strings.Contains(tail, "moov atom not found"):
+		return "The input is damaged or not complete: its index (the moov atom) is missing."
+	case strings.Contains(tail, "Format not on whitelist"):
+		return "The input is of a kind that is not accepted as media" + refusedFormat(tail) + "."
+	case isText(head):
+		return "The input is a text, not a media file."
+	case strings.Contains(tail, "End of file"), strings.Contains(tail, "EBML header parsing failed"), strings.Contains(tail, "Truncat"):
+		return "The input is damaged or not complete."
+	}
+	return "The input is not a media file, or it is damaged."
+}
+
+// notMedia are beginnings, in lower case, of what people send by mistake and
+// of what would make ffmpeg open other addresses.
+var notMedia = []struct{ prefix, what string }{
+	{"<!doctype html", "a web page (HTML)"},
+	{"<html", "a web page (HTML)"},
+	{"<head", "a web page (HTML)"},
+	{"<body", "a web page (HTML)"},
+	{"<mpd", "a DASH manifest"},
+	{"<svg", "an SVG drawing"},
+	{"<?xml", "an XML document"},
+	{"<error", "an XML document"},
+	{"#extm3u", "an HLS playlist"},
+	{"ffconcat version", "a list of files for FFmpeg"},
+	{";ffmetadata", "a text"},
+	{"v=0", "a session description (SDP)"},
+	{"webvtt", "a subtitle file"},
+	{"[script info]", "a subtitle file"},
+	{"{", "a JSON document"},
+	{"%pdf-", "a PDF document"},
+	{"pk\x03\x04", "a ZIP archive"},
+	{"\x1f\x8b", "a gzip archive"},
+	{"rar!\x1a", "a RAR archive"},
+	{"7z\xbc\xaf", "a 7z archive"},
+	{"\x7felf", "a program"},
+}
+
+// lower is bytes.ToLower for ASCII alone, which leaves binary data as it is.
+func lower(b []byte) []byte {
+	out := bytes.Clone(b)
+	for i, c := range out {
+		if 'A' <= c && c <= 'Z' {
+			out[i] = c + 'a' - 'A'
+		}
+	}
+	return out
+}
+
+// refusedFormat names the demuxer in ffmpeg's "[hls @ 0x...] [error] Format
+// not on whitelist".
+func refusedFormat(tail string) string {
+	for line := range strings.Lines(tail) {
+		before, _, ok := strings.Cut(line, "Format not on whitelist")
+		if name, _, in := strings.Cut(strings.TrimPrefix(before, "["), " @"); ok && in && strings.HasPrefix(before, "[") {
+			return " (" + name + ")"
+		}
+	}
+	return ""
+}
+
+// isText reports whether bytes hold nothing that a text would not.
+func isText(head []byte) bool {
+	for _, c := range head {
+		if c < ' ' && c != '\n' && c != '\r' && c != '\t' && c != '\f' && c != 0x1b {
+			return false
+		}
+	}
+	return true
+}
+
+// limitedBuffer takes so much and then fails, which ends the writer.
+type limitedBuffer struct {
+	bytes.Buffer
+	limit int
+	over  bool
+}
+
+func (b *limitedBuffer) Write(p []byte) (int, error) {
+	if b.Len()+len(p) > b.limit {
+		b.over = true
+		return 0, errTooLong
+	}
+	return b.Buffer.Write(p)
+}
