@@ -1,0 +1,118 @@
+package postgres
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/copra-video/copra/migrations"
+)
+
+// migrationLock is the advisory lock that one migrating process holds. The
+// number is arbitrary and never changes.
+const migrationLock = 7_262_301_452_001
+
+// Migrate brings the schema, ours and River's, to that of this program. When
+// several processes start at once, one does it and the others wait.
+func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	config, err := parseURL(databaseURL)
+	if err != nil {
+		return err
+	}
+	config.MaxConns = 4
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return fmt.Errorf("open the database: %w", err)
+	}
+	defer pool.Close()
+	unlock, err := lockMigrations(ctx, pool)
+	if err != nil {
+		return err
+	}
+	db := stdlib.OpenDBFromPool(pool)
+	err = errors.Join(migrateOurs(ctx, db, log), db.Close())
+	if err == nil {
+		err = migrateRiver(ctx, pool, log)
+	}
+	unlock()
+	return err
+}
+
+// lockMigrations tries until it has the lock. It does not wait inside
+// PostgreSQL: a waiting statement holds a snapshot, and a migration that
+// builds an index concurrently would wait for that snapshot for ever.
+func lockMigrations(ctx context.Context, pool *pgxpool.Pool) (unlock func(), err error) {
+	conn, err := pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reach the database: %w", err)
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		var got bool
+		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(migrationLock)).Scan(&got); err != nil {
+			conn.Release()
+			return nil, fmt.Errorf("lock the migrations: %w", err)
+		}
+		if got {
+			// Closing the session gives the lock back, whatever has happened.
+			return func() { conn.Hijack().Close(context.WithoutCancel(ctx)) }, nil
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			conn.Release()
+			return nil, fmt.Errorf("wait for another process that migrates: %w", context.Cause(ctx))
+		}
+	}
+}
+
+func migrateOurs(ctx context.Context, db *sql.DB, log *slog.Logger) error {
+	p, err := goose.NewProvider(goose.DialectPostgres, db, migrations.FS)
+	if err != nil {
+		return fmt.Errorf("read the migrations: %w", err)
+	}
+	current, latest, err := p.GetVersions(ctx)
+	if err != nil {
+		return fmt.Errorf("read the version of the schema: %w", err)
+	}
+	if current > latest {
+		return fmt.Errorf("migrate the database: its schema has version %d and this program knows %d; "+
+			"it was used by a newer copra. Run that one, or restore a backup", current, latest)
+	}
+	done, err := p.Up(ctx)
+	for _, r := range done {
+		log.Info("migrated the database", "file", r.Source.Path, "duration", r.Duration)
+	}
+	if err != nil {
+		return fmt.Errorf("migrate the database: %w", err)
+	}
+	return nil
+}
+
+func migrateRiver(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) error {
+	m, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return fmt.Errorf("read the queue's migrations: %w", err)
+	}
+	res, err := m.Migrate(ctx, rivermigrate.DirectionUp, nil)
+	if err != nil {
+		return fmt.Errorf("migrate the queue: %w", err)
+	}
+	if len(res.Versions) > 0 {
+		log.Info("migrated the queue", "versions", len(res.Versions))
+	}
+	return nil
+}

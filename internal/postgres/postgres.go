@@ -1,0 +1,136 @@
+// Package postgres keeps everything that lasts, and holds every SQL statement
+// of the program. Store implements the small interfaces that api and worker
+// declare.
+//
+//	migrate.go     the schema, ours and River's
+//	keys.go        API keys
+//	create.go      a job accepted, with idempotency
+//	jobs.go        a job read
+//	run.go         a worker takes a job: claim, fence, progress
+//	record.go      a job changed: the one way
+//	deliveries.go  webhooks to be sent, and their log
+//	nodes.go       workers' heartbeats
+//	reap.go        what dead workers held, and what was abandoned
+//	depth.go       figures for /metrics
+//
+// Three rules hold throughout. A job changes only through record, which locks
+// its row, so that state, events, deliveries and River jobs are written
+// together or not at all. A worker writes only as long as its run is the job's
+// last. Requests are sealed before they come near a statement.
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/copra-video/copra/internal/seal"
+)
+
+// Options of a Store.
+type Options struct {
+	// MaxConns is the most connections that the store opens. Defaults to 20.
+	MaxConns int32
+
+	// Sealer encrypts the stored requests. Required.
+	Sealer *seal.Sealer
+
+	// Log is for River's insert side. Defaults to none.
+	Log *slog.Logger
+}
+
+// Store is the database. It is safe for concurrent use.
+type Store struct {
+	pool   *pgxpool.Pool
+	river  *river.Client[pgx.Tx]
+	sealer *seal.Sealer
+	now    func() time.Time
+}
+
+// Open connects to the database at databaseURL, whose schema Migrate has made.
+func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
+	if o.Sealer == nil {
+		return nil, errors.New("open the database: no sealing key was given")
+	}
+	if o.MaxConns == 0 {
+		o.MaxConns = 20
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	config, err := parseURL(databaseURL)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns = o.MaxConns
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("open the database: %w", err)
+	}
+	// Without queues and workers the client only inserts.
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: o.Log})
+	if err != nil {
+		pool.Close()
+		return nil, fmt.Errorf("open the queue: %w", err)
+	}
+	s := &Store{pool: pool, river: client, sealer: o.Sealer, now: time.Now}
+	if err := s.Ping(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// parseURL drops what pgx says of an address that it cannot read, since it may
+// quote the password.
+func parseURL(databaseURL string) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil {
+		return nil, errors.New("read the database address: it is not of the form postgres://user:password@host:port/database?sslmode=...")
+	}
+	return config, nil
+}
+
+// Close ends all connections, after waiting for those in use.
+func (s *Store) Close() { s.pool.Close() }
+
+// Pool is for River, which shares the connections.
+func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+
+// Ping reports whether the database answers.
+func (s *Store) Ping(ctx context.Context) error {
+	if err := s.pool.Ping(ctx); err != nil {
+		return fmt.Errorf("reach the database: %w", err)
+	}
+	return nil
+}
+
+// inTx runs f in a transaction and commits when it returns nil.
+func (s *Store) inTx(ctx context.Context, f func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, s.pool, f)
+}
+
+// clean makes text that PostgreSQL stores: valid UTF-8 without NUL. Names and
+// tags in media files are neither by nature.
+func clean(s string) string {
+	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
+}
+
+// cleanJSON is a json column's value: nil for NULL.
+func cleanJSON(raw json.RawMessage) *string {
+	if raw == nil {
+		return nil
+	}
+	text := string(bytes.ToValidUTF8(raw, []byte("\uFFFD")))
+	return &text
+}
