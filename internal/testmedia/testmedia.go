@@ -1,0 +1,202 @@
+// Package testmedia makes the clips that tests need, awkward ones above all,
+// with the ffmpeg at hand. A clip is made once, under a name that is a hash of
+// its recipe, in a folder that all packages and runs share. Tests must not
+// change what they get.
+package testmedia
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// Recipe says how a clip is made: by ffmpeg with Args and then Edit, or, with
+// Literal, as the bytes of Content.
+type Recipe struct {
+	Name    string            // of the file, with the extension that chooses the container
+	Args    []string          // of ffmpeg, up to the name of the output
+	Files   map[string]string // written beside it first, for inputs such as subtitles
+	Edit    Edit
+	Literal bool
+	Content string
+}
+
+// Edit is what is done to the bytes that ffmpeg made.
+type Edit string
+
+// The edits.
+const (
+	Turn90 Edit = "turn90" // 90 degrees clockwise, in the display matrix of an MP4
+	Cut    Edit = "cut"    // only the first 60 % is left
+)
+
+// Clip returns the path of the clip of r, made when it is not there yet.
+func Clip(t testing.TB, r Recipe) string {
+	t.Helper()
+	id, err := json.Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cached(t, r.Name, id, func(out string) error {
+		if r.Literal {
+			return os.WriteFile(out, []byte(r.Content), 0o644)
+		}
+		dir := filepath.Dir(out)
+		for name, content := range r.Files {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o644); err != nil {
+				return err
+			}
+		}
+		if _, err := ffmpeg(t, dir, nil, append(append([]string(nil), r.Args...), out)...); err != nil {
+			return err
+		}
+		return edit(out, r.Edit)
+	})
+}
+
+// cached returns the file that is kept under a hash of id, which build makes
+// when it is missing. Several processes may do so at once: the last to finish
+// replaces what is the same.
+func cached(t testing.TB, name string, id []byte, build func(out string) error) string {
+	t.Helper()
+	sum := sha256.Sum256(id)
+	root := filepath.Join(os.TempDir(), "copra-testmedia-"+strconv.Itoa(os.Getuid()))
+	path := filepath.Join(root, hex.EncodeToString(sum[:8]), name)
+	if _, err := os.Stat(path); err == nil {
+		return path
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	work, err := os.MkdirTemp(root, "making-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer os.RemoveAll(work)
+	out := filepath.Join(work, name)
+	if err := build(out); err != nil {
+		t.Fatalf("make clip %s: %v", name, err)
+	}
+	if err := os.Chmod(out, 0o444); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(out, path); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// ffmpeg runs it in dir and returns what it writes to its standard output.
+func ffmpeg(t testing.TB, dir string, stdin io.Reader, args ...string) ([]byte, error) {
+	t.Helper()
+	path := tool(t, "ffmpeg")
+	ctx, end := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer end()
+	args = append([]string{"-hide_banner", "-nostats", "-loglevel", "error", "-y"}, args...)
+	if stdin == nil {
+		args = append([]string{"-nostdin"}, args...)
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
+	var out, messages bytes.Buffer
+	cmd.Dir, cmd.Stdin, cmd.Stdout, cmd.Stderr = dir, stdin, &out, &messages
+	if err := cmd.Run(); err != nil {
+		return nil, fmt.Errorf("run ffmpeg %q: %w: %s", args, err, messages.Bytes())
+	}
+	return out.Bytes(), nil
+}
+
+func tool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		Missing(t, name+" is not installed")
+	}
+	return path
+}
+
+// Missing skips the test because of what is not there, and fails it where
+// everything must be there: with CI=true.
+func Missing(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
+}
+
+// Shared returns the path of a real clip of the shared media folder: the one
+// that COPRA_TEST_MEDIA names, else shared/media in a folder above.
+func Shared(t testing.TB, name string) string {
+	t.Helper()
+	if dir := os.Getenv("COPRA_TEST_MEDIA"); dir != "" {
+		path := filepath.Join(dir, name)
+		if _, err := os.Stat(path); err != nil {
+			Missing(t, fmt.Sprintf("no %s in COPRA_TEST_MEDIA: %v", name, err))
+		}
+		return path
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for {
+		path := filepath.Join(dir, "shared", "media", name)
+		if _, err := os.Stat(path); err == nil {
+			return path
+		}
+		up := filepath.Dir(dir)
+		if up == dir {
+			Missing(t, "no shared/media/"+name+" in a folder above; COPRA_TEST_MEDIA can name it")
+		}
+		dir = up
+	}
+}
+
+func edit(path string, e Edit) error {
+	if e == "" {
+		return nil
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	switch e {
+	case Turn90:
+		err = turn(b)
+	case Cut:
+		b = b[:len(b)*6/10]
+	default:
+		err = fmt.Errorf("no edit %q", e)
+	}
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, b, 0o644)
+}
+
+// turn writes the matrix of a quarter turn clockwise into the first track
+// header. The options of ffmpeg that would do it are not the same in 5 and 7.
+func turn(b []byte) error {
+	at := bytes.Index(b, []byte("tkhd"))
+	if at < 0 || at+100 > len(b) {
+		return fmt.Errorf("turn: no track header")
+	}
+	matrix := b[at+4+40:]
+	if b[at+4] == 1 { // version 1 has times of 64 bits
+		matrix = b[at+4+52:]
+	}
+	copy(matrix, "\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00"+
+		"\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"+
+		"\x00\x00\x00\x00\x00\x00\x00\x00\x40\x00\x00\x00")
+	return nil
+}
