@@ -1,0 +1,273 @@
+package format
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// FromHash reads the `format` hash of section 4.6. key is the key of the
+// outputs map, "avi" or "avi:240p": the hash replaces its specs, and only the
+// container counts. Values may be numbers or strings, as JSON decodes them
+// (float64, json.Number, string, bool); null and "" mean not said.
+//
+// A track that is disabled (false, "x", "novideo", "noaudio") drops the other
+// members about it: hashes are often made by programs that fill in defaults.
+func FromHash(key string, h map[string]any) (Format, error) {
+	f, err := fromHash(key, h)
+	if err != nil {
+		return Format{}, fmt.Errorf("format of %q: %w", clip(key), err)
+	}
+	return f, nil
+}
+
+// CanonicalFromHash returns the format string that is echoed for an output
+// with a `format` hash (section 2.3): "avi:240p" with resolution "0x240" and
+// video_bitrate "500k" is "avi:0x240_500k".
+func CanonicalFromHash(key string, h map[string]any) (string, error) {
+	f, err := FromHash(key, h)
+	if err != nil {
+		return "", err
+	}
+	return f.String(), nil
+}
+
+func fromHash(key string, h map[string]any) (Format, error) {
+	name, _, _ := strings.Cut(strings.ToLower(key), ":")
+	f, c, err := newFormat(strings.TrimSpace(name))
+	if err != nil {
+		return Format{}, err
+	}
+	for _, m := range slices.Sorted(maps.Keys(h)) { // sorted: the same error each time
+		if err := setMember(&f, c, m, h[m]); err != nil {
+			return Format{}, err
+		}
+	}
+	if f.Video.Disabled {
+		f.Video = Video{Disabled: true}
+	}
+	if f.Audio.Disabled {
+		f.Audio = Audio{Disabled: true}
+	}
+	if c.Kind == KindAudio {
+		f.Video = Video{} // disabling what is not there says nothing
+	}
+	return f, f.check(c)
+}
+
+// member is one row of the members that are not options.
+type member struct {
+	name  string
+	track Track
+	set   func(f *Format, tok string) error
+}
+
+var members = []member{
+	{"resolution", TrackVideo, func(f *Format, tok string) (err error) {
+		f.Video.Resolution, err = parseResolution(roundNumbers(tok))
+		return err
+	}},
+	{"video_codec", TrackVideo, func(f *Format, tok string) (err error) {
+		f.Video.Disabled, f.Video.Codec, err = codecMember(TrackVideo, tok)
+		return err
+	}},
+	{"video_bitrate", TrackVideo, func(f *Format, tok string) (err error) {
+		f.Video.BitrateK, err = parseVideoK(withSuffix(roundNumbers(tok), "k"))
+		return err
+	}},
+	{"fps", TrackVideo, func(f *Format, tok string) (err error) {
+		f.Video.FPS, err = parseFPS(roundFPS(tok))
+		return err
+	}},
+	{"audio_codec", TrackAudio, func(f *Format, tok string) (err error) {
+		f.Audio.Disabled, f.Audio.Codec, err = codecMember(TrackAudio, tok)
+		return err
+	}},
+	{"audio_bitrate", TrackAudio, func(f *Format, tok string) (err error) {
+		f.Audio.BitrateK, err = parseAudioK(withSuffix(roundNumbers(tok), "k"))
+		return err
+	}},
+	{"sample_rate", TrackAudio, func(f *Format, tok string) (err error) {
+		f.Audio.SampleRate, err = parseRate(withSuffix(roundNumbers(tok), "hz"))
+		return err
+	}},
+	{"audio_channel", TrackAudio, func(f *Format, tok string) (err error) {
+		switch tok {
+		case "1":
+			tok = "mono"
+		case "2":
+			tok = "stereo"
+		}
+		f.Audio.Channels, err = parseChannels(tok)
+		return err
+	}},
+}
+
+func memberNames(k Kind) string {
+	var names []string
+	for _, m := range members {
+		if k.takes(m.track, m.name) {
+			names = append(names, m.name)
+		}
+	}
+	if k == KindVideo || k == KindAudio {
+		for _, o := range options {
+			names = append(names, o.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// takes reports whether a container of kind k has a use for a member.
+func (k Kind) takes(t Track, name string) bool {
+	switch k {
+	case KindVideo:
+		return true
+	case KindAudio:
+		return t == TrackAudio
+	case KindImage, KindAnimated:
+		return name == "resolution"
+	case KindStream:
+	}
+	return false
+}
+
+func setMember(f *Format, c *Container, name string, value any) error {
+	tok, err := scalar(value)
+	if err != nil {
+		return fmt.Errorf("%s: %w", clip(name), err)
+	}
+	for _, m := range members {
+		if m.name != name {
+			continue
+		}
+		novideo := name == "video_codec" && (tok == "false" || tok == "x" || tok == "novideo")
+		switch {
+		case tok == "" || c.Kind == KindAudio && novideo:
+			return nil
+		case !c.Kind.takes(m.track, name):
+			return fmt.Errorf("%s does not apply to %s, which takes %s", name, c.Name, orNothing(memberNames(c.Kind)))
+		}
+		if err := m.set(f, tok); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	}
+	row := optionOf(name)
+	if row == nil {
+		return fmt.Errorf("%q is not known: expected %s", clip(name), orNothing(memberNames(c.Kind)))
+	}
+	if tok == "" {
+		return nil
+	}
+	if c.Kind != KindVideo && c.Kind != KindAudio {
+		return fmt.Errorf("%s does not apply to %s, which takes %s", name, c.Name, orNothing(memberNames(c.Kind)))
+	}
+	return row.apply(&f.Options, optionToken(name, tok))
+}
+
+func orNothing(list string) string {
+	if list == "" {
+		return "no format hash"
+	}
+	return list
+}
+
+// optionToken turns a JSON value into what the option of a string would hold.
+func optionToken(name, tok string) string {
+	switch name {
+	case "maxrate":
+		return withSuffix(roundNumbers(tok), "k")
+	case "quality":
+		return roundNumbers(tok)
+	case "metadata":
+		switch tok {
+		case "true":
+			return "1"
+		case "false":
+			return "0"
+		}
+	}
+	return tok
+}
+
+// scalar prints a JSON scalar as a token; null is "".
+func scalar(v any) (string, error) {
+	switch v := v.(type) {
+	case nil:
+		return "", nil
+	case string:
+		if len(v) > maxLength {
+			return "", errors.New("the value is too long")
+		}
+		return strings.ToLower(strings.TrimSpace(v)), nil
+	case bool:
+		return strconv.FormatBool(v), nil
+	case json.Number:
+		return strings.ToLower(v.String()), nil
+	case int:
+		return strconv.Itoa(v), nil
+	case float64:
+		return strconv.FormatFloat(v, 'f', -1, 64), nil
+	}
+	return "", errors.New("the value must be a string or a number")
+}
+
+// codecMember reads video_codec or audio_codec, which may also switch the track off.
+func codecMember(t Track, tok string) (disabled bool, name string, err error) {
+	switch tok {
+	case "false", "x", "no" + string(t):
+		return true, "", nil
+	case "true":
+		return false, "", nil
+	}
+	name, err = parseCodec(t, tok)
+	return false, name, err
+}
+
+// roundFPS adds the unit and rounds to the three decimals of a frame rate:
+// "{% input.fps %}" gives "29.97002997002997".
+func roundFPS(tok string) string {
+	num := strings.TrimSuffix(tok, "fps")
+	if v, err := strconv.ParseFloat(num, 64); err == nil && v >= 0 && v <= maxFPS {
+		num = strconv.FormatFloat(math.Round(v*1000)/1000, 'f', -1, 64)
+	}
+	return num + "fps"
+}
+
+// withSuffix adds the unit to a bare number.
+func withSuffix(tok, unit string) string {
+	if strings.HasSuffix(tok, unit) {
+		return tok
+	}
+	return tok + unit
+}
+
+// roundNumbers rounds the decimal fractions in a token: "{% input.width / 3 %}x"
+// gives "426.6666666666667x".
+func roundNumbers(tok string) string {
+	var out strings.Builder
+	for tok != "" {
+		n := 0
+		for n < len(tok) && (tok[n] >= '0' && tok[n] <= '9' || tok[n] == '.') {
+			n++
+		}
+		if n == 0 {
+			out.WriteByte(tok[0])
+			tok = tok[1:]
+			continue
+		}
+		if v, err := strconv.ParseFloat(tok[:n], 64); err == nil && strings.Contains(tok[:n], ".") && v < 1e9 {
+			out.WriteString(strconv.FormatFloat(math.Round(v), 'f', -1, 64))
+		} else {
+			out.WriteString(tok[:n])
+		}
+		tok = tok[n:]
+	}
+	return out.String()
+}

@@ -1,0 +1,161 @@
+package format
+
+// This file answers what is in force: what was asked for, with the defaults of
+// the container, the codec and the named definition filled in.
+
+// DefaultLadder is the ladder of an httpstream without variants (section 5.4).
+var DefaultLadder = []string{
+	"mp4:x:64k",
+	"mp4:240p::quality=4,maxrate=400k",
+	"mp4:360p::quality=4,maxrate=1000k",
+	"mp4:480p::quality=4,maxrate=1500k",
+	"mp4:720p::quality=4,maxrate=2000k",
+	"mp4:1080p::quality=4,maxrate=4000k",
+	"mp4:2160p::quality=4,maxrate=8000k",
+}
+
+// defaultVideoK is the video bitrate when neither it nor a named definition is given.
+const defaultVideoK = 1000
+
+// row returns the row of f's container; an empty one for a zero Format, so
+// that the methods need no nil checks.
+func (f Format) row() *Container {
+	if c := container(f.Container); c != nil {
+		return c
+	}
+	return &Container{}
+}
+
+// Kind returns what the container holds.
+func (f Format) Kind() Kind { return f.row().Kind }
+
+// VideoCodec returns the codec of the video track: "copy", a name of the
+// codec table, or "" when there is no such track.
+func (f Format) VideoCodec() string {
+	c := f.row()
+	switch {
+	case c.Kind != KindVideo || f.Video.Disabled:
+		return ""
+	case f.Video.Codec != "":
+		return f.Video.Codec
+	}
+	return c.VideoCodec
+}
+
+// AudioCodec returns the codec of the audio track: "copy", a name of the
+// codec table, or "" when there is no such track.
+func (f Format) AudioCodec() string {
+	c := f.row()
+	switch {
+	case c.Kind != KindVideo && c.Kind != KindAudio || f.Audio.Disabled:
+		return ""
+	case f.Audio.Codec != "":
+		return f.Audio.Codec
+	}
+	return c.AudioCodec
+}
+
+// VideoBitrateK returns the video bitrate in kbit/s: the one given, or 0 when
+// quality decides or the codec takes none, or that of the named definition, or 1000.
+func (f Format) VideoBitrateK() int {
+	c := codec(TrackVideo, f.VideoCodec())
+	switch {
+	case c == nil || c.Lossless || f.Quality() > 0:
+		return 0
+	case f.Video.BitrateK > 0:
+		return f.Video.BitrateK
+	}
+	if d := definitionOf(f.Video.Resolution.Name); d != nil {
+		return d.bitrateK
+	}
+	return defaultVideoK
+}
+
+// AudioBitrateK returns the audio bitrate in kbit/s, the container's default
+// when none was given; 0 when the track is copied, lossless or absent.
+func (f Format) AudioBitrateK() int {
+	c := codec(TrackAudio, f.AudioCodec())
+	switch {
+	case c == nil || c.Lossless:
+		return 0
+	case f.Audio.BitrateK > 0:
+		return f.Audio.BitrateK
+	}
+	return f.row().AudioBitrateK
+}
+
+// AudioRate returns the sample rate in Hz; 0 for the source's. A rate that the
+// codec does not take (22000, or 44100 with opus) becomes the next higher one
+// that it takes, or its highest.
+func (f Format) AudioRate() int {
+	c := codec(TrackAudio, f.AudioCodec())
+	if c == nil || f.Audio.SampleRate == 0 {
+		return 0
+	}
+	if len(c.Rates) == 0 {
+		return f.Audio.SampleRate
+	}
+	for _, r := range c.Rates {
+		if r >= f.Audio.SampleRate {
+			return r
+		}
+	}
+	return c.Rates[len(c.Rates)-1]
+}
+
+// Quality returns 1 to 5 when quality decides instead of a bitrate, else 0.
+func (f Format) Quality() int {
+	if c := codec(TrackVideo, f.VideoCodec()); c != nil && c.Quality {
+		return f.Options.Quality
+	}
+	return 0
+}
+
+// TwoPass reports whether to encode in two passes. A constant quality has no
+// use for a first pass.
+func (f Format) TwoPass() bool {
+	c := codec(TrackVideo, f.VideoCodec())
+	return f.Options.TwoPass && c != nil && c.TwoPass && f.Quality() == 0
+}
+
+// PixFmt returns the pixel format to encode: the one given, else the one that
+// vprofile is about, else the codec's usual one; "" without an encoded video track.
+func (f Format) PixFmt() string {
+	c := codec(TrackVideo, f.VideoCodec())
+	switch {
+	case c == nil:
+		return ""
+	case f.Options.PixFmt != "":
+		return f.Options.PixFmt
+	}
+	if p, ok := profileBounds[f.Options.Profile]; ok {
+		return p.usual
+	}
+	return c.PixFmts[0]
+}
+
+// Box returns the size asked for in pixels; a side of 0 is to be computed from
+// the aspect ratio, and both are 0 for the source's size. With exact, given by
+// two sides, the picture is padded or cropped into the box. The size is as
+// asked: a planner rounds it to what the codec takes.
+func (f Format) Box() (w, h int, exact bool) {
+	r := f.Video.Resolution
+	return r.Width, r.Height, r.Width > 0 && r.Height > 0
+}
+
+// Extension returns the usual extension of a file, without the dot.
+func (f Format) Extension() string {
+	if f.Alias == "wmv" {
+		return "wmv"
+	}
+	return f.row().Extension
+}
+
+// ContentType returns the media type of a file.
+func (f Format) ContentType() string {
+	c := f.row()
+	if f.Video.Disabled && c.AudioType != "" {
+		return c.AudioType
+	}
+	return c.ContentType
+}

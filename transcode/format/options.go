@@ -1,0 +1,197 @@
+package format
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// option is one row of the options of sections 4.5 and 12, in canonical order.
+type option struct {
+	name      string
+	flag      bool   // takes no value, or 0 or 1
+	help      string // what values it takes
+	encodable bool   // this server honours it
+	set       func(o *Options, value string) bool
+	get       func(o Options) string // "" when not said; "1" for a flag that is on
+}
+
+// The values of vprofile and level over all codecs; which of them a codec
+// takes is in its row.
+var (
+	profileNames = strings.Fields("baseline main main10 main12 high high10 high422 high444 0 1 2 3")
+	presetNames  = append(slices.Clip(x264Presets), svtPresets...)
+)
+
+var options = []option{
+	{name: "quality", help: "1 to 5, 5 being the best", encodable: true,
+		set: func(o *Options, v string) bool {
+			if len(v) != 1 || v < "1" || v > "5" {
+				return false
+			}
+			o.Quality = int(v[0] - '0')
+			return true
+		},
+		get: func(o Options) string { return number(o.Quality, "") }},
+	{name: "maxrate", help: "kbit/s from 1k to 200000k", encodable: true,
+		set: func(o *Options, v string) (ok bool) {
+			n, err := parseVideoK(v)
+			o.MaxrateK = n
+			return err == nil
+		},
+		get: func(o Options) string { return number(o.MaxrateK, "k") }},
+	{name: "vprofile", help: strings.Join(profileNames, ", "), encodable: true,
+		set: func(o *Options, v string) bool {
+			if v == "444" { // the short form of section 4.5
+				v = "high444"
+			}
+			o.Profile = v
+			return slices.Contains(profileNames, v)
+		},
+		get: func(o Options) string { return o.Profile }},
+	{name: "level", help: strings.Join(h264Levels, ", "), encodable: true,
+		set: func(o *Options, v string) bool {
+			if len(v) == 3 && v[1] == '.' { // "3.1"
+				v = v[:1] + v[2:]
+			}
+			o.Level = v
+			return slices.Contains(h264Levels, v)
+		},
+		get: func(o Options) string { return o.Level }},
+	{name: "pix_fmt", help: "a pixel format such as yuv420p, yuv422p or yuva444p10le", encodable: true,
+		set: func(o *Options, v string) bool {
+			o.PixFmt = v
+			return knownPixFmt(v)
+		},
+		get: func(o Options) string { return o.PixFmt }},
+	{name: "2pass", flag: true, encodable: true,
+		set: func(o *Options, v string) bool { return setFlag(&o.TwoPass, v) },
+		get: func(o Options) string { return flag(o.TwoPass) }},
+	{name: "frag", flag: true, encodable: true,
+		set: func(o *Options, v string) bool { return setFlag(&o.Frag, v) },
+		get: func(o Options) string { return flag(o.Frag) }},
+	{name: "metadata", help: "0 (drop the source's tags) or 1 (keep them)", encodable: true,
+		set: func(o *Options, v string) bool {
+			o.Metadata = v
+			return v == "0" || v == "1"
+		},
+		get: func(o Options) string { return o.Metadata }},
+	{name: "force_sdr", flag: true,
+		set: func(o *Options, v string) bool { return setFlag(&o.ForceSDR, v) },
+		get: func(o Options) string { return flag(o.ForceSDR) }},
+	{name: "preset", help: "an encoder preset: " + strings.Join(x264Presets, ", ") + "; 0 to 8 for vp8 and vp9; 0 to 13 for av1", encodable: true,
+		set: func(o *Options, v string) bool {
+			o.Preset = v
+			return slices.Contains(presetNames, v)
+		},
+		get: func(o Options) string { return o.Preset }},
+}
+
+func setFlag(to *bool, v string) bool {
+	*to = v == "1" || v == "true"
+	return *to || v == "0" || v == "false"
+}
+
+func flag(on bool) string {
+	if on {
+		return "1"
+	}
+	return ""
+}
+
+func number(n int, suffix string) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n) + suffix
+}
+
+// knownPixFmt reports whether any codec of the table takes a pixel format.
+func knownPixFmt(name string) bool {
+	return slices.ContainsFunc(codecs, func(c Codec) bool { return slices.Contains(c.PixFmts, name) })
+}
+
+func optionOf(name string) *option {
+	for i := range options {
+		if options[i].name == name {
+			return &options[i]
+		}
+	}
+	return nil
+}
+
+// isOption reports whether a token of another section would be an option.
+func isOption(tok string) bool {
+	name, _, hasValue := strings.Cut(tok, "=")
+	return hasValue || optionOf(name) != nil
+}
+
+func optionNames() string {
+	names := make([]string, len(options))
+	for i, o := range options {
+		names[i] = o.name
+		if !o.flag {
+			names[i] += "="
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// unglue protects the underscores inside option names: no value holds one, so
+// every other underscore separates options, as Coconut's page says, while all
+// of its examples use commas.
+var unglue = strings.NewReplacer("pix_fmt", "pix\x00fmt", "force_sdr", "force\x00sdr", "_", ",")
+
+// parseOptions reads the options section.
+func parseOptions(section string) (o Options, err error) {
+	seen := once{}
+	for _, tok := range strings.Split(unglue.Replace(section), ",") {
+		tok = strings.TrimSpace(strings.ReplaceAll(tok, "\x00", "_"))
+		if tok == "" {
+			continue
+		}
+		name, value, hasValue := strings.Cut(tok, "=")
+		name, value = strings.TrimSpace(name), strings.TrimSpace(value)
+		row := optionOf(name)
+		if row == nil {
+			return o, fmt.Errorf("%q is no option: expected %s", clip(tok), optionNames())
+		}
+		if row.flag && !hasValue {
+			value = "1"
+		}
+		if err := seen.mark("option "+name, tok); err != nil {
+			return o, err
+		}
+		if err := row.apply(&o, value); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+func (row *option) apply(o *Options, value string) error {
+	if row.set(o, value) {
+		return nil
+	}
+	help := row.help
+	if row.flag {
+		help = "no value, or 0 or 1"
+	}
+	return fmt.Errorf("%q is no value of the option %s: expected %s", clip(value), row.name, help)
+}
+
+// String prints the options as parseOptions reads them.
+func (o Options) String() string {
+	var out []string
+	for _, row := range options {
+		switch v := row.get(o); {
+		case v == "":
+		case row.flag:
+			out = append(out, row.name)
+		default:
+			out = append(out, row.name+"="+v)
+		}
+	}
+	return strings.Join(out, ",")
+}

@@ -1,0 +1,206 @@
+package format
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+func mustParse(t *testing.T, s string) Format {
+	t.Helper()
+	f, err := Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+func TestTablesAreConsistent(t *testing.T) {
+	names := map[string]bool{}
+	unique := func(n string) {
+		t.Helper()
+		if names[n] {
+			t.Errorf("the container name %q is used twice", n)
+		}
+		names[n] = true
+	}
+	for _, c := range Containers() {
+		unique(c.Name)
+		for _, a := range c.Aliases {
+			unique(a)
+		}
+		if c.Extension == "" || c.ContentType == "" {
+			t.Errorf("%s has no extension or content type", c.Name)
+		}
+		for track, list := range map[Track][]string{TrackVideo: c.VideoCodecs, TrackAudio: c.AudioCodecs} {
+			for i, n := range list {
+				if row, ok := LookupCodec(track, n); !ok || row.Name != n {
+					t.Errorf("%s lists %q, which is no %s codec", c.Name, n, track)
+				}
+				if slices.Contains(list[:i], n) {
+					t.Errorf("%s lists %q twice", c.Name, n)
+				}
+			}
+		}
+		if c.Kind == KindVideo && !slices.Contains(c.VideoCodecs, c.VideoCodec) {
+			t.Errorf("%s cannot hold its default %q", c.Name, c.VideoCodec)
+		}
+		if (c.Kind == KindVideo || c.Kind == KindAudio) && !slices.Contains(c.AudioCodecs, c.AudioCodec) {
+			t.Errorf("%s cannot hold its default %q", c.Name, c.AudioCodec)
+		}
+		if c.Encodable {
+			if err := Supported(Format{Container: c.Name}); err != nil {
+				t.Errorf("an encodable container does not work with its defaults: %v", err)
+			}
+		}
+	}
+	for _, c := range Codecs() {
+		if c.Track == TrackVideo && len(c.PixFmts) == 0 {
+			t.Errorf("%s has no pixel format", c.Name)
+		}
+		if strings.Contains(c.Name, "_") {
+			t.Errorf("%s: names are written with a hyphen", c.Name)
+		}
+		if !slices.IsSorted(c.Rates) {
+			t.Errorf("%s: the rates are not ascending", c.Name)
+		}
+		for _, p := range c.PixFmts {
+			if b, ok := profileBounds["high444"]; c.Name == "h264" && ok && !b.takes(p) {
+				t.Errorf("high444 does not take %s", p)
+			}
+		}
+	}
+}
+
+func TestInForce(t *testing.T) {
+	tests := []struct {
+		in                     string
+		video, audio           string
+		videoK, audioK, rate   int
+		w, h                   int
+		exact                  bool
+		fps                    Rational
+		pixFmt, ext, mediaType string
+	}{
+		{in: "mp4", video: "h264", audio: "aac", videoK: 1000, audioK: 128, pixFmt: "yuv420p", ext: "mp4", mediaType: "video/mp4"},
+		{in: "mp4:720p", video: "h264", audio: "aac", videoK: 2000, audioK: 128, w: 1280, h: 720, exact: true, pixFmt: "yuv420p", ext: "mp4", mediaType: "video/mp4"},
+		{in: "mp4:240p:x", video: "h264", videoK: 500, h: 240, pixFmt: "yuv420p", ext: "mp4", mediaType: "video/mp4"},
+		{in: "mp4:1440p_hevc::vprofile=high10", video: "hevc", audio: "aac", videoK: 6000, audioK: 128, w: 2560, h: 1440, exact: true, pixFmt: "yuv420p10le", ext: "mp4", mediaType: "video/mp4"},
+		{in: "mp4:x:64k", audio: "aac", audioK: 64, ext: "mp4", mediaType: "audio/mp4"},
+		{in: "mp4:copy:copy", video: "copy", audio: "copy", ext: "mp4", mediaType: "video/mp4"},
+		{in: "webm:640x_23.98fps:opus_44100hz:quality=3", video: "vp8", audio: "opus", audioK: 128, rate: 48000, w: 640, fps: Rational{24000, 1001}, pixFmt: "yuv420p", ext: "webm", mediaType: "video/webm"},
+		{in: "webm:vp9_800k_12.5fps", video: "vp9", audio: "vorbis", videoK: 800, audioK: 128, fps: Rational{25, 2}, pixFmt: "yuv420p", ext: "webm", mediaType: "video/webm"},
+		{in: "hls:30fps::pix_fmt=yuv422p", video: "h264", audio: "aac", videoK: 1000, audioK: 128, fps: Rational{30, 1}, pixFmt: "yuv422p", ext: "ts", mediaType: "video/mp2t"},
+		{in: "mov:prores:pcm", video: "prores", audio: "pcm-s16le", videoK: 1000, pixFmt: "yuv422p10le", ext: "mov", mediaType: "video/quicktime"},
+		{in: "3gp", video: "h263", audio: "aac", videoK: 1000, audioK: 32, pixFmt: "yuv420p", ext: "3gp", mediaType: "video/3gpp"},
+		{in: "wmv", video: "wmv2", audio: "wmav2", videoK: 1000, audioK: 128, pixFmt: "yuv420p", ext: "wmv", mediaType: "video/x-ms-asf"},
+		{in: "mp3:22000hz", audio: "mp3", audioK: 128, rate: 22050, ext: "mp3", mediaType: "audio/mpeg"},
+		{in: "mp3:96000hz", audio: "mp3", audioK: 128, rate: 48000, ext: "mp3", mediaType: "audio/mpeg"},
+		{in: "wav:44000hz", audio: "pcm-s16le", rate: 44000, ext: "wav", mediaType: "audio/wav"},
+		{in: "ogg", audio: "vorbis", audioK: 128, ext: "ogg", mediaType: "audio/ogg"},
+		{in: "jpg:300x", w: 300, ext: "jpg", mediaType: "image/jpeg"},
+		{in: "webp_anim", ext: "webp", mediaType: "image/webp"},
+		{in: "httpstream", ext: "m3u8", mediaType: "application/vnd.apple.mpegurl"},
+	}
+	for _, tt := range tests {
+		f := mustParse(t, tt.in)
+		w, h, exact := f.Box()
+		got := []any{f.VideoCodec(), f.AudioCodec(), f.VideoBitrateK(), f.AudioBitrateK(), f.AudioRate(), w, h, exact, f.FPSRational(), f.PixFmt(), f.Extension(), f.ContentType()}
+		want := []any{tt.video, tt.audio, tt.videoK, tt.audioK, tt.rate, tt.w, tt.h, tt.exact, tt.fps, tt.pixFmt, tt.ext, tt.mediaType}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s:\n got %v\nwant %v", tt.in, got, want)
+		}
+	}
+	if (Format{}).VideoCodec() != "" || (Format{}).Kind() != "" {
+		t.Error("the zero Format is not empty")
+	}
+	for in, want := range map[string]bool{"mp4:::2pass": true, "mp4:::2pass,quality=3": false, "mp4:copy::2pass": false, "mp4": false, "mov:prores::2pass": false} {
+		if got := mustParse(t, in).TwoPass(); got != want {
+			t.Errorf("TwoPass of %s = %v", in, got)
+		}
+	}
+}
+
+func TestSupported(t *testing.T) {
+	for _, s := range []string{"mp4", "mp4:hevc", "mp4:720p_vp9:opus", "mp4:copy:copy", "mp4:x:64k_mono", "webm:vp9:opus", "webm", "mov::pcm", "mkv:vp8:vorbis",
+		"mpegts:hevc:mp3", "hls", "mp3", "aac", "ogg:opus", "ogg", "wav", "wav:pcm_u8", "jpg:300x", "jpeg", "png", "httpstream",
+		"mp4:720p:x:quality=4,maxrate=400k,vprofile=main,level=31,pix_fmt=yuv420p,2pass,frag,metadata=0,preset=slow",
+		"mp4:::vprofile=high422,pix_fmt=yuv422p", "mp4:hevc::vprofile=main10,pix_fmt=yuv420p10le", "webm:::preset=4", "mp4:copy_500k::quality=4",
+		"mp4:x:copy"} {
+		if err := Supported(mustParse(t, s)); err != nil {
+			t.Errorf("Supported(%s): %v", s, err)
+		}
+	}
+	refused := []struct {
+		in   string
+		want []string
+	}{
+		{"avi:0x240_500k", []string{`format "avi:0x240_500k"`, "recognised but not encoded by this server", "mp4, webm, mov, mkv, mpegts, mp3, aac, ogg, wav, jpg, png"}},
+		{"gif:300x", []string{"gif is recognised but not encoded"}},
+		{"webp", []string{"webp is recognised but not encoded"}},
+		{"mp4:av1", []string{"av1 is recognised but not encoded", "h264, hevc, vp9, copy"}},
+		{"mkv::flac", []string{"flac is recognised but not encoded", "aac, mp3, vorbis, opus"}},
+		{"mpegts:vp9", []string{"mpegts cannot hold vp9 video", "h264, hevc"}},
+		{"webm:h264", []string{"webm cannot hold h264 video: it holds vp8, vp9, av1"}},
+		{"mp4::vorbis", []string{"mp4 cannot hold vorbis audio", "aac, mp3"}},
+		{"webm::aac", []string{"webm cannot hold aac audio: it holds vorbis, opus"}},
+		{"mp3:aac", []string{"mp3 cannot hold aac audio: it holds mp3"}},
+		{"mkv:rv20", []string{"mkv cannot hold rv20"}},
+		{"mp4::multi", []string{"multi", "mono and stereo"}},
+		{"mp4:::force_sdr", []string{"force_sdr is recognised", "quality"}},
+		{"webm:::frag", []string{"frag does not apply to webm", "mp4, mov"}},
+		{"mp4:720p_copy", []string{"copy keeps the video", "720p"}},
+		{"mp4::copy_mono", []string{"copy keeps the audio", "mono"}},
+		{"mp4:::pix_fmt=yuva444p10le", []string{"pix_fmt=yuva444p10le: h264 takes yuv420p"}},
+		{"webm:::vprofile=high", []string{"vprofile=high: vp8 has no vprofile"}},
+		{"mp4:::vprofile=2", []string{"vprofile=2: h264 takes baseline"}},
+		{"mp4:hevc::level=13", []string{"level=13: hevc takes 10, 20"}},
+		{"mp4:::preset=4", []string{"preset=4: h264 takes ultrafast"}},
+		{"mp4:::vprofile=baseline,pix_fmt=yuv422p", []string{"vprofile=baseline does not take pix_fmt=yuv422p"}},
+		{"mp4:::vprofile=high,pix_fmt=yuv420p10le", []string{"vprofile=high does not take"}},
+	}
+	for _, tt := range refused {
+		err := Supported(mustParse(t, tt.in))
+		if err == nil {
+			t.Errorf("Supported(%s) is nil", tt.in)
+			continue
+		}
+		for _, part := range tt.want {
+			if !strings.Contains(err.Error(), part) {
+				t.Errorf("Supported(%s): %v\nlacks %q", tt.in, err, part)
+			}
+		}
+	}
+	if Supported(Format{}) == nil {
+		t.Error("the zero Format is supported")
+	}
+}
+
+func TestSupportedVariant(t *testing.T) {
+	for in, want := range map[string]string{
+		"mp4:720p_hevc:x":  "",
+		"mp4:x":            "",
+		"webm":             "must be mp4, not webm",
+		"mp4:vp9":          "h264, hevc or novideo, not vp9",
+		"mp4:copy":         "not copy",
+		"mp4::mp3":         "aac or noaudio, not mp3",
+		"mp4:720p::frag":   "",
+		"mp4:::force_sdr":  "force_sdr",
+		"mp4:1080p::2pass": "",
+	} {
+		err := SupportedVariant(mustParse(t, in))
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("SupportedVariant(%s) = %v, want %q", in, err, want)
+		}
+	}
+}
+
+func TestCanHold(t *testing.T) {
+	for pair, want := range map[[2]string]bool{
+		{"mp4", "h264"}: true, {"webm", "h264"}: false, {"mpegts", "aac"}: true, {"mp4", "vorbis"}: false, {"nope", "h264"}: false, {"hls", "h264"}: true,
+	} {
+		if got := CanHold(pair[0], pair[1]); got != want {
+			t.Errorf("CanHold(%v) = %v", pair, got)
+		}
+	}
+}
