@@ -38,6 +38,7 @@ CREATE TABLE jobs (
     -- has not, the job was abandoned: see internal/postgres/reap.go. No foreign
     -- key, since River cleans its table.
     river_id        bigint NOT NULL,
+    revivals        smallint NOT NULL DEFAULT 0, -- how often it was queued anew for that reason
 
     -- The last numbers given to rows of events and deliveries. Counters here,
     -- because writers hold this row's lock anyway.

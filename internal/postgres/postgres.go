@@ -27,6 +27,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -45,7 +46,7 @@ type Options struct {
 	// Sealer encrypts the stored requests. Required.
 	Sealer *seal.Sealer
 
-	// Log is for River's insert side. Defaults to none.
+	// Log is for what goes on behind the store's back. Defaults to none.
 	Log *slog.Logger
 }
 
@@ -54,7 +55,10 @@ type Store struct {
 	pool   *pgxpool.Pool
 	river  *river.Client[pgx.Tx]
 	sealer *seal.Sealer
+	log    *slog.Logger
 	now    func() time.Time
+
+	lookedForAbandoned atomic.Int64 // when, in nanoseconds since 1970
 }
 
 // Open connects to the database at databaseURL, whose schema Migrate has made.
@@ -83,7 +87,7 @@ func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open the queue: %w", err)
 	}
-	s := &Store{pool: pool, river: client, sealer: o.Sealer, now: time.Now}
+	s := &Store{pool: pool, river: client, sealer: o.Sealer, log: o.Log, now: time.Now}
 	if err := s.Ping(ctx); err != nil {
 		pool.Close()
 		return nil, err

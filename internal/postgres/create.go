@@ -1,0 +1,107 @@
+package postgres
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+
+	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/job"
+)
+
+// NewJob is a job to be accepted.
+type NewJob struct {
+	KeyID          string
+	Request        []byte // the body as it came; it is sealed here
+	Spec           *job.Spec
+	IdempotencyKey string // of the key's requests; "": none
+}
+
+// CodeIdempotencyKeyReused is the code of the *job.Error for an idempotency
+// key that came with another request before.
+const CodeIdempotencyKeyReused = "idempotency_key_reused"
+
+// errRepeat says that a job with the idempotency key is there already.
+var errRepeat = errors.New("the idempotency key is taken")
+
+// CreateJob accepts a job: its row, those of its outputs and the River job
+// that probes its input are written together. A repeat, by idempotency key,
+// returns the job as it stands now.
+func (s *Store) CreateJob(ctx context.Context, n NewJob) (job.State, error) {
+	// PostgreSQL keeps microseconds; what is answered now must equal what is
+	// read later.
+	st := job.New(randomID(), s.now().UTC().Truncate(time.Microsecond), n.Spec.Outputs)
+	hash := sha256.Sum256(n.Request)
+	err := s.inTx(ctx, func(tx pgx.Tx) error { return s.insertJob(ctx, tx, st, n, hash[:]) })
+	if errors.Is(err, errRepeat) {
+		return s.repeated(ctx, n, hash[:])
+	}
+	if err != nil {
+		return job.State{}, fmt.Errorf("create job: %w", err)
+	}
+	return st, nil
+}
+
+func (s *Store) insertJob(ctx context.Context, tx pgx.Tx, st job.State, n NewJob, hash []byte) error {
+	probe, err := s.river.InsertTx(ctx, tx, queue.ProbeArgs{JobID: st.ID},
+		&river.InsertOpts{Priority: queue.Priority(n.Spec.Settings.Priority)})
+	if err != nil {
+		return fmt.Errorf("queue the probe: %w", err)
+	}
+	keys, types, formats, stages := make([]string, 0, len(st.Outputs)), []string{}, []string{}, []string{}
+	for _, o := range st.Outputs {
+		keys, types = append(keys, clean(o.Key)), append(types, string(o.Type))
+		formats, stages = append(formats, clean(o.Format)), append(stages, string(o.Stage))
+	}
+	var idempotency *string
+	if n.IdempotencyKey != "" {
+		idempotency = &n.IdempotencyKey
+	}
+	// A concurrent insert with the same idempotency key makes this one wait for
+	// its end; then there is nothing to do here, or the way is free.
+	var accepted bool
+	err = tx.QueryRow(ctx, `
+		WITH accepted AS (
+			INSERT INTO jobs (id, key_id, created_at, status, input_status, request_sealed, priority, river_id, idempotency_key, body_hash)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+			ON CONFLICT (key_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
+			RETURNING id
+		), put AS (
+			INSERT INTO outputs (job_id, idx, key, type, format, stage)
+			SELECT accepted.id, o.place - 1, o.key, o.type, o.format, o.stage
+			FROM accepted, unnest($11::text[], $12::text[], $13::text[], $14::text[]) WITH ORDINALITY o (key, type, format, stage, place)
+		)
+		SELECT EXISTS (SELECT FROM accepted)`,
+		st.ID, n.KeyID, st.CreatedAt, st.Status, st.Input.Status, s.sealer.Seal(n.Request, sealContext(st.ID)),
+		n.Spec.Settings.Priority, probe.Job.ID, idempotency, hash,
+		keys, types, formats, stages).Scan(&accepted)
+	if err != nil {
+		return fmt.Errorf("insert the job: %w", err)
+	}
+	if !accepted {
+		return errRepeat
+	}
+	return nil
+}
+
+// repeated returns the job that n repeats.
+func (s *Store) repeated(ctx context.Context, n NewJob, hash []byte) (job.State, error) {
+	var id string
+	var first []byte
+	err := s.pool.QueryRow(ctx, `SELECT id, body_hash FROM jobs WHERE key_id = $1 AND idempotency_key = $2`,
+		n.KeyID, n.IdempotencyKey).Scan(&id, &first)
+	if err != nil {
+		return job.State{}, fmt.Errorf("create job: find the one with the same idempotency key: %w", err)
+	}
+	if !bytes.Equal(first, hash) {
+		return job.State{}, job.Errorf(CodeIdempotencyKeyReused,
+			"The Idempotency-Key was used before with another request; use a new key for a new job.")
+	}
+	return s.GetJob(ctx, n.KeyID, id)
+}

@@ -1,0 +1,128 @@
+package postgres
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/copra-video/copra/job"
+)
+
+// querier is a pool or a transaction.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// row is a job's row with its outputs.
+type row struct {
+	state        job.State
+	keyID        string
+	sealed       []byte
+	run          int64
+	priority     int
+	lastEvent    int
+	lastDelivery int
+}
+
+// GetJob returns what has become of a job of the key, or job.ErrNotFound when
+// there is none, or it is another key's.
+func (s *Store) GetJob(ctx context.Context, keyID, id string) (job.State, error) {
+	r, err := s.readJob(ctx, id, keyID)
+	if err != nil {
+		return job.State{}, fmt.Errorf("get job %q: %w", id, err)
+	}
+	return r.state, nil
+}
+
+// Load returns a job for a worker, its request unsealed.
+func (s *Store) Load(ctx context.Context, id string) (job.Record, error) {
+	r, err := s.readJob(ctx, id, "")
+	if err != nil {
+		return job.Record{}, fmt.Errorf("load job %q: %w", id, err)
+	}
+	request, err := s.open(id, r.sealed)
+	if err != nil {
+		return job.Record{}, fmt.Errorf("load job %q: %w", id, err)
+	}
+	return job.Record{State: r.state, KeyID: r.keyID, Request: request, Run: r.run}, nil
+}
+
+// readJob reads a job and its outputs as they were at one moment: two
+// statements of which the second sees more would show a finished output in a
+// job that still waits, or the reverse.
+func (s *Store) readJob(ctx context.Context, id, keyID string) (r row, err error) {
+	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
+	err = pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error {
+		r, err = readRow(ctx, tx, id, keyID, "")
+		return err
+	})
+	return r, err
+}
+
+// readRow reads a job, of any key when keyID is "". lock is "" or "FOR UPDATE".
+func readRow(ctx context.Context, q querier, id, keyID, lock string) (row, error) {
+	var r row
+	var completed *time.Time
+	var metadata []byte
+	j := &r.state
+	err := q.QueryRow(ctx, `
+		SELECT id, key_id, created_at, completed_at, status, error, input_status, input_error, input_metadata::text,
+			request_sealed, run, priority, last_event, last_delivery
+		FROM jobs WHERE id = $1 AND ($2 = '' OR key_id = $2) `+lock, clean(id), keyID).
+		Scan(&j.ID, &r.keyID, &j.CreatedAt, &completed, &j.Status, &j.Error, &j.Input.Status, &j.Input.Error, &metadata,
+			&r.sealed, &r.run, &r.priority, &r.lastEvent, &r.lastDelivery)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return row{}, job.ErrNotFound
+	}
+	if err != nil {
+		return row{}, fmt.Errorf("read the job: %w", err)
+	}
+	j.CreatedAt = j.CreatedAt.UTC()
+	if completed != nil {
+		j.CompletedAt = completed.UTC()
+	}
+	j.Input.Metadata = metadata
+	j.Outputs, err = readOutputs(ctx, q, id)
+	return r, err
+}
+
+func readOutputs(ctx context.Context, q querier, id string) ([]job.OutputState, error) {
+	rows, err := q.Query(ctx, `
+		SELECT key, type, format, stage, progress, result::text, error FROM outputs WHERE job_id = $1 ORDER BY idx`, id)
+	if err != nil {
+		return nil, fmt.Errorf("read the outputs: %w", err)
+	}
+	outputs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (job.OutputState, error) {
+		var o job.OutputState
+		var result []byte
+		if err := row.Scan(&o.Key, &o.Type, &o.Format, &o.Stage, &o.Progress, &result, &o.Error); err != nil {
+			return o, err
+		}
+		if result != nil {
+			if err := json.Unmarshal(result, &o.Result); err != nil {
+				return o, fmt.Errorf("result of output %q: %w", o.Key, err)
+			}
+		}
+		return o, nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("read the outputs: %w", err)
+	}
+	return outputs, nil
+}
+
+// sealContext binds a sealed request to its row.
+func sealContext(id string) string { return "jobs/" + id }
+
+func (s *Store) open(id string, sealed []byte) ([]byte, error) {
+	request, err := s.sealer.Open(sealed, sealContext(id))
+	if err != nil {
+		return nil, fmt.Errorf("open the request: %w", err)
+	}
+	return request, nil
+}

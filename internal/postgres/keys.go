@@ -1,0 +1,163 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/copra-video/copra/job"
+)
+
+// Key is an API key without its token, which is not kept.
+type Key struct {
+	ID        string
+	Name      string
+	Prefix    string // of the token, for people to tell keys apart
+	CreatedAt time.Time
+	RevokedAt time.Time // zero: in force
+}
+
+// minToken is the shortest token that may be given; shorter ones can be guessed.
+const minToken = 16
+
+// prefixLength leaves enough of a token in the dark.
+const prefixLength = 6
+
+const keyColumns = `id, name, prefix, created_at, coalesce(revoked_at, '0001-01-01 00:00:00+00')`
+
+func scanKey(row pgx.CollectableRow) (Key, error) {
+	var k Key
+	err := row.Scan(&k.ID, &k.Name, &k.Prefix, &k.CreatedAt, &k.RevokedAt)
+	k.CreatedAt, k.RevokedAt = k.CreatedAt.UTC(), k.RevokedAt.UTC()
+	return k, err
+}
+
+// CreateKey makes a key and returns its token, which cannot be read again.
+// token is the one to use; zero: a new random one. A token that is a key
+// already gives that key again.
+func (s *Store) CreateKey(ctx context.Context, name string, token job.Secret) (Key, job.Secret, error) {
+	if token.IsZero() {
+		b := make([]byte, 16)
+		rand.Read(b)
+		token = job.NewSecret("k-" + hex.EncodeToString(b))
+	}
+	text := token.Reveal()
+	if len(text) < minToken || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
+		// A colon would end the user name in Basic credentials.
+		return Key{}, job.Secret{}, fmt.Errorf("create an API key: a key must have at least %d printable ASCII characters, no space and no colon", minToken)
+	}
+	hash := sha256.Sum256([]byte(text))
+	rows, err := s.pool.Query(ctx, `
+		WITH made AS (
+			INSERT INTO api_keys (id, name, prefix, hash) VALUES ($1, $2, $3, $4)
+			ON CONFLICT (hash) DO NOTHING
+			RETURNING *
+		)
+		SELECT `+keyColumns+` FROM (SELECT * FROM made UNION ALL SELECT * FROM api_keys WHERE hash = $4) k LIMIT 1`,
+		randomID(), clean(name), text[:prefixLength], hash[:])
+	if err != nil {
+		return Key{}, job.Secret{}, fmt.Errorf("create an API key: %w", err)
+	}
+	k, err := pgx.CollectExactlyOneRow(rows, scanKey)
+	if err != nil {
+		return Key{}, job.Secret{}, fmt.Errorf("create an API key: %w", err)
+	}
+	if !k.RevokedAt.IsZero() {
+		return Key{}, job.Secret{}, fmt.Errorf("create an API key: this one, %s, was revoked and cannot be used again", k.ID)
+	}
+	return k, token, nil
+}
+
+// ListKeys returns all keys, the newest first.
+func (s *Store) ListKeys(ctx context.Context) ([]Key, error) {
+	rows, err := s.pool.Query(ctx, `SELECT `+keyColumns+` FROM api_keys ORDER BY created_at DESC, id`)
+	if err != nil {
+		return nil, fmt.Errorf("list the API keys: %w", err)
+	}
+	keys, err := pgx.CollectRows(rows, scanKey)
+	if err != nil {
+		return nil, fmt.Errorf("list the API keys: %w", err)
+	}
+	return keys, nil
+}
+
+// RevokeKey ends the key with this id, or the one in force whose token begins
+// so. Its jobs stay. job.ErrNotFound says that there is none.
+func (s *Store) RevokeKey(ctx context.Context, idOrPrefix string) error {
+	return s.inTx(ctx, func(tx pgx.Tx) error {
+		rows, err := tx.Query(ctx, `
+			SELECT id FROM api_keys
+			WHERE revoked_at IS NULL AND (id = $1 OR length($1) >= 3 AND prefix LIKE $2 || '%' )
+			ORDER BY id = $1 DESC FOR UPDATE`, idOrPrefix, likeLiteral(idOrPrefix, prefixLength))
+		if err != nil {
+			return fmt.Errorf("revoke the API key: %w", err)
+		}
+		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		if err != nil {
+			return fmt.Errorf("revoke the API key: %w", err)
+		}
+		switch {
+		case len(ids) == 0:
+			return fmt.Errorf("revoke the API key %q: %w", idOrPrefix, job.ErrNotFound)
+		case len(ids) > 1 && ids[0] != idOrPrefix:
+			return fmt.Errorf("revoke the API key %q: %d keys begin so; give the id, one of %s", idOrPrefix, len(ids), strings.Join(ids, ", "))
+		}
+		if _, err := tx.Exec(ctx, `UPDATE api_keys SET revoked_at = now() WHERE id = $1`, ids[0]); err != nil {
+			return fmt.Errorf("revoke the API key: %w", err)
+		}
+		return nil
+	})
+}
+
+// likeLiteral is s, at most n bytes of it, with nothing that LIKE would take
+// for a pattern.
+func likeLiteral(s string, n int) string {
+	s = s[:min(len(s), n)]
+	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToValidUTF8(s, ""))
+}
+
+// Authenticate returns the id of the key in force with this token, or
+// job.ErrNotFound. The index finds a hash, which tells nothing of the token by
+// how long it takes; what was found is then compared in constant time.
+func (s *Store) Authenticate(ctx context.Context, token string) (keyID string, err error) {
+	hash := sha256.Sum256([]byte(token))
+	var stored []byte
+	err = s.pool.QueryRow(ctx, `SELECT id, hash FROM api_keys WHERE hash = $1 AND revoked_at IS NULL`, hash[:]).Scan(&keyID, &stored)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return "", job.ErrNotFound
+	}
+	if err != nil {
+		return "", fmt.Errorf("look up the API key: %w", err)
+	}
+	if subtle.ConstantTimeCompare(stored, hash[:]) != 1 {
+		return "", job.ErrNotFound
+	}
+	return keyID, nil
+}
+
+// randomID is 14 letters and digits, the form of Coconut's ids: 83 bits.
+func randomID() string {
+	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+	id := make([]byte, 0, 14)
+	var b [32]byte
+	for {
+		rand.Read(b[:])
+		for _, v := range b {
+			// The 8 values above 4*62 would make the first letters likelier.
+			if int(v) >= 4*len(alphabet) {
+				continue
+			}
+			if id = append(id, alphabet[int(v)%len(alphabet)]); len(id) == cap(id) {
+				return string(id)
+			}
+		}
+	}
+}
