@@ -1,0 +1,189 @@
+package stream
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"net/url"
+	"path"
+	"strings"
+)
+
+// The media types of what is published.
+const (
+	typeHLS       = "application/vnd.apple.mpegurl"
+	typeDASH      = "application/dash+xml"
+	typeTS        = "video/mp2t"
+	typeFragment  = "video/iso.segment"
+	typeInitVideo = "video/mp4"
+	typeInitAudio = "audio/mp4"
+)
+
+// built is a package on its way to files.
+type built struct {
+	Package
+	tracks []*measured
+	target int // EXT-X-TARGETDURATION, seconds
+}
+
+// Build measures the segments of a package in fsys, the scratch folder, and
+// writes what describes them. Files come in publishing order: init and media
+// segments, media and I-frame playlists, then the multivariant playlist and
+// the manifest, so that whoever sees a playlist can fetch all it names. An
+// error names the track and the segment that is missing or broken.
+func Build(fsys fs.FS, p Package) ([]File, []Summary, error) {
+	if err := p.check(); err != nil {
+		return nil, nil, err
+	}
+	b := &built{Package: p}
+	longest := 0.0
+	for _, t := range p.Tracks {
+		m, err := measure(fsys, p.Dir, p.Layout, t)
+		if err != nil {
+			return nil, nil, fmt.Errorf("measure track %s: %w", t.ID, err)
+		}
+		b.tracks = append(b.tracks, m)
+		longest = max(longest, m.end)
+	}
+	if p.Duration-longest > max(0.5, p.Duration*0.02) {
+		return nil, nil, fmt.Errorf("the segments cover %.3f s of %.3f s", longest, p.Duration)
+	}
+	b.target = targetDuration(b.tracks)
+	files := b.mediaFiles()
+	if p.HLS {
+		files = append(files, b.hls()...)
+	}
+	if p.DASH {
+		files = append(files, b.dash())
+	}
+	seen := map[string]bool{}
+	for _, f := range files {
+		if seen[f.Path] {
+			return nil, nil, fmt.Errorf("two files would be published as %s", f.Path)
+		}
+		seen[f.Path] = true
+	}
+	return files, b.summaries(), nil
+}
+
+// check refuses packages that cannot be described.
+func (p *Package) check() error {
+	if len(p.Tracks) == 0 {
+		return errors.New("a package needs a track")
+	}
+	if p.Layout != TS && p.Layout != CMAF {
+		return fmt.Errorf("the layout %q is not known", p.Layout)
+	}
+	if p.Layout == TS && p.DASH {
+		return errors.New("DASH needs the layout cmaf")
+	}
+	if !p.HLS && !p.DASH {
+		return errors.New("a package is for HLS or DASH or both")
+	}
+	ids := map[string]bool{}
+	for _, t := range p.Tracks {
+		switch {
+		case t.ID == "" || ids[t.ID] || strings.ContainsAny(t.ID, "/ \t\r\n"):
+			return fmt.Errorf("the track name %q is empty, in use already or not fit for a file name", t.ID)
+		case t.Type == Muxed && p.Layout != TS:
+			return fmt.Errorf("track %s: audio and video in one file need the layout ts", t.ID)
+		case t.Type != Muxed && t.Type != Video && t.Type != Audio:
+			return fmt.Errorf("track %s: the type %q is not supported", t.ID, t.Type)
+		case (len(t.Key) > 0 || t.KeyURI != "") && p.Layout != TS:
+			return fmt.Errorf("track %s: AES-128 needs the layout ts", t.ID)
+		case len(t.Key) > 0 != (t.KeyURI != ""):
+			return fmt.Errorf("track %s: a key needs its address, and an address its key", t.ID)
+		}
+		ids[t.ID] = true
+	}
+	return nil
+}
+
+// Published names. TS keeps a folder per rendition; CMAF, which DASH clients
+// expect flat, has the track in the file name.
+
+func (b *built) initPath(m *measured) string { return "init-" + m.ID + ".mp4" }
+
+func (b *built) segmentPath(m *measured, i int) string {
+	if b.Layout == TS {
+		return path.Join(m.Dir, path.Base(m.segments[i].source))
+	}
+	return fmt.Sprintf("%s-%05d.m4s", m.ID, i+1)
+}
+
+func (b *built) playlistPath(m *measured) string {
+	if b.Layout == TS {
+		return path.Join(m.Dir, "stream.m3u8")
+	}
+	return "stream-" + m.ID + ".m3u8"
+}
+
+func (b *built) iframesPath(m *measured) string {
+	if b.Layout == TS {
+		return path.Join(m.Dir, "iframes.m3u8")
+	}
+	return "iframes-" + m.ID + ".m3u8"
+}
+
+// uri is a relative reference to a published path. from is the path of the
+// playlist that holds it; both lie in the same folder or to is below it.
+func uri(from, to string) string {
+	if dir := path.Dir(from); dir != "." {
+		to = strings.TrimPrefix(to, dir+"/")
+	}
+	parts := strings.Split(to, "/")
+	for i, part := range parts {
+		parts[i] = url.PathEscape(part)
+	}
+	ref := strings.Join(parts, "/")
+	if strings.Contains(parts[0], ":") {
+		return "./" + ref // else what is before the colon would be a scheme
+	}
+	return ref
+}
+
+// mediaFiles are the init and media segments.
+func (b *built) mediaFiles() []File {
+	var files []File
+	for _, m := range b.tracks {
+		kind := typeTS
+		if m.init != "" {
+			kind = typeInitVideo
+			if m.video == nil {
+				kind = typeInitAudio
+			}
+			files = append(files, File{Path: b.initPath(m), Source: m.init, ContentType: kind})
+			kind = typeFragment
+		}
+		for i, s := range m.segments {
+			files = append(files, File{Path: b.segmentPath(m, i), Source: s.source, ContentType: kind})
+		}
+	}
+	return files
+}
+
+func (b *built) summaries() []Summary {
+	var out []Summary
+	for _, m := range b.tracks {
+		r := m.rates(b.target)
+		s := Summary{
+			ID: m.ID, Type: m.Type, Codecs: m.codecs(),
+			Bandwidth: r.peak, AverageBandwidth: r.average,
+			Segments: len(m.segments), Frames: m.frames, Duration: m.duration(),
+			Size: m.initSize,
+		}
+		for _, seg := range m.segments {
+			s.Size += seg.size
+		}
+		if m.video != nil {
+			s.Width, s.Height = m.video.display()
+			s.FrameRate = math.Round(m.rate*1000) / 1000
+		}
+		if b.HLS {
+			s.Playlist = b.playlistPath(m)
+		}
+		out = append(out, s)
+	}
+	return out
+}

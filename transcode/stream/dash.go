@@ -1,0 +1,262 @@
+package stream
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/xml"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// The elements of ISO/IEC 23009-1 that a manifest of ours has.
+type (
+	xmlMPD struct {
+		XMLName   xml.Name  `xml:"urn:mpeg:dash:schema:mpd:2011 MPD"`
+		Profiles  string    `xml:"profiles,attr"`
+		Type      string    `xml:"type,attr"`
+		Duration  string    `xml:"mediaPresentationDuration,attr"`
+		MinBuffer string    `xml:"minBufferTime,attr"`
+		Period    xmlPeriod `xml:"Period"`
+	}
+	xmlPeriod struct {
+		ID       string   `xml:"id,attr"`
+		Start    string   `xml:"start,attr"`
+		Duration string   `xml:"duration,attr"`
+		Sets     []xmlSet `xml:"AdaptationSet"`
+	}
+	xmlSet struct {
+		ID              int                 `xml:"id,attr"`
+		ContentType     string              `xml:"contentType,attr"`
+		MimeType        string              `xml:"mimeType,attr"`
+		Lang            string              `xml:"lang,attr,omitempty"`
+		Aligned         bool                `xml:"segmentAlignment,attr"`
+		StartWithSAP    int                 `xml:"startWithSAP,attr"`
+		Par             string              `xml:"par,attr,omitempty"`
+		Roles           []xmlDescriptor     `xml:"Role"`
+		Properties      []xmlDescriptor     `xml:"SupplementalProperty"`
+		Representations []xmlRepresentation `xml:"Representation"`
+	}
+	xmlDescriptor struct {
+		Scheme string `xml:"schemeIdUri,attr"`
+		Value  string `xml:"value,attr"`
+	}
+	xmlRepresentation struct {
+		ID        string          `xml:"id,attr"`
+		Codecs    string          `xml:"codecs,attr"`
+		Bandwidth int             `xml:"bandwidth,attr"`
+		Width     int             `xml:"width,attr,omitempty"`
+		Height    int             `xml:"height,attr,omitempty"`
+		FrameRate string          `xml:"frameRate,attr,omitempty"`
+		SAR       string          `xml:"sar,attr,omitempty"`
+		Sampling  int             `xml:"audioSamplingRate,attr,omitempty"`
+		Channels  []xmlDescriptor `xml:"AudioChannelConfiguration"`
+		Template  xmlTemplate     `xml:"SegmentTemplate"`
+	}
+	xmlTemplate struct {
+		Timescale int64  `xml:"timescale,attr"`
+		Init      string `xml:"initialization,attr"`
+		Media     string `xml:"media,attr"`
+		Start     int    `xml:"startNumber,attr"`
+		Timeline  []xmlS `xml:"SegmentTimeline>S"`
+	}
+	xmlS struct {
+		T *int64 `xml:"t,attr"`
+		D int64  `xml:"d,attr"`
+		R int    `xml:"r,attr,omitempty"`
+	}
+)
+
+// dash returns the manifest.
+func (b *built) dash() File {
+	longest := 0.0
+	for _, m := range b.tracks {
+		longest = max(longest, m.end)
+	}
+	duration := isoDuration(longest)
+	doc := xmlMPD{
+		Profiles: "urn:mpeg:dash:profile:isoff-live:2011", Type: "static",
+		Duration: duration, MinBuffer: isoDuration(b.buffer()),
+		Period: xmlPeriod{ID: "0", Start: "PT0S", Duration: duration},
+	}
+	for _, set := range b.adaptationSets() {
+		set.ID = len(doc.Period.Sets) + 1
+		doc.Period.Sets = append(doc.Period.Sets, set)
+	}
+	var w bytes.Buffer
+	w.WriteString(xml.Header)
+	enc := xml.NewEncoder(&w)
+	enc.Indent("", "  ")
+	// Encoding strings and numbers into memory cannot go wrong.
+	_ = enc.Encode(doc)
+	w.WriteByte('\n')
+	return File{Path: b.Name + ".mpd", Data: w.Bytes(), ContentType: typeDASH}
+}
+
+// buffer is minBufferTime in seconds: one segment.
+func (b *built) buffer() float64 {
+	if b.TargetDuration > 0 {
+		return b.TargetDuration
+	}
+	return float64(b.target)
+}
+
+// adaptationSets puts tracks together that a player may switch between: those
+// of the same type, codec and language.
+func (b *built) adaptationSets() []xmlSet {
+	type key struct{ codec, language string }
+	var keys []key
+	sets := map[key][]*measured{}
+	for _, m := range b.tracks {
+		k := key{family(m.codecs()), m.Language}
+		if m.video != nil {
+			k.language = ""
+		}
+		if sets[k] == nil {
+			keys = append(keys, k)
+		}
+		sets[k] = append(sets[k], m)
+	}
+	// Video first, as players list what they find first.
+	slices.SortStableFunc(keys, func(a, b key) int {
+		return cmp.Compare(order(sets[a][0]), order(sets[b][0]))
+	})
+	var out []xmlSet
+	for _, k := range keys {
+		out = append(out, b.adaptationSet(sets[k]))
+	}
+	return out
+}
+
+func order(m *measured) int {
+	if m.video != nil {
+		return 0
+	}
+	return 1
+}
+
+func (b *built) adaptationSet(tracks []*measured) xmlSet {
+	first := tracks[0]
+	set := xmlSet{ContentType: "audio", MimeType: "audio/mp4", Aligned: aligned(tracks), StartWithSAP: 1}
+	if v := first.video; v != nil {
+		set.ContentType, set.MimeType = "video", "video/mp4"
+		set.Par = aspect(v.display())
+		if v.videoRange() != "SDR" {
+			for _, p := range []struct {
+				name  string
+				value int
+			}{{"ColourPrimaries", v.primaries}, {"TransferCharacteristics", v.transfer}, {"MatrixCoefficients", v.matrix}} {
+				set.Properties = append(set.Properties, xmlDescriptor{"urn:mpeg:mpegB:cicp:" + p.name, strconv.Itoa(p.value)})
+			}
+		}
+	} else {
+		set.Lang = cmp.Or(shortLanguage(first.Language), "und")
+		if first.Default {
+			set.Roles = []xmlDescriptor{{"urn:mpeg:dash:role:2011", "main"}}
+		}
+	}
+	for _, m := range tracks {
+		set.Representations = append(set.Representations, b.representation(m))
+	}
+	return set
+}
+
+func (b *built) representation(m *measured) xmlRepresentation {
+	r := xmlRepresentation{
+		ID: m.ID, Codecs: m.codecs(),
+		Bandwidth: max(m.rates(b.target).peak, m.bufferedRate(b.buffer())),
+		Template: xmlTemplate{
+			Timescale: m.timescale, Start: 1,
+			Init: template(uri("", b.initPath(m))), Media: template(uri("", m.ID+"-")) + "$Number%05d$.m4s",
+			Timeline: timeline(m),
+		},
+	}
+	if v := m.video; v != nil {
+		r.Width, r.Height = v.width, v.height
+		r.FrameRate, r.SAR = m.rational(), "1:1"
+		if v.sarNum > 0 && v.sarDen > 0 {
+			r.SAR = aspect(v.sarNum, v.sarDen)
+		}
+	} else {
+		r.Sampling = m.audio.sampleRate
+		r.Channels = []xmlDescriptor{{"urn:mpeg:dash:23003:3:audio_channel_configuration:2011", strconv.Itoa(m.audio.channels)}}
+	}
+	return r
+}
+
+// template escapes the sign that starts an identifier.
+func template(s string) string { return strings.ReplaceAll(s, "$", "$$") }
+
+// timeline is the SegmentTimeline: decode times as they stand in the files.
+func timeline(m *measured) []xmlS {
+	var out []xmlS
+	for i, s := range m.segments {
+		if n := len(out) - 1; n >= 0 && out[n].D == s.ticks {
+			out[n].R++
+			continue
+		}
+		e := xmlS{D: s.ticks}
+		if i == 0 {
+			t := s.time
+			e.T = &t
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// aligned reports whether segment edges agree to within a frame.
+func aligned(tracks []*measured) bool {
+	first := tracks[0]
+	for _, m := range tracks[1:] {
+		if len(m.segments) != len(first.segments) {
+			return false
+		}
+		frame := 0.03 // of audio, 1024 samples at 44.1 kHz
+		if m.video != nil {
+			frame = 1 / min(m.rate, first.rate)
+		}
+		for i, s := range m.segments {
+			if math.Abs(s.start-first.segments[i].start) > frame {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// rational is @frameRate: a ratio when the rate is no whole number.
+func (m *measured) rational() string {
+	f := m.FrameRate
+	if f.Num <= 0 || f.Den <= 0 || math.Abs(float64(f.Num)/float64(f.Den)-m.rate) > 1e-6 {
+		f.Num, f.Den = int(math.Round(m.rate*1000)), 1000
+		if n := math.Round(m.rate * 1.001); math.Abs(m.rate*1.001-n) < 0.001*m.rate/100 {
+			f.Num, f.Den = int(n)*1000, 1001
+		}
+	}
+	g := gcd(f.Num, f.Den)
+	if f.Den == g {
+		return strconv.Itoa(f.Num / g)
+	}
+	return fmt.Sprintf("%d/%d", f.Num/g, f.Den/g)
+}
+
+// aspect is a ratio in its lowest terms, "16:9".
+func aspect(x, y int) string {
+	g := gcd(x, y)
+	return fmt.Sprintf("%d:%d", x/g, y/g)
+}
+
+func gcd(a, b int) int {
+	for b != 0 {
+		a, b = b, a%b
+	}
+	return max(a, 1)
+}
+
+// isoDuration is an xs:duration in seconds.
+func isoDuration(seconds float64) string {
+	return "PT" + strconv.FormatFloat(math.Round(seconds*1e6)/1e6, 'f', -1, 64) + "S"
+}

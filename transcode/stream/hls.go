@@ -1,0 +1,111 @@
+package stream
+
+import (
+	"fmt"
+	"strings"
+)
+
+// version is EXT-X-VERSION: 3 when it was asked for, else the lowest that
+// allows what is written: byte ranges in TS, EXT-X-MAP with fMP4.
+func (b *built) version() int {
+	switch {
+	case b.Layout == CMAF:
+		return 7
+	case b.plain():
+		return 3
+	}
+	return max(b.Version, 4)
+}
+
+// plain reports whether the playlists are for old players, without I-frames.
+func (b *built) plain() bool { return b.Layout == TS && b.Version > 0 && b.Version <= 3 }
+
+// iframes reports whether a track gets an I-frame playlist. A byte range of an
+// encrypted segment cannot be decrypted on its own.
+func (b *built) iframes(m *measured) bool {
+	return !b.plain() && m.video != nil && len(m.Key) == 0 && len(m.keyFrames()) > 0
+}
+
+// hls returns the media playlists, the I-frame playlists and the multivariant
+// playlist.
+func (b *built) hls() []File {
+	var media, iframes []File
+	for _, m := range b.tracks {
+		media = append(media, File{Path: b.playlistPath(m), Data: []byte(b.mediaPlaylist(m)), ContentType: typeHLS})
+		if b.iframes(m) {
+			iframes = append(iframes, File{Path: b.iframesPath(m), Data: []byte(b.iframePlaylist(m)), ContentType: typeHLS})
+		}
+	}
+	main := File{Path: b.Name + ".m3u8", Data: []byte(b.multivariant()), ContentType: typeHLS}
+	return append(append(media, iframes...), main)
+}
+
+// header starts a media or I-frame playlist.
+func (b *built) header(w *strings.Builder, tags ...string) {
+	fmt.Fprintf(w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%d\n", b.version(), b.target)
+	// Segments are numbered from 1, and so is the initialisation vector of
+	// encrypted ones.
+	w.WriteString("#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n")
+	for _, t := range tags {
+		w.WriteString(t + "\n")
+	}
+}
+
+func (b *built) mediaPlaylist(m *measured) string {
+	var w strings.Builder
+	self := b.playlistPath(m)
+	b.header(&w, "#EXT-X-INDEPENDENT-SEGMENTS")
+	if m.KeyURI != "" {
+		fmt.Fprintf(&w, "#EXT-X-KEY:METHOD=AES-128,URI=%s\n", quoted(m.KeyURI))
+	}
+	if m.init != "" {
+		fmt.Fprintf(&w, "#EXT-X-MAP:URI=%s\n", quoted(uri(self, b.initPath(m))))
+	}
+	for i, s := range m.segments {
+		fmt.Fprintf(&w, "#EXTINF:%.6f,\n%s\n", s.duration, uri(self, b.segmentPath(m, i)))
+	}
+	w.WriteString("#EXT-X-ENDLIST\n")
+	return w.String()
+}
+
+// listedKey is a key frame with the segment that it is in.
+type listedKey struct {
+	keyFrame
+	segment  int
+	duration float64 // seconds, to the next key frame
+}
+
+// keyFrames are the key frames of all segments.
+func (m *measured) keyFrames() []listedKey {
+	var keys []listedKey
+	for i, s := range m.segments {
+		for _, k := range s.keys {
+			if n := len(keys); n > 0 {
+				keys[n-1].duration = k.start - keys[n-1].start
+			}
+			keys = append(keys, listedKey{keyFrame: k, segment: i, duration: m.end - k.start})
+		}
+	}
+	return keys
+}
+
+func (b *built) iframePlaylist(m *measured) string {
+	var w strings.Builder
+	self := b.iframesPath(m)
+	b.header(&w, "#EXT-X-I-FRAMES-ONLY")
+	if m.init != "" {
+		fmt.Fprintf(&w, "#EXT-X-MAP:URI=%s\n", quoted(uri(self, b.initPath(m))))
+	}
+	for _, k := range m.keyFrames() {
+		fmt.Fprintf(&w, "#EXTINF:%.6f,\n#EXT-X-BYTERANGE:%d@%d\n%s\n",
+			k.duration, k.size, k.off, uri(self, b.segmentPath(m, k.segment)))
+	}
+	w.WriteString("#EXT-X-ENDLIST\n")
+	return w.String()
+}
+
+// quoted is a quoted-string of an attribute list, which cannot hold a quote or
+// a line end.
+func quoted(s string) string {
+	return `"` + strings.NewReplacer(`"`, "%22", "\n", "", "\r", "").Replace(s) + `"`
+}

@@ -1,0 +1,25 @@
+package stream
+
+import "strings"
+
+// shortCodes turns the three letters of ISO 639-2, which media files carry,
+// into the two of ISO 639-1 where there are any, as BCP 47 wants.
+var shortCodes = map[string]string{
+	"ara": "ar", "bul": "bg", "cat": "ca", "ces": "cs", "cze": "cs", "chi": "zh", "zho": "zh",
+	"dan": "da", "deu": "de", "ger": "de", "dut": "nl", "nld": "nl", "ell": "el", "gre": "el",
+	"eng": "en", "est": "et", "eus": "eu", "baq": "eu", "fas": "fa", "per": "fa", "fin": "fi",
+	"fra": "fr", "fre": "fr", "gle": "ga", "glg": "gl", "heb": "he", "hin": "hi", "hrv": "hr",
+	"hun": "hu", "ice": "is", "isl": "is", "ind": "id", "ita": "it", "jpn": "ja", "kor": "ko",
+	"lav": "lv", "lit": "lt", "may": "ms", "msa": "ms", "nor": "no", "nob": "nb", "nno": "nn",
+	"pol": "pl", "por": "pt", "ron": "ro", "rum": "ro", "rus": "ru", "slk": "sk", "slo": "sk",
+	"slv": "sl", "spa": "es", "srp": "sr", "swe": "sv", "tam": "ta", "tel": "te", "tha": "th",
+	"tur": "tr", "ukr": "uk", "urd": "ur", "vie": "vi",
+}
+
+// shortLanguage is the language tag of BCP 47 for what a file says.
+func shortLanguage(s string) string {
+	if short, ok := shortCodes[strings.ToLower(s)]; ok {
+		return short
+	}
+	return s
+}

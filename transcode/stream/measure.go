@@ -1,0 +1,318 @@
+package stream
+
+import (
+	"crypto/aes"
+	"crypto/cipher"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"math"
+	"path"
+)
+
+// measured is a track whose segments were read.
+type measured struct {
+	Track
+	init      string // scratch name of the init segment; "": TS
+	initSize  int64
+	timescale int64 // ticks in a second
+	segments  []segment
+	video     *videoConfig // nil: no video in it
+	audio     *audioConfig
+	frames    int
+	end       float64 // seconds, of the last frame shown
+	rate      float64 // frames in a second; 0: no video
+}
+
+// segment is one media segment. Seconds count from the start of the time line.
+type segment struct {
+	source   string // scratch name
+	size     int64
+	start    float64 // seconds, of its first picture or sound
+	duration float64 // seconds, to the start of the next
+	time     int64   // decode time of its first frame in ticks
+	ticks    int64   // sum of its frames' durations
+	keys     []keyFrame
+}
+
+// keyFrame is a picture that an I-frame playlist can name.
+type keyFrame struct {
+	off, size int64   // byte range
+	start     float64 // seconds
+}
+
+// measure reads all segments of a track, which lie in dir.
+func measure(fsys fs.FS, dir string, layout Layout, t Track) (*measured, error) {
+	m := &measured{Track: t}
+	names, err := segmentNames(fsys, path.Join(dir, t.Dir), t.Segments)
+	if err != nil {
+		return nil, err
+	}
+	if layout == TS {
+		err = m.measureTS(fsys, names)
+	} else {
+		err = m.measureCMAF(fsys, path.Join(dir, t.Dir, t.Init), names)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return m, m.finish()
+}
+
+// segmentNames lists the segments from 1 on. A hole is an error: the last
+// segments may be there while an earlier one is not.
+func segmentNames(fsys fs.FS, dir, pattern string) ([]string, error) {
+	entries, err := fs.ReadDir(fsys, dir)
+	if err != nil {
+		return nil, fmt.Errorf("list segments: %w", err)
+	}
+	there := make(map[string]bool, len(entries))
+	count := 0
+	for _, e := range entries {
+		var n int
+		if _, err := fmt.Sscanf(e.Name(), pattern, &n); err == nil && e.Name() == fmt.Sprintf(pattern, n) {
+			there[e.Name()] = true
+			count = max(count, n)
+		}
+	}
+	names := make([]string, count)
+	for i := range names {
+		name := fmt.Sprintf(pattern, i+1)
+		if !there[name] {
+			return nil, fmt.Errorf("segment %s is missing", path.Join(dir, name))
+		}
+		names[i] = path.Join(dir, name)
+	}
+	if count == 0 {
+		return nil, fmt.Errorf("there are no segments in %s", dir)
+	}
+	return names, nil
+}
+
+// seconds converts a TS timestamp to the time line.
+func tsSeconds(pts int64) float64 { return float64(pts-TSOrigin*tsClock) / tsClock }
+
+func (m *measured) measureTS(fsys fs.FS, names []string) error {
+	m.timescale = tsClock
+	reader := &tsReader{}
+	var first, last, audioEnd int64
+	for i, name := range names {
+		data, err := m.readTS(fsys, name, i+1)
+		if err != nil {
+			return err
+		}
+		s, err := reader.read(data.clear)
+		if err == nil {
+			err = m.checkTS(s)
+		}
+		if err != nil {
+			return fmt.Errorf("segment %s is broken: %w", name, err)
+		}
+		seg := segment{source: name, size: data.size}
+		audioEnd = s.audioEnd
+		if len(s.pictures) == 0 {
+			seg.time = s.audioStart
+			seg.start = tsSeconds(s.audioStart)
+			m.frames += s.audio
+			last = s.audioEnd
+		} else {
+			seg.time = s.pictures[0].pts
+			seg.start = tsSeconds(seg.time)
+			if i == 0 {
+				first = seg.time
+			}
+			for _, p := range s.pictures {
+				last = max(last, p.pts)
+				if p.key {
+					seg.keys = append(seg.keys, keyFrame{p.off, p.end - p.off, tsSeconds(p.pts)})
+				}
+			}
+			m.frames += len(s.pictures)
+		}
+		m.segments = append(m.segments, seg)
+	}
+	m.video, m.audio = reader.video, reader.audio
+	if m.video == nil {
+		m.end = tsSeconds(last)
+		// The encoder's priming lies before the time line; it is no part of
+		// what is heard.
+		if s := &m.segments[0].start; *s < 0 && *s > -0.2 {
+			*s = 0
+		}
+		return nil
+	}
+	m.setRate(float64(last-first)/tsClock, m.frames-1)
+	m.end = tsSeconds(last) + 1/m.rate
+	// Sound that goes on without a picture still plays.
+	if e := tsSeconds(audioEnd); e > m.end+0.1 {
+		m.end = e
+	}
+	return nil
+}
+
+// tsData is a segment as stored and as read.
+type tsData struct {
+	clear []byte
+	size  int64
+}
+
+// readTS reads a segment and decrypts it when the track has a key. The
+// initialisation vector is the number of the segment (RFC 8216, 5.2).
+func (m *measured) readTS(fsys fs.FS, name string, number int) (tsData, error) {
+	data, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return tsData{}, fmt.Errorf("read segment: %w", err)
+	}
+	d := tsData{clear: data, size: int64(len(data))}
+	if len(m.Key) == 0 {
+		return d, nil
+	}
+	block, err := aes.NewCipher(m.Key)
+	if err != nil {
+		return tsData{}, fmt.Errorf("use AES-128 key: %w", err)
+	}
+	if len(data) == 0 || len(data)%aes.BlockSize != 0 {
+		return tsData{}, fmt.Errorf("segment %s is broken: its %d bytes are no whole number of AES blocks", name, len(data))
+	}
+	var iv [aes.BlockSize]byte
+	binary.BigEndian.PutUint64(iv[8:], uint64(number))
+	cipher.NewCBCDecrypter(block, iv[:]).CryptBlocks(data, data)
+	pad := int(data[len(data)-1])
+	if pad < 1 || pad > aes.BlockSize {
+		return tsData{}, fmt.Errorf("segment %s is broken: it does not decrypt with its key", name)
+	}
+	d.clear = data[:len(data)-pad]
+	return d, nil
+}
+
+// checkTS holds a segment against what its track promises.
+func (m *measured) checkTS(s tsSegment) error {
+	switch {
+	case m.Type != Audio && len(s.pictures) == 0:
+		return errors.New("there is no picture in it")
+	case m.Type == Audio && s.audio == 0:
+		return errors.New("there is no sound in it")
+	case m.Type == Audio && len(s.pictures) > 0:
+		return errors.New("there is a picture in it")
+	case m.Type != Audio && !s.pictures[0].key:
+		return errors.New("it does not start with a keyframe")
+	}
+	return nil
+}
+
+func (m *measured) measureCMAF(fsys fs.FS, initName string, names []string) error {
+	data, err := fs.ReadFile(fsys, initName)
+	if err != nil {
+		return fmt.Errorf("read init segment: %w", err)
+	}
+	in, err := parseInit(data)
+	if err != nil {
+		return fmt.Errorf("init segment %s is broken: %w", initName, err)
+	}
+	if (m.Type == Audio) != (in.audio != nil) {
+		return fmt.Errorf("init segment %s is broken: it has no %s track", initName, m.Type)
+	}
+	m.init, m.initSize, m.timescale = initName, int64(len(data)), in.timescale
+	m.video, m.audio = in.video, in.audio
+	var next int64 // the decode time that must come
+	for i, name := range names {
+		seg, err := m.readFragments(fsys, in, name, i == 0, &next)
+		if err != nil {
+			return err
+		}
+		m.segments = append(m.segments, seg)
+	}
+	if m.video != nil {
+		m.setRate(float64(next-m.segments[0].time)/float64(m.timescale), m.frames)
+	}
+	return nil
+}
+
+func (m *measured) readFragments(fsys fs.FS, in *initSegment, name string, first bool, next *int64) (segment, error) {
+	seg := segment{source: name}
+	data, err := fs.ReadFile(fsys, name)
+	if err != nil {
+		return seg, fmt.Errorf("read segment: %w", err)
+	}
+	frags, err := in.parseFragments(data)
+	if err != nil {
+		return seg, fmt.Errorf("segment %s is broken: %w", name, err)
+	}
+	if !frags[0].samples[0].sync {
+		return seg, fmt.Errorf("segment %s is broken: it does not start with a keyframe", name)
+	}
+	seg.size, seg.time = int64(len(data)), frags[0].tfdt
+	if first {
+		*next = seg.time
+	}
+	at := func(ticks int64) float64 { return float64(ticks+in.offset) / float64(in.timescale) }
+	begin := int64(math.MaxInt64)
+	for _, f := range frags {
+		if f.tfdt != *next {
+			return seg, fmt.Errorf("segment %s is broken: its decode time is %d and not %d", name, f.tfdt, *next)
+		}
+		if f.dataEnd > 0 && f.samples[0].sync && m.video != nil {
+			seg.keys = append(seg.keys, keyFrame{f.off, f.dataEnd - f.off, at(f.tfdt + int64(f.samples[0].cts))})
+		}
+		for _, s := range f.samples {
+			pts := *next + int64(s.cts)
+			begin = min(begin, pts)
+			*next += int64(s.duration)
+			m.end = max(m.end, at(pts+int64(s.duration)))
+			m.frames++
+		}
+	}
+	seg.start, seg.ticks = at(begin), *next-seg.time
+	if first && seg.start < 0 && seg.start > -0.2 && m.audio != nil {
+		seg.start = 0 // priming, which the edit list takes off
+	}
+	return seg, nil
+}
+
+// setRate sets the frame rate from frames in seconds. The planner's rate is
+// exact where a measured one carries the rounding of timestamps.
+func (m *measured) setRate(seconds float64, frames int) {
+	if frames > 0 && seconds > 0 {
+		m.rate = float64(frames) / seconds
+	}
+	if m.FrameRate.Num > 0 && m.FrameRate.Den > 0 {
+		want := float64(m.FrameRate.Num) / float64(m.FrameRate.Den)
+		if m.rate == 0 || math.Abs(m.rate-want) < want*0.02 {
+			m.rate = want
+		}
+	}
+	if m.rate == 0 {
+		m.rate = 25 // one picture, of unknown rate
+	}
+}
+
+// finish sets the durations, each from its own start to the next one's.
+func (m *measured) finish() error {
+	for i := range m.segments {
+		s := &m.segments[i]
+		end := m.end
+		if i+1 < len(m.segments) {
+			end = m.segments[i+1].start
+		}
+		s.duration = end - s.start
+		if s.duration <= 0 {
+			return fmt.Errorf("segment %s is broken: it ends %.3f s before it starts", s.source, -s.duration)
+		}
+	}
+	return nil
+}
+
+// duration is the sum of the segments' durations in seconds.
+func (m *measured) duration() float64 { return m.end - m.segments[0].start }
+
+// codecs is the value of CODECS.
+func (m *measured) codecs() string {
+	switch {
+	case m.video != nil && m.audio != nil:
+		return m.video.codec + "," + m.audio.codec
+	case m.video != nil:
+		return m.video.codec
+	}
+	return m.audio.codec
+}

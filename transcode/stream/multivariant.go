@@ -1,0 +1,206 @@
+package stream
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+)
+
+// firstVariantRate is the average bit rate of the variant to list first, with
+// which players start (rule 1.32).
+const firstVariantRate = 2_000_000
+
+// defaultGroup is the audio group of tracks that name none.
+const defaultGroup = "audio"
+
+// variant is one EXT-X-STREAM-INF.
+type variant struct {
+	track  *measured
+	rates  rates
+	codecs []string
+	group  string // audio group; "": none
+}
+
+// group is an audio group: tracks that differ in language or role.
+type group struct {
+	id     string
+	tracks []*measured
+}
+
+// groups are the audio groups in order of appearance. TS muxes its audio.
+func (b *built) groups() []group {
+	var out []group
+	if b.Layout != CMAF {
+		return nil
+	}
+	for _, m := range b.tracks {
+		if m.Type != Audio {
+			continue
+		}
+		id := cmp.Or(m.Group, defaultGroup)
+		i := slices.IndexFunc(out, func(g group) bool { return g.id == id })
+		if i < 0 {
+			i = len(out)
+			out = append(out, group{id: id})
+		}
+		out[i].tracks = append(out[i].tracks, m)
+	}
+	return out
+}
+
+// standard is the index of the track that plays unless a viewer chooses.
+func (g group) standard() int {
+	return max(0, slices.IndexFunc(g.tracks, func(m *measured) bool { return m.Default }))
+}
+
+// variants are all variants in listing order: the one with which players are
+// to start, the other ones by rate, audio alone last.
+func (b *built) variants() []variant {
+	var video, audio []variant
+	groups := b.groups()
+	for _, m := range b.tracks {
+		v := variant{track: m, rates: m.rates(b.target), codecs: strings.Split(m.codecs(), ",")}
+		if m.Type == Audio {
+			if b.Layout == TS {
+				audio = append(audio, v)
+			}
+			continue
+		}
+		if g := playsWith(groups, m.Audio); g != nil {
+			v.add(g, b.target)
+		}
+		video = append(video, v)
+	}
+	for _, g := range groups {
+		m := g.tracks[g.standard()]
+		if len(video) > 0 && !slices.ContainsFunc(g.tracks, func(m *measured) bool { return !m.NoVariant }) {
+			continue
+		}
+		v := variant{track: m, group: g.id, rates: m.rates(b.target), codecs: strings.Split(m.codecs(), ",")}
+		audio = append(audio, v)
+	}
+	byRate := func(a, b variant) int { return cmp.Compare(a.rates.peak, b.rates.peak) }
+	slices.SortStableFunc(video, byRate)
+	slices.SortStableFunc(audio, byRate)
+	if len(video) > 0 {
+		first := 0
+		for i, v := range video {
+			if distance(v) < distance(video[first]) {
+				first = i
+			}
+		}
+		v := video[first]
+		video = slices.Insert(slices.Delete(video, first, first+1), 0, v)
+	}
+	return append(video, audio...)
+}
+
+func distance(v variant) float64 {
+	return math.Abs(float64(v.rates.average) - firstVariantRate)
+}
+
+// playsWith is the group of that name, or the first one; nil: there is none.
+func playsWith(groups []group, id string) *group {
+	for i := range groups {
+		if groups[i].id == id {
+			return &groups[i]
+		}
+	}
+	if len(groups) == 0 {
+		return nil
+	}
+	return &groups[0]
+}
+
+// add makes the variant play with an audio group: the rates are those of the
+// most expensive choice in it.
+func (v *variant) add(g *group, target int) {
+	v.group = g.id
+	var most rates
+	for _, m := range g.tracks {
+		r := m.rates(target)
+		most.peak, most.average = max(most.peak, r.peak), max(most.average, r.average)
+		if c := m.codecs(); !slices.Contains(v.codecs, c) {
+			v.codecs = append(v.codecs, c)
+		}
+	}
+	v.rates.peak += most.peak
+	v.rates.average += most.average
+}
+
+func (b *built) multivariant() string {
+	var w strings.Builder
+	self := b.Name + ".m3u8"
+	fmt.Fprintf(&w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-INDEPENDENT-SEGMENTS\n", b.version())
+	variants := b.variants()
+	if slices.ContainsFunc(variants, func(v variant) bool { return v.track.video != nil }) {
+		for _, g := range b.groups() {
+			b.writeGroup(&w, self, g)
+		}
+	} else {
+		for i := range variants {
+			variants[i].group = ""
+		}
+	}
+	sdr := !slices.ContainsFunc(b.tracks, func(m *measured) bool {
+		return m.video != nil && m.video.videoRange() != "SDR"
+	})
+	for _, v := range variants {
+		fmt.Fprintf(&w, "#EXT-X-STREAM-INF:%s", rateAttributes(v.rates, strings.Join(v.codecs, ",")))
+		if c := v.track.video; c != nil {
+			width, height := c.display()
+			fmt.Fprintf(&w, ",RESOLUTION=%dx%d,FRAME-RATE=%.3f", width, height, v.track.rate)
+			if !sdr {
+				fmt.Fprintf(&w, ",VIDEO-RANGE=%s", c.videoRange())
+			}
+		}
+		if v.group != "" {
+			fmt.Fprintf(&w, ",AUDIO=%s", quoted(v.group))
+		}
+		fmt.Fprintf(&w, "\n%s\n", uri(self, b.playlistPath(v.track)))
+	}
+	for _, v := range variants {
+		if m := v.track; b.iframes(m) {
+			b.writeIFrameVariant(&w, self, m, sdr)
+		}
+	}
+	return w.String()
+}
+
+func rateAttributes(r rates, codecs string) string {
+	return fmt.Sprintf("BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=%s", r.peak, r.average, quoted(codecs))
+}
+
+func (b *built) writeGroup(w *strings.Builder, self string, g group) {
+	names := map[string]bool{}
+	for i, m := range g.tracks {
+		language := cmp.Or(shortLanguage(m.Language), "und")
+		name := cmp.Or(m.Name, m.Language, "Audio")
+		for n := 2; names[name]; n++ { // names are unique in a group
+			name = fmt.Sprintf("%s %d", cmp.Or(m.Name, m.Language, "Audio"), n)
+		}
+		names[name] = true
+		standard := "NO"
+		if i == g.standard() {
+			standard = "YES"
+		}
+		fmt.Fprintf(w, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%s,NAME=%s,LANGUAGE=%s,DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%d\",URI=%s\n",
+			quoted(g.id), quoted(name), quoted(language), standard, m.audio.channels, quoted(uri(self, b.playlistPath(m))))
+	}
+}
+
+func (b *built) writeIFrameVariant(w *strings.Builder, self string, m *measured, sdr bool) {
+	var spans []span
+	for _, k := range m.keyFrames() {
+		spans = append(spans, span{k.size, k.duration})
+	}
+	width, height := m.video.display()
+	fmt.Fprintf(w, "#EXT-X-I-FRAME-STREAM-INF:%s,RESOLUTION=%dx%d",
+		rateAttributes(bitRates(spans, float64(b.target)), m.video.codec), width, height)
+	if !sdr {
+		fmt.Fprintf(w, ",VIDEO-RANGE=%s", m.video.videoRange())
+	}
+	fmt.Fprintf(w, ",URI=%s\n", quoted(uri(self, b.iframesPath(m))))
+}
