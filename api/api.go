@@ -1,0 +1,101 @@
+// Package api is the HTTP side of the server: the endpoints of the Coconut API
+// v2 under /v2, the files of the built-in storage under /storage, and what an
+// operator asks for (/healthz, /readyz, /metrics, /openapi.yaml).
+//
+// A tour: routes.go has the whole map of paths. auth.go turns Basic
+// credentials into the id of a key. jobs.go and metadata.go are the handlers;
+// they call api/coconut for every byte of JSON that a client sees and the
+// interfaces below for everything that is remembered. respond.go turns errors
+// into answers, body.go bounds what is read, path.go reads addresses the way
+// the published clients write them, observe.go logs and counts, serve.go runs
+// the whole until it is told to stop.
+package api
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/copra-video/copra/job"
+)
+
+// Jobs remembers jobs.
+type Jobs interface {
+	// CreateJob accepts a job and returns its first state. A *job.Error with
+	// the code CodeIdempotencyKeyReused says that the idempotency key was used
+	// before with another body; with the same body it returns the same job.
+	CreateJob(ctx context.Context, n NewJob) (job.State, error)
+	// GetJob returns a job of the key, or job.ErrNotFound when there is none
+	// or it belongs to another key.
+	GetJob(ctx context.Context, keyID, id string) (job.State, error)
+}
+
+// NewJob is a job as it was asked for.
+type NewJob struct {
+	KeyID          string
+	Request        []byte // the body as it came; holds credentials
+	Spec           *job.Spec
+	IdempotencyKey string // "" when the client sent none
+}
+
+// Keys knows the API keys.
+type Keys interface {
+	// Authenticate returns the id of the key with this token, or
+	// job.ErrNotFound. Comparing in constant time is its business.
+	Authenticate(ctx context.Context, token string) (keyID string, err error)
+}
+
+// Check is one thing that must work for the server to be of use.
+type Check struct {
+	Name string // "database"
+	Run  func(ctx context.Context) error
+}
+
+// Config is what the API is made of.
+type Config struct {
+	Jobs Jobs
+	Keys Keys
+	// Storage serves what is under /storage/, without authentication; it gets
+	// the request with its path as it came. Defaults to nothing there.
+	Storage http.Handler
+	// Uploads serves PUT /v2/uploads/{name} to those who have a key. The name,
+	// decoded, is the request's PathValue("name"). Defaults to nothing there.
+	Uploads http.Handler
+	// Ready is what /readyz looks at. Defaults to nothing, which is ready.
+	Ready []Check
+	// Metrics is the registry that /metrics shows and that the API's own
+	// metrics are added to. Defaults to a new one.
+	Metrics *prometheus.Registry
+	// BodyTime is how long a client may take to send a job. Defaults to 30 s.
+	BodyTime time.Duration
+	// Region is shown by /healthz and labels the metrics. Defaults to none.
+	Region string
+	// Version is shown by /healthz and the landing page.
+	Version string
+	// Log gets a line for each request. Defaults to nowhere.
+	Log *slog.Logger
+}
+
+// server is the configuration with its defaults filled in.
+type server struct {
+	Config
+	metrics *metrics
+}
+
+// New returns the handler of all endpoints.
+func New(c Config) http.Handler {
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	if c.BodyTime == 0 {
+		c.BodyTime = 30 * time.Second
+	}
+	if c.Metrics == nil {
+		c.Metrics = prometheus.NewRegistry()
+	}
+	s := &server{Config: c, metrics: newMetrics(c.Metrics, c.Region)}
+	return s.routes()
+}

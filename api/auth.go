@@ -1,0 +1,55 @@
+package api
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"net/http"
+	"strings"
+
+	"github.com/copra-video/copra/job"
+)
+
+type keyIDKey struct{}
+
+// keyID is the id of the key that the request was made with.
+func keyID(r *http.Request) string {
+	id, _ := r.Context().Value(keyIDKey{}).(string)
+	return id
+}
+
+// authenticate lets in who has a key.
+func (s *server) authenticate(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		id, err := "", job.ErrNotFound
+		if token := basicUser(r.Header.Get("Authorization")); token != "" {
+			id, err = s.Keys.Authenticate(r.Context(), token)
+		}
+		switch {
+		case errors.Is(err, job.ErrNotFound):
+			w.Header().Set("WWW-Authenticate", `Basic realm="Copra"`)
+			s.fail(w, r, job.Errorf(codeAuthentication, "Authentication failed, check your API key"))
+		case err != nil:
+			s.fail(w, r, err)
+		default:
+			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), keyIDKey{}, id)))
+		}
+	})
+}
+
+// basicUser is the user name of Basic credentials, "" when there are none. A
+// missing colon is tolerated and a password ignored; other schemes, Bearer
+// among them, are refused as Coconut does.
+func basicUser(header string) string {
+	scheme, credentials, _ := strings.Cut(header, " ")
+	if !strings.EqualFold(scheme, "Basic") {
+		return ""
+	}
+	credentials = strings.TrimRight(strings.TrimSpace(credentials), "=")
+	plain, err := base64.RawStdEncoding.DecodeString(credentials)
+	if err != nil {
+		return ""
+	}
+	user, _, _ := strings.Cut(string(plain), ":")
+	return user
+}

@@ -1,0 +1,49 @@
+package api
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+)
+
+// readyTime bounds how long /readyz looks.
+const readyTime = 3 * time.Second
+
+// healthz says that the process lives, and which it is.
+func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
+	writeValue(w, http.StatusOK, struct {
+		Status  string `json:"status"`
+		Version string `json:"version"`
+		Region  string `json:"region"`
+	}{"ok", s.Version, s.Region})
+}
+
+// readyz says whether a job could be accepted now. The reasons name what does
+// not work; why not is in the log, since anyone may ask here.
+func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
+	defer cancel()
+	answer := struct {
+		Status  string   `json:"status"`
+		Reasons []string `json:"reasons,omitempty"`
+	}{Status: "ready"}
+	status := http.StatusOK
+	for _, c := range s.Ready {
+		if err := c.Run(ctx); err != nil {
+			s.Log.WarnContext(ctx, "check readiness", "check", c.Name, "error", err)
+			answer.Reasons = append(answer.Reasons, c.Name+" is not available")
+			answer.Status, status = "unavailable", http.StatusServiceUnavailable
+		}
+	}
+	writeValue(w, status, answer)
+}
+
+func writeValue(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		w.WriteHeader(http.StatusInternalServerError)
+		return
+	}
+	writeJSON(w, status, body)
+}

@@ -1,0 +1,163 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// metrics are the API's own. Their labels are route patterns, methods and
+// codes, never paths: a path holds ids, and could hold anything.
+type metrics struct {
+	requests *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+	jobs     prometheus.Counter
+}
+
+func newMetrics(registry *prometheus.Registry, region string) *metrics {
+	labels := prometheus.Labels{}
+	if region != "" {
+		labels["region"] = region
+	}
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "copra_http_requests_total", ConstLabels: labels,
+			Help: "Requests answered, by route, method and status code.",
+		}, []string{"route", "method", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "copra_http_request_duration_seconds", ConstLabels: labels,
+			Help:    "Time from the request's header to the end of the answer, by route and method.",
+			Buckets: []float64{.001, .0025, .005, .01, .02, .05, .1, .25, .5, 1, 2.5, 5, 10, 30},
+		}, []string{"route", "method"}),
+		jobs: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "copra_jobs_created_total", ConstLabels: labels,
+			Help: "Jobs answered with 201, repeats of an idempotent request included.",
+		}),
+	}
+	registry.MustRegister(m.requests, m.duration, m.jobs)
+	return m
+}
+
+// restTime is for a client to send the rest of a body that nobody wanted.
+const restTime = 2 * time.Second
+
+// note is what becomes known of a request while it is answered.
+type note struct {
+	id  string // of the request
+	job string
+}
+
+type noteKey struct{}
+
+// requestID is the id in the request's log line and its X-Request-Id header.
+func requestID(r *http.Request) string {
+	if n, ok := r.Context().Value(noteKey{}).(*note); ok {
+		return n.id
+	}
+	return ""
+}
+
+// noteJob has the log line name the job, once it is known to exist.
+func noteJob(r *http.Request, id string) {
+	if n, ok := r.Context().Value(noteKey{}).(*note); ok {
+		n.job = id
+	}
+}
+
+// observe counts and logs each request: never its headers, query or body, nor
+// its path, all of which may hold secrets.
+func (s *server) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		begin := time.Now()
+		n := &note{id: rand.Text()}
+		w.Header().Set("X-Request-Id", n.id)
+		// The wrapper passes on flushing and sendfile.
+		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		defer func() {
+			took, status := time.Since(begin), ww.Status()
+			if status == 0 {
+				status = http.StatusOK
+			}
+			route, method := route(r), method(r)
+			s.metrics.requests.WithLabelValues(route, method, strconv.Itoa(status)).Inc()
+			s.metrics.duration.WithLabelValues(route, method).Observe(took.Seconds())
+			attrs := []slog.Attr{
+				slog.String("request", n.id), slog.String("method", method), slog.String("route", route),
+				slog.Int("status", status), slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", took),
+			}
+			if n.job != "" {
+				attrs = append(attrs, slog.String("job", n.job))
+			}
+			s.Log.LogAttrs(r.Context(), level(route, status), "request", attrs...)
+		}()
+		next.ServeHTTP(ww, r.WithContext(context.WithValue(r.Context(), noteKey{}, n)))
+		// The server reads what the handler left of the body. Without a bound
+		// a client that never sends it holds the connection for ever.
+		if w.Header().Get("Connection") != "close" {
+			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTime))
+		}
+	})
+}
+
+// route is the pattern that the request matched.
+func route(r *http.Request) string {
+	switch p := chi.RouteContext(r.Context()).RoutePattern(); p {
+	case "", "/v2/*": // nothing, or refused before it was routed further
+		return "other"
+	default:
+		return p
+	}
+}
+
+// method is the request's, of a bounded set.
+func method(r *http.Request) string {
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
+		http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return r.Method
+	default:
+		return "other"
+	}
+}
+
+// level keeps what is asked every few seconds out of the usual log.
+func level(route string, status int) slog.Level {
+	switch {
+	case status >= http.StatusInternalServerError:
+		return slog.LevelError
+	case route == "/healthz" || route == "/readyz" || route == "/metrics":
+		return slog.LevelDebug
+	default:
+		return slog.LevelInfo
+	}
+}
+
+// survive turns a panic into an empty 500 and a line in the log.
+func (s *server) survive(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		defer func() {
+			p := recover()
+			if p == nil {
+				return
+			}
+			if p == http.ErrAbortHandler { //nolint:errorlint // a sentinel panic value, compared as net/http does
+				panic(p)
+			}
+			s.Log.ErrorContext(r.Context(), "answer request: panic",
+				"request", requestID(r), "panic", p, "stack", string(debug.Stack()))
+			if ww, ok := w.(middleware.WrapResponseWriter); ok && ww.Status() != 0 {
+				panic(http.ErrAbortHandler) // half an answer is out: cut it off
+			}
+			w.WriteHeader(http.StatusInternalServerError)
+		}()
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,32 @@
+package api
+
+import (
+	_ "embed" // for openapi.yaml
+	"html/template"
+	"net/http"
+)
+
+//go:embed openapi.yaml
+var openAPIYAML []byte
+
+func openAPI(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
+	_, _ = w.Write(openAPIYAML) // a client that left is no trouble of ours
+}
+
+var landingPage = template.Must(template.New("landing").Parse(`<!doctype html>
+<meta charset="utf-8">
+<title>Copra</title>
+<h1>Copra {{.Version}}</h1>
+<p>A transcoding server that speaks the Coconut API v2. Point a Coconut client at this address with <code>/v2</code> after it.</p>
+<ul>
+<li><a href="/openapi.yaml">openapi.yaml</a>: the API, described</li>
+<li><a href="https://github.com/copra-video/copra/tree/main/docs">documentation</a></li>
+<li><a href="/healthz">healthz</a>, <a href="/readyz">readyz</a>, <a href="/metrics">metrics</a></li>
+</ul>
+`))
+
+func (s *server) landing(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_ = landingPage.Execute(w, s.Config) // a client that left is no trouble of ours
+}

@@ -1,0 +1,54 @@
+package api
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+	"github.com/go-chi/chi/v5/middleware"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// routes is the map of all paths. No path redirects to another: coconutrb and
+// coconutphp do not follow redirects. Wrong methods are chi's own 405, which
+// names what is allowed and has no body.
+func (s *server) routes() http.Handler {
+	r := chi.NewRouter()
+	r.Use(s.observe, s.survive, tidyPath, middleware.GetHead)
+	r.NotFound(notFound)
+
+	r.Get("/", s.landing)
+	r.Get("/openapi.yaml", openAPI)
+	r.Get("/healthz", s.healthz)
+	r.Get("/readyz", s.readyz)
+	r.Method(http.MethodGet, "/metrics", promhttp.HandlerFor(s.Metrics, promhttp.HandlerOpts{}))
+	if s.Storage != nil {
+		r.Handle("/storage/*", s.Storage)
+	}
+
+	r.Route("/v2", func(r chi.Router) {
+		r.Use(s.authenticate)
+		r.NotFound(notFound)
+		r.Post("/jobs", s.handle(s.createJob))
+		r.Get("/jobs/{id}", s.handle(s.getJob))
+		r.Get("/metadata/jobs/{id}", s.handle(s.getMetadata))
+		r.Get("/metadata/jobs/{id}/*", s.handle(s.getMetadata))
+		if s.Uploads != nil {
+			r.Put("/uploads/{name}", s.upload)
+		}
+	})
+	return r
+}
+
+// handle makes a handler of f, whose error becomes the answer.
+func (s *server) handle(f func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	}
+}
+
+func (s *server) upload(w http.ResponseWriter, r *http.Request) {
+	r.SetPathValue("name", param(r, "name"))
+	s.Uploads.ServeHTTP(w, r)
+}
