@@ -1,0 +1,215 @@
+package api_test
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/copra-video/copra/api"
+	"github.com/copra-video/copra/job"
+)
+
+const (
+	token      = "k-0123456789abcdef0123456789abcdef"
+	otherToken = "k-ffffffffffffffffffffffffffffffff"
+)
+
+// store is an api.Jobs and api.Keys in memory.
+type store struct {
+	mu      sync.Mutex
+	jobs    map[string]job.State
+	owner   map[string]string // id of job -> id of key
+	idem    map[string]string // idempotency key -> id of job
+	created []api.NewJob
+	err     error  // when set, what every call returns
+	hook    func() // when set, called by CreateJob
+}
+
+func (s *store) Authenticate(_ context.Context, t string) (string, error) {
+	switch t {
+	case token:
+		return "key-1", s.trouble()
+	case otherToken:
+		return "key-2", s.trouble()
+	default:
+		return "", job.ErrNotFound
+	}
+}
+
+func (s *store) trouble() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.err
+}
+
+func (s *store) CreateJob(_ context.Context, n api.NewJob) (job.State, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.hook != nil {
+		s.hook()
+	}
+	if id, ok := s.idem[n.IdempotencyKey]; ok {
+		for _, c := range s.created {
+			if c.IdempotencyKey == n.IdempotencyKey && !bytes.Equal(c.Request, n.Request) {
+				return job.State{}, job.Errorf(api.CodeIdempotencyKeyReused, "The idempotency key was used with another body.")
+			}
+		}
+		return s.jobs[id], nil
+	}
+	id := fmt.Sprintf("S9BkOufdntiP%02d", len(s.created))
+	s.created = append(s.created, n)
+	s.jobs[id] = job.New(id, at("2021-09-25T17:45:59Z"), n.Spec.Outputs)
+	s.owner[id] = n.KeyID
+	if n.IdempotencyKey != "" {
+		s.idem[n.IdempotencyKey] = id
+	}
+	return s.jobs[id], nil
+}
+
+func (s *store) GetJob(_ context.Context, keyID, id string) (job.State, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if j, ok := s.jobs[id]; ok && s.owner[id] == keyID {
+		return j, nil
+	}
+	return job.State{}, job.ErrNotFound
+}
+
+// last is the newest job as it was asked for.
+func (s *store) last(t *testing.T) api.NewJob {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.created) == 0 {
+		t.Fatal("no job was created")
+	}
+	return s.created[len(s.created)-1]
+}
+
+func at(s string) time.Time {
+	when, err := time.Parse(time.RFC3339, s)
+	if err != nil {
+		panic(err)
+	}
+	return when
+}
+
+const (
+	runningID  = "runningJob0001"
+	finishedID = "e506Zp5izG63o1"
+	failedID   = "gFvuAVKheVSqdp"
+)
+
+const probe = `{"streams":[{"index":0,"codec_type":"video","width":1280}],"format":{"duration":"15.045000"}}`
+
+// finished is a job with an output of each kind, one under a key that is hard
+// to write into a path.
+func finished() job.State {
+	s := job.New(finishedID, at("2021-10-13T11:25:26Z"), []job.OutputRequest{
+		{Key: "mp4:::quality=4,maxrate=400k", Type: job.TypeVideo, Format: "mp4:::quality=4,maxrate=400k"},
+		{Key: "a/b c", Type: job.TypeVideo, Format: "mp4:240p"},
+		{Key: "jpg:300x", Type: job.TypeImage, Format: "jpg:300x"},
+		{Key: "httpstream", Type: job.TypeStream, Format: "httpstream"},
+	})
+	events := []job.Event{
+		{Kind: job.JobStartedEvent},
+		{Kind: job.InputProbedEvent, Metadata: []byte(probe)},
+		{Kind: job.InputTransferredEvent},
+		{Kind: job.OutputCompletedEvent, Output: "mp4:::quality=4,maxrate=400k", Result: job.Result{
+			URL: "https://example.com/a.mp4?x=1&y=2", Metadata: []byte(probe)}},
+		{Kind: job.OutputCompletedEvent, Output: "a/b c", Result: job.Result{
+			URL: "https://example.com/b.mp4", Metadata: []byte(probe)}},
+		{Kind: job.OutputCompletedEvent, Output: "jpg:300x", Result: job.Result{
+			URLs: []string{"https://example.com/1.jpg", "https://example.com/2.jpg"}}},
+		{Kind: job.OutputCompletedEvent, Output: "httpstream", Result: job.Result{
+			Streams:  []job.StreamURL{{Format: "hls", URL: "https://example.com/hls/master.m3u8"}, {Format: "dash", URL: "https://example.com/d/master.mpd"}},
+			Metadata: []byte(`{"hls":` + probe + `,"dash":` + probe + `}`)}},
+	}
+	return applied(s, events)
+}
+
+// failed is a job whose input failed.
+func failed() job.State {
+	s := job.New(failedID, at("2021-08-31T07:57:06Z"), []job.OutputRequest{{Key: "mp4", Type: job.TypeVideo, Format: "mp4"}})
+	return applied(s, []job.Event{{Kind: job.JobStartedEvent}, {Kind: job.InputFailedEvent, Error: "HTTP status code: 404"}})
+}
+
+// running is a job that a worker has just taken.
+func running() job.State {
+	s := job.New(runningID, at("2021-08-31T07:57:06Z"), []job.OutputRequest{{Key: "mp4", Type: job.TypeVideo, Format: "mp4"}})
+	return applied(s, []job.Event{{Kind: job.JobStartedEvent}})
+}
+
+func applied(s job.State, events []job.Event) job.State {
+	for i, e := range events {
+		e.At = s.CreatedAt.Add(time.Duration(i) * time.Second)
+		if _, err := s.Apply(e); err != nil {
+			panic(err)
+		}
+	}
+	return s
+}
+
+// logs is a log that can be read while it is written.
+type logs struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// world is a server whose every answer is held against openapi.yaml.
+type world struct {
+	*httptest.Server
+	store *store
+	logs  *logs
+}
+
+func start(t *testing.T, change ...func(*api.Config)) *world {
+	t.Helper()
+	w := &world{logs: &logs{}, store: &store{
+		jobs: map[string]job.State{}, owner: map[string]string{}, idem: map[string]string{},
+	}}
+	for _, s := range []job.State{finished(), failed(), running()} {
+		w.store.jobs[s.ID], w.store.owner[s.ID] = s, "key-1"
+	}
+	c := api.Config{
+		Jobs: w.store, Keys: w.store, Metrics: prometheus.NewRegistry(),
+		Region: "eu-west-1", Version: "1.2.3",
+		Log: slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Storage: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			fmt.Fprintf(w, "file %s", r.URL.Path)
+		}),
+		Uploads: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.Header().Set("Content-Type", "application/json; charset=utf-8")
+			w.WriteHeader(http.StatusCreated)
+			fmt.Fprintf(w, `{"url":"http://localhost/storage/%s"}`, r.PathValue("name"))
+		}),
+	}
+	for _, f := range change {
+		f(&c)
+	}
+	w.Server = httptest.NewServer(described(t, api.New(c)))
+	t.Cleanup(w.Close)
+	return w
+}
