@@ -1,0 +1,223 @@
+package coconut
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/copra-video/copra/job"
+)
+
+// decoder keeps the first refusal. Readers go on after it and return zero
+// values, so that decoding is written as a list of members.
+type decoder struct {
+	err *job.Error
+}
+
+func (d *decoder) refuse(code, format string, args ...any) {
+	if d.err == nil {
+		d.err = job.Errorf(code, format, args...)
+	}
+}
+
+// hash reads the members of one hash of the request, as leniently as clients
+// need: numbers as strings and strings as numbers, booleans by several names,
+// null for what is absent.
+type hash struct {
+	d    *decoder
+	v    *value
+	code string // of what it refuses
+	// A message names a member as before + name + after:
+	// "The param 'hls." + "path" + "' of the output 'httpstream'".
+	before, after string
+	secret        bool // values are not to be repeated in messages
+}
+
+// section is a hash of the job: settings, input, storage, notification.
+func (d *decoder) section(name string, v *value) hash {
+	return hash{d: d, v: v, code: name + "_not_valid", before: "The " + name + " '", after: "'"}
+}
+
+func (h hash) subject(name string) string { return h.before + name + h.after }
+
+func (h hash) get(name string) *value { return h.v.get(name) }
+
+// refuse says that the member name is wrong and what would be right.
+func (h hash) refuse(name, want string) {
+	v := h.get(name)
+	switch {
+	case v == nil:
+		h.d.refuse(h.code, "%s is missing: expected %s.", h.subject(name), want)
+	case h.secret:
+		h.d.refuse(h.code, "%s is not valid: expected %s.", h.subject(name), want)
+	default:
+		h.d.refuse(h.code, "%s is not valid: got %s, expected %s.", h.subject(name), v.describe(), want)
+	}
+}
+
+// hash returns the member name as a hash. ok is false when it is absent.
+func (h hash) hash(name string) (inner hash, ok bool) {
+	v := h.get(name)
+	if v == nil {
+		return hash{}, false
+	}
+	if !v.isHash() {
+		h.refuse(name, "a hash")
+		return hash{}, false
+	}
+	inner = h
+	inner.v, inner.before = v, h.before+name+"."
+	return inner, true
+}
+
+// only refuses members that are not in names.
+func (h hash) only(names ...string) {
+	for _, m := range h.v.members {
+		if !contains(names, m.name) {
+			h.d.refuse(h.code, "%s is not valid: there is no such param, accepted are %s.", h.subject(shorten(m.name)), strings.Join(names, ", "))
+			return
+		}
+	}
+}
+
+// str returns a string; numbers and booleans are taken as spelled.
+func (h hash) str(name string) string {
+	v := h.get(name)
+	if v == nil || v.kind == kindDeferred {
+		return ""
+	}
+	if v.kind == kindList || v.kind == kindHash {
+		h.refuse(name, "a string")
+		return ""
+	}
+	return v.text
+}
+
+// word is a str without surrounding space and without control characters, of
+// at most 1024 bytes.
+func (h hash) word(name string) string {
+	s := strings.TrimSpace(h.str(name))
+	if len(s) > maxPath || hasControl(s) {
+		h.refuse(name, fmt.Sprintf("at most %d bytes without control characters", maxPath))
+		return ""
+	}
+	return s
+}
+
+// oneOf returns a word of the list, def when it is absent or empty.
+func (h hash) oneOf(name, def string, words ...string) string {
+	s := h.word(name)
+	if s == "" {
+		return def
+	}
+	if !contains(words, s) {
+		h.refuse(name, "one of "+strings.Join(words, ", "))
+		return def
+	}
+	return s
+}
+
+// boolean returns a bool: true, 1, "true", "1", "yes" or "on", and their
+// opposites; "" is false.
+func (h hash) boolean(name string) bool {
+	v := h.get(name)
+	b, ok := boolOf(v)
+	if !ok {
+		h.refuse(name, "true or false")
+	}
+	return b
+}
+
+// flag is a boolean for which consumers send other things: a hash or array with
+// members is true, an empty one false.
+func (h hash) flag(name string) bool {
+	if v := h.get(name); v != nil && (v.kind == kindHash || v.kind == kindList) {
+		return len(v.members)+len(v.list) > 0
+	}
+	return h.boolean(name)
+}
+
+// optionalBool tells "not said" from false.
+func (h hash) optionalBool(name string) *bool {
+	if h.get(name) == nil {
+		return nil
+	}
+	b := h.boolean(name)
+	return &b
+}
+
+func boolOf(v *value) (b, ok bool) {
+	if v == nil || v.kind == kindDeferred {
+		return false, true
+	}
+	if v.kind == kindList || v.kind == kindHash {
+		return false, false
+	}
+	switch strings.ToLower(strings.TrimSpace(v.text)) {
+	case "true", "1", "1.0", "yes", "on":
+		return true, true
+	case "false", "0", "0.0", "no", "off", "":
+		return false, true
+	}
+	return false, false
+}
+
+// number returns a number within bounds; absent, "" and false are def.
+func (h hash) number(name string, def, low, high float64) float64 {
+	v := h.get(name)
+	if v == nil || v.kind == kindDeferred || blank(v) {
+		return def
+	}
+	n, ok := numberOf(v)
+	if !ok || n < low || n > high {
+		h.refuse(name, "a number "+bounds(low, high))
+		return def
+	}
+	return n
+}
+
+// integer is a number that is whole.
+func (h hash) integer(name string, def, low, high int) int {
+	v := h.get(name)
+	if v == nil || v.kind == kindDeferred || blank(v) {
+		return def
+	}
+	n, ok := numberOf(v)
+	if !ok || n != math.Trunc(n) || n < float64(low) || n > float64(high) {
+		h.refuse(name, "a whole number "+bounds(float64(low), float64(high)))
+		return def
+	}
+	return int(n)
+}
+
+func bounds(low, high float64) string {
+	return fmt.Sprintf("from %s to %s", strconv.FormatFloat(low, 'f', -1, 64), strconv.FormatFloat(high, 'f', -1, 64))
+}
+
+// blank reports whether v is what clients send for "nothing": "" or false.
+func blank(v *value) bool {
+	return v.kind == kindBool && v.text == "false" || v.kind == kindString && strings.TrimSpace(v.text) == ""
+}
+
+func numberOf(v *value) (float64, bool) {
+	if v.kind != kindNumber && v.kind != kindString {
+		return 0, false
+	}
+	text := strings.TrimSpace(v.text)
+	// ParseFloat also reads hexadecimal, underscores, "inf" and "nan".
+	if strings.Trim(text, "+-.0123456789eE") != "" {
+		return 0, false
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	return n, err == nil
+}
+
+func contains(list []string, s string) bool {
+	for _, l := range list {
+		if l == s {
+			return true
+		}
+	}
+	return false
+}

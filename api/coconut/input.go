@@ -1,0 +1,61 @@
+package coconut
+
+import (
+	"strings"
+
+	"github.com/copra-video/copra/job"
+)
+
+// inputSchemes are the schemes an input URL may have.
+var inputSchemes = []string{"http", "https", "ftp", "sftp"}
+
+// input decodes the job's input. Members that it does not know are passed over:
+// consumers send their storage hash again with a key.
+func (d *decoder) input(v *value) job.Input {
+	if !v.isHash() || len(v.members) == 0 {
+		// Clients compare this sentence as a whole.
+		d.refuse("input_not_valid", "The job 'input' is not a valid object.")
+		return job.Input{}
+	}
+	h := d.section("input", v)
+	service := h.get("service")
+	hasService := service != nil && !blank(service)
+	if u := h.get("url"); u != nil && !(blank(u) && hasService) {
+		h.code = "input_url_not_valid"
+		in := job.Input{URL: h.url("url", inputSchemes...)}
+		if in.URL.IsZero() {
+			h.refuse("url", "an absolute "+strings.Join(inputSchemes, ", ")+" URL")
+		}
+		return in
+	}
+	if !hasService {
+		d.refuse("input_not_valid", "The job 'input' is not valid: it has no 'url', and no 'service' with a 'bucket' and a 'key'.")
+		return job.Input{}
+	}
+	row, ok := h.service(true)
+	if !ok {
+		return job.Input{}
+	}
+	in := job.Input{Storage: h.bucket(row, "input")}
+	for _, n := range row.input {
+		h.need(n)
+	}
+	in.Key = h.key()
+	return in
+}
+
+// key reads the object's key. The documentation writes it with a slash before
+// it that is no part of it. Segments such as ".." are names like any other to
+// a bucket.
+func (h hash) key() string {
+	v := h.get("key")
+	if v == nil || v.kind != kindString && v.kind != kindNumber {
+		h.refuse("key", "the key of an object in the bucket")
+		return ""
+	}
+	key := strings.TrimPrefix(v.text, "/")
+	if key == "" || len(key) > maxPath || hasControl(key) {
+		h.refuse("key", "the key of an object in the bucket, without control characters")
+	}
+	return key
+}

@@ -1,0 +1,130 @@
+package coconut
+
+import (
+	"encoding/json"
+
+	"github.com/copra-video/copra/job"
+)
+
+// Sent reports whether an event goes to the webhook: those of the job always,
+// those of the input and the outputs when they were asked for, and no others.
+func Sent(k job.EventKind, n job.Notification) bool {
+	switch k {
+	case job.JobCompletedEvent, job.JobFailedEvent:
+		return true
+	case job.InputTransferredEvent, job.OutputCompletedEvent, job.OutputFailedEvent:
+		return n.Events
+	}
+	return false
+}
+
+type envelope struct {
+	JobID    string        `json:"job_id"`
+	Event    job.EventKind `json:"event"`
+	Metadata bool          `json:"metadata"` // whether data carries any
+	Data     any           `json:"data"`
+}
+
+type inputEvent struct {
+	Status   job.Status      `json:"status"`
+	Progress string          `json:"progress"`
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+}
+
+type outputEvent struct {
+	Type     job.OutputType  `json:"type"`
+	Status   job.Status      `json:"status"`
+	Progress string          `json:"progress"`
+	Key      string          `json:"key"`
+	URL      *string         `json:"url,omitempty"`
+	URLs     any             `json:"urls,omitempty"`
+	Error    string          `json:"error,omitempty"`
+	Metadata json.RawMessage `json:"metadata,omitempty"`
+}
+
+type jobEvent struct {
+	Type        string       `json:"type"`
+	Status      job.Status   `json:"status"`
+	Progress    string       `json:"progress"`
+	ID          string       `json:"id"`
+	CreatedAt   string       `json:"created_at"`
+	CompletedAt *string      `json:"completed_at"`
+	Error       string       `json:"error,omitempty"`
+	Input       inputBody    `json:"input"`
+	Outputs     []outputBody `json:"outputs"`
+}
+
+// EncodeNotification encodes the payload of event e, s being the state after
+// it. metadata says whether the notification asked for metadata.
+func EncodeNotification(s job.State, e job.Event, metadata bool) []byte {
+	b := envelope{JobID: s.ID, Event: e.Kind}
+	switch e.Kind {
+	case job.InputTransferredEvent:
+		d := inputEvent{Status: job.InputTransferred, Progress: percent(100)}
+		if metadata {
+			d.Metadata = document(s.Input.Metadata)
+		}
+		b.Data, b.Metadata = d, d.Metadata != nil
+	case job.OutputCompletedEvent, job.OutputFailedEvent:
+		d := outputEventOf(s, e, metadata)
+		b.Data, b.Metadata = d, d.Metadata != nil
+	default:
+		d := jobEventOf(s, metadata)
+		b.Metadata = d.Input.Metadata != nil
+		for _, o := range d.Outputs {
+			b.Metadata = b.Metadata || o.Metadata != nil
+		}
+		b.Data = d
+	}
+	return encode(b)
+}
+
+func outputEventOf(s job.State, e job.Event, metadata bool) outputEvent {
+	var o job.OutputState
+	if found := s.Output(e.Output); found != nil {
+		o = *found
+	}
+	// The event decides: the state may have moved on since.
+	o.Stage, o.Result, o.Error = job.Done, e.Result, e.Error
+	if e.Kind == job.OutputFailedEvent {
+		o.Stage = job.Failed
+	}
+	d := outputEvent{
+		Type:     o.Type,
+		Status:   o.Type.Status(o.Stage),
+		Progress: percent(outputProgress(s)),
+		Key:      e.Output,
+	}
+	d.URL, d.URLs, d.Error = addresses(o)
+	if metadata {
+		d.Metadata = outputMetadata(o)
+	}
+	return d
+}
+
+// outputProgress is the job's progress as output events tell it, which counts
+// one step more than there are outputs: it stays below 100 % even for the last
+// output, with which the job ends.
+func outputProgress(s job.State) int {
+	ended := 0
+	for _, o := range s.Outputs {
+		if o.Stage.Final() {
+			ended++
+		}
+	}
+	return 100 * ended / (len(s.Outputs) + 1)
+}
+
+func jobEventOf(s job.State, metadata bool) jobEvent {
+	return jobEvent{
+		Type:        "job",
+		Status:      s.Status,
+		Progress:    percent(s.EventProgress()),
+		ID:          s.ID,
+		CreatedAt:   date(s.CreatedAt),
+		CompletedAt: dateOrNull(s.CompletedAt),
+		Error:       s.Error,
+		Input:       inputOf(s, metadata),
+		Outputs:     outputsOf(s, metadata),
+	}
+}

@@ -1,0 +1,223 @@
+package coconut
+
+import (
+	"strings"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/expr"
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// streamKey is the key of httpstream outputs in the outputs hash.
+const streamKey = "httpstream"
+
+// output is what is known of one output: everything when its expressions were
+// evaluated, else all but the deferred params.
+type output struct {
+	job.Output
+	name      string // what messages call it
+	key       string // the param; "" when it was not given
+	echo      string // the format as shown to clients
+	condition string
+	given     map[string]bool // params that were given
+	deferred  map[string]bool // params that hold expressions
+}
+
+// Params by kind of output, sections 5.2 to 5.4, as messages list them.
+var (
+	videoParams = []string{
+		"path", "url", "if", "key", "format", "offset", "duration", "fit", "transpose", "vflip", "hflip",
+		"deinterlace", "square", "crop", "watermark",
+	}
+	imageParams = []string{
+		"path", "url", "if", "key", "format", "number", "interval", "offsets", "square", "blur", "fit",
+		"transpose", "vflip", "hflip", "watermark", "sprite", "vtt",
+	}
+	animatedParams = []string{
+		"path", "url", "if", "key", "format", "scene", "square", "blur", "fit", "transpose", "vflip", "hflip",
+		"watermark",
+	}
+	streamParams = []string{
+		"path", "if", "key", "variants", "playlist_name", "hls", "dash", "hls_encryption_key",
+		"hls_encryption_key_uri",
+	}
+)
+
+// output decodes one output. vars is nil at POST: then expressions are checked
+// for syntax and deferred. name is what messages call it.
+func (d *decoder) output(mapKey, name string, v *value, vars expr.Vars) *output {
+	o := &output{name: name, given: map[string]bool{}, deferred: map[string]bool{}}
+	h := hash{d: d, code: codeParam, before: "The param '", after: "' of the output '" + shorten(name) + "'"}
+	h.v = d.params(mapKey, name, v)
+	for _, m := range h.v.members {
+		o.given[m.name] = h.get(m.name) != nil
+	}
+	o.condition = h.condition()
+	o.key = h.outputKey()
+	h.v = h.evaluate(o, vars)
+	if d.err != nil {
+		return o
+	}
+
+	kind := format.KindStream
+	if mapKey != streamKey {
+		o.Format, o.echo = h.format(mapKey)
+		if d.err != nil {
+			return o
+		}
+		kind = o.Format.Kind()
+	}
+	switch kind {
+	case format.KindStream:
+		o.Type, o.echo = job.TypeStream, streamKey
+		h.only(streamParams...)
+		o.Stream = h.stream()
+	case format.KindImage:
+		o.Type = job.TypeImage
+		h.only(imageParams...)
+		h.destination(&o.Output)
+		o.Image = h.image()
+		h.sequence(o)
+	case format.KindAnimated:
+		o.Type = job.TypeImage
+		h.only(animatedParams...)
+		h.destination(&o.Output)
+		o.Image = h.animated(o.Format)
+	default:
+		o.Type = job.TypeVideo
+		h.only(videoParams...)
+		h.destination(&o.Output)
+		o.Video = h.video()
+	}
+	return o
+}
+
+// params brings the shapes in which an output can be written to a hash: a
+// string is its path, null and [] are an empty hash.
+func (d *decoder) params(mapKey, name string, v *value) *value {
+	switch {
+	case v.kind == kindString && mapKey == streamKey:
+		path := &value{kind: kindHash, members: []member{{"path", v}}}
+		return &value{kind: kindHash, members: []member{{"hls", path}}}
+	case v.kind == kindString:
+		return &value{kind: kindHash, members: []member{{"path", v}}}
+	case v.kind == kindNull || v.isHash():
+		return &value{kind: kindHash, members: v.members}
+	}
+	d.refuse(codeOutputs, "The output '%s' is not a valid object: got %s, expected a hash of params.", shorten(name), v.describe())
+	return &value{kind: kindHash}
+}
+
+// condition reads `if`. It is not evaluated now, so only its syntax is checked.
+func (h hash) condition() string {
+	v := h.get("if")
+	if v == nil || v.kind == kindString && blank(v) {
+		return ""
+	}
+	if v.kind != kindString {
+		h.refuse("if", "a condition as a string, such as \"{{ input.width }} >= 1280\"")
+		return ""
+	}
+	if len(v.text) > maxExpr {
+		h.refuse("if", "a condition of at most 4096 bytes")
+		return ""
+	}
+	if err := expr.CheckCondition(v.text); err != nil {
+		h.d.refuse(h.code, "%s is not valid: %s.", h.subject("if"), sentence(err))
+	}
+	return v.text
+}
+
+// outputKey reads the key, which names the output from the first answer on and
+// so cannot wait for an evaluation.
+func (h hash) outputKey() string {
+	key := h.str("key")
+	if len(key) > maxKey || hasControl(key) || expr.HasExpr(key) {
+		h.refuse("key", "at most 255 bytes without control characters and without expressions")
+		return ""
+	}
+	return key
+}
+
+// format reads what to make from the key in the outputs hash, or from the
+// format hash, which replaces all of that key but the container. The second
+// result is what clients are shown.
+func (h hash) format(mapKey string) (format.Format, string) {
+	inner, ok := h.hash("format")
+	if !ok || len(inner.v.members) == 0 {
+		f, err := format.Parse(mapKey)
+		if err != nil {
+			h.d.refuse(codeFormat, "The format of the output '%s' is not valid: %s.", shorten(mapKey), sentence(err))
+		}
+		return f, mapKey
+	}
+	container, _, _ := strings.Cut(mapKey, ":")
+	members := map[string]any{}
+	for _, m := range inner.v.members {
+		if plain, known := m.value.plain(); known {
+			members[m.name] = plain
+		}
+	}
+	f, err := format.FromHash(container, members)
+	if err != nil {
+		h.d.refuse(codeFormat, "The param 'format' of the output '%s' is not valid: %s.", shorten(mapKey), sentence(err))
+		return f, mapKey
+	}
+	return f, f.String()
+}
+
+// plain is v as package format takes it. known is false for what is absent or
+// not evaluated yet.
+func (v *value) plain() (plain any, known bool) {
+	switch v.kind {
+	case kindNull, kindDeferred:
+		return nil, false
+	case kindBool:
+		return v.text == "true", true
+	case kindNumber:
+		n, ok := numberOf(v)
+		if !ok {
+			return v.text, true
+		}
+		return n, true
+	case kindString:
+		return v.text, true
+	default:
+		return v.describe(), true
+	}
+}
+
+// destination reads path or url. A path names a file.
+func (h hash) destination(o *job.Output) {
+	if u := h.get("url"); u != nil && !blank(u) {
+		o.URL = h.url("url", uploadSchemes...)
+		return
+	}
+	p := h
+	p.code = codePath
+	if v := h.get("path"); v != nil && v.kind == kindDeferred {
+		return
+	}
+	o.Path = p.path("path")
+	if o.Path == "" || strings.HasSuffix(o.Path, "/") {
+		p.refuse("path", "a path with a file name, such as \"/video.mp4\"")
+	}
+}
+
+// sequence refuses several pictures without a way to name them.
+func (h hash) sequence(o *output) {
+	i := o.Image
+	several := i.Number > 1 || i.HasInterval || len(i.Offsets) > 1
+	if i.Sprite != nil {
+		// All pictures are on one sheet unless there is a limit to it.
+		several = i.Sprite.Limit > 0 && (i.HasInterval || i.Number > i.Sprite.Limit || len(i.Offsets) > i.Sprite.Limit)
+	}
+	if !several || o.deferred["path"] || hasSequence(o.Path) {
+		return
+	}
+	if !o.URL.IsZero() {
+		h.d.refuse(codePath, "%s is not valid: several pictures cannot go to one URL, expected a 'path' with a sequence variable such as %%.2d.", h.subject("url"))
+		return
+	}
+	h.d.refuse(codePath, "%s is not valid: got %s, expected a sequence variable such as %%.2d or %%05d in it, because there are several pictures.", h.subject("path"), quote(o.Path))
+}

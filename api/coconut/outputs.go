@@ -1,0 +1,163 @@
+package coconut
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/expr"
+)
+
+const (
+	maxOutputs = 30
+	maxKey     = 255 // bytes of an output's key
+)
+
+const (
+	codeOutputs = "outputs_not_valid"
+	codeParam   = "output_param_not_valid"
+	codePath    = "output_path_not_valid"
+	codeFormat  = "output_format_not_valid"
+)
+
+// entry is one output of the request, arrays flattened.
+type entry struct {
+	mapKey string
+	value  *value
+}
+
+// entries flattens the outputs hash in the order of the request. A value that
+// is an array holds several outputs of one format; an empty one is PHP's empty
+// hash.
+func entries(outputs *value) []entry {
+	if outputs == nil {
+		return nil
+	}
+	var all []entry
+	for _, m := range outputs.members {
+		if m.value.kind != kindList || len(m.value.list) == 0 {
+			all = append(all, entry{m.name, m.value})
+			continue
+		}
+		for _, v := range m.value.list {
+			all = append(all, entry{m.name, v})
+		}
+	}
+	return all
+}
+
+// needStorage reports whether the job must have a storage: unless every output
+// brings its own URL.
+func needStorage(outputs *value) bool {
+	all := entries(outputs)
+	for _, e := range all {
+		if u := e.value.get("url"); u == nil || blank(u) {
+			return true
+		}
+	}
+	return len(all) == 0
+}
+
+// outputs decodes the job's outputs: the requests to keep, and what is known of
+// them before the probe.
+func (d *decoder) outputs(v *value) ([]job.OutputRequest, []*output) {
+	if v == nil || v.kind != kindHash && !v.isHash() {
+		d.refuse(codeOutputs, "The job 'outputs' is not a valid object: got %s, expected a hash of formats, such as {\"mp4:720p\": {\"path\": \"/video.mp4\"}}.", v.describe())
+		return nil, nil
+	}
+	all := entries(v)
+	switch {
+	case len(all) == 0:
+		d.refuse(codeOutputs, "The job 'outputs' is not a valid object: it is empty, expected at least one output.")
+		return nil, nil
+	case len(all) > maxOutputs:
+		d.refuse("outputs_out_of_range", "The job has %d outputs, at most %d are accepted.", len(all), maxOutputs)
+		return nil, nil
+	}
+	var requests []job.OutputRequest
+	var decoded []*output
+	for _, e := range all {
+		o := d.output(e.mapKey, e.mapKey, e.value, nil)
+		if d.err != nil {
+			return nil, nil
+		}
+		request := job.OutputRequest{
+			Key:       o.key,
+			Type:      o.Type,
+			Format:    o.echo,
+			MapKey:    e.mapKey,
+			Raw:       e.value.raw,
+			Condition: o.condition,
+			Deferred:  len(o.deferred) > 0,
+		}
+		requests, decoded = append(requests, request), append(decoded, o)
+	}
+	d.keys(requests)
+	return requests, decoded
+}
+
+// keys gives every output its key. Those that were given stay and must differ;
+// the others get the key in the outputs hash, with a number when that is taken:
+// mp4:720p, mp4:720p-2, mp4:720p-3.
+func (d *decoder) keys(requests []job.OutputRequest) {
+	taken := map[string]bool{}
+	for _, r := range requests {
+		if r.Key == "" {
+			continue
+		}
+		if taken[r.Key] {
+			d.refuse(codeParam, "The param 'key' of the output '%s' is not valid: %s is the key of another output, expected a key of its own.", shorten(r.MapKey), quote(r.Key))
+		}
+		taken[r.Key] = true
+	}
+	for i := range requests {
+		r := &requests[i]
+		if r.Key != "" {
+			continue
+		}
+		r.Key = r.MapKey
+		for n := 2; taken[r.Key]; n++ {
+			r.Key = fmt.Sprintf("%s-%d", r.MapKey, n)
+		}
+		taken[r.Key] = true
+	}
+}
+
+// ResolveOutput evaluates the expressions of an accepted output with what the
+// probe has found and decodes it strictly. The error is always a *job.Error:
+// the sentence with which the output fails.
+func ResolveOutput(req job.OutputRequest, vars expr.Vars) (*job.Output, error) {
+	v, err := parseRaw(req.Raw)
+	if err != nil {
+		return nil, err
+	}
+	if vars == nil {
+		vars = expr.Vars{}
+	}
+	d := &decoder{}
+	o := d.output(req.MapKey, req.Key, v, vars)
+	if d.err == nil {
+		d.err = unsupportedOutput(o)
+	}
+	if d.err != nil {
+		return nil, d.err
+	}
+	o.Key = req.Key
+	return &o.Output, nil
+}
+
+// EvalCondition reports whether an output is to be made. The error is a
+// *job.Error.
+func EvalCondition(req job.OutputRequest, vars expr.Vars) (bool, error) {
+	if req.Condition == "" {
+		return true, nil
+	}
+	yes, err := expr.Condition(req.Condition, vars)
+	if err != nil {
+		return false, job.Errorf(codeParam, "The condition of the output '%s' couldn't be evaluated: %s.", shorten(req.Key), sentence(err)).WithCause(err)
+	}
+	return yes, nil
+}
+
+// sentence is the text of err without a full stop.
+func sentence(err error) string { return strings.TrimRight(err.Error(), ".") }

@@ -1,0 +1,89 @@
+package coconut
+
+import "slices"
+
+// service is one row of the table of storage services: which members it needs
+// and takes, sections 3.2, 3.3 and 12.
+type service struct {
+	name    string
+	aliases []string
+	// target is the member that says where in the service: bucket, bucket_id
+	// or container; "" when there is none.
+	target string
+	// needs are further members without which a request is refused. One that
+	// is written "a|b" is satisfied by either.
+	needs []string
+	// credentials are required, optional ones are not. A name written "a|b"
+	// is accepted as either and kept as a.
+	credentials []string
+	optional    []string
+	options     []string // members that go to Storage.Options
+	acls        []string // accepted values of acl; nil: acl is not known
+	classes     []string // accepted values of storage_class; nil: not known
+	input       []string // members needed beside target and key when it is an input
+	noInput     bool     // it cannot be an input
+}
+
+var (
+	awsKeys = []string{"access_key_id", "secret_access_key"}
+	s3ACLs  = []string{
+		"private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read",
+		"bucket-owner-read", "bucket-owner-full-control",
+	}
+	plainACLs = []string{"private", "public-read"}
+	s3Classes = []string{
+		"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER",
+		"DEEP_ARCHIVE", "GLACIER_IR", "EXPRESS_ONEZONE",
+	}
+	regionOrEndpoint = []string{"region|endpoint"}
+)
+
+// services is the table. A service that is named neither here nor by an alias
+// is storage_service_not_valid.
+var services = []service{
+	{name: "coconut", noInput: true},
+	{name: "s3", target: "bucket", needs: []string{"region"}, credentials: awsKeys, acls: s3ACLs, classes: s3Classes, input: []string{"region"}},
+	{name: "s3other", target: "bucket", needs: []string{"endpoint"}, credentials: awsKeys, acls: s3ACLs, classes: s3Classes, input: []string{"endpoint"}},
+	{name: "gcs", target: "bucket", credentials: awsKeys, acls: s3ACLs},
+	{name: "dospaces", target: "bucket", credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: "linode", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: "wasabi", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: "scaleway", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: "vultr", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: "cdn77", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: "contabo", aliases: []string{"contabostorage"}, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: "impossible", aliases: []string{"impossiblecloud"}, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: "r2", target: "bucket", needs: []string{"endpoint|account_id"}, credentials: awsKeys, options: []string{"account_id"}, acls: plainACLs, input: []string{"endpoint|account_id"}},
+	{name: "minio", target: "bucket", needs: []string{"endpoint"}, credentials: awsKeys, acls: plainACLs, input: []string{"endpoint"}},
+	{name: "backblaze", target: "bucket_id", credentials: []string{"app_key_id", "app_key"}, optional: []string{"account_id"}},
+	{name: "rackspace", target: "container", credentials: []string{"username", "api_key"}},
+	{name: "azure", target: "container", credentials: []string{"account", "api_key|access_key"}},
+	{name: "ipfs_pinata", credentials: []string{"api_key", "secret_api_key"}, options: []string{"gateway_dns"}, noInput: true},
+	{name: "ipfs_infura", credentials: []string{"project_id", "project_secret"}, noInput: true},
+}
+
+// serviceURL is the Service of a storage without one, which is a URL to upload
+// to.
+const serviceURL = "url"
+
+// uploadSchemes are the schemes of URL storage and of an output's url.
+var uploadSchemes = []string{"http", "https", "ftp", "ftps", "sftp"}
+
+func findService(name string) (service, bool) {
+	for _, s := range services {
+		if s.name == name || slices.Contains(s.aliases, name) {
+			return s, true
+		}
+	}
+	return service{}, false
+}
+
+func serviceNames(input bool) []string {
+	var names []string
+	for _, s := range services {
+		if !input || !s.noInput {
+			names = append(names, s.name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,193 @@
+package coconut
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/copra-video/copra/job"
+)
+
+const (
+	codeService     = "storage_service_not_valid"
+	codeCredentials = "storage_credentials_not_valid"
+)
+
+// storage decodes the job's storage. It is nil when there is none, or only an
+// empty one, and no output needs it.
+func (d *decoder) storage(v *value, needed bool) *job.Storage {
+	if v == nil || v.isHash() && len(v.members) == 0 {
+		if !needed {
+			return nil
+		}
+		if v == nil {
+			d.refuse("storage_not_valid", "The job 'storage' is not a valid object.")
+		} else {
+			d.refuse(codeService, "The storage 'service' is missing: expected one of %s, or a 'url'.", strings.Join(serviceNames(false), ", "))
+		}
+		return nil
+	}
+	if !v.isHash() {
+		d.refuse("storage_not_valid", "The job 'storage' is not a valid object.")
+		return nil
+	}
+	h := d.section("storage", v)
+	if s := h.get("service"); (s == nil || blank(s)) && h.get("url") != nil {
+		return h.urlStorage()
+	}
+	row, ok := h.service(false)
+	if !ok {
+		return nil
+	}
+	s := h.bucket(row, "storage")
+	for _, n := range row.needs {
+		h.need(n)
+	}
+	s.Path = h.path("path")
+	s.Secure = h.optionalBool("secure")
+	if row.acls != nil {
+		s.ACL = h.oneOf("acl", "", row.acls...)
+	}
+	if row.classes != nil {
+		s.StorageClass = h.oneOf("storage_class", "", row.classes...)
+	}
+	s.Expires = h.word("expires")
+	s.CacheControl = h.word("cache_control")
+	return s
+}
+
+// service reads the service and finds its row.
+func (h hash) service(input bool) (service, bool) {
+	names := strings.Join(serviceNames(input), ", ")
+	v := h.get("service")
+	if v == nil || blank(v) {
+		h.d.refuse(codeService, "%s is missing: expected one of %s, or a 'url'.", h.subject("service"), names)
+		return service{}, false
+	}
+	row, ok := findService(strings.ToLower(strings.TrimSpace(v.text)))
+	if !ok || input && row.noInput {
+		h.d.refuse(codeService, "%s is not valid: got %s, expected one of %s.", h.subject("service"), v.describe(), names)
+		return service{}, false
+	}
+	return row, true
+}
+
+// bucket reads what storage and input have in common. The credentials are
+// checked first: a client whose environment is not set sends every member
+// empty, and is told of those.
+func (h hash) bucket(row service, section string) *job.Storage {
+	s := &job.Storage{Service: row.name, Credentials: h.credentials(row, section)}
+	if row.target != "" {
+		if s.Bucket = h.word(row.target); s.Bucket == "" {
+			h.refuse(row.target, "the name of the "+row.target)
+		}
+		if strings.ContainsAny(s.Bucket, "/\\?#") {
+			h.refuse(row.target, "a name without slashes")
+		}
+	}
+	s.Region = h.word("region")
+	if strings.ContainsAny(s.Region, "/\\?#@: ") {
+		h.refuse("region", "the name of a region, such as us-east-1")
+	}
+	if row.name != "coconut" {
+		s.Endpoint = h.endpoint()
+	}
+	s.ForcePathStyle = h.optionalBool("force_path_style")
+	for _, name := range row.options {
+		if o := h.word(name); o != "" {
+			if s.Options == nil {
+				s.Options = map[string]string{}
+			}
+			s.Options[name] = o
+		}
+	}
+	return s
+}
+
+// endpoint reads an endpoint, which people also write without a scheme.
+func (h hash) endpoint() string {
+	text := h.word("endpoint")
+	if text == "" {
+		return ""
+	}
+	if !strings.Contains(text, "://") {
+		text = "https://" + text
+	}
+	if fault := urlFault(text, []string{"http", "https"}); fault != "" || strings.ContainsAny(text, "?#@") {
+		h.d.refuse(h.code, "%s is not valid: got %s, expected an http or https URL.", h.subject("endpoint"), quote(redactURL(text)))
+		return ""
+	}
+	return strings.TrimRight(text, "/")
+}
+
+// need refuses when none of the names "a|b" is given.
+func (h hash) need(names string) {
+	list := strings.Split(names, "|")
+	for _, n := range list {
+		if h.str(n) != "" {
+			return
+		}
+	}
+	h.d.refuse(h.code, "%s is missing: the service %s needs it.", h.subject(strings.Join(list, "' or '")), quote(h.word("service")))
+}
+
+func (h hash) credentials(row service, section string) map[string]job.Secret {
+	if len(row.credentials) == 0 {
+		return nil
+	}
+	names := make([]string, len(row.credentials))
+	for i, n := range row.credentials {
+		names[i], _, _ = strings.Cut(n, "|")
+	}
+	found := h.get("credentials").secrets(row.credentials)
+	for _, n := range names {
+		if found[n].IsZero() {
+			h.d.refuse(codeCredentials, "The %s credentials are not correct, you must define your %s.", section, quoted(names))
+			return nil
+		}
+	}
+	for n, s := range h.get("credentials").secrets(row.optional) {
+		found[n] = s
+	}
+	return found
+}
+
+// secrets reads the members with names, each "a" or "a|b"; what is not a
+// non-empty string or number is left out.
+func (v *value) secrets(names []string) map[string]job.Secret {
+	found := map[string]job.Secret{}
+	for _, alternatives := range names {
+		list := strings.Split(alternatives, "|")
+		for _, n := range list {
+			m := v.get(n)
+			if m == nil || m.kind != kindString && m.kind != kindNumber {
+				continue
+			}
+			if text := strings.TrimSpace(m.text); text != "" && found[list[0]].IsZero() {
+				found[list[0]] = job.NewSecret(text)
+			}
+		}
+	}
+	return found
+}
+
+// quoted lists names as 'a', 'b' and 'c'.
+func quoted(names []string) string {
+	q := slices.Clone(names)
+	for i := range q {
+		q[i] = "'" + q[i] + "'"
+	}
+	if len(q) < 2 {
+		return strings.Join(q, "")
+	}
+	return fmt.Sprintf("%s and %s", strings.Join(q[:len(q)-1], ", "), q[len(q)-1])
+}
+
+func (h hash) urlStorage() *job.Storage {
+	s := &job.Storage{Service: serviceURL, URL: h.url("url", uploadSchemes...), Path: h.path("path")}
+	if s.URL.IsZero() {
+		h.refuse("url", "an absolute URL with one of the schemes "+strings.Join(uploadSchemes, ", "))
+	}
+	s.PublicHost = h.word("public_host")
+	return s
+}

@@ -1,0 +1,222 @@
+package coconut
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/copra-video/copra/job"
+)
+
+// maxDepth bounds the nesting of a request.
+const maxDepth = 32
+
+// kind is what a JSON value is.
+type kind int
+
+const (
+	kindNull kind = iota
+	kindBool
+	kindNumber
+	kindString
+	kindList
+	kindHash
+	// kindDeferred is a string with expressions, whose value is known only
+	// after the probe. Every reader takes it as given, but of unknown value.
+	kindDeferred
+)
+
+// value is a JSON value that keeps what encoding/json loses: the order of the
+// members, numbers as they were spelled, and the bytes it was read from.
+type value struct {
+	kind    kind
+	text    string // string: its value; number: its literal; bool: "true" or "false"
+	list    []*value
+	members []member
+	raw     json.RawMessage
+}
+
+type member struct {
+	name  string
+	value *value
+}
+
+// get returns the member with name, nil when it is absent or null: the two mean
+// the same everywhere.
+func (v *value) get(name string) *value {
+	if v == nil {
+		return nil
+	}
+	for _, m := range v.members {
+		if m.name == name && m.value.kind != kindNull {
+			return m.value
+		}
+	}
+	return nil
+}
+
+// isHash reports whether v can be read as a hash. PHP encodes an empty hash as
+// [], so an empty list is one.
+func (v *value) isHash() bool {
+	return v != nil && (v.kind == kindHash || v.kind == kindList && len(v.list) == 0)
+}
+
+// describe names v in a message, shortened so that a message stays a sentence.
+func (v *value) describe() string {
+	switch {
+	case v == nil || v.kind == kindNull:
+		return "nothing"
+	case v.kind == kindList:
+		return "an array"
+	case v.kind == kindHash:
+		return "a hash"
+	case v.kind == kindString || v.kind == kindDeferred:
+		return quote(v.text)
+	default:
+		return shorten(v.text)
+	}
+}
+
+// quote puts s in quotation marks for a message.
+func quote(s string) string { return strconv.Quote(shorten(s)) }
+
+func shorten(s string) string {
+	const most = 100
+	if len(s) <= most {
+		return s
+	}
+	return strings.ToValidUTF8(s[:most], "") + "..."
+}
+
+// parseBody reads a request body. It refuses what is not one JSON hash, is
+// nested too deeply, or names a member twice: encoding/json would take the last
+// silently, and the customer would get something else than was written.
+func parseBody(body []byte) (*value, *job.Error) {
+	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
+	p := &parser{body: body, dec: json.NewDecoder(bytes.NewReader(body))}
+	// The token reader accepts some texts that are not JSON, so the whole is
+	// checked first; that also finds what follows the hash.
+	var whole json.RawMessage
+	if err := json.Unmarshal(body, &whole); err != nil {
+		return nil, job.Errorf("config_not_valid", "The job is not valid JSON: %s.", syntaxText(err))
+	}
+	p.dec.UseNumber()
+	v, err := p.value(nil)
+	if err != nil {
+		return nil, err
+	}
+	if v.kind != kindHash {
+		return nil, job.Errorf("config_not_valid", "The job is not a valid object: got %s, expected a JSON hash with 'input', 'storage' and 'outputs'.", v.describe())
+	}
+	return v, nil
+}
+
+func syntaxText(err error) string {
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf("%s at byte %d", e.Error(), e.Offset)
+	}
+	return err.Error()
+}
+
+// parseRaw reads parameters that were accepted before.
+func parseRaw(raw []byte) (*value, *job.Error) {
+	if !json.Valid(raw) {
+		return nil, job.Errorf("config_not_valid", "The stored params of the output are not valid JSON.")
+	}
+	p := &parser{body: raw, dec: json.NewDecoder(bytes.NewReader(raw))}
+	p.dec.UseNumber()
+	return p.value([]string{"outputs", ""})
+}
+
+type parser struct {
+	body []byte
+	dec  *json.Decoder
+}
+
+// value reads the next value; path says where it stands.
+func (p *parser) value(path []string) (*value, *job.Error) {
+	if len(path) > maxDepth {
+		return nil, job.Errorf("config_not_valid", "The job is not valid: it is nested more than %d levels deep.", maxDepth)
+	}
+	start := p.dec.InputOffset()
+	token, err := p.dec.Token()
+	if err != nil {
+		return nil, job.Errorf("config_not_valid", "The job is not valid JSON: %s.", syntaxText(err))
+	}
+	v := &value{}
+	switch t := token.(type) {
+	case json.Delim:
+		if refused := p.composite(v, t, path); refused != nil {
+			return nil, refused
+		}
+	case bool:
+		v.kind, v.text = kindBool, strconv.FormatBool(t)
+	case json.Number:
+		v.kind, v.text = kindNumber, t.String()
+	case string:
+		v.kind, v.text = kindString, t
+	}
+	// The decoder stands behind the previous token when a value begins, so the
+	// separators between are not part of it.
+	v.raw = bytes.TrimLeft(p.body[start:p.dec.InputOffset()], " \t\r\n:,")
+	return v, nil
+}
+
+func (p *parser) composite(v *value, open json.Delim, path []string) *job.Error {
+	v.kind = kindList
+	if open == '{' {
+		v.kind = kindHash
+	}
+	seen := map[string]bool{}
+	for p.dec.More() {
+		name := ""
+		if v.kind == kindHash {
+			token, err := p.dec.Token()
+			if err != nil {
+				return job.Errorf("config_not_valid", "The job is not valid JSON: %s.", syntaxText(err))
+			}
+			name, _ = token.(string)
+			if seen[name] {
+				return duplicate(path, name)
+			}
+			seen[name] = true
+		}
+		inner, err := p.value(append(path[:len(path):len(path)], name))
+		if err != nil {
+			return err
+		}
+		if v.kind == kindHash {
+			v.members = append(v.members, member{name, inner})
+		} else {
+			v.list = append(v.list, inner)
+		}
+	}
+	if _, err := p.dec.Token(); err != nil {
+		return job.Errorf("config_not_valid", "The job is not valid JSON: %s.", syntaxText(err))
+	}
+	return nil
+}
+
+// duplicate is the refusal of a member that is there twice, with the code of
+// the section in which it stands.
+func duplicate(path []string, name string) *job.Error {
+	if len(path) == 0 {
+		return job.Errorf("config_not_valid", "The job has the member '%s' twice: write it once.", shorten(name))
+	}
+	section := path[0]
+	switch {
+	case section == "outputs" && len(path) == 1:
+		return job.Errorf("outputs_not_valid", "The job 'outputs' has the key '%s' twice: give an array of hashes for several outputs of the same format.", shorten(name))
+	case section == "outputs":
+		return job.Errorf("output_param_not_valid", "The output '%s' has the param '%s' twice: write it once.", shorten(path[1]), shorten(name))
+	}
+	code := "config_not_valid"
+	switch section {
+	case "settings", "input", "storage", "notification":
+		code = section + "_not_valid"
+	}
+	return job.Errorf(code, "The job '%s' has the member '%s' twice: write it once.", shorten(section), shorten(name))
+}

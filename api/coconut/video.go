@@ -1,0 +1,84 @@
+package coconut
+
+import (
+	"strings"
+
+	"github.com/copra-video/copra/job"
+)
+
+// maxSeconds bounds times: a hundred days.
+const maxSeconds = 100 * 24 * 3600
+
+// video decodes the params of video and audio outputs, section 5.2.
+func (h hash) video() *job.VideoParams {
+	p := &job.VideoParams{
+		Offset:      h.number("offset", 0, 0, maxSeconds),
+		Duration:    h.number("duration", 0, 0, maxSeconds),
+		Fit:         h.fit(),
+		Transpose:   h.transpose(),
+		VFlip:       h.boolean("vflip"),
+		HFlip:       h.boolean("hflip"),
+		Deinterlace: h.boolean("deinterlace"),
+		Square:      h.boolean("square"),
+		Watermark:   h.watermark(),
+	}
+	p.CropW, p.CropH = h.crop()
+	return p
+}
+
+func (h hash) fit() string { return h.oneOf("fit", "pad", "pad", "crop") }
+
+// transpose tells "not said" from 0, which turns and flips.
+func (h hash) transpose() *int {
+	v := h.get("transpose")
+	if v == nil || v.kind == kindDeferred || blank(v) {
+		return nil
+	}
+	n := h.integer("transpose", 0, 0, 3)
+	return &n
+}
+
+// crop reads "W:H". The sides may be expressions of ffmpeg's, of letters,
+// digits and arithmetic only: what separates filters stays out.
+func (h hash) crop() (w, height string) {
+	v := h.get("crop")
+	if v == nil || v.kind == kindDeferred || blank(v) {
+		return "", ""
+	}
+	w, height, ok := strings.Cut(v.text, ":")
+	w, height = strings.TrimSpace(w), strings.TrimSpace(height)
+	if v.kind != kindString || !ok || !cropSide(w) || !cropSide(height) {
+		h.refuse("crop", "\"W:H\", such as \"640:360\"")
+		return "", ""
+	}
+	return w, height
+}
+
+func cropSide(s string) bool {
+	return s != "" && s != "0" && len(s) <= 100 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_0123456789.+-*/()") == ""
+}
+
+// watermark reads the picture to lay over; false and "" are none, a string is
+// its URL.
+func (h hash) watermark() *job.Watermark {
+	v := h.get("watermark")
+	if v == nil || v.kind == kindDeferred || blank(v) || v.isHash() && len(v.members) == 0 {
+		return nil
+	}
+	w := &job.Watermark{Position: "topright"}
+	if v.kind == kindString {
+		w.URL = h.url("watermark", inputSchemes...)
+		return w
+	}
+	inner, ok := h.hash("watermark")
+	if !ok {
+		return nil
+	}
+	inner.only("url", "position")
+	w.URL = inner.url("url", inputSchemes...)
+	if u := inner.get("url"); u == nil || blank(u) {
+		inner.refuse("url", "the URL of a PNG picture")
+	}
+	w.Position = inner.oneOf("position", "topright", "topleft", "topright", "bottomleft", "bottomright")
+	return w
+}
