@@ -1,0 +1,177 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/copra-video/copra/storage"
+)
+
+// maxParts is how many parts an upload may have at Amazon.
+const maxParts = 10_000
+
+// Check asks for one key of the bucket. Listing, unlike HEAD, gets an error
+// code; credentials that may only put are refused the list, and that is fine.
+func (b *Bucket) Check(ctx context.Context) error {
+	err := b.do(ctx, func(ctx context.Context, c *connection) error {
+		_, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, MaxKeys: aws.Int32(1)})
+		return err
+	})
+	switch code, status := codeOf(err); {
+	case code == "AccessDenied", code == "NotImplemented", code == "MethodNotAllowed",
+		code == fmt.Sprintf("HTTP status code: %d", http.StatusForbidden), status == http.StatusNotImplemented:
+		return nil
+	}
+	return b.explain(err)
+}
+
+// Put stores body under key, in parts when it is large. The object appears
+// when all of it has arrived.
+func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts storage.PutOptions) error {
+	put := b.putWhole
+	if body.Size() > 2*b.o.PartSize {
+		put = b.putParts
+	}
+	try := func(acl string) error {
+		return b.do(ctx, func(ctx context.Context, c *connection) error { return put(ctx, c, key, body, opts, acl) })
+	}
+	if b.acl == "" || b.noACL.Load() {
+		return b.explain(try(""))
+	}
+	err := try(b.acl)
+	if code, _ := codeOf(err); code == "AccessControlListNotSupported" || code == "NotImplemented" {
+		// A bucket of the kind "bucket owner enforced", or a server without
+		// ACLs: its owner has decided who reads, the upload need not fail.
+		if err = try(""); err == nil {
+			b.noACL.Store(true)
+		}
+	}
+	return b.explain(err)
+}
+
+func (b *Bucket) putWhole(ctx context.Context, c *connection, key string, body storage.Body, opts storage.PutOptions, acl string) error {
+	_, err := c.PutObject(ctx, &s3.PutObjectInput{
+		Bucket: &b.name, Key: &key,
+		Body:          section(body, 0, body.Size()),
+		ContentLength: aws.Int64(body.Size()),
+		ContentType:   optional(opts.ContentType),
+		CacheControl:  optional(b.account.CacheControl),
+		StorageClass:  types.StorageClass(b.account.StorageClass),
+		ACL:           types.ObjectCannedACL(acl),
+	}, b.expires)
+	return err
+}
+
+func (b *Bucket) putParts(ctx context.Context, c *connection, key string, body storage.Body, opts storage.PutOptions, acl string) error {
+	in := &s3.CreateMultipartUploadInput{
+		Bucket: &b.name, Key: &key,
+		ContentType:  optional(opts.ContentType),
+		CacheControl: optional(b.account.CacheControl),
+		StorageClass: types.StorageClass(b.account.StorageClass),
+		ACL:          types.ObjectCannedACL(acl),
+	}
+	if b.amazon() {
+		in.ChecksumAlgorithm = types.ChecksumAlgorithmCrc32
+	}
+	created, err := c.CreateMultipartUpload(ctx, in, b.expires)
+	if err != nil {
+		return err
+	}
+	parts, err := b.sendParts(ctx, c, key, created.UploadId, body)
+	if err == nil {
+		_, err = c.CompleteMultipartUpload(ctx, &s3.CompleteMultipartUploadInput{
+			Bucket: &b.name, Key: &key, UploadId: created.UploadId,
+			MultipartUpload: &types.CompletedMultipartUpload{Parts: parts},
+		})
+	}
+	if err != nil {
+		// Parts of an upload that was not ended cost its owner money.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+		defer cancel()
+		_, _ = c.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &b.name, Key: &key, UploadId: created.UploadId})
+	}
+	return err
+}
+
+// sendParts reads each part straight from the body, so that memory does not
+// grow with the size of files and parts.
+func (b *Bucket) sendParts(ctx context.Context, c *connection, key string, upload *string, body storage.Body) ([]types.CompletedPart, error) {
+	size := partSize(body.Size(), b.o.PartSize)
+	parts := make([]types.CompletedPart, (body.Size()+size-1)/size)
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(b.o.Parallel)
+	for i := range parts {
+		group.Go(func() error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			number, offset := int32(i+1), int64(i)*size
+			length := min(size, body.Size()-offset)
+			out, err := c.UploadPart(ctx, &s3.UploadPartInput{
+				Bucket: &b.name, Key: &key, UploadId: upload, PartNumber: &number,
+				Body: section(body, offset, length), ContentLength: &length,
+			})
+			if err != nil {
+				return err
+			}
+			parts[i] = types.CompletedPart{PartNumber: &number, ETag: out.ETag, ChecksumCRC32: out.ChecksumCRC32}
+			return nil
+		})
+	}
+	return parts, group.Wait()
+}
+
+// partSize is the size of parts for a file of total bytes: smallest, or as
+// much more (in whole MiB) as keeps the number of parts allowed.
+func partSize(total, smallest int64) int64 {
+	const mib = 1 << 20
+	if total <= smallest*maxParts {
+		return smallest
+	}
+	need := (total + maxParts - 1) / maxParts
+	return (need + mib - 1) / mib * mib
+}
+
+// expires sets the header as the customer wrote it; the SDK's own field takes
+// only a time.
+func (b *Bucket) expires(o *s3.Options) {
+	if b.account.Expires != "" {
+		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("Expires", b.account.Expires))
+	}
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// section is a part of body that can be read again for a retry.
+func section(body storage.Body, offset, length int64) io.ReadSeeker {
+	return io.NewSectionReader(localBody{body}, offset, length)
+}
+
+// localBody marks the errors of our own file, which no retry mends.
+type localBody struct{ io.ReaderAt }
+
+func (l localBody) ReadAt(p []byte, offset int64) (int, error) {
+	n, err := l.ReaderAt.ReadAt(p, offset)
+	if err != nil && err != io.EOF {
+		err = &bodyError{fmt.Errorf("read the file to upload: %w", err)}
+	}
+	return n, err
+}
+
+type bodyError struct{ error }
+
+func (e *bodyError) Unwrap() error { return e.error }

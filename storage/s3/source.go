@@ -1,0 +1,79 @@
+package s3
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+)
+
+// Source finds the object key and returns it for reading. What is missing or
+// forbidden is a *job.Error.
+func (b *Bucket) Source(ctx context.Context, key string) (storage.Source, error) {
+	src := &source{b: b, key: key}
+	// The first byte, not HEAD: an error of HEAD has no body and so no code.
+	out, err := b.get(ctx, key, "bytes=0-0", nil)
+	if code, status := codeOf(err); code == "InvalidRange" || status == http.StatusRequestedRangeNotSatisfiable {
+		return src, nil // empty
+	}
+	if err != nil {
+		return nil, b.explain(err)
+	}
+	defer out.Body.Close()
+	src.etag = aws.ToString(out.ETag)
+	src.size = aws.ToInt64(out.ContentLength)
+	if _, total, ok := strings.Cut(aws.ToString(out.ContentRange), "/"); ok {
+		if src.size, err = strconv.ParseInt(total, 10, 64); err != nil {
+			return nil, job.Errorf(CodeRefused, "The storage of bucket '%s' does not tell the size of the file.", b.name)
+		}
+	}
+	return src, nil
+}
+
+func (b *Bucket) get(ctx context.Context, key, byteRange string, etag *string) (*s3.GetObjectOutput, error) {
+	var out *s3.GetObjectOutput
+	err := b.do(ctx, func(ctx context.Context, c *connection) (err error) {
+		out, err = c.GetObject(ctx, &s3.GetObjectInput{Bucket: &b.name, Key: &key, Range: optional(byteRange), IfMatch: etag})
+		return err
+	})
+	return out, err
+}
+
+type source struct {
+	b    *Bucket
+	key  string
+	size int64
+	etag string
+}
+
+func (s *source) Size() int64  { return s.size }
+func (s *source) Ranges() bool { return true }
+
+// Open reads from offset. An object that was replaced since it was found is
+// refused by its ETag.
+func (s *source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {
+	if offset >= s.size {
+		return io.NopCloser(strings.NewReader("")), nil
+	}
+	byteRange := ""
+	if offset > 0 {
+		byteRange = fmt.Sprintf("bytes=%d-", offset)
+	}
+	out, err := s.b.get(ctx, s.key, byteRange, optional(s.etag))
+	if err != nil {
+		return nil, s.b.explain(err)
+	}
+	if offset > 0 && !strings.HasPrefix(aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", offset)) {
+		out.Body.Close()
+		return nil, job.Errorf(CodeRefused, "The storage of bucket '%s' does not serve ranges.", s.b.name)
+	}
+	return out.Body, nil
+}
