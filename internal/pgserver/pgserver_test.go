@@ -58,6 +58,7 @@ func query(t *testing.T, url, sql string) string {
 }
 
 func TestStartAgain(t *testing.T) {
+	t.Parallel()
 	dir := testDir(t)
 	s := start(t, dir)
 	conn, err := pgx.Connect(t.Context(), s.URL())
@@ -100,6 +101,7 @@ func TestOwner(t *testing.T) {
 }
 
 func TestKilledOwner(t *testing.T) {
+	t.Parallel()
 	dir := testDir(t)
 	owner := exec.Command(os.Args[0], "-test.run=^TestOwner$")
 	owner.Env = append(os.Environ(), "PGSERVER_TEST_OWNER_DIR="+dir)
@@ -135,6 +137,7 @@ func TestKilledOwner(t *testing.T) {
 
 // A pidfile may name a process that has nothing to do with PostgreSQL.
 func TestStalePidfile(t *testing.T) {
+	t.Parallel()
 	dir := testDir(t)
 	if err := start(t, dir).Stop(t.Context()); err != nil {
 		t.Fatal(err)
@@ -149,6 +152,7 @@ func TestStalePidfile(t *testing.T) {
 }
 
 func TestInterruptedInitialise(t *testing.T) {
+	t.Parallel()
 	dir := testDir(t)
 	for _, d := range []string{"data.new", "data.new.password"} {
 		if err := os.MkdirAll(filepath.Join(dir, d, "base"), 0o700); err != nil {
@@ -159,6 +163,7 @@ func TestInterruptedInitialise(t *testing.T) {
 }
 
 func TestOtherVersion(t *testing.T) {
+	t.Parallel()
 	dir := testDir(t)
 	if err := start(t, dir).Stop(t.Context()); err != nil {
 		t.Fatal(err)
@@ -177,6 +182,7 @@ func TestOtherVersion(t *testing.T) {
 }
 
 func TestForeignFiles(t *testing.T) {
+	t.Parallel()
 	dir := testDir(t)
 	if err := os.MkdirAll(filepath.Join(dir, "data"), 0o755); err != nil {
 		t.Fatal(err)
@@ -205,6 +211,7 @@ func TestNoPrograms(t *testing.T) {
 }
 
 func TestLongPath(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(testDir(t), strings.Repeat("long/", 25))
 	s := start(t, dir)
 	query(t, s.URL(), `SELECT 'ready'`)
@@ -222,6 +229,7 @@ func TestLongPath(t *testing.T) {
 // As root, a folder that no other user can reach is served through a user
 // namespace, and its files stay root's.
 func TestClosedFolder(t *testing.T) {
+	t.Parallel()
 	if os.Geteuid() != 0 {
 		t.Skip("only root needs another identity")
 	}
@@ -252,6 +260,7 @@ func TestClosedFolder(t *testing.T) {
 }
 
 func TestStopImpatiently(t *testing.T) {
+	t.Parallel()
 	s := start(t, testDir(t))
 	conn, err := pgx.Connect(t.Context(), s.URL())
 	if err != nil {
@@ -271,6 +280,7 @@ func TestStopImpatiently(t *testing.T) {
 }
 
 func TestStartCancelled(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	dir := testDir(t)

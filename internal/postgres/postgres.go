@@ -88,11 +88,27 @@ func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open the queue: %w", err)
 	}
 	s := &Store{pool: pool, river: client, sealer: o.Sealer, log: o.Log, now: time.Now}
-	if err := s.Ping(ctx); err != nil {
+	if err := s.check(ctx); err != nil {
 		pool.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+// check reports whether the database answers and has a schema.
+func (s *Store) check(ctx context.Context) error {
+	if err := s.Ping(ctx); err != nil {
+		return err
+	}
+	var ours, rivers bool
+	err := s.pool.QueryRow(ctx, `SELECT to_regclass('jobs') IS NOT NULL, to_regclass('river_job') IS NOT NULL`).Scan(&ours, &rivers)
+	if err != nil {
+		return fmt.Errorf("look for the schema: %w", err)
+	}
+	if !ours || !rivers {
+		return errors.New("open the database: it has no schema of copra's; make it with `copra migrate`")
+	}
+	return nil
 }
 
 // parseURL drops what pgx says of an address that it cannot read, since it may
@@ -137,4 +153,16 @@ func cleanJSON(raw json.RawMessage) *string {
 	}
 	text := string(bytes.ToValidUTF8(raw, []byte("\uFFFD")))
 	return &text
+}
+
+// encodeJSON is json.Marshal without its escaping for HTML, since what ffprobe
+// found and the customer's addresses are to come back as they were.
+func encodeJSON(v any) (*string, error) {
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
+		return nil, err
+	}
+	return cleanJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
 }

@@ -140,7 +140,8 @@ func (s *Store) abandonedDue(ctx context.Context) bool {
 
 // ReapAbandoned finds jobs that have not ended although the River job that was
 // to bring them on has, and which no run has touched for quiet. When River gave
-// up, so do we: the job fails with a sentence. Otherwise, as when a run that
+// up, or the worker said that no retry can help, so do we: the job fails with a
+// sentence. Otherwise, as when a run that
 // was thought dead marked the River job of its successor completed, it is
 // queued again, a few times at most. It returns how many it moved.
 func (s *Store) ReapAbandoned(ctx context.Context, quiet time.Duration) (int, error) {
@@ -177,12 +178,12 @@ func (s *Store) reviveOne(ctx context.Context, id string, quiet time.Duration) (
 		if err != nil || r.state.Finished() {
 			return err
 		}
-		var discarded bool
+		var hopeless bool
 		var revivals int
 		err = tx.QueryRow(ctx, `
-			SELECT coalesce(r.state = 'discarded', false), j.revivals
+			SELECT coalesce(r.state IN ('discarded', 'cancelled'), false), j.revivals
 			FROM jobs j LEFT JOIN river_job r ON r.id = j.river_id
-			WHERE j.id = $2 AND `+abandoned, quiet, id).Scan(&discarded, &revivals)
+			WHERE j.id = $2 AND `+abandoned, quiet, id).Scan(&hopeless, &revivals)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return nil
 		}
@@ -193,7 +194,7 @@ func (s *Store) reviveOne(ctx context.Context, id string, quiet time.Duration) (
 		if err := fence(ctx, tx, id); err != nil {
 			return err
 		}
-		if discarded || revivals >= maxRevivals {
+		if hopeless || revivals >= maxRevivals {
 			return s.giveUp(ctx, tx, r, "The job could not be finished: it was tried several times, and each time the server had a fault.")
 		}
 		if _, err := tx.Exec(ctx, `UPDATE jobs SET revivals = revivals + 1, touched_at = now() WHERE id = $1`, id); err != nil {

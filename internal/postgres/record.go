@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"time"
@@ -116,12 +115,12 @@ func putEvents(b *pgx.Batch, r row, happened []moment) error {
 			result.Metadata = nil
 			data.Result = &result
 		}
-		text, err := json.Marshal(data)
+		text, err := encodeJSON(data)
 		if err != nil {
 			return fmt.Errorf("encode event %q: %w", e.Kind, err)
 		}
 		b.Queue(`INSERT INTO events (job_id, seq, kind, at, output, data) VALUES ($1, $2, $3, $4, $5, $6)`,
-			r.state.ID, r.lastEvent+1+i, string(e.Kind), e.At, e.Output, cleanJSON(text))
+			r.state.ID, r.lastEvent+1+i, string(e.Kind), e.At, e.Output, text)
 	}
 	return nil
 }
@@ -129,11 +128,10 @@ func putEvents(b *pgx.Batch, r row, happened []moment) error {
 func putOutput(b *pgx.Batch, id string, i int, o job.OutputState) error {
 	var result *string
 	if o.Stage == job.Done {
-		text, err := json.Marshal(o.Result)
-		if err != nil {
+		var err error
+		if result, err = encodeJSON(o.Result); err != nil {
 			return fmt.Errorf("encode the result of output %q: %w", o.Key, err)
 		}
-		result = cleanJSON(text)
 	}
 	b.Queue(`UPDATE outputs SET stage = $3, progress = $4, result = $5, error = $6 WHERE job_id = $1 AND idx = $2`,
 		id, i, string(o.Stage), o.Progress, result, o.Error)

@@ -80,8 +80,8 @@ func (s *Store) SetProgress(ctx context.Context, id string, run int64, progress 
 // RecordProbed records probed, an input.probed event, and queues the job's
 // transcode in the same transaction. A repeat does neither.
 func (s *Store) RecordProbed(ctx context.Context, id string, run int64, probed job.Event) error {
-	if probed.Kind != job.InputProbedEvent {
-		return fmt.Errorf("record the probe of job %q: the event is %q", id, probed.Kind)
+	if probed.Kind != job.InputProbedEvent || probed.Metadata == nil {
+		return fmt.Errorf("record the probe of job %q: the event is %q with %d bytes of metadata", id, probed.Kind, len(probed.Metadata))
 	}
 	err := s.inTx(ctx, func(tx pgx.Tx) error {
 		r, err := lockRun(ctx, tx, id, run)
