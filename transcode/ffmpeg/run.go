@@ -164,7 +164,8 @@ func (w *watchdog) saw(p Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if p.OutTime > w.last.OutTime || p.Frame > w.last.Frame || p.Size > w.last.Size {
-		w.last, w.read = p, bytesRead(w.pid)
+		w.last = Progress{OutTime: max(p.OutTime, w.last.OutTime), Frame: max(p.Frame, w.last.Frame), Size: max(p.Size, w.last.Size)}
+		w.read = bytesRead(w.pid)
 		if w.timer != nil {
 			w.timer.Reset(w.limit)
 		}

@@ -188,7 +188,7 @@ func parseFormats(s string, flag rune) map[string]bool {
 	found := map[string]bool{}
 	for line := range strings.Lines(s) {
 		f := strings.Fields(line)
-		if len(f) < 2 || !strings.ContainsRune(f[0], flag) || strings.Trim(f[0], "DEd.") != "" {
+		if len(f) < 2 || f[1] == "=" || !strings.ContainsRune(f[0], flag) || strings.Trim(f[0], "DEd.") != "" {
 			continue
 		}
 		for name := range strings.SplitSeq(f[1], ",") {

@@ -1,0 +1,57 @@
+package ffmpeg
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/copra-video/copra/internal/testmedia"
+)
+
+// orphanEnv makes the test binary a process that runs the program that it
+// names, and is killed while it does.
+const orphanEnv = "FFMPEG_TEST_ORPHAN"
+
+func TestMain(m *testing.M) {
+	if script := os.Getenv(orphanEnv); script != "" {
+		tools := &Tools{ffmpeg: script, grace: defaultGrace}
+		err := tools.Run(context.Background(), Command{Progress: func(p Progress) { fmt.Println(p.Frame) }})
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+var findOnce = sync.OnceValues(func() (*Tools, error) { return Find(context.Background(), "", "") })
+
+func tools(t testing.TB) *Tools {
+	t.Helper()
+	if _, err := exec.LookPath("ffmpeg"); err != nil {
+		testmedia.Missing(t, "ffmpeg is not installed")
+	}
+	f, err := findOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// script writes a shell script that stands in for ffmpeg.
+func script(t testing.TB, body string) *Tools {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "ffmpeg")
+	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return &Tools{ffmpeg: path, grace: 50 * time.Millisecond}
+}
+
+// say is a shell command that writes one block of progress.
+const say = "printf '" + `frame=7\nout_time_us=N/A\nprogress=continue\n` + "'"

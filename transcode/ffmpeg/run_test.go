@@ -1,0 +1,337 @@
+package ffmpeg
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/copra-video/copra/internal/testmedia"
+)
+
+func TestRun(t *testing.T) {
+	dir := t.TempDir()
+	var seen []Progress
+	err := tools(t).Run(t.Context(), Command{
+		Dir:      dir,
+		Args:     []string{"-i", testmedia.Clip(t, testmedia.Standard), "-vf", "scale=64:36", "-c:v", "libx264", "-preset", "ultrafast", "out.mp4"},
+		Progress: func(p Progress) { seen = append(seen, p) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) == 0 {
+		t.Fatal("no progress was told")
+	}
+	if last := seen[len(seen)-1]; last.OutTime < 3900*time.Millisecond || last.OutTime > 4100*time.Millisecond || last.Frame != 100 || last.Size == 0 {
+		t.Errorf("last progress %+v", last)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "out.mp4")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRunFails(t *testing.T) {
+	err := tools(t).Run(t.Context(), Command{Dir: t.TempDir(), Args: []string{"-i", testmedia.Clip(t, testmedia.Truncated), "out.mp4"}})
+	e, ok := errors.AsType[*RunError](err)
+	if !ok || e.ExitCode <= 0 || e.Signal != 0 || !strings.Contains(e.Tail, "moov atom not found") {
+		t.Fatalf("%#v", err)
+	}
+	if msg := e.Error(); len(msg) > 300 || strings.Contains(msg, "\n") || !strings.HasPrefix(msg, "run ffmpeg: exit status ") {
+		t.Errorf("message %q", msg)
+	}
+	if got := Explain(err); got != damaged {
+		t.Errorf("explained as %q", got)
+	}
+}
+
+func TestRunDoesNotStart(t *testing.T) {
+	err := (&Tools{ffmpeg: "/nowhere/ffmpeg"}).Run(t.Context(), Command{})
+	if e, ok := errors.AsType[*RunError](err); !ok || !errors.Is(err, os.ErrNotExist) || e.ExitCode != -1 || !Transient(err) {
+		t.Errorf("%#v", err)
+	}
+}
+
+func TestRunTellsOfSignals(t *testing.T) {
+	for signal, want := range map[string]string{"KILL": outOfMemory, "SEGV": "The media file couldn't be encoded: FFmpeg crashed on it."} {
+		err := script(t, "kill -"+signal+" $$").Run(t.Context(), Command{})
+		if e, ok := errors.AsType[*RunError](err); !ok || e.Signal == 0 || Explain(err) != want {
+			t.Errorf("%s: %v", signal, err)
+		}
+	}
+}
+
+// A level that cannot hold the frame is a mere warning of x264.
+func TestRunRefusesTooLowALevel(t *testing.T) {
+	err := tools(t).Run(t.Context(), Command{Dir: t.TempDir(), Args: []string{
+		"-f", "lavfi", "-i", "testsrc2=s=1280x720:d=60", "-c:v", "libx264", "-preset", "ultrafast", "-level", "10", "out.mp4",
+	}})
+	if !errors.Is(err, errLevel) || !strings.Contains(Explain(err), "level") || Transient(err) {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestRunEndsWithItsContext(t *testing.T) {
+	why := errors.New("a reason")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	var from time.Time
+	err := tools(t).Run(ctx, Command{
+		Dir:  t.TempDir(),
+		Args: []string{"-readrate", "1", "-f", "lavfi", "-i", "testsrc2=s=320x180:d=1000", "-c:v", "libx264", "out.mp4"},
+		Progress: func(Progress) {
+			if from.IsZero() {
+				from = time.Now()
+			}
+			cancel(why)
+		},
+	})
+	if err != why {
+		t.Errorf("error %v, want the cause", err)
+	}
+	if took := time.Since(from); took > 2*time.Second {
+		t.Errorf("ended %v after the context", took)
+	}
+	if err := tools(t).Run(ctx, Command{}); err != why {
+		t.Errorf("with an ended context: %v", err)
+	}
+}
+
+// What ignores SIGTERM is killed, with all that it started, even when that
+// keeps the pipes open.
+func TestRunKillsTheGroup(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	pids := filepath.Join(t.TempDir(), "pids")
+	f := script(t, "trap '' TERM; sleep 1000 & echo $$ $! > "+pids+"; "+say+"; while :; do wait; done")
+	from := time.Now()
+	if err := f.Run(ctx, Command{Progress: func(Progress) { cancel() }}); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+	if took := time.Since(from); took > 2*time.Second {
+		t.Errorf("took %v", took)
+	}
+	b, err := os.ReadFile(pids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for s := range strings.FieldsSeq(string(b)) {
+		gone(t, s)
+	}
+}
+
+// gone fails the test unless the process ends within moments.
+func gone(t *testing.T, pid string) {
+	t.Helper()
+	n, err := strconv.Atoi(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.PidfdOpen(n, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unix.Close(fd)
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 3000); n != 1 {
+		t.Errorf("process %s is still there: %v", pid, err)
+	}
+}
+
+// A killed server leaves no ffmpeg behind.
+func TestRunDiesWithItsParent(t *testing.T) {
+	pid := filepath.Join(t.TempDir(), "pid")
+	f := script(t, "echo $$ > "+pid+"; "+say+"; exec sleep 1000")
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), orphanEnv+"="+f.ffmpeg)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil || line != "7\n" {
+		t.Errorf("the process said %q, %v", line, err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err == nil {
+		t.Error("the process ended by itself")
+	}
+	b, err := os.ReadFile(pid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone(t, strings.TrimSpace(string(b)))
+}
+
+func TestRunStalls(t *testing.T) {
+	for name, body := range map[string]string{
+		"silent":          "exec sleep 1000",
+		"no advance":      "exec yes progress=continue",
+		"ignores signals": "trap '' TERM; exec sleep 1000",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			err := script(t, body).Run(t.Context(), Command{Stall: 60 * time.Millisecond})
+			if !errors.Is(err, ErrStalled) || !strings.Contains(Explain(err), "no progress") || Transient(err) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+func TestWatchdog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		stalled := 0
+		w := newWatchdog(time.Minute, func() { stalled++ })
+		defer w.stop()
+		for i, p := range []Progress{{Frame: 1}, {Frame: 1, OutTime: 1}, {Frame: 1, OutTime: 1, Size: 1}, {Frame: 2}} {
+			<-time.After(50 * time.Second)
+			w.saw(p)
+			if stalled != 0 {
+				t.Fatalf("stalled at step %d", i)
+			}
+		}
+		<-time.After(50 * time.Second)
+		w.saw(Progress{Frame: 2, OutTime: 1, Size: 1}) // no advance
+		<-time.After(11 * time.Second)
+		synctest.Wait()
+		if stalled != 1 {
+			t.Errorf("stalled %d times", stalled)
+		}
+	})
+}
+
+func TestWatchdogTakesReadingForProgress(t *testing.T) {
+	stalled := 0
+	w := newWatchdog(time.Hour, func() { stalled++ })
+	defer w.stop()
+	w.watch(os.Getpid())
+	if bytesRead(os.Getpid()) == 0 {
+		t.Skip("this kernel does not count what a process reads")
+	}
+	for range 3 {
+		if _, err := os.ReadFile("/proc/self/stat"); err != nil {
+			t.Fatal(err)
+		}
+		w.fire()
+	}
+	if stalled != 0 {
+		t.Error("stalled though it read")
+	}
+	w.read = 1 << 62
+	w.fire()
+	if stalled != 1 {
+		t.Errorf("stalled %d times", stalled)
+	}
+}
+
+// Neither much output nor a slow listener may hold ffmpeg up.
+func TestRunTakesAllOutput(t *testing.T) {
+	through := filepath.Join(t.TempDir(), "through")
+	if err := unix.Mkfifo(through, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	f := script(t, `head -c 2000000 /dev/zero; head -c 2000000 /dev/zero | tr '\000' x >&2; i=0
+while [ $i -lt 3000 ]; do i=$((i+1)); echo "frame=$i"; echo "progress=continue"; echo "[warning] line $i" >&2; done
+echo through >`+through+`; exit 3`)
+	release := make(chan struct{})
+	go func() { // lets the listener go when the script is through
+		defer close(release)
+		if _, err := os.ReadFile(through); err != nil {
+			t.Error(err)
+		}
+	}()
+	var last Progress
+	err := f.Run(t.Context(), Command{Progress: func(p Progress) {
+		last = p
+		select {
+		case <-release:
+		case <-time.After(20 * time.Second):
+			t.Error("the script waits for the listener")
+		}
+	}})
+	e, ok := errors.AsType[*RunError](err)
+	if !ok || e.ExitCode != 3 {
+		t.Fatalf("error %v", err)
+	}
+	if len(e.Tail) > tailBytes || !strings.HasSuffix(e.Tail, "[warning] line 3000\n") {
+		t.Errorf("tail of %d bytes ends %q", len(e.Tail), e.Tail[max(0, len(e.Tail)-40):])
+	}
+	if last.Frame != 3000 {
+		t.Errorf("last progress %+v", last)
+	}
+}
+
+func TestChildSeesNoEnvironment(t *testing.T) {
+	t.Setenv("COPRA_DATABASE_URL", "postgres://secret")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", "secret")
+	t.Setenv("http_proxy", "http://secret")
+	err := script(t, "env >&2; exit 1").Run(t.Context(), Command{})
+	e, ok := errors.AsType[*RunError](err)
+	if !ok {
+		t.Fatal(err)
+	}
+	if strings.Contains(e.Tail, "secret") || !strings.Contains(e.Tail, "LANG=C\n") {
+		t.Errorf("environment:\n%s", e.Tail)
+	}
+}
+
+func TestExplain(t *testing.T) {
+	for tail, want := range map[string]string{
+		"av_interleaved_write_frame(): No space left on device\n[error] Conversion failed!": outOfSpace,
+		"[error] Cannot allocate memory":              outOfMemory,
+		"[mov] [error] moov atom not found":           damaged,
+		"[hls @ 0x1] [error] Format not on whitelist": "The media file couldn't be encoded: it refers to other files or addresses, which is not accepted.",
+		"[error] something new":                       Failed,
+		"":                                            Failed,
+	} {
+		err := &RunError{ExitCode: 1, Tail: tail}
+		if got := Explain(err); got != want {
+			t.Errorf("%q: %q", tail, got)
+		}
+		if got, want := Transient(err), want == outOfSpace || want == outOfMemory; got != want {
+			t.Errorf("%q: transient %v", tail, got)
+		}
+	}
+	if got := Explain(errors.New("other")); got != Failed {
+		t.Errorf("another error: %q", got)
+	}
+}
+
+func TestProgressParsing(t *testing.T) {
+	var got []Progress
+	p := &progress{block: func(p Progress) { got = append(got, p) }}
+	in := "frame=10\nfps=25.5\ntotal_size=1000\nout_time_us=400000\nspeed=1.5x\nprogress=continue\n" +
+		"frame=11\nfps=N/A\ntotal_size=N/A\nout_time_us=N/A\nspeed=N/A\nprogress=continue\n" +
+		"frame=12\nout_time_us=-9223372036854775808\nspeed=   2x\nprogress=end\nframe=13\n"
+	for i := range in { // in the smallest pieces
+		if _, err := p.Write([]byte(in[i : i+1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	first := Progress{OutTime: 400 * time.Millisecond, Frame: 10, FPS: 25.5, Speed: 1.5, Size: 1000}
+	second, third := first, first
+	second.Frame, third.Frame, third.Speed = 11, 12, 2
+	for i, want := range []Progress{first, second, third} {
+		if i >= len(got) || got[i] != want {
+			t.Fatalf("block %d of %+v, want %+v", i, got, want)
+		}
+	}
+	if len(got) != 3 {
+		t.Errorf("%d blocks", len(got))
+	}
+}

@@ -1,0 +1,184 @@
+package ffmpeg
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/copra-video/copra/internal/testmedia"
+)
+
+func TestFind(t *testing.T) {
+	f := tools(t)
+	if f.Major() < 5 || f.Version() == "unknown" {
+		t.Errorf("version %q, major %d", f.Version(), f.Major())
+	}
+	for kind, names := range map[string][]string{
+		Encoder: {"libx264", "aac", "png"}, Decoder: {"h264", "aac"}, Filter: {"scale", "split", "aresample", "testsrc2"},
+		Muxer: {"mp4", "mpegts", "matroska", "null"}, Demuxer: {"mov", "mp4", "matroska", "webm", "lavfi"},
+	} {
+		for _, name := range names {
+			if !f.Has(kind, name) {
+				t.Errorf("no %s %s", kind, name)
+			}
+		}
+		if f.Has(kind, "=") || f.Has(kind, "nonsense") || f.Has("nonsense", names[0]) {
+			t.Errorf("%s: has what is none", kind)
+		}
+	}
+	if f.Has(Encoder, "mov") || f.Has(Muxer, "mov,mp4,m4a,3gp,3g2,mj2") {
+		t.Error("kinds are mixed")
+	}
+	report := f.Report()
+	if len(report) < 20 || !report[0].OK || !strings.Contains(report[0].Note, f.Version()) {
+		t.Errorf("report %+v", report)
+	}
+}
+
+func TestReportOfWhatIsMissing(t *testing.T) {
+	for _, l := range (&Tools{version: "5.1", probeVersion: "4.0"}).Report() {
+		if l.Name != "ffmpeg" && l.OK {
+			t.Errorf("%+v", l)
+		}
+		if strings.HasPrefix(l.Name, Encoder) && !strings.HasPrefix(l.Note, "missing: no ") {
+			t.Errorf("%+v", l)
+		}
+	}
+}
+
+// fake makes a folder with an ffmpeg and ffprobe that say their version.
+func fake(t *testing.T, version string) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	for _, name := range []string{"ffmpeg", "ffprobe"} {
+		body := "#!/bin/sh\necho '" + name + " version " + version + "'\n"
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func TestFindRefusesOldOnes(t *testing.T) {
+	for _, v := range []string{"4.4.2-0ubuntu0.22.04.1", "5.0.1", "n4.4", "mystery", "N-1\nlibavutil      57. 10.100 / 57. 10.100"} {
+		_, err := Find(t.Context(), filepath.Join(fake(t, v), "ffmpeg"), "")
+		if err == nil || !strings.Contains(err.Error(), "5.1 or newer") {
+			t.Errorf("%s: %v", v, err)
+		}
+	}
+	for _, v := range []string{"5.1", "n7.1.1", "8.0", "N-109000-gabc\nlibavutil      57. 28.100 / 57. 28.100", "git-2025\nlibavutil      60.  8.100 / 60.  8.100"} {
+		if f, err := Find(t.Context(), filepath.Join(fake(t, v), "ffmpeg"), ""); err != nil || f.Major() < 5 || f.Major() > 8 {
+			t.Errorf("%s: %v", v, err)
+		}
+	}
+}
+
+func TestFindTakesTheProbeBeside(t *testing.T) {
+	dir := fake(t, "7.1.5")
+	f, err := Find(t.Context(), filepath.Join(dir, "ffmpeg"), "")
+	if err != nil || f.ffprobe != filepath.Join(dir, "ffprobe") {
+		t.Errorf("%v %+v", err, f)
+	}
+}
+
+func TestFindSaysWhatIsMissing(t *testing.T) {
+	if _, err := Find(t.Context(), "/nowhere/ffmpeg", ""); err == nil || !strings.HasPrefix(err.Error(), "find ffmpeg: ") {
+		t.Errorf("%v", err)
+	}
+	if _, err := Find(t.Context(), filepath.Join(fake(t, "7.1"), "ffmpeg"), "/nowhere/ffprobe"); err == nil || !strings.HasPrefix(err.Error(), "find ffprobe: ") {
+		t.Errorf("%v", err)
+	}
+	broken := script(t, "echo 'cannot open shared object' >&2; exit 127")
+	if _, err := Find(t.Context(), broken.ffmpeg, broken.ffmpeg); err == nil || !strings.Contains(err.Error(), "cannot open shared object") {
+		t.Errorf("%v", err)
+	}
+}
+
+// The columns of -muxers are wider in 7.1.
+func TestParseFormats(t *testing.T) {
+	in := "Formats:\n D.. = Demuxing supported\n .E. = Muxing supported\n ..d = Is a device\n ---\n" +
+		" DE  ac3             raw AC-3\n  Ed alsa            ALSA\n D   mov,mp4         QuickTime\n"
+	if d := cmp.Diff(map[string]bool{"ac3": true, "alsa": true}, parseFormats(in, 'E')); d != "" {
+		t.Error(d)
+	}
+	if d := cmp.Diff(map[string]bool{"ac3": true, "mov": true, "mp4": true}, parseFormats(in, 'D')); d != "" {
+		t.Error(d)
+	}
+}
+
+func TestGuard(t *testing.T) {
+	got := guard([]string{"-ss", "1", "-i", "source", "-f", "lavfi", "-i", "anullsrc", "-f", "mp4", "out"})
+	lists := func(formats string) []string {
+		return []string{"-protocol_whitelist", fileProtocols, "-format_whitelist", formats}
+	}
+	want := []string{"-ss", "1"}
+	want = append(append(append(want, lists(mediaFormats)...), lookahead...), "-i", "source", "-f", "lavfi")
+	want = append(append(want, lists(mediaFormats+",lavfi")...), "-i", "anullsrc", "-f", "mp4", "out")
+	if d := cmp.Diff(want, got); d != "" {
+		t.Error(d)
+	}
+	for _, bad := range []string{"hls", "dash", "concat", "tty", "lavfi", "sdp", "rtsp", "ffmetadata", "rawvideo", "s16le", "data", "imf", "svg_pipe", "image2pipe"} {
+		for name := range strings.SplitSeq(mediaFormats, ",") {
+			if name == bad {
+				t.Errorf("%s is accepted as media", bad)
+			}
+		}
+	}
+}
+
+func TestVerify(t *testing.T) {
+	f := tools(t)
+	ok := Expect{Duration: 4, Video: true, Audio: true, Width: 320, Height: 180}
+	if m, err := f.Verify(t.Context(), testmedia.Clip(t, testmedia.Standard), ok); err != nil || len(m.Video) != 1 {
+		t.Errorf("%v", err)
+	}
+	if _, err := f.Verify(t.Context(), testmedia.Clip(t, testmedia.Photo), Expect{Video: true, Width: 640}); err != nil {
+		t.Errorf("photo: %v", err)
+	}
+	for _, c := range []struct {
+		recipe testmedia.Recipe
+		want   Expect
+		says   string
+	}{
+		{testmedia.Standard, Expect{Duration: 8}, "the result lasts 4.00 seconds where 8.00 were expected."},
+		{testmedia.Standard, Expect{Width: 640}, "the result is 320x180 where 640xany was expected."},
+		{testmedia.Standard, Expect{Width: 320, Height: 182}, "the result is 320x180 where 320x182 was expected."},
+		{testmedia.NoAudio, Expect{Audio: true}, "the result has no audio."},
+		{testmedia.AudioOnly, Expect{Video: true}, "the result has no video."},
+		{testmedia.AudioOnly, Expect{Width: 10}, "the result has no video."},
+		{testmedia.Truncated, ok, "the result is not a playable file."},
+		{testmedia.Empty, ok, "nothing was encoded."},
+	} {
+		_, err := f.Verify(t.Context(), testmedia.Clip(t, c.recipe), c.want)
+		if err == nil || !strings.Contains(err.Error(), "The media file couldn't be encoded: "+c.says) {
+			t.Errorf("%s: %v", c.recipe.Name, err)
+		}
+	}
+	if _, err := f.Verify(t.Context(), filepath.Join(t.TempDir(), "none.mp4"), ok); err == nil || !strings.Contains(err.Error(), "nothing was encoded") {
+		t.Errorf("missing: %v", err)
+	}
+}
+
+// ffprobe only guesses how long raw AAC lasts, badly when its rate varies.
+func TestVerifyMeasuresWhatHasNoIndex(t *testing.T) {
+	f, dir := tools(t), t.TempDir()
+	err := f.Run(t.Context(), Command{Dir: dir, Args: []string{
+		"-f", "lavfi", "-i", "aevalsrc='if(lt(t,4),0,random(0)-0.5)':s=48000:d=20", "-c:a", "aac", "-b:a", "128k", "out.aac",
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "out.aac")
+	if m, err := f.Probe(t.Context(), path); err != nil || near(m.Duration, 20) {
+		t.Logf("ffprobe's guess was good: %v, %v", m.Duration, err)
+	}
+	if m, err := f.Verify(t.Context(), path, Expect{Duration: 20, Audio: true}); err != nil || !near(m.Duration, 20) {
+		t.Errorf("%v", err)
+	}
+	if _, err := f.Verify(t.Context(), path, Expect{Duration: 15}); err == nil {
+		t.Error("20 seconds pass for 15")
+	}
+}
