@@ -95,6 +95,10 @@ func TestAccepted(t *testing.T) {
 			http https://a/secret metadata=true events=true`},
 		{"B2 HLS service: variants with profiles", body(`outputs: {"httpstream": {"path": "/v/1/", "variants": ["mp4:720p::quality=5,maxrate=4000k,vprofile=high,pix_fmt=yuv420p"], "hls": {"path": "hls"}}}`), `url=https://example.com/in.mov storage=coconut
 			httpstream httpstream httpstream hls=/v/1/hls variants=[mp4:720p::quality=5,maxrate=4000k,vprofile=high,pix_fmt=yuv420p]`},
+		{"the root as a folder", body(`outputs: {"httpstream": {"path": "/", "hls": {"path": "/"}, "dash": {"path": "dash"}}}`), `url=https://example.com/in.mov storage=coconut
+			httpstream httpstream httpstream hls= dash=/dash ladder=7`},
+		{"a format hash that says nothing", body(`outputs: {"mp4:720p": {"path": "/a.mp4", "format": {"resolution": null, "fps": ""}}}`), `url=https://example.com/in.mov storage=coconut
+			mp4:720p video mp4:720p /a.mp4`},
 		{"metadata of an empty hash", body(`notification: {"url": "https://a/b", "metadata": {}, "events": []}`), `url=https://example.com/in.mov storage=coconut
 			mp4:720p video mp4:720p /720p.mp4
 			http https://a/b metadata=false events=false`},

@@ -143,27 +143,39 @@ func (h hash) outputKey() string {
 // format hash, which replaces all of that key but the container. The second
 // result is what clients are shown.
 func (h hash) format(mapKey string) (format.Format, string) {
-	inner, ok := h.hash("format")
-	if !ok || len(inner.v.members) == 0 {
+	inner, _ := h.hash("format")
+	if inner.empty() {
 		f, err := format.Parse(mapKey)
 		if err != nil {
 			h.d.refuse(codeFormat, "The format of the output '%s' is not valid: %s.", shorten(mapKey), sentence(err))
 		}
 		return f, mapKey
 	}
-	container, _, _ := strings.Cut(mapKey, ":")
 	members := map[string]any{}
 	for _, m := range inner.v.members {
 		if plain, known := m.value.plain(); known {
 			members[m.name] = plain
 		}
 	}
-	f, err := format.FromHash(container, members)
+	f, err := format.FromHash(mapKey, members)
 	if err != nil {
 		h.d.refuse(codeFormat, "The param 'format' of the output '%s' is not valid: %s.", shorten(mapKey), sentence(err))
 		return f, mapKey
 	}
 	return f, f.String()
+}
+
+// empty reports whether the hash says nothing: members that are null or "" are
+// as good as absent.
+func (h hash) empty() bool {
+	if h.v != nil {
+		for _, m := range h.v.members {
+			if m.value.kind != kindNull && !(m.value.kind == kindString && blank(m.value)) {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // plain is v as package format takes it. known is false for what is absent or

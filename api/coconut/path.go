@@ -50,16 +50,16 @@ func (h hash) path(name string) string {
 	return v.text
 }
 
-// folder normalises a folder: one slash before it, none behind; the root is
-// "/".
+// folder joins folders into one with a slash before it and none behind, so that
+// a file is folder + "/" + name. The root is "".
 func folder(parts ...string) string {
-	var kept []string
+	joined := ""
 	for _, p := range parts {
 		if p = strings.Trim(p, "/"); p != "" {
-			kept = append(kept, p)
+			joined += "/" + p
 		}
 	}
-	return "/" + strings.Join(kept, "/")
+	return joined
 }
 
 // hasSequence reports whether p has a variable for the number of a picture:

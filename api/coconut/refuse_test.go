@@ -49,6 +49,7 @@ func TestRefused(t *testing.T) {
 	s3 := func(members string) []byte {
 		return body(`storage: {"service": "s3", "credentials": {"access_key_id": "a", "secret_access_key": "b"}` + members + `}`)
 	}
+	provoked := map[string]bool{}
 	for _, c := range []struct {
 		name, code string
 		body       []byte
@@ -217,6 +218,8 @@ func TestRefused(t *testing.T) {
 		{"hls path that climbs", "output_path_not_valid", str(`{"hls": {"path": "../hls"}}`), []string{"'hls.path'"}},
 		{"one folder for two playlists", "output_path_not_valid", str(`{"hls": {"path": "/s"}, "dash": {"path": "s/", "hlsfmp4": true}}`), []string{"two folders"}},
 
+		{"the root for two playlists", "output_path_not_valid", str(`{"hls": {"path": "/"}, "dash": {"path": "/", "hlsfmp4": true}}`), []string{"two folders"}},
+
 		{"url", "output_param_not_valid", out(`{"url": "https://a/b.mp4?X-Amz-Signature=1"}`), []string{"'url'", "recognised, but not supported"}},
 		{"fit=crop", "output_param_not_valid", out(`{"path": "/a.mp4", "fit": "crop"}`), []string{"'crop' of the param 'fit'", "recognised, but not supported"}},
 		{"transpose not yet", "output_param_not_valid", out(`{"path": "/a.mp4", "transpose": 0}`), []string{"'transpose'", "recognised, but not supported", "offset, duration"}},
@@ -247,6 +250,7 @@ func TestRefused(t *testing.T) {
 		{"sns without credentials", "notification_not_valid", body(`notification: {"type": "sns", "region": "r", "topic_arn": "t"}`), []string{"'access_key_id'"}},
 		{"sns not yet", "notification_not_valid", body(`notification: {"type": "sns", "region": "r", "topic_arn": "t", "credentials": {"access_key_id": "a", "secret_access_key": "b"}}`), []string{"'sns'", "recognised, but not supported"}},
 	} {
+		provoked[c.code] = true
 		t.Run(c.name, func(t *testing.T) {
 			spec, err := DecodeJob(c.body)
 			e, ok := errors.AsType[*job.Error](err)
@@ -265,6 +269,15 @@ func TestRefused(t *testing.T) {
 				t.Errorf("clients compare the whole sentence: %s", e.Message)
 			}
 		})
+	}
+	for _, code := range []string{ // sections 6.1 and 12
+		"config_not_valid", "settings_not_valid", "input_not_valid", "input_url_not_valid", "storage_not_valid",
+		"storage_service_not_valid", "storage_credentials_not_valid", "outputs_not_valid", "outputs_out_of_range",
+		"output_format_not_valid", "output_param_not_valid", "output_path_not_valid", "notification_not_valid",
+	} {
+		if !provoked[code] {
+			t.Errorf("no request provokes %s", code)
+		}
 	}
 }
 

@@ -16,25 +16,35 @@ func (h hash) stream() *job.StreamParams {
 	base := h.as(codePath).path("path")
 	p := &job.StreamParams{PlaylistName: h.playlistName()}
 	variants := h.get("variants")
+	folders := 0 // that are known
 	if inner, on := h.packaging("hls"); on {
 		inner.only("path", "version", "variants", "encryption_key", "encryption_key_uri", "hls_encryption_key", "hls_encryption_key_uri")
 		p.HLS = &job.HLSParams{Path: inner.folder(base), Version: inner.integer("version", 0, 3, 12)}
+		folders += known(inner.get("path"))
 		p.HLS.EncryptionKey, p.HLS.EncryptionKeyURI = h.encryption(inner)
 		variants = first(variants, inner.get("variants"))
 	}
 	if inner, on := h.packaging("dash"); on {
 		inner.only("path", "hlsfmp4", "variants")
 		p.DASH = &job.DASHParams{Path: inner.folder(base), HLSFMP4: inner.boolean("hlsfmp4")}
+		folders += known(inner.get("path"))
 		variants = first(variants, inner.get("variants"))
 	}
 	switch {
 	case p.HLS == nil && p.DASH == nil:
 		h.d.refuse(h.code, "%s is missing: expected one of them or both, such as {\"hls\": {\"path\": \"/hls\"}}.", h.subject("hls' or 'dash"))
-	case p.HLS != nil && p.DASH != nil && p.DASH.HLSFMP4 && p.HLS.Path != "" && p.HLS.Path == p.DASH.Path:
+	case folders == 2 && p.DASH.HLSFMP4 && p.HLS.Path == p.DASH.Path:
 		h.d.refuse(codePath, "%s is not valid: hls and dash with hlsfmp4 would both write %s there, expected two folders.", h.subject("dash.path"), quote(p.PlaylistName+".m3u8"))
 	}
 	p.Variants, p.DefaultLadder = h.variants(variants)
 	return p
+}
+
+func known(v *value) int {
+	if v == nil || v.kind == kindDeferred {
+		return 0
+	}
+	return 1
 }
 
 // as returns h with another code for what it refuses.
@@ -59,7 +69,7 @@ func (h hash) packaging(name string) (hash, bool) {
 }
 
 // folder reads the path of a packaging, which people write as "hls/", "/hls"
-// or "hls", below the path of the output. "" is not known yet.
+// or "hls", below the path of the output.
 func (h hash) folder(base string) string {
 	if v := h.get("path"); v != nil && v.kind == kindDeferred {
 		return ""

@@ -111,6 +111,8 @@ func supportedParams(o *output) []string {
 	switch {
 	case o.Stream != nil:
 		return []string{"path", "if", "key", "variants", "playlist_name", "hls.path", "dash.path", "dash.hlsfmp4"}
+	case o.Format.Kind() == format.KindAnimated:
+		accepted = animatedParams
 	case o.Image != nil:
 		accepted = imageParams
 	}
