@@ -1,0 +1,210 @@
+package transcode
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// audioEncoder is a row of the table of audio codecs.
+type audioEncoder struct {
+	codec   string
+	encoder string
+	inter   string // container of the intermediate
+	rates   []int  // sample rates it takes, descending; nil: any
+	most    int    // channels at most
+	lossy   bool   // takes a bitrate
+	extra   []string
+}
+
+var (
+	aacRates = []int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000}
+	mp3Rates = []int{48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000}
+)
+
+// audioEncoders is the table. MP4 carries the encoder's delay in its edit list,
+// so that AAC and MP3 keep their place to the sample; Matroska does the same
+// for Vorbis and Opus.
+var audioEncoders = []audioEncoder{
+	{codec: "aac", encoder: "aac", inter: "mp4", rates: aacRates, most: 8, lossy: true},
+	{codec: "mp3", encoder: "libmp3lame", inter: "mp4", rates: mp3Rates, most: 2, lossy: true},
+	{codec: "vorbis", encoder: "libvorbis", inter: "mkv", most: 8, lossy: true},
+	{codec: "opus", encoder: "libopus", inter: "mkv", rates: []int{48000}, most: 8, lossy: true, extra: []string{"-mapping_family", "1"}},
+}
+
+func audioEncoderFor(codec string) (audioEncoder, bool) {
+	if strings.HasPrefix(codec, "pcm-") {
+		return audioEncoder{codec: codec, encoder: strings.ReplaceAll(codec, "-", "_"), inter: "mkv", most: 8}, true
+	}
+	i := slices.IndexFunc(audioEncoders, func(e audioEncoder) bool { return e.codec == codec })
+	if i < 0 {
+		return audioEncoder{}, false
+	}
+	return audioEncoders[i], true
+}
+
+// track is the key of an audio setting: equal keys are encoded once.
+type track struct {
+	window   window
+	stream   int    // index in the source
+	codec    string // of the table
+	copied   bool   // taken over as it is
+	bitrateK int
+	rate     int
+	channels int
+	// fill is the time up to which silence is added, so that audio that ends
+	// before the video does not end the output's time line; 0: none.
+	fill float64
+	// whole names the final container when the encoder writes the finished
+	// file itself, and tags whether it carries the source's.
+	whole string
+	tags  bool
+}
+
+// maxDefaultRate bounds the sample rate when none was asked for: sources of
+// 96 kHz play in few players.
+const maxDefaultRate = 48000
+
+// newTrack resolves what a format asks of the audio. codec is the one in force.
+func (s *source) newTrack(f format.Format, w window, codec string) (track, audioEncoder, *job.Error) {
+	a := s.audio
+	enc, ok := audioEncoderFor(codec)
+	if !ok {
+		return track{}, enc, job.Errorf("output_format_not_valid", "The audio codec %q is not supported yet.", codec)
+	}
+	t := track{window: w, stream: a.Index, codec: codec}
+	t.channels = min(enc.most, wantedChannels(f.Audio.Channels, a.Channels))
+	t.rate = wantedRate(f.AudioRate(), a.SampleRate, enc)
+	if codec == "vorbis" && f.Audio.SampleRate == 0 && t.rate < 32000 {
+		// Vorbis has no setup for common bitrates at low rates.
+		t.rate = 44100
+	}
+	if enc.lossy {
+		t.bitrateK = clampBitrate(codec, f.AudioBitrateK(), t.rate, t.channels)
+	}
+	return t, enc, nil
+}
+
+func wantedChannels(asked string, has int) int {
+	switch asked {
+	case "mono":
+		return 1
+	case "stereo":
+		return 2
+	case "multi":
+		return has
+	}
+	return min(has, 2)
+}
+
+// wantedRate is the asked or the source's sample rate, or the nearest above
+// that the encoder takes, or its highest.
+func wantedRate(asked, has int, enc audioEncoder) int {
+	rate := asked
+	if rate == 0 {
+		rate = has
+		if enc.lossy {
+			rate = min(has, maxDefaultRate)
+		}
+	}
+	if rate <= 0 {
+		rate = 44100
+	}
+	if enc.rates == nil || asked > 0 {
+		return rate
+	}
+	best := enc.rates[0]
+	for _, r := range enc.rates {
+		if r >= rate {
+			best = r
+		}
+	}
+	return best
+}
+
+// clampBitrate keeps a bitrate within what the encoder accepts; beyond it some
+// fail to start. AAC has 6144 bits a frame and channel.
+func clampBitrate(codec string, k, rate, channels int) int {
+	switch codec {
+	case "aac":
+		return max(8, min(k, 6*rate/1000*channels))
+	case "mp3":
+		switch {
+		case rate < 16000:
+			return min(k, 64)
+		case rate < 32000:
+			return min(k, 160)
+		}
+		return min(k, 320)
+	case "vorbis":
+		perChannel := 240
+		switch {
+		case rate < 11025:
+			perChannel = 42
+		case rate < 15000:
+			perChannel = 50
+		case rate < 32000:
+			perChannel = 80
+		case rate < 40000:
+			perChannel = 180
+		}
+		return max(32*channels*rate/96000, min(k, perChannel*channels))
+	case "opus":
+		return max(6, min(k, 256*channels))
+	}
+	return k
+}
+
+// satisfied reports whether the source's audio already is what t asks for, so
+// that copying it loses nothing. Only AAC-LC in MP4 is taken: there the index
+// shows that the track begins with the file, and packets have exact times.
+func (s *source) satisfied(t track) bool {
+	a := s.audio
+	mp4 := s.isFormat("mp4") || s.isFormat("mov")
+	return mp4 && t.window == window{} && t.codec == "aac" && t.whole == "" && t.fill == 0 &&
+		a.Codec == "aac" && a.Profile == "LC" &&
+		a.Channels == t.channels && a.SampleRate == t.rate &&
+		a.BitRate > 0 && a.BitRate <= int64(t.bitrateK)*1100 &&
+		s.lead(a.StartTime) < 0.001
+}
+
+// filters are the audio chain. aresample makes audio follow its time stamps:
+// it begins at zero of the time line whenever the stream begins, silence fills
+// gaps of more than 15 ms, and overlaps are cut, so nothing drifts.
+func (t track) filters() string {
+	f := []string{
+		"aresample=async=1:first_pts=0:min_hard_comp=0.015",
+		"aformat=sample_rates=" + strconv.Itoa(t.rate) + ":channel_layouts=" + layout(t.channels),
+	}
+	if t.fill > 0 {
+		f = append(f, "apad=whole_dur="+seconds(t.fill))
+	}
+	return strings.Join(f, ",")
+}
+
+// layout names the usual layout of a number of channels. AAC, Vorbis and Opus
+// share these.
+func layout(channels int) string {
+	names := []string{"mono", "stereo", "3.0", "4.0", "5.0", "5.1", "6.1", "7.1"}
+	if channels >= 1 && channels <= len(names) {
+		return names[channels-1]
+	}
+	return strconv.Itoa(channels) + "c"
+}
+
+func (t track) encodeArgs(enc audioEncoder) []string {
+	if t.copied {
+		return []string{"-c:a", "copy"}
+	}
+	args := []string{"-af", t.filters(), "-c:a", enc.encoder}
+	if enc.lossy {
+		args = append(args, "-b:a", kilobits(t.bitrateK))
+	}
+	if t.codec == "opus" && t.channels > 2 {
+		args = append(args, enc.extra...)
+	}
+	return args
+}

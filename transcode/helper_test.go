@@ -1,0 +1,146 @@
+package transcode
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// output reads an output as the goldens write it: a format and then name=value
+// parameters, such as "jpg:300x path=/t_%02d.jpg number=5" or
+// "httpstream hls=/hls dash=/dash variants=mp4:240p;mp4:720p".
+func output(t testing.TB, line string) *job.Output {
+	t.Helper()
+	words := strings.Fields(line)
+	params := map[string]string{}
+	for _, w := range words[1:] {
+		name, value, _ := strings.Cut(w, "=")
+		params[name] = value
+	}
+	f, err := format.Parse(words[0])
+	if err != nil {
+		t.Fatalf("parse %q: %v", words[0], err)
+	}
+	o := &job.Output{Key: words[0], Format: f, Path: params["path"]}
+	number := func(name string) float64 {
+		if params[name] == "" {
+			return 0
+		}
+		n, err := strconv.ParseFloat(params[name], 64)
+		if err != nil {
+			t.Fatalf("%s of %q: %v", name, line, err)
+		}
+		return n
+	}
+	switch f.Kind() {
+	case format.KindImage:
+		im := &job.ImageParams{Number: int(number("number")), Interval: number("interval"), Fit: params["fit"], Blur: int(number("blur"))}
+		_, im.HasInterval = params["interval"]
+		_, im.Square = params["square"]
+		for _, s := range strings.FieldsFunc(params["offsets"], func(r rune) bool { return r == ';' }) {
+			n, _ := strconv.ParseFloat(s, 64)
+			im.Offsets = append(im.Offsets, n)
+		}
+		o.Type, o.Image = job.TypeImage, im
+	case format.KindStream:
+		s := &job.StreamParams{PlaylistName: "master"}
+		list := format.DefaultLadder
+		if v := params["variants"]; v != "" {
+			list = strings.Split(v, ";")
+		} else {
+			s.DefaultLadder = true
+		}
+		for _, v := range list {
+			vf, err := format.Parse(v)
+			if err != nil {
+				t.Fatalf("variant %q: %v", v, err)
+			}
+			s.Variants = append(s.Variants, vf)
+		}
+		if v := params["hls"]; v != "" {
+			s.HLS = &job.HLSParams{Path: v}
+		}
+		if v := params["dash"]; v != "" {
+			s.DASH = &job.DASHParams{Path: v, HLSFMP4: true}
+		}
+		o.Type, o.Stream, o.Format = job.TypeStream, s, format.Format{}
+	default:
+		v := &job.VideoParams{Offset: number("offset"), Duration: number("duration"), Fit: params["fit"]}
+		_, v.Deinterlace = params["deinterlace"]
+		_, v.Square = params["square"]
+		_, v.HFlip = params["hflip"]
+		if s := params["transpose"]; s != "" {
+			n := int(number("transpose"))
+			v.Transpose = &n
+		}
+		v.CropW, v.CropH, _ = strings.Cut(params["crop"], ":")
+		o.Type, o.Video = job.TypeVideo, v
+	}
+	return o
+}
+
+func outputs(t testing.TB, lines ...string) []*job.Output {
+	var list []*job.Output
+	for _, l := range lines {
+		list = append(list, output(t, l))
+	}
+	return list
+}
+
+// film is a usual source: an MP4 with H.264 and AAC that is better than what
+// is asked of it.
+func film(w, h int) job.Media {
+	return job.Media{
+		FormatName: "mov,mp4,m4a,3gp,3g2,mj2", Duration: 30,
+		Video: []job.VideoStream{{
+			Index: 0, Codec: "h264", Width: w, Height: h, SAR: format.Rational{Num: 1, Den: 1}, PixFmt: "yuv420p", BitDepth: 8,
+			FieldOrder: "progressive", FPS: format.Rational{Num: 30, Den: 1}, BaseFPS: format.Rational{Num: 30, Den: 1},
+			Duration: 30, Default: true, ColorSpace: "bt709", ColorPrimaries: "bt709", ColorTransfer: "bt709", ColorRange: "tv",
+		}},
+		Audio: []job.AudioStream{{Index: 1, Codec: "aac", Profile: "LC", SampleRate: 48000, Channels: 6, ChannelLayout: "5.1", BitRate: 384000, Duration: 30, Language: "eng", Default: true}},
+	}
+}
+
+// encodes counts the encoders that a plan runs.
+func encodes(p Plan) (video, audio int) {
+	for _, s := range p.Steps {
+		video += s.VideoEncodes
+		audio += s.AudioEncodes
+	}
+	return video, audio
+}
+
+// show prints a plan, one argument a line.
+func show(p Plan) string {
+	var b strings.Builder
+	for _, s := range p.Steps {
+		fmt.Fprintf(&b, "step %s kind=%s outputs=%v needs=%v video=%d audio=%d duration=%s\n", s.ID, s.Kind, s.Outputs, s.Needs, s.VideoEncodes, s.AudioEncodes, s.Duration)
+		for _, d := range s.Dirs {
+			fmt.Fprintf(&b, "  dir %s\n", d)
+		}
+		for _, f := range s.Files {
+			fmt.Fprintf(&b, "  file %s\n", f)
+		}
+		for _, a := range s.Args {
+			fmt.Fprintf(&b, "    %s\n", a)
+		}
+	}
+	for i, r := range p.Results {
+		if r.Err != nil {
+			fmt.Fprintf(&b, "result %d error %s: %s\n", i, r.Err.Code, r.Err.Message)
+		}
+		for _, f := range r.Files {
+			fmt.Fprintf(&b, "result %d file %s -> %s count=%d %s %+v\n", i, f.Name, f.Path, f.Count, f.ContentType, f.Expect)
+		}
+		for _, k := range r.Packages {
+			j, _ := json.Marshal(k)
+			fmt.Fprintf(&b, "result %d package %s\n", i, j)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,86 @@
+package transcode
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// muxer is a row of the table of final containers.
+type muxer struct {
+	container string
+	name      string // ffmpeg's -f
+	args      []string
+	// more are codecs, by ffprobe's names, that can be copied into it though
+	// they are never encoded for it.
+	more []string
+	// whole: the encoder writes the finished file, because the container keeps
+	// facts that an intermediate would lose (LAME's gapless header, WAV's
+	// sizes, Ogg's granules).
+	whole bool
+}
+
+// muxers is the table. faststart puts the index first, so that a file plays
+// while it loads.
+var muxers = []muxer{
+	{container: "mp4", name: "mp4", args: []string{"-movflags", "+faststart"}, more: []string{"eac3", "alac"}},
+	{container: "mov", name: "mov", args: []string{"-movflags", "+faststart"}, more: []string{"eac3", "alac", "png", "dvvideo"}},
+	{container: "mkv", name: "matroska", more: []string{"eac3", "alac", "dts", "truehd", "ffv1"}},
+	{container: "webm", name: "webm"},
+	{container: "mpegts", name: "mpegts", more: []string{"eac3"}},
+	{container: "aac", name: "adts"},
+	{container: "mp3", name: "mp3", whole: true},
+	{container: "ogg", name: "ogg", whole: true},
+	{container: "wav", name: "wav", whole: true},
+}
+
+func muxerFor(container string) (muxer, bool) {
+	i := slices.IndexFunc(muxers, func(m muxer) bool { return m.container == container })
+	if i < 0 {
+		return muxer{}, false
+	}
+	return muxers[i], true
+}
+
+// outputArgs are the muxer's own arguments for a format.
+func (m muxer) outputArgs(f format.Format) []string {
+	args := m.args
+	if f.Options.Frag && (m.container == "mp4" || m.container == "mov") {
+		// A fragment a keyframe, each readable by itself; the index of the
+		// whole stays empty.
+		args = []string{"-movflags", "+frag_keyframe+empty_moov+default_base_moof"}
+	}
+	return append(slices.Clone(args), "-f", m.name)
+}
+
+// canCopy reports whether the container can carry a codec of the source,
+// by ffprobe's name.
+func (m muxer) canCopy(codec string) bool {
+	return format.CanHold(m.container, canonicalCodec(codec)) || slices.Contains(m.more, codec)
+}
+
+// canonicalCodec turns ffprobe's name of a codec into the format package's.
+func canonicalCodec(name string) string {
+	switch name {
+	case "flv1":
+		return "flv"
+	case "amr_nb":
+		return "amr-nb"
+	}
+	return strings.ReplaceAll(name, "_", "-")
+}
+
+// videoTag is what a video track needs by its codec in this container.
+func (m muxer) videoTag(codec string) []string {
+	if codec == "hevc" && (m.container == "mp4" || m.container == "mov") {
+		// hvc1 is the tag that Apple's players ask for (rule 1.10).
+		return []string{"-tag:v", "hvc1"}
+	}
+	return nil
+}
+
+func cannotCopy(kind, codec, container string) *job.Error {
+	return job.Errorf("output_format_not_valid", "The input's %s codec %s cannot be copied into %s; choose another container, or a codec to encode it with.", kind, codec, container)
+}

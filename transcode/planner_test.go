@@ -1,0 +1,138 @@
+package transcode
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/copra-video/copra/job"
+)
+
+// The job of the promise: what is the same is encoded once.
+func TestSharing(t *testing.T) {
+	for _, stream := range []string{
+		"httpstream hls=/hls",
+		"httpstream hls=/hls variants=mp4:240p::quality=4,maxrate=400k;mp4:360p::quality=4,maxrate=1000k;mp4:480p::quality=4,maxrate=1500k;mp4:720p::quality=4,maxrate=2000k;mp4:1080p::quality=4,maxrate=4000k",
+		"httpstream hls=/hls dash=/dash",
+	} {
+		p := New(outputs(t,
+			"mp4:720p::quality=4,maxrate=2000k path=/720.mp4",
+			"mp4:480p::quality=4,maxrate=1500k path=/480.mp4",
+			"mp4:360p::quality=4,maxrate=1000k path=/360.mp4",
+			stream,
+			"jpg:300x path=/t_%02d.jpg number=5",
+		), film(1920, 1080), Options{})
+		video, audio := encodes(p)
+		if video != 5 || audio != 1 {
+			t.Errorf("%s: %d video and %d audio encodes, want 5 and 1\n%s", stream, video, audio, show(p))
+		}
+		if n := count(p, StepEncode); n != 1 {
+			t.Errorf("%d decodes of the picture, want 1", n)
+		}
+		if n := count(p, StepStills); n != 0 {
+			t.Errorf("%d steps for pictures, want them in the encode", n)
+		}
+	}
+}
+
+func count(p Plan, k StepKind) (n int) {
+	for _, s := range p.Steps {
+		if s.Kind == k {
+			n++
+		}
+	}
+	return n
+}
+
+func TestIsolateSharesNothing(t *testing.T) {
+	outs := outputs(t, "mp4:720p path=/a.mp4", "mp4:720p path=/b.mp4", "jpg path=/c.jpg", "httpstream hls=/hls variants=mp4:720p")
+	p := New(outs, film(1920, 1080), Options{Isolate: true})
+	ids, files := map[string]bool{}, map[string]string{}
+	for _, s := range p.Steps {
+		if len(s.Outputs) != 1 {
+			t.Errorf("step %s serves %v, want one output", s.ID, s.Outputs)
+		}
+		if ids[s.ID] {
+			t.Errorf("step ID %s twice", s.ID)
+		}
+		ids[s.ID] = true
+		for _, f := range s.Files {
+			if by, ok := files[f]; ok {
+				t.Errorf("%s is made by %s and %s", f, by, s.ID)
+			}
+			files[f] = s.ID
+		}
+	}
+	if video, _ := encodes(p); video != 3 {
+		t.Errorf("%d video encodes, want 3", video)
+	}
+}
+
+// Every plan must be runnable: what a step needs comes before it, and every
+// failure has an owner.
+func checkPlan(t testing.TB, p Plan) {
+	t.Helper()
+	done := map[string]bool{}
+	for _, s := range p.Steps {
+		for _, n := range s.Needs {
+			if !done[n] {
+				t.Errorf("step %s needs %s, which does not come before it", s.ID, n)
+			}
+		}
+		if done[s.ID] {
+			t.Errorf("step ID %s twice", s.ID)
+		}
+		done[s.ID] = true
+		if len(s.Outputs) == 0 || !slices.IsSorted(s.Outputs) {
+			t.Errorf("step %s has outputs %v", s.ID, s.Outputs)
+		}
+		for _, i := range s.Outputs {
+			if p.Results[i].Err != nil {
+				t.Errorf("step %s serves output %d, which has failed", s.ID, i)
+			}
+		}
+		if s.Cost <= 0 {
+			t.Errorf("step %s costs %v", s.ID, s.Cost)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	silent := film(1280, 720)
+	silent.Audio = nil
+	sound := film(1280, 720)
+	sound.Video, sound.FormatName = nil, "mp3"
+	vp9 := film(1280, 720)
+	vp9.Video[0].Codec = "prores"
+	for _, tt := range []struct {
+		name, output, want string
+		media              job.Media
+	}{
+		{"no video", "mp4:720p path=/a.mp4", "The input has no video, so mp4 cannot be made from it; ask for an audio format such as mp3.", sound},
+		{"no video for a picture", "jpg path=/a.jpg", "The input has no video, so jpg cannot be made from it; ask for an audio format such as mp3.", sound},
+		{"no audio", "mp3 path=/a.mp3", "The input has no audio, so mp3 cannot be made from it.", silent},
+		{"no audio, video off", "mp4:x:64k path=/a.mp4", "The input has no audio, so mp4 cannot be made from it.", silent},
+		{"offset", "mp4 path=/a.mp4 offset=40", "The offset of 40 s lies beyond the end of the input, which lasts 30 s.", silent},
+		{"copy into a foreign container", "webm:copy path=/a.webm", "The input's video codec prores cannot be copied into webm; choose another container, or a codec to encode it with.", vp9},
+		{"profile", "mp4:720p::vprofile=main,pix_fmt=yuv422p path=/a.mp4", "", silent},
+		{"pictures without a variable", "jpg path=/a.jpg number=3", "The path \"/a.jpg\" must hold a sequence variable such as %.2d, because 3 pictures are made.", silent},
+		{"crop", "mp4 path=/a.mp4 crop=9000:10", "The crop \"9000:10\" does not fit the input's picture of 1280x720; give two numbers such as \"640:360\".", silent},
+		{"variant that copies", "httpstream hls=/h variants=mp4:copy", "A variant of an httpstream cannot copy the input's video, because segments must begin at keyframes; name a codec.", silent},
+		{"audio-only stream of a silent source", "httpstream hls=/h variants=mp4:x:64k", "The input has no stream that the variants ask for, so no httpstream can be made from it.", silent},
+	} {
+		if tt.want == "" {
+			continue // refused by the format's own check at POST
+		}
+		p := New(outputs(t, tt.output, "png path=/other.png"), tt.media, Options{})
+		if err := p.Results[0].Err; err == nil || err.Message != tt.want {
+			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
+		}
+		checkPlan(t, p)
+	}
+	p := New(outputs(t, "mp4:hevc path=/a.mp4"), film(640, 360), Options{Encoders: func(n string) bool { return n != "libx265" }})
+	if err := p.Results[0].Err; err == nil || err.Message != "This server's ffmpeg has no libx265, so hevc cannot be encoded." {
+		t.Errorf("missing encoder: %v", err)
+	}
+	if p := New([]*job.Output{nil, output(t, "png path=/a.png")}, film(64, 36), Options{}); p.Results[0].Err != nil || len(p.Results[1].Files) != 1 {
+		t.Errorf("a nil output was planned: %+v", p.Results)
+	}
+}

@@ -1,0 +1,68 @@
+package transcode
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// remux plans an output whose video is copied from the source.
+//
+// A copy can begin only at a keyframe: with an offset it begins at the last one
+// before the offset. MP4 and MOV say so in their edit list, and players start
+// at the offset; in other containers up to a keyframe's distance more is seen.
+func (p *planner) remux(i int, o *job.Output, m muxer, w window) (Result, *job.Error) {
+	f := o.Format
+	v := p.src.video
+	if v == nil {
+		return Result{}, noVideo(f.Container)
+	}
+	if !m.canCopy(v.Codec) {
+		return Result{}, cannotCopy("video", v.Codec, f.Container)
+	}
+	s := Step{ID: p.finalID(StepMux, i, ""), Kind: StepMux, Outputs: []int{i}, Duration: p.length(w), Cost: 1}
+	s.Args = w.inputArgs()
+	maps := []string{"-map", "0:" + strconv.Itoa(v.Index)}
+	codecs := []string{"-c", "copy"}
+	audio := f.AudioCodec() != "" && p.src.audio != nil
+	if audio {
+		switch copyable := m.canCopy(p.src.audio.Codec); {
+		case f.AudioCodec() == "copy" && !copyable:
+			return Result{}, cannotCopy("audio", p.src.audio.Codec, f.Container)
+		case copyable && (f.AudioCodec() == "copy" || !asksAudio(f)):
+			maps = append(maps, "-map", "0:"+strconv.Itoa(p.src.audio.Index))
+		default:
+			t, enc, err := p.src.newTrack(f, w, f.AudioCodec())
+			if err != nil {
+				return Result{}, err
+			}
+			if !p.has(enc.encoder) {
+				return Result{}, noEncoder(enc.encoder, t.codec)
+			}
+			// Encoded here, from the same input: only so do both have the same
+			// zero when the copy begins before the offset.
+			maps = append(maps, "-map", "0:"+strconv.Itoa(t.stream))
+			codecs = append([]string{"-c:v", "copy"}, t.encodeArgs(enc)...)
+			s.AudioEncodes = 1
+		}
+	}
+	name := fmt.Sprintf("%sout%d.%s", p.prefix, i+1, f.Extension())
+	s.Files = []string{name}
+	s.Args = append(append(s.Args, maps...), codecs...)
+	s.Args = append(s.Args, m.videoTag(v.Codec)...)
+	s.Args = append(s.Args, p.tagArgs(f.Options.Metadata != "0", "0", audio)...)
+	s.Args = append(s.Args, m.outputArgs(f)...)
+	s.Args = append(s.Args, name)
+	p.final(s)
+	r := p.published(o, name, w, Expect{Video: true, Audio: audio})
+	if w != (window{}) {
+		r.Files[0].Expect.Duration = 0 // where the keyframes lie is not known
+	}
+	return r, nil
+}
+
+// asksAudio reports whether the format says anything of the audio's encoding;
+// "mp4:copy" alone means the audio too.
+func asksAudio(f format.Format) bool { return f.Audio != format.Audio{} }

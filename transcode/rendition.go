@@ -1,0 +1,284 @@
+package transcode
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// window is a part of the source's time line, in seconds; length 0: to the end.
+type window struct{ offset, length float64 }
+
+// newWindow cuts a wanted part to what the source has, so that "all of it" has
+// one spelling.
+func newWindow(offset, length, total float64) (window, *job.Error) {
+	if offset < 0 {
+		offset = 0
+	}
+	if total > 0 && offset >= total {
+		return window{}, job.Errorf("output_param_not_valid", "The offset of %s s lies beyond the end of the input, which lasts %s s.", seconds(offset), seconds(math.Round(total*1000)/1000))
+	}
+	if length <= 0 || total > 0 && offset+length >= total {
+		length = 0
+	}
+	return window{offset, length}, nil
+}
+
+// inputArgs open the source at the window by seeking to the keyframe before it.
+func (w window) inputArgs() []string {
+	var args []string
+	if w.offset > 0 {
+		args = append(args, "-ss", seconds(w.offset))
+	}
+	if w.length > 0 {
+		args = append(args, "-t", seconds(w.length))
+	}
+	return append(args, "-i", SourceName)
+}
+
+// preRoll is how much earlier a source without an index is entered.
+const preRoll = 20
+
+// open returns the arguments that open the source at w, and those that every
+// output needs beside. Formats without an index are entered anywhere, and the
+// decoder has to wait for a keyframe: there the seek ends earlier, and the
+// outputs drop what is too much.
+func (p *planner) open(w window) (in, out []string) {
+	if !p.src.discontinuous() || w == (window{}) {
+		return w.inputArgs(), nil
+	}
+	early := max(0, w.offset-preRoll)
+	if w.offset > early {
+		out = append(out, "-ss", seconds(w.offset-early))
+	}
+	if w.length > 0 {
+		out = append(out, "-t", seconds(w.length))
+	}
+	return window{offset: early}.inputArgs(), out
+}
+
+// duration of the window in a source that lasts total seconds.
+func (w window) duration(total float64) float64 {
+	if w.length > 0 {
+		return w.length
+	}
+	return max(0, total-w.offset)
+}
+
+// rendition is the key of a video encode: equal keys over all outputs of a job
+// are encoded once. Whatever changes the encoder's bytes is in it, and nothing
+// else.
+type rendition struct {
+	window   window
+	prep     string // filters before scaling: crop, turn, deinterlace ...
+	geometry geometry
+	codec    string
+	crf      int // 0: bitrateK
+	bitrateK int
+	maxrateK int
+	profile  string
+	level    string
+	pixFmt   string
+	preset   string
+	fps      format.Rational // constant rate to convert to; zero: the source's own times
+	twoPass  bool
+}
+
+// newRendition resolves what a format asks of the video of src.
+func (p *planner) newRendition(f format.Format, w window, prep string, g geometry) (rendition, *job.Error) {
+	codec := f.VideoCodec()
+	enc, ok := videoEncoderFor(codec)
+	if !ok {
+		return rendition{}, job.Errorf("output_format_not_valid", "The video codec %q is not supported yet.", codec)
+	}
+	if !p.has(enc.encoder) {
+		return rendition{}, noEncoder(enc.encoder, codec)
+	}
+	r := rendition{
+		window: w, prep: prep, geometry: g, codec: codec,
+		maxrateK: f.Options.MaxrateK, level: f.Options.Level, pixFmt: f.PixFmt(), twoPass: f.TwoPass(),
+		preset: cmp.Or(f.Options.Preset, p.Presets[enc.encoder], enc.preset),
+	}
+	if q := f.Quality(); q >= 1 && q <= len(enc.quality) {
+		r.crf = enc.quality[q-1]
+	} else {
+		r.bitrateK = max(1, f.VideoBitrateK())
+	}
+	if fps := f.FPSRational(); validRate(fps) {
+		r.fps = fps
+	}
+	var err *job.Error
+	r.profile, err = enc.profile(r.pixFmt, f.Options.Profile)
+	return r, err
+}
+
+func noEncoder(encoder, codec string) *job.Error {
+	return job.Errorf("output_format_not_valid", "This server's ffmpeg has no %s, so %s cannot be encoded.", encoder, codec)
+}
+
+// rate is the frame rate that comes out; 25 when nobody knows.
+func (p *planner) rate(r rendition) format.Rational {
+	if validRate(r.fps) {
+		return r.fps
+	}
+	if rate := p.src.rate(); validRate(rate) {
+		return rate
+	}
+	return format.Rational{Num: 25, Den: 1}
+}
+
+// gop is the number of frames in a cell of the keyframe grid. Where frames come
+// irregularly it must not be reached before the grid is.
+func (p *planner) gop(r rendition) int {
+	fps := fpsFloat(p.rate(r))
+	if !validRate(r.fps) && p.src.variable() {
+		fps = max(60, 2*fps)
+	}
+	return max(1, int(math.Ceil(keyframeSeconds*fps-0.001)))
+}
+
+// timeBase is what the encoder counts in. By default that is one frame, which
+// would round times to frames; "" leaves it so where the source is regular and
+// begins with its file.
+func (p *planner) timeBase(r rendition) string {
+	if validRate(r.fps) {
+		return ""
+	}
+	if p.src.variable() || !validRate(p.src.rate()) {
+		return "1/90000"
+	}
+	rate := p.src.rate()
+	lead := (p.src.lead(p.src.video.StartTime) - r.window.offset) * fpsFloat(rate)
+	if math.Abs(lead-math.Round(lead)) < 0.01 {
+		return ""
+	}
+	// Ticks of a tenth of a millisecond or less that a frame is a multiple of.
+	k := max(1, int(math.Ceil(10000/float64(rate.Num))))
+	return "1/" + strconv.Itoa(rate.Num*k)
+}
+
+// videoArgs are the output options of r, for the pad of a graph.
+func (p *planner) videoArgs(r rendition, pad string, pass int, stats string) []string {
+	enc, _ := videoEncoderFor(r.codec)
+	// vfr passes frames on with their own times, and drops only one that has
+	// the very time of the frame before it.
+	args := []string{"-map", "[" + pad + "]", "-fps_mode", "vfr"}
+	if tb := p.timeBase(r); tb != "" {
+		args = append(args, "-enc_time_base", tb)
+	}
+	args = append(args, "-c:v", enc.encoder)
+	args = append(args, enc.args(r, encodeContext{gop: p.gop(r), pass: pass, stats: stats})...)
+	if pass > 0 && !enc.ownPass {
+		args = append(args, "-pass", strconv.Itoa(pass), "-passlogfile", stats)
+	}
+	return append(args, p.colourArgs(r)...)
+}
+
+// colourArgs pass the source's colour tags on. Names that ffprobe has for
+// "nobody said" are left out, so that no encoder writes them as a fact.
+func (p *planner) colourArgs(r rendition) []string {
+	v := p.src.video
+	space, primaries, transfer := v.ColorSpace, v.ColorPrimaries, v.ColorTransfer
+	if p.fromRGB() {
+		space = "bt709"
+	}
+	var args []string
+	for _, tag := range [][2]string{{"-color_primaries", primaries}, {"-color_trc", transfer}, {"-colorspace", space}} {
+		if known(tag[1]) && !strings.HasPrefix(r.pixFmt, "gbr") {
+			args = append(args, tag[0], tag[1])
+		}
+	}
+	switch {
+	case strings.HasPrefix(r.pixFmt, "yuvj"):
+		return append(args, "-color_range", "pc")
+	case known(v.ColorRange) || p.fromRGB():
+		return append(args, "-color_range", "tv")
+	}
+	return args
+}
+
+func known(tag string) bool {
+	switch tag {
+	case "", "unknown", "unspecified", "reserved", "gbr", "rgb":
+		return false
+	}
+	return true
+}
+
+// fromRGB reports whether the source is no YUV, so that a matrix is chosen here.
+func (p *planner) fromRGB() bool {
+	f := p.src.video.PixFmt
+	return strings.HasPrefix(f, "gbr") || strings.Contains(f, "rgb") || strings.Contains(f, "bgr") || f == "pal8"
+}
+
+// scalerOptions are what the first scaling of the source must convert.
+func (p *planner) scalerOptions(pixFmt string) string {
+	switch {
+	case strings.HasPrefix(pixFmt, "yuvj") || strings.HasPrefix(pixFmt, "gbr"):
+		return ""
+	case p.fromRGB():
+		return ":out_color_matrix=bt709:out_range=tv"
+	case p.src.video.ColorRange == "pc" || strings.HasPrefix(p.src.video.PixFmt, "yuvj"):
+		return ":in_range=pc:out_range=tv"
+	}
+	return ""
+}
+
+// cascade builds below root the branches of renditions that share window, prep
+// and frame rate: from the largest down, each is scaled from the next larger
+// one instead of from the source.
+func (p *planner) cascade(root *branch, in frame, list []padded) {
+	slices.SortStableFunc(list, func(a, b padded) int {
+		return cmp.Compare(b.key.geometry.ScaleW*b.key.geometry.ScaleH, a.key.geometry.ScaleW*a.key.geometry.ScaleH)
+	})
+	// A level is a node that holds the picture at one size and format.
+	type level struct {
+		geometry geometry
+		pixFmt   string
+		node     *branch
+	}
+	var levels []level
+	for _, l := range list {
+		g := l.key.geometry
+		at := root
+		w, h, options := in.W, in.H, p.scalerOptions(l.key.pixFmt)
+		found := false
+		for _, have := range slices.Backward(levels) {
+			if have.pixFmt != l.key.pixFmt || !have.geometry.feeds(g) {
+				continue
+			}
+			at, w, h, options = have.node, have.geometry.ScaleW, have.geometry.ScaleH, ""
+			found = true
+			break
+		}
+		scale := g.scaleFilter(w, h, options)
+		if scale != "" || !found {
+			at = at.child(scale)
+			if !found {
+				at.add("format=" + l.key.pixFmt)
+			}
+			levels = append(levels, level{g, l.key.pixFmt, at})
+		}
+		at.child(g.finish()...).pad = l.pad
+	}
+}
+
+// padded is a rendition with the graph's pad that it is taken from.
+type padded struct {
+	key rendition
+	pad string
+}
+
+// fpsFilter makes the frame rate constant, from the first moment of the window.
+func fpsFilter(r format.Rational) string {
+	if !validRate(r) {
+		return ""
+	}
+	return fmt.Sprintf("fps=%d/%d:start_time=0", r.Num, r.Den)
+}

@@ -1,0 +1,241 @@
+package transcode
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/copra-video/copra/job"
+)
+
+// These tests execute plans with the ffmpeg of the machine on tiny clips and
+// measure what comes out.
+
+func tool(t testing.TB, name string) string {
+	t.Helper()
+	path, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("%s is needed: %v", name, err)
+	}
+	return path
+}
+
+func command(t testing.TB, dir, name string, args ...string) (stdout, stderr string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
+	cmd.Dir = dir
+	var out, msg bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &msg
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, msg.String())
+	}
+	return out.String(), msg.String()
+}
+
+// clip makes a source with ffmpeg in a new scratch folder.
+func clip(t testing.TB, args ...string) string {
+	t.Helper()
+	dir := t.TempDir()
+	command(t, dir, "ffmpeg", append(append([]string{"-v", "error", "-y"}, args...), SourceName)...)
+	return dir
+}
+
+// real copies one of the shared media into a new scratch folder.
+func real(t testing.TB, name string) string {
+	t.Helper()
+	root := os.Getenv("COPRA_TEST_MEDIA")
+	if root == "" {
+		root = "../../shared/media"
+	}
+	data, err := os.ReadFile(filepath.Join(root, name))
+	if err != nil {
+		t.Skipf("the shared media are not here: %v", err)
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, SourceName), data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func probe(t testing.TB, dir, name string) job.Media {
+	t.Helper()
+	out, _ := command(t, dir, "ffprobe", "-v", "error", "-show_streams", "-show_format", "-of", "json", name)
+	m, err := job.ParseMedia([]byte(out))
+	if err != nil {
+		t.Fatalf("probe %s: %v", name, err)
+	}
+	return m
+}
+
+// fast makes encoders quick: these tests are not about pictures.
+var fast = Options{FFmpegMajor: 5, Presets: map[string]string{"libx264": "ultrafast", "libx265": "ultrafast", "libvpx": "8", "libvpx-vp9": "8"}}
+
+// run plans outputs for the source in dir, executes the steps, and checks every
+// file against what the plan expects of it.
+func run(t testing.TB, dir string, o Options, lines ...string) Plan {
+	t.Helper()
+	m := probe(t, dir, SourceName)
+	p := New(outputs(t, lines...), m, o)
+	checkPlan(t, p)
+	for _, s := range p.Steps {
+		for _, d := range s.Dirs {
+			if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		args := []string{"-nostdin", "-y", "-v", "warning", "-protocol_whitelist", "file,pipe,crypto,data"}
+		_, stderr := command(t, dir, "ffmpeg", append(args[:4:4], s.Args...)...)
+		if strings.Contains(stderr, "DPB size") || strings.Contains(stderr, "Non-monotonous") || strings.Contains(stderr, "Past duration") {
+			t.Errorf("step %s %q: %s", s.ID, s.Args, stderr)
+		}
+		for _, f := range s.Files {
+			if !strings.Contains(f, "%") && !strings.HasPrefix(f, "out") {
+				continue
+			}
+			if strings.Contains(f, "%") {
+				f = fmt.Sprintf(f, 1)
+			}
+			if _, err := os.Stat(filepath.Join(dir, f)); err != nil {
+				t.Errorf("step %s %q made no %s\n%s", s.ID, s.Args, f, stderr)
+			}
+		}
+	}
+	for i, r := range p.Results {
+		if r.Err != nil {
+			t.Errorf("output %s: %v", lines[i], r.Err)
+		}
+		for _, f := range r.Files {
+			checkFile(t, dir, f)
+		}
+	}
+	return p
+}
+
+func checkFile(t testing.TB, dir string, f File) {
+	t.Helper()
+	name := f.Name
+	for n := 1; n <= f.Count; n++ {
+		if _, err := os.Stat(filepath.Join(dir, fmt.Sprintf(f.Name, n))); err != nil {
+			t.Errorf("picture %d of %d is missing: %v", n, f.Count, err)
+		}
+	}
+	if f.Count > 0 {
+		name = fmt.Sprintf(f.Name, 1)
+	}
+	m := probe(t, dir, name)
+	if e := f.Expect; e.Duration > 0 && math.Abs(m.Duration-e.Duration) > max(0.5, 0.02*e.Duration) {
+		t.Errorf("%s lasts %.3f s, want %.3f", name, m.Duration, e.Duration)
+	}
+	if f.Expect.Video && len(m.Video) != 1 || f.Expect.Audio && len(m.Audio) != 1 {
+		t.Errorf("%s has %d video and %d audio streams, want %+v", name, len(m.Video), len(m.Audio), f.Expect)
+	}
+	if f.Expect.Width > 0 && len(m.Video) > 0 && (m.Video[0].Width != f.Expect.Width || m.Video[0].Height != f.Expect.Height) {
+		t.Errorf("%s is %dx%d, want %dx%d", name, m.Video[0].Width, m.Video[0].Height, f.Expect.Width, f.Expect.Height)
+	}
+}
+
+// beepAndFlash is a source whose picture is white and whose sound is a tone for
+// the first fifth of every second but the first.
+var beepAndFlash = []string{
+	"-f", "lavfi", "-i", "color=black:s=160x90:r=25:d=4,drawbox=c=white:t=fill:enable='gte(t,1)*lt(mod(t,1),0.2)'",
+	"-f", "lavfi", "-i", "aevalsrc='if(gte(t,1)*lt(mod(t,1),0.2),sin(2*PI*1000*t),0)':s=48000:d=4",
+	"-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-c:a", "aac",
+}
+
+var (
+	ptsTime    = regexp.MustCompile(`pts_time:(-?[0-9.]+)`)
+	brightness = regexp.MustCompile(`YAVG=([0-9.]+)`)
+	silenceEnd = regexp.MustCompile(`silence_end: (-?[0-9.]+)`)
+)
+
+// offset measures by how much the first flash comes after the first beep.
+func offset(t testing.TB, dir, name string) float64 {
+	t.Helper()
+	out, _ := command(t, dir, "ffmpeg", "-v", "error", "-copyts", "-i", name, "-map", "0:v:0", "-vf", "signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-", "-f", "null", "-")
+	flash, at := math.NaN(), math.NaN()
+	for line := range strings.Lines(out) {
+		if m := ptsTime.FindStringSubmatch(line); m != nil {
+			at, _ = strconv.ParseFloat(m[1], 64)
+		}
+		if m := brightness.FindStringSubmatch(line); m != nil {
+			if y, _ := strconv.ParseFloat(m[1], 64); y > 120 {
+				flash = at
+				break
+			}
+		}
+	}
+	_, msg := command(t, dir, "ffmpeg", "-copyts", "-i", name, "-map", "0:a:0", "-af", "silencedetect=n=-30dB:d=0.3", "-f", "null", "-")
+	m := silenceEnd.FindStringSubmatch(msg)
+	if m == nil || math.IsNaN(flash) {
+		t.Fatalf("%s: no flash or no beep\n%s", name, msg)
+	}
+	beep, _ := strconv.ParseFloat(m[1], 64)
+	return flash - beep
+}
+
+// Audio and video keep their distance in every container, however late one of
+// them starts in the source, and wherever a cut begins.
+func TestOffsetOfAudioAndVideo(t *testing.T) {
+	t.Parallel()
+	base := clip(t, append(beepAndFlash, "-f", "mp4")...)
+	from := filepath.Join(base, SourceName)
+	sources := map[string][]string{
+		"in step":           {"-i", from, "-map", "0", "-c", "copy", "-f", "mp4"},
+		"video late":        {"-i", from, "-itsoffset", "0.513", "-i", from, "-map", "1:v", "-map", "0:a", "-c", "copy", "-f", "mp4"},
+		"audio late":        {"-i", from, "-itsoffset", "0.713", "-i", from, "-map", "0:v", "-map", "1:a", "-c", "copy", "-f", "mp4"},
+		"audio late, ts":    {"-i", from, "-itsoffset", "0.713", "-i", from, "-map", "0:v", "-map", "1:a", "-c", "copy", "-f", "mpegts"},
+		"video late, ts":    {"-i", from, "-itsoffset", "0.513", "-i", from, "-map", "1:v", "-map", "0:a", "-c", "copy", "-f", "mpegts"},
+		"in step, matroska": {"-i", from, "-map", "0", "-c", "copy", "-f", "matroska"},
+	}
+	for name, args := range sources {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := clip(t, args...)
+			want := offset(t, dir, SourceName)
+			p := run(t, dir, fast, "mp4:80x::quality=3 path=/a.mp4", "mpegts:80x::quality=3 path=/a.ts", "mov:80x::quality=3,metadata=0 path=/a.mov",
+				"mkv:80x::quality=3 path=/a.mkv", "webm:80x path=/a.webm", "webm:80x:opus path=/o.webm", "mp4:80x::frag,quality=3 path=/f.mp4",
+				"mp4:80x::quality=3 path=/c.mp4 offset=0.5", "mp4:80x:mp3 path=/m.mp4")
+			if video, audio := encodes(p); video != 4 || audio > 6 {
+				t.Errorf("%d video and %d audio encodes", video, audio)
+			}
+			for _, r := range p.Results {
+				if got := offset(t, dir, r.Files[0].Name); math.Abs(got-want) > 0.020 {
+					t.Errorf("%s (%s): flash - beep = %.3f s, in the source %.3f", r.Files[0].Name, r.Files[0].Path, got, want)
+				}
+			}
+		})
+	}
+}
+
+// frames returns the times of all frames, of keyframes only with key.
+func frames(t testing.TB, dir, name string, key bool) []float64 {
+	t.Helper()
+	args := []string{"-v", "error", "-select_streams", "v:0", "-show_entries", "frame=pts_time", "-of", "json"}
+	if key {
+		args = append(args, "-skip_frame", "nokey")
+	}
+	out, _ := command(t, dir, "ffprobe", append(args, name)...)
+	var doc struct {
+		Frames []struct {
+			Time string `json:"pts_time"`
+		}
+	}
+	if err := json.Unmarshal([]byte(out), &doc); err != nil {
+		t.Fatal(err)
+	}
+	var times []float64
+	for _, f := range doc.Frames {
+		n, _ := strconv.ParseFloat(f.Time, 64)
+		times = append(times, n)
+	}
+	return times
+}

@@ -1,0 +1,331 @@
+package transcode
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/copra-video/copra/job"
+)
+
+// stills are the pictures of one image output.
+type stills struct {
+	output   int
+	id       string
+	dir      string // in scratch
+	ext      string
+	times    []float64 // distinct and ascending; picture n is numbered n+1
+	interval float64   // seconds; 0: times were chosen one by one
+	filters  []string  // from the decoded frame to the picture
+	encode   []string  // -c:v and its options
+	stream   int
+	still    bool // of a source that is a picture
+}
+
+func (s *stills) pattern() string { return s.dir + "/%05d." + s.ext }
+
+func (s *stills) name(n int) string { return fmt.Sprintf(s.pattern(), n) }
+
+// maxSeeks is up to how many pictures are found by seeking; more of them are
+// cheaper to take from one decode. seekBatch is how many one ffmpeg finds: each
+// opens the source once.
+const (
+	maxSeeks  = 100
+	seekBatch = 10
+)
+
+// pictures plans the image output i.
+func (p *planner) pictures(i int, o *job.Output) (Result, *job.Error) {
+	if p.src.video == nil {
+		return Result{}, noVideo(o.Format.Container)
+	}
+	s, err := p.newStills(i, o)
+	if err != nil {
+		return Result{}, err
+	}
+	order, times := p.pictureTimes(o.Image)
+	s.times, s.interval = times, pictureInterval(o.Image, p.src.Duration)
+	files, err := s.files(o, order)
+	if err != nil {
+		return Result{}, err
+	}
+	p.stills = append(p.stills, s)
+	return Result{Files: files}, nil
+}
+
+// newStills resolves how a picture looks.
+func (p *planner) newStills(i int, o *job.Output) (*stills, *job.Error) {
+	im := o.Image
+	for name, set := range map[string]bool{"watermark": im.Watermark != nil, "sprite": im.Sprite != nil, "vtt": im.VTT != nil, "scene": im.Scene != nil} {
+		if set {
+			return nil, unsupported(name)
+		}
+	}
+	prep, in, err := prepare(p.src.frame, edits{
+		deinterlace: p.src.interlaced(), transpose: im.Transpose, hflip: im.HFlip, vflip: im.VFlip, square: im.Square,
+	})
+	if err != nil {
+		return nil, err
+	}
+	mode := fitPad
+	if im.Fit == "crop" {
+		mode = fitCrop
+	}
+	encode, pixFmt, ok := pictureEncoder(o.Format.Container, p.alpha())
+	if !ok {
+		return nil, job.Errorf("output_format_not_valid", "The image format %q is not supported yet.", o.Format.Container)
+	}
+	g := fitPicture(in, o.Format.Video.Resolution, mode)
+	s := &stills{
+		output: i, id: p.finalID(StepStills, i, ""), dir: fmt.Sprintf("%sout%d", p.prefix, i+1), ext: o.Format.Extension(),
+		encode: encode, stream: p.src.video.Index, still: p.src.still,
+	}
+	w, h := in.W, in.H
+	if prep != "" {
+		s.filters, w, h = append(s.filters, prep), 0, 0
+	}
+	// JPEG is full range; the others are converted from what the frame says.
+	extra := ""
+	if pixFmt == "yuvj420p" {
+		extra = ":out_range=pc"
+	}
+	if scale := g.scaleFilter(w, h, extra); scale != "" {
+		s.filters = append(s.filters, scale)
+	}
+	s.filters = append(s.filters, g.finish()...)
+	if im.Blur > 0 {
+		// 1..5: the width of the blur follows the picture's, so that it looks
+		// the same in all sizes.
+		s.filters = append(s.filters, "gblur=sigma="+seconds(float64(im.Blur*max(g.W, g.H))/200))
+	}
+	s.filters = append(s.filters, "format="+pixFmt)
+	return s, nil
+}
+
+// pictureEncoder is the table of picture formats.
+func pictureEncoder(container string, alpha bool) (args []string, pixFmt string, ok bool) {
+	switch container {
+	case "jpg":
+		return []string{"-c:v", "mjpeg", "-q:v", "2"}, "yuvj420p", true
+	case "png":
+		if alpha {
+			return []string{"-c:v", "png"}, "rgba", true
+		}
+		return []string{"-c:v", "png"}, "rgb24", true
+	case "webp":
+		if alpha {
+			return []string{"-c:v", "libwebp", "-quality", "85"}, "yuva420p", true
+		}
+		return []string{"-c:v", "libwebp", "-quality", "85"}, "yuv420p", true
+	}
+	return nil, "", false
+}
+
+func (p *planner) alpha() bool {
+	f := p.src.video.PixFmt
+	return strings.Contains(f, "rgba") || strings.Contains(f, "bgra") || strings.Contains(f, "argb") || strings.HasPrefix(f, "yuva") || f == "pal8" || f == "ya8"
+}
+
+// pictureInterval is the interval asked for; 0 asks for the automatic one of
+// section 5.3. It is 0 when no interval was asked for.
+func pictureInterval(im *job.ImageParams, duration float64) float64 {
+	switch {
+	case !im.HasInterval:
+		return 0
+	case im.Interval > 0:
+		return im.Interval
+	case duration <= 120:
+		return 2
+	case duration <= 600:
+		return 5
+	case duration <= 1800:
+		return 10
+	case duration <= 3600:
+		return 20
+	}
+	return 30
+}
+
+// pictureTimes chooses the moments. Times are distinct and ascending; order
+// maps the pictures as asked for to them.
+//
+// A number of pictures are the middles of as many equal parts, so that one
+// picture is from the middle of the film. An offset beyond the end means the
+// last frame: a customer who guessed the length gets a picture and no error.
+func (p *planner) pictureTimes(im *job.ImageParams) (order []int, times []float64) {
+	end := p.src.videoEnd()
+	last := 0.0
+	if rate := p.src.rate(); validRate(rate) {
+		last = math.Max(0, end-1.5/fpsFloat(rate))
+	} else {
+		last = math.Max(0, end-0.1)
+	}
+	var asked []float64
+	switch step := pictureInterval(im, p.src.Duration); {
+	case p.src.still || end == 0:
+		asked = []float64{0}
+	case len(im.Offsets) > 0:
+		for _, t := range im.Offsets {
+			asked = append(asked, t)
+		}
+	case step > 0:
+		for n := 0; n == 0 || float64(n)*step <= last; n++ {
+			asked = append(asked, float64(n)*step)
+		}
+	default:
+		n := max(1, im.Number)
+		for k := range n {
+			asked = append(asked, end*(float64(k)+0.5)/float64(n))
+		}
+	}
+	for i, t := range asked {
+		asked[i] = math.Round(1e6*min(max(t, 0), last)) / 1e6
+	}
+	times = slices.Compact(slices.Sorted(slices.Values(asked)))
+	// Of two moments within a frame the first one's picture serves both.
+	frame := 0.0
+	if rate := p.src.rate(); validRate(rate) {
+		frame = 1 / fpsFloat(rate)
+	}
+	kept := times[:0]
+	for _, t := range times {
+		if len(kept) == 0 || t-kept[len(kept)-1] >= frame {
+			kept = append(kept, t)
+		}
+	}
+	times = kept
+	for _, t := range asked {
+		at, found := slices.BinarySearch(times, t)
+		if !found {
+			at--
+		}
+		order = append(order, max(0, at))
+	}
+	return order, times
+}
+
+// files are what is published: one pattern when the pictures are in the order
+// of time, each by itself when they were asked for in another.
+func (s *stills) files(o *job.Output, order []int) ([]File, *job.Error) {
+	contentType := o.Format.ContentType()
+	path, several := picturePath(o.Path)
+	if len(order) == 1 {
+		if several {
+			path = fmt.Sprintf(path, 1)
+		}
+		return []File{{Name: s.name(order[0] + 1), Path: path, ContentType: contentType}}, nil
+	}
+	if !several {
+		return nil, job.Errorf("output_path_not_valid", "The path %q must hold a sequence variable such as %%.2d, because %d pictures are made.", o.Path, len(order))
+	}
+	if slices.IsSorted(order) && len(order) == len(s.times) {
+		return []File{{Name: s.pattern(), Path: path, Count: len(order), ContentType: contentType}}, nil
+	}
+	var files []File
+	for n, at := range order {
+		files = append(files, File{Name: s.name(at + 1), Path: fmt.Sprintf(path, n+1), ContentType: contentType})
+	}
+	return files, nil
+}
+
+// picturePath turns the sequence variables of Coconut into one of Go's:
+// "%.2d", "%02d", "%d" and "#num#", which is "%02d". Without one it returns the
+// path as it is and false.
+func picturePath(path string) (string, bool) {
+	if at := strings.Index(path, "#num#"); at >= 0 {
+		return escapePercent(path[:at]) + "%02d" + escapePercent(path[at+len("#num#"):]), true
+	}
+	for at := range len(path) {
+		if path[at] != '%' {
+			continue
+		}
+		end := at + 1
+		for end < len(path) && (path[end] == '.' || path[end] >= '0' && path[end] <= '9') {
+			end++
+		}
+		if end < len(path) && path[end] == 'd' {
+			width, err := strconv.Atoi(strings.Trim(path[at+1:end], "."))
+			if err != nil || width > 20 {
+				width = 1
+			}
+			return fmt.Sprintf("%s%%0%dd%s", escapePercent(path[:at]), width, escapePercent(path[end+1:])), true
+		}
+	}
+	return path, false
+}
+
+func escapePercent(s string) string { return strings.ReplaceAll(s, "%", "%%") }
+
+// placeStills takes pictures from the decode of a whole-length encode where
+// there is one: they then cost next to nothing.
+func (p *planner) placeStills() {
+	for _, g := range p.groups {
+		if g.window != (window{}) || len(g.videos) == 0 {
+			continue
+		}
+		g.stills, p.stills = p.stills, nil
+		return
+	}
+}
+
+// selectFilter lets through the first frame at or after each moment.
+func (s *stills) selectFilter() string {
+	if s.still {
+		return "select='eq(n,0)'"
+	}
+	if s.interval > 0 && len(s.times) > 1 {
+		cell := func(t string) string { return "floor((" + t + "+0.0005)/" + seconds(s.interval) + ")" }
+		return fmt.Sprintf("select='lt(t,%s)*(isnan(prev_selected_t)+gt(%s,%s))'",
+			seconds(s.times[len(s.times)-1]+s.interval-0.0005), cell("t"), cell("prev_selected_t"))
+	}
+	var terms []string
+	for _, t := range s.times {
+		at := seconds(max(0, t-0.0005)) // times are rounded in some containers
+		terms = append(terms, fmt.Sprintf("gte(t,%s)*(isnan(prev_selected_t)+lt(prev_selected_t,%s))", at, at))
+	}
+	return "select='" + strings.Join(terms, "+") + "'"
+}
+
+// graphArgs are the output options of pictures taken from a graph.
+func (s *stills) graphArgs(pad string) []string {
+	args := []string{"-map", "[" + pad + "]", "-fps_mode", "passthrough"}
+	args = append(args, s.encode...)
+	return append(args, "-map_metadata", "-1", "-f", "image2", s.pattern())
+}
+
+// stillSteps makes pictures without any encode over the same window: by
+// seeking, or from one decode when they are many.
+func (p *planner) stillSteps(s *stills) []Step {
+	if len(s.times) > maxSeeks {
+		tree := &branch{filters: append([]string{s.selectFilter()}, s.filters...), pad: stillPad(0)}
+		return []Step{{
+			ID: s.id, Kind: StepStills, Dirs: []string{s.dir}, Files: []string{s.pattern()}, Outputs: []int{s.output},
+			Args:     append([]string{"-i", SourceName, "-filter_complex", render(p.videoPad(), tree)}, s.graphArgs(stillPad(0))...),
+			Duration: p.length(window{}), Cost: p.decodeCost(window{}),
+		}}
+	}
+	var steps []Step
+	for from := 0; from < len(s.times); from += seekBatch {
+		batch := s.times[from:min(from+seekBatch, len(s.times))]
+		step := Step{ID: s.id, Kind: StepStills, Dirs: []string{s.dir}, Outputs: []int{s.output}, Cost: 0.5 * float64(len(batch))}
+		if from > 0 {
+			step.ID += "-" + strconv.Itoa(from/seekBatch+1)
+		}
+		var outs []string
+		for k, t := range batch {
+			in, each := p.open(window{offset: t})
+			step.Args = append(step.Args, in...)
+			name := s.name(from + k + 1)
+			outs = append(outs, each...)
+			outs = append(outs, "-map", fmt.Sprintf("%d:%d", k, s.stream), "-frames:v", "1", "-vf", strings.Join(s.filters, ","))
+			outs = append(outs, s.encode...)
+			outs = append(outs, "-map_metadata", "-1", "-f", "image2", "-update", "1", name)
+			step.Files = append(step.Files, name)
+		}
+		step.Args = append(step.Args, outs...)
+		steps = append(steps, step)
+	}
+	return steps
+}
