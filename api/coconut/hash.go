@@ -3,6 +3,7 @@ package coconut
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -74,7 +75,7 @@ func (h hash) hash(name string) (inner hash, ok bool) {
 // only refuses members that are not in names.
 func (h hash) only(names ...string) {
 	for _, m := range h.v.members {
-		if !contains(names, m.name) {
+		if !slices.Contains(names, m.name) {
 			h.d.refuse(h.code, "%s is not valid: there is no such param, accepted are %s.", h.subject(shorten(m.name)), strings.Join(names, ", "))
 			return
 		}
@@ -111,7 +112,7 @@ func (h hash) oneOf(name, def string, words ...string) string {
 	if s == "" {
 		return def
 	}
-	if !contains(words, s) {
+	if !slices.Contains(words, s) {
 		h.refuse(name, "one of "+strings.Join(words, ", "))
 		return def
 	}
@@ -211,13 +212,4 @@ func numberOf(v *value) (float64, bool) {
 	}
 	n, err := strconv.ParseFloat(text, 64)
 	return n, err == nil
-}
-
-func contains(list []string, s string) bool {
-	for _, l := range list {
-		if l == s {
-			return true
-		}
-	}
-	return false
 }

@@ -2,6 +2,7 @@ package coconut
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -118,7 +119,7 @@ func urlFault(text string, schemes []string) string {
 	if u.Scheme == "" || u.Opaque != "" {
 		return "is not an absolute URL"
 	}
-	if !contains(schemes, u.Scheme) { // url.Parse has made it lower case
+	if !slices.Contains(schemes, u.Scheme) { // url.Parse has made it lower case
 		return "has the scheme '" + shorten(u.Scheme) + "'"
 	}
 	if u.Hostname() == "" {

@@ -102,23 +102,23 @@ func (h hash) playlistName() string {
 func (h hash) encryption(hls hash) (job.Secret, string) {
 	key, uri := job.Secret{}, ""
 	for _, at := range []struct {
-		h         hash
-		key, uri_ string
+		h            hash
+		keyAt, uriAt string
 	}{
 		{hls, "encryption_key", "encryption_key_uri"},
 		{hls, "hls_encryption_key", "hls_encryption_key_uri"},
 		{h, "hls_encryption_key", "hls_encryption_key_uri"},
 	} {
 		at.h.secret = true
-		if text := at.h.word(at.key); text != "" && key.IsZero() {
+		if text := at.h.word(at.keyAt); text != "" && key.IsZero() {
 			if raw, err := hex.DecodeString(text); err != nil || len(raw) != 16 {
-				at.h.refuse(at.key, "32 hexadecimal digits")
+				at.h.refuse(at.keyAt, "32 hexadecimal digits")
 			}
 			key = job.NewSecret(text)
 		}
-		if text := at.h.word(at.uri_); text != "" && uri == "" {
+		if text := at.h.word(at.uriAt); text != "" && uri == "" {
 			if strings.ContainsAny(text, "\" ") {
-				at.h.refuse(at.uri_, "a URI")
+				at.h.refuse(at.uriAt, "a URI")
 			}
 			uri = text
 		}
