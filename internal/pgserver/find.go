@@ -17,7 +17,18 @@ import (
 // programs are the two that are needed, of one installation.
 type programs struct {
 	postgres, initdb string
+	version          string // "15.18"
 	major            int
+}
+
+// Find returns the version of the PostgreSQL that Start would run for the
+// folder dir by default, without starting it.
+func Find(ctx context.Context, dir string) (version string, err error) {
+	p, err := find(ctx, "", filepath.Join(dir, "data"))
+	if err != nil {
+		return "", err
+	}
+	return p.version, nil
 }
 
 // find returns the programs in bin, or those that a search meets first. When
@@ -113,22 +124,25 @@ func inspect(ctx context.Context, dir string) (programs, error) {
 	if err != nil {
 		return p, err
 	}
-	if p.major = parseMajor(out); p.major < 13 {
+	p.version, p.major = parseVersion(out)
+	if p.major < 13 {
 		return p, fmt.Errorf("%s says %q, and version 13 or newer is needed", p.postgres, out)
 	}
 	return p, nil
 }
 
-// parseMajor reads 15 from "postgres (PostgreSQL) 15.18 (Debian 15.18-0)" and
-// 18 from "postgres (PostgreSQL) 18beta1"; 0 when there is no version.
-func parseMajor(s string) int {
+// parseVersion reads 15.18 and 15 from "postgres (PostgreSQL) 15.18
+// (Debian 15.18-0)", and 18 from "postgres (PostgreSQL) 18beta1"; "" and 0 when
+// there is no version.
+func parseVersion(s string) (version string, major int) {
 	_, rest, _ := strings.Cut(s, "(PostgreSQL) ")
+	version, _, _ = strings.Cut(rest, " ")
 	digits := 0
-	for digits < len(rest) && rest[digits] >= '0' && rest[digits] <= '9' {
+	for digits < len(version) && version[digits] >= '0' && version[digits] <= '9' {
 		digits++
 	}
-	n, _ := strconv.Atoi(rest[:digits])
-	return n
+	major, _ = strconv.Atoi(version[:digits])
+	return version, major
 }
 
 func output(ctx context.Context, name string, args ...string) (string, error) {

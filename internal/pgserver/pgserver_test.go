@@ -290,16 +290,26 @@ func TestStartCancelled(t *testing.T) {
 	query(t, start(t, dir).URL(), `SELECT 'ready'`)
 }
 
-func TestParseMajor(t *testing.T) {
-	for in, want := range map[string]int{
-		"postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)": 15,
-		"postgres (PostgreSQL) 18beta1":                        18,
-		"postgres (PostgreSQL) 17":                             17,
-		"mysqld 8":                                             0,
-		"":                                                     0,
+func TestParseVersion(t *testing.T) {
+	for in, want := range map[string]struct {
+		version string
+		major   int
+	}{
+		"postgres (PostgreSQL) 15.18 (Debian 15.18-0+deb12u1)": {"15.18", 15},
+		"postgres (PostgreSQL) 18beta1":                        {"18beta1", 18},
+		"postgres (PostgreSQL) 17":                             {"17", 17},
+		"mysqld 8":                                             {"", 0},
+		"":                                                     {"", 0},
 	} {
-		if got := parseMajor(in); got != want {
-			t.Errorf("parseMajor(%q) = %d, want %d", in, got, want)
+		if version, major := parseVersion(in); version != want.version || major != want.major {
+			t.Errorf("parseVersion(%q) = %q, %d", in, version, major)
 		}
+	}
+}
+
+func TestFind(t *testing.T) {
+	version, err := Find(t.Context(), testDir(t))
+	if _, major := parseVersion("(PostgreSQL) " + version); err != nil || major < 13 {
+		t.Errorf("found %q, %v", version, err)
 	}
 }

@@ -32,6 +32,21 @@ func TestMigrateAtOnce(t *testing.T) {
 	}
 }
 
+func TestInspect(t *testing.T) {
+	db := pgtest.Empty(t)
+	empty, err := postgres.Inspect(t.Context(), db.URL)
+	if err != nil || empty.Pending < 2 || !regexp.MustCompile(`^[0-9][0-9.]*`).MatchString(empty.Version) {
+		t.Errorf("empty: %+v %v", empty, err)
+	}
+	again, err := postgres.Inspect(t.Context(), db.URL)
+	if err != nil || again != empty {
+		t.Errorf("looking has changed it: %+v %v", again, err)
+	}
+	if info, err := postgres.Inspect(t.Context(), pgtest.New(t).URL); err != nil || info.Pending != 0 {
+		t.Errorf("migrated: %+v %v", info, err)
+	}
+}
+
 func TestOpenBad(t *testing.T) {
 	sealer, err := seal.ParseKeys([]string{seal.Generate()})
 	if err != nil {

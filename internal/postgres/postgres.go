@@ -3,6 +3,7 @@
 // declare.
 //
 //	migrate.go     the schema, ours and River's
+//	inspect.go     what a database is, for copra doctor
 //	keys.go        API keys
 //	create.go      a job accepted, with idempotency
 //	jobs.go        a job read

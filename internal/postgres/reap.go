@@ -36,7 +36,8 @@ const silent = `r.state = 'running'
 // Reap takes River jobs back from nodes that have been silent for stale, so
 // that others work them, and returns how many. One that has used up its
 // attempts so ends, and with it, in the same transaction, what it was for: the
-// job fails with a sentence, the delivery is given up. Now and then it also
+// job fails with a sentence, the delivery is given up. stale 0 takes everything
+// that runs, for a process that starts and has the database for itself. Now and then it also
 // looks for abandoned jobs, see ReapAbandoned. Any process may call it at any
 // time; calls that meet do the work once.
 func (s *Store) Reap(ctx context.Context, stale time.Duration) (int, error) {

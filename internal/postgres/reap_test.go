@@ -153,6 +153,17 @@ func TestReapUnheardNode(t *testing.T) {
 	}
 }
 
+// A process that has the database for itself takes everything back when it
+// starts, with no wait.
+func TestReapAtStart(t *testing.T) {
+	f := open(t)
+	f.transcoding("a")
+	f.seen("a", 0)
+	if n, err := f.Reap(t.Context(), 0); err != nil || n != 1 {
+		t.Errorf("took %d: %v", n, err)
+	}
+}
+
 func TestReapLastAttempt(t *testing.T) {
 	f := open(t)
 	id, riverID, run := f.transcoding("a")

@@ -1,0 +1,92 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"slices"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/pressly/goose/v3"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
+
+	"github.com/copra-video/copra/migrations"
+)
+
+// Info says what a database is, for `copra doctor`.
+type Info struct {
+	Version string // of PostgreSQL, "15.18"
+	Pending int    // migrations that are missing, ours and River's
+}
+
+// Inspect looks at a database and changes nothing in it.
+func Inspect(ctx context.Context, databaseURL string) (Info, error) {
+	config, err := parseURL(databaseURL)
+	if err != nil {
+		return Info{}, err
+	}
+	config.MaxConns = 2
+	pool, err := pgxpool.NewWithConfig(ctx, config)
+	if err != nil {
+		return Info{}, fmt.Errorf("open the database: %w", err)
+	}
+	defer pool.Close()
+	var info Info
+	// "15.18 (Debian 15.18-0+deb12u1)" without the packager's addition
+	if err := pool.QueryRow(ctx, `SELECT split_part(current_setting('server_version'), ' ', 1)`).Scan(&info.Version); err != nil {
+		return Info{}, fmt.Errorf("reach the database: %w", err)
+	}
+	ours, err := pendingOurs(ctx, pool)
+	if err != nil {
+		return Info{}, fmt.Errorf("read the version of the schema: %w", err)
+	}
+	rivers, err := pendingRivers(ctx, pool)
+	if err != nil {
+		return Info{}, fmt.Errorf("read the version of the queue's schema: %w", err)
+	}
+	info.Pending = ours + rivers
+	return info, nil
+}
+
+// pendingOurs reads goose's table itself: goose makes it when it is missing.
+func pendingOurs(ctx context.Context, pool *pgxpool.Pool) (int, error) {
+	var exists bool
+	if err := pool.QueryRow(ctx, `SELECT to_regclass('goose_db_version') IS NOT NULL`).Scan(&exists); err != nil {
+		return 0, err
+	}
+	var applied []int64
+	if exists {
+		if err := pool.QueryRow(ctx, `SELECT coalesce(array_agg(version_id), '{}') FROM goose_db_version WHERE is_applied`).Scan(&applied); err != nil {
+			return 0, err
+		}
+	}
+	files, err := fs.Glob(migrations.FS, "*.sql")
+	if err != nil {
+		return 0, err
+	}
+	pending := 0
+	for _, f := range files {
+		v, err := goose.NumericComponent(f)
+		if err != nil {
+			return 0, err
+		}
+		if !slices.Contains(applied, v) {
+			pending++
+		}
+	}
+	return pending, nil
+}
+
+func pendingRivers(ctx context.Context, pool *pgxpool.Pool) (int, error) {
+	m, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return 0, err
+	}
+	existing, err := m.ExistingVersions(ctx)
+	if err != nil {
+		return 0, err
+	}
+	return len(m.AllVersions()) - len(existing), nil
+}
