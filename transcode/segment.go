@@ -33,18 +33,21 @@ func segmentTSArgs(video, audio, dir string, seconds float64) []string {
 }
 
 // segmentCMAFArgs cuts one track into dir/init.mp4 and dir/segment-%05d.m4s
-// from 1, by stream copy. The track starts at zero, except for the priming of
-// an audio encoder before it, which becomes an edit list in init.mp4; the decode
-// times of the segments (tfdt) count from zero without a hole.
+// from 1, by stream copy. Decode times (tfdt) count from zero without a hole. An
+// edit list in init.mp4 takes off what lies before the first picture or sound:
+// the delay of reordered video, the priming of an audio encoder. (The muxer can
+// write negative composition offsets for video instead, but ffmpeg and the
+// players built on it then show the pictures late by that delay.)
+//
+// The track has to start at zero: an edit list that delays one is ignored by
+// browsers, and Build refuses it.
 //
 // It is the dash muxer and not the hls one, which cannot start a fragment
 // (moof) at each keyframe; an I-frame playlist needs one there. The manifest
 // that it insists on writing, dir/cut.mpd, is not published.
 func segmentCMAFArgs(track, dir string, seconds float64, video bool) []string {
-	// negative_cts_offsets lets both decode and presentation times of
-	// reordered video start at zero, with no edit list that players ignore.
 	// The index (sidx) is of no use in segments that playlists describe.
-	flags := "movflags=+negative_cts_offsets+skip_sidx"
+	flags := "movflags=+skip_sidx"
 	var args []string
 	if video {
 		args = segmentInputs(track, "")

@@ -127,7 +127,9 @@ func parseInit(data []byte) (*initSegment, error) {
 	if len(mvhd) > 0 && mvhd[0] == 1 {
 		movie = int64(field(mvhd, 20, 4))
 	}
-	in.readEdits(child(trak, "edts", "elst"), movie)
+	if err := in.readEdits(child(trak, "edts", "elst"), movie); err != nil {
+		return nil, err
+	}
 	err := boxes(stsd[8:], 0, func(b box) error {
 		if in.video != nil || in.audio != nil {
 			return nil
@@ -140,11 +142,16 @@ func parseInit(data []byte) (*initSegment, error) {
 	return in, nil
 }
 
-// readEdits turns the edit list into one offset: empty edits delay the track,
-// the first other one tells where in the media its presentation starts.
-func (in *initSegment) readEdits(elst []byte, movieScale int64) {
+// maxDelay is how late an edit list may start a track, in seconds: the offset
+// between audio and video that nobody notices.
+const maxDelay = 0.02
+
+// readEdits turns the edit list into one offset: the first edit tells where in
+// the media its presentation starts. An empty edit, which delays the track, is
+// ignored by browsers and refused.
+func (in *initSegment) readEdits(elst []byte, movieScale int64) error {
 	if len(elst) < 8 {
-		return
+		return nil
 	}
 	step, half := 12, 4
 	if elst[0] == 1 {
@@ -153,20 +160,21 @@ func (in *initSegment) readEdits(elst []byte, movieScale int64) {
 	for i := range int(field(elst, 4, 4)) {
 		e := 8 + i*step
 		if e+step > len(elst) {
-			return
+			return errors.New("the edit list is cut off")
 		}
 		mediaTime := int64(field(elst, e+half, half))
 		if half == 4 {
 			mediaTime = int64(int32(mediaTime))
 		}
 		if mediaTime >= 0 {
-			in.offset -= mediaTime
-			return
+			in.offset = -mediaTime
+			return nil
 		}
-		if movieScale > 0 {
-			in.offset += int64(field(elst, e, half)) * in.timescale / movieScale
+		if delay := float64(field(elst, e, half)) / float64(max(movieScale, 1)); delay > maxDelay {
+			return fmt.Errorf("an edit list delays the track by %.3f s, which browsers ignore; it has to start at zero", delay)
 		}
 	}
+	return nil
 }
 
 // fragment is a moof with its mdat.

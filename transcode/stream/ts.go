@@ -104,10 +104,10 @@ func (p *tsParse) packet(b []byte, off int64) error {
 	}
 	p.counters[pid] = counter
 	switch {
-	case off == 0 && pid != 0:
-		return errors.New("a segment must start with a program association table")
 	case pid == 0:
 		return p.pat(payload)
+	case pid < 0x20: // service tables, which players do not need
+		return nil
 	case pid == p.pmt:
 		return p.programMap(payload)
 	}
