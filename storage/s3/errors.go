@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
@@ -82,16 +80,10 @@ func (b *Bucket) explain(err error) error {
 		return job.Errorf(CodeRefused, sentence, b.name, code).WithCause(err)
 	}
 	sentence := fmt.Sprintf("The storage of bucket '%s' could not be reached: %s.", b.name, netguard.Describe(err))
-	if permanent(err) {
+	if netguard.Permanent(err) {
 		return job.Errorf(CodeRefused, "%s", sentence).WithCause(err)
 	}
 	return &storage.Unavailable{Message: sentence, Cause: err}
-}
-
-// permanent reports whether a connection will not come about later either.
-func permanent(err error) bool {
-	dns, ok := errors.AsType[*net.DNSError](err)
-	return ok && dns.IsNotFound || hopeless(err) == aws.FalseTernary
 }
 
 // codeOf returns the error code and the HTTP status of an answer. An answer

@@ -2,8 +2,6 @@ package s3
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net/http"
 	"regexp"
@@ -15,7 +13,7 @@ import (
 	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
-	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/internal/netguard"
 )
 
 // retryer repeats requests on 5xx, 429, throttling and broken connections, as
@@ -39,14 +37,10 @@ func (b *Bucket) retryer() aws.Retryer {
 }
 
 // hopeless stops the retries of what the SDK takes for broken connections and
-// is not: an address that the guard refuses, a file of ours that cannot be
-// read, a certificate.
+// is not: an address that the guard refuses, a certificate, a file of ours that
+// cannot be read.
 func hopeless(err error) aws.Ternary {
-	_, refused := errors.AsType[*job.Error](err)
-	_, body := errors.AsType[*bodyError](err)
-	_, cert := errors.AsType[*tls.CertificateVerificationError](err)
-	_, host := errors.AsType[x509.HostnameError](err)
-	if refused || body || cert || host || errors.Is(err, http.ErrSchemeMismatch) {
+	if _, body := errors.AsType[*bodyError](err); body || netguard.Permanent(err) {
 		return aws.FalseTernary
 	}
 	return aws.UnknownTernary

@@ -1,0 +1,81 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/copra-video/copra/job"
+)
+
+// Fetch copies src to dst from its beginning and takes broken connections up
+// again. More than limit bytes (0: unlimited) and a full disk are *job.Errors.
+// progress, which may be nil, hears how many bytes are there and how many there
+// will be (-1: unknown), at least at the end.
+func Fetch(ctx context.Context, src Source, dst *os.File, limit int64, progress func(done, total int64)) error {
+	return Retry{}.Fetch(ctx, src, dst, limit, progress)
+}
+
+// Fetch is the function Fetch with its own way of trying again.
+func (r Retry) Fetch(ctx context.Context, src Source, dst *os.File, limit int64, progress func(done, total int64)) error {
+	size := src.Size()
+	if limit > 0 && size > limit {
+		return tooLarge(limit)
+	}
+	if err := dst.Truncate(0); err != nil {
+		return fmt.Errorf("empty the file for the input: %w", err)
+	}
+	if err := checkSpace(dst, size); err != nil {
+		return err
+	}
+	in := NewReader(ctx, src, 0, r)
+	defer in.Close()
+	buf := make([]byte, 256<<10)
+	for done := int64(0); ; {
+		n, err := in.Read(buf)
+		if limit > 0 && done+int64(n) > limit {
+			return tooLarge(limit)
+		}
+		if _, werr := dst.WriteAt(buf[:n], done); werr != nil {
+			return diskError(werr)
+		}
+		done += int64(n)
+		if progress != nil && (n > 0 || err == io.EOF) {
+			progress(done, size)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return fmt.Errorf("fetch input: %w", err)
+		}
+	}
+}
+
+func tooLarge(limit int64) error {
+	return job.Errorf(CodeInputTooLarge, "The input is larger than %d bytes, the limit of this server.", limit)
+}
+
+// checkSpace tells before a long download that its end will not fit.
+func checkSpace(dst *os.File, size int64) error {
+	var st unix.Statfs_t
+	if size <= 0 || unix.Fstatfs(int(dst.Fd()), &st) != nil {
+		return nil
+	}
+	if free := int64(st.Bavail) * st.Bsize; free < size {
+		return job.Errorf(CodeDiskFull, "The server has no room for the input: it has %d bytes, %d are free.", size, free)
+	}
+	return nil
+}
+
+func diskError(err error) error {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
+		return job.Errorf(CodeDiskFull, "The server has no disk space left for the input.").WithCause(err)
+	}
+	return fmt.Errorf("write input: %w", err)
+}

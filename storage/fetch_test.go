@@ -1,0 +1,204 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/copra-video/copra/job"
+)
+
+// memory is a Source whose connections break as told.
+type memory struct {
+	content []byte
+	size    int64 // as told; -1 unknown
+	opened  []int64
+	// open may refuse a connection, or cut it after so many bytes (-1: not).
+	open func(n int, offset int64) (cut int, err error)
+}
+
+func (m *memory) Size() int64  { return m.size }
+func (m *memory) Ranges() bool { return true }
+
+func (m *memory) Open(_ context.Context, offset int64) (io.ReadCloser, error) {
+	m.opened = append(m.opened, offset)
+	rest := m.content[offset:]
+	if m.open != nil {
+		cut, err := m.open(len(m.opened), offset)
+		if err != nil {
+			return nil, err
+		}
+		if cut >= 0 && cut < len(rest) {
+			return io.NopCloser(io.MultiReader(bytes.NewReader(rest[:cut]), brokenReader{})), nil
+		}
+	}
+	return io.NopCloser(bytes.NewReader(rest)), nil
+}
+
+type brokenReader struct{}
+
+func (brokenReader) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
+
+func at(t *testing.T) *os.File {
+	t.Helper()
+	f, err := os.Create(filepath.Join(t.TempDir(), "input"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+func pattern(n int) []byte {
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = byte(i * i >> 3)
+	}
+	return b
+}
+
+// counted is a Retry that notes the waits instead of waiting.
+func counted(waits *[]int) Retry {
+	return Retry{Backoff: func(failures int) time.Duration { *waits = append(*waits, failures); return 0 }}
+}
+
+func TestFetch(t *testing.T) {
+	content := pattern(3_000_000)
+	tests := []struct {
+		name   string
+		size   int64
+		open   func(n int, offset int64) (int, error)
+		opened int
+		waits  int
+	}{
+		{"straight", 3_000_000, nil, 1, 0},
+		{"unknown size", -1, nil, 1, 0},
+		{"broken twice", 3_000_000, func(n int, _ int64) (int, error) { return map[int]int{1: 1_000_000, 2: 500_000, 3: -1}[n], nil }, 3, 2},
+		{"cut short without an error", 3_000_000, nil, 3, 2},
+		{"four refusals", 3_000_000, func(n int, _ int64) (int, error) {
+			if n <= 4 {
+				return 0, errors.New("refused")
+			}
+			return -1, nil
+		}, 5, 4},
+		{"many breaks with progress", 3_000_000, func(int, int64) (int, error) { return 300_000, nil }, 10, 9},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			src := &memory{content: content, size: tt.size, open: tt.open}
+			var source Source = src
+			if strings.HasPrefix(tt.name, "cut") {
+				source = &truncating{src}
+			}
+			var waits []int
+			var last, total int64
+			f := at(t)
+			if _, err := f.WriteString("from an earlier try"); err != nil {
+				t.Fatal(err)
+			}
+			err := counted(&waits).Fetch(t.Context(), source, f, 0, func(d, s int64) { last, total = d, s })
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := os.ReadFile(f.Name())
+			if err != nil || !bytes.Equal(got, content) {
+				t.Errorf("%d bytes differ from the %d of the source (%v)", len(got), len(content), err)
+			}
+			if last != int64(len(content)) || total != tt.size {
+				t.Errorf("progress ended at %d of %d", last, total)
+			}
+			if len(src.opened) != tt.opened || len(waits) != tt.waits {
+				t.Errorf("opened at %v, waits %v; want %d and %d", src.opened, waits, tt.opened, tt.waits)
+			}
+		})
+	}
+}
+
+// truncating ends each connection after 1 MiB as if that were the end.
+type truncating struct{ *memory }
+
+func (m *truncating) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {
+	r, err := m.memory.Open(ctx, offset)
+	return io.NopCloser(io.LimitReader(r, 1<<20)), err
+}
+
+func TestFetchGivesUp(t *testing.T) {
+	content := pattern(1_000_000)
+	refused := &job.Error{Code: "x", Message: "The file is gone."}
+	tests := []struct {
+		name  string
+		size  int64
+		limit int64
+		open  func(n int, offset int64) (int, error)
+		want  string
+		tries int
+	}{
+		{"no progress", 1_000_000, 0, func(n int, _ int64) (int, error) { return map[int]int{1: 100_000}[n], nil }, "broke off after 100000 bytes", 5},
+		{"a byte a time", 1_000_000, 0, func(int, int64) (int, error) { return 1, nil }, "broke off after 5 bytes", 5},
+		{"sentence of the service", 1_000_000, 0, func(int, int64) (int, error) { return 0, &Unavailable{Message: "The server is ill."} }, "The server is ill.", 5},
+		{"permanent", 1_000_000, 0, func(int, int64) (int, error) { return 0, refused }, "The file is gone.", 1},
+		{"known to be too large", 1_000_000, 999_999, nil, "larger than 999999 bytes", 0},
+		{"found to be too large", -1, 999_999, nil, "larger than 999999 bytes", 1},
+		{"no room", 1 << 62, 0, nil, "no room", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var waits []int
+			src := &memory{content: content, size: tt.size, open: tt.open}
+			err := counted(&waits).Fetch(t.Context(), src, at(t), tt.limit, nil)
+			e, ok := errors.AsType[*job.Error](err)
+			if !ok || !strings.Contains(e.Message, tt.want) {
+				t.Errorf("error = %v, want %q", err, tt.want)
+			}
+			if len(src.opened) != tt.tries {
+				t.Errorf("opened at %v, want %d tries", src.opened, tt.tries)
+			}
+		})
+	}
+}
+
+func TestFetchDiskFull(t *testing.T) {
+	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Skip("this system has no /dev/full: ", err)
+	}
+	defer full.Close()
+	if _, err := full.WriteAt([]byte("x"), 0); err == nil {
+		t.Skip("/dev/full takes bytes here")
+	}
+	if e, ok := errors.AsType[*job.Error](diskError(mustFail(full))); !ok || e.Code != CodeDiskFull {
+		t.Errorf("error = %v", e)
+	}
+}
+
+func mustFail(f *os.File) error {
+	_, err := f.WriteAt([]byte("x"), 0)
+	return err
+}
+
+func TestFetchCancelled(t *testing.T) {
+	cause := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	src := &memory{content: pattern(100), size: 100, open: func(int, int64) (int, error) {
+		cancel(cause)
+		return 0, nil
+	}}
+	if err := Fetch(ctx, src, at(t), 0, nil); !errors.Is(err, cause) || len(src.opened) != 1 {
+		t.Errorf("error = %v after %d tries", err, len(src.opened))
+	}
+}
+
+func TestBackoff(t *testing.T) {
+	b := Retry{}.withDefaults().Backoff
+	for failures, want := range map[int]time.Duration{1: 500 * time.Millisecond, 2: time.Second, 4: 4 * time.Second, 9: 10 * time.Second, 99: 10 * time.Second} {
+		if got := b(failures); got != want {
+			t.Errorf("wait after %d failures = %v, want %v", failures, got, want)
+		}
+	}
+}
