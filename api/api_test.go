@@ -9,11 +9,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
 
 	"github.com/copra-video/copra/api"
+	"github.com/copra-video/copra/storage/local"
 )
 
 const minimal = `{"input":{"url":"https://example.com/in.mov"},"storage":{"service":"coconut"},"outputs":{"mp4:240p":{"path":"/240p.mp4"}}}`
@@ -334,6 +336,63 @@ func TestUploadAndStorage(t *testing.T) {
 	if got := bare.do(t, "PUT", "/v2/uploads/a", token, "x"); got.status != 404 {
 		t.Errorf("no uploads: %d", got.status)
 	}
+}
+
+// TestBuiltInStorage sends and reads a file through the real storage.
+func TestBuiltInStorage(t *testing.T) {
+	files, err := local.Open(local.Options{
+		Dir: t.TempDir(), PublicURL: "https://copra.example.com", MaxUpload: 1 << 20,
+		MinFree: 1, // whatever the disk of the test has
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = files.Close() })
+	w := start(t, func(c *api.Config) { c.Storage, c.Uploads = files, files.UploadHandler() })
+	const content = "not much of a film"
+	sent := w.do(t, "PUT", "/v2/uploads/my%20clip.mov", token, content, "Content-Type", "video/quicktime")
+	if sent.status != 201 {
+		t.Fatalf("upload: %d %s", sent.status, sent.body)
+	}
+	address, ok := strings.CutPrefix(sent.value(t)["url"].(string), "https://copra.example.com")
+	if !ok {
+		t.Fatalf("upload: %s", sent.body)
+	}
+	if got := w.do(t, "GET", address, "", ""); got.status != 200 || got.body != content || got.header.Get("Content-Type") != "video/quicktime" {
+		t.Errorf("GET %s: %d %q %s", address, got.status, got.body, got.header.Get("Content-Type"))
+	}
+	if got := w.do(t, "GET", address, "", "", "Range", "bytes=4-7"); got.status != 206 || got.body != content[4:8] {
+		t.Errorf("a range: %d %q", got.status, got.body)
+	}
+	if got := w.do(t, "OPTIONS", address, "", ""); got.status != 204 || got.header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("OPTIONS: %d %v", got.status, got.header)
+	}
+	if got := w.do(t, "GET", "/storage/", "", ""); got.status != 404 {
+		t.Errorf("the storage itself: %d", got.status)
+	}
+	large := strings.Repeat("a", 2<<20)
+	if got := w.do(t, "PUT", "/v2/uploads/large.mov", token, large, "Content-Type", "application/octet-stream"); got.status != 413 {
+		t.Errorf("a large upload: %d %s", got.status, got.body)
+	}
+}
+
+// FuzzPath has no address redirect, or trouble the server.
+func FuzzPath(f *testing.F) {
+	for _, s := range []string{"/v2/jobs/x", "//v2//metadata/jobs/x//a%2f%zz/../b/", "", "*", "/storage/../v2/jobs", "/v2/metadata/jobs/\x00/%"} {
+		f.Add(s)
+	}
+	jobs := &store{}
+	h := api.New(api.Config{Jobs: jobs, Keys: jobs})
+	f.Fuzz(func(t *testing.T, path string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.URL.Path, r.URL.RawPath = path, path
+		r.SetBasicAuth(token, "")
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		if w.Code != 200 && (w.Code != 404 && w.Code != 405 || w.Body.Len() > 0) {
+			t.Errorf("GET %q: %d %s", path, w.Code, w.Body)
+		}
+	})
 }
 
 func TestHealth(t *testing.T) {

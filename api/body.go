@@ -14,6 +14,11 @@ import (
 )
 
 const (
+	// restTime is for a client to send the rest of a body that nobody wanted,
+	// maxRest how much of it is read.
+	restTime = 2 * time.Second
+	maxRest  = 16 << 20
+
 	maxBody = 1 << 20 // bytes of a job request
 	// maxDiscard is how much more is read, and thrown away, of a request that
 	// is too large: a client that is still writing would see a reset
@@ -79,6 +84,19 @@ func limited(r *http.Request) ([]byte, error) {
 
 func tooLarge() error {
 	return job.Errorf(codeConfig, "The request body is too large: at most %d bytes (1 MiB) are accepted.", maxBody)
+}
+
+// discardRest reads what the handler left of the body, before the answer goes
+// out. The server would do so for 256 KiB, after which it resets the
+// connection, and without a bound in time, so that a client that never sends
+// its body held the connection for ever.
+func discardRest(w http.ResponseWriter, r *http.Request) {
+	// To read would be to ask a client for the body that it holds back.
+	if w.Header().Get("Connection") == "close" || r.Header.Get("Expect") != "" {
+		return
+	}
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTime))
+	_, _ = io.CopyN(io.Discard, r.Body, maxRest) // the answer does not depend on it
 }
 
 // closing returns err and has the connection closed after the answer, since

@@ -444,6 +444,26 @@ func TestLargeBodyOnTheWire(t *testing.T) {
 	}
 }
 
+// TestLargeBodyRefused has those refused for other reasons get their answer
+// too, though nobody wants to know what they send.
+func TestLargeBodyRefused(t *testing.T) {
+	large := strings.Repeat("a", 10<<20)
+	for _, c := range []struct {
+		head   string
+		status int
+	}{
+		{"POST /v2/jobs HTTP/1.1\nHost: $HOST\nContent-Length: $LENGTH", 401},
+		{"POST /v2/jobs HTTP/1.1\nHost: $HOST\nContent-Length: $LENGTH\nExpect: 100-continue", 401},
+		{"POST /v2/nothing HTTP/1.1\nHost: $HOST\nAuthorization: Basic $AUTH\nContent-Length: $LENGTH", 404},
+		{"PUT /v2/jobs HTTP/1.1\nHost: $HOST\nAuthorization: Basic $AUTH\nContent-Length: $LENGTH", 405},
+		{"POST / HTTP/1.1\nHost: $HOST\nContent-Length: $LENGTH", 405},
+	} {
+		if got := start(t).wire(t, message{c.head, large}); got.status != c.status {
+			t.Errorf("%s: %d, want %d", c.head, got.status, c.status)
+		}
+	}
+}
+
 // TestKeepAlive has the answer to a refused request leave the connection fit
 // for the next one, or say that it is not.
 func TestKeepAlive(t *testing.T) {

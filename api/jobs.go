@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"net/http"
 
 	"github.com/copra-video/copra/api/coconut"
@@ -27,7 +26,7 @@ func (s *server) createJob(w http.ResponseWriter, r *http.Request) error {
 		KeyID: keyID(r), Request: body, Spec: spec, IdempotencyKey: key,
 	})
 	if err != nil {
-		return fmt.Errorf("create job: %w", err)
+		return err
 	}
 	s.metrics.jobs.Inc()
 	noteJob(r, state.ID)
@@ -74,7 +73,7 @@ func (s *server) job(r *http.Request) (job.State, error) {
 	}
 	state, err := s.Jobs.GetJob(r.Context(), keyID(r), id)
 	if err != nil {
-		return job.State{}, fmt.Errorf("get job: %w", err)
+		return job.State{}, err
 	}
 	noteJob(r, state.ID)
 	return state, nil

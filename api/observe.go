@@ -46,9 +46,6 @@ func newMetrics(registry *prometheus.Registry, region string) *metrics {
 	return m
 }
 
-// restTime is for a client to send the rest of a body that nobody wanted.
-const restTime = 2 * time.Second
-
 // note is what becomes known of a request while it is answered.
 type note struct {
 	id  string // of the request
@@ -99,11 +96,7 @@ func (s *server) observe(next http.Handler) http.Handler {
 			s.Log.LogAttrs(r.Context(), level(route, status), "request", attrs...)
 		}()
 		next.ServeHTTP(ww, r.WithContext(context.WithValue(r.Context(), noteKey{}, n)))
-		// The server reads what the handler left of the body. Without a bound
-		// a client that never sends it holds the connection for ever.
-		if w.Header().Get("Connection") != "close" {
-			_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTime))
-		}
+		discardRest(w, r)
 	})
 }
 

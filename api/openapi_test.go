@@ -68,6 +68,7 @@ func described(t *testing.T, next http.Handler) http.Handler {
 			return
 		}
 		var sent bytes.Buffer
+		r = r.WithContext(r.Context()) // the server looks at the body of its own request
 		r.Body = struct {
 			io.Reader
 			io.Closer
