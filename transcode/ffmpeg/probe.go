@@ -5,14 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
-	"net/http"
-	"net/url"
-	"os"
 	"os/exec"
-	"path"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -61,80 +54,14 @@ func (t *Tools) Probe(ctx context.Context, source string) (job.Media, error) {
 	if len(m.Video) == 0 && len(m.Audio) == 0 {
 		return job.Media{}, job.Errorf(notValid, "The input holds no audio and no video that can be decoded.").WithCause(errors.New(lastError(messages.String())))
 	}
+	if strings.HasPrefix(m.FormatName, "mov,") && in.cutOff(ctx, m.Size) {
+		return job.Media{}, job.Errorf(notValid, "The input is not complete: the file ends before its media does.")
+	}
 	m.SetFilename(in.name)
 	return m, nil
 }
 
 const notValid = "input_not_valid"
-
-// probed is what is to be probed.
-type probed struct {
-	address   string // as ffprobe gets it
-	protocols string
-	name      string                                    // for format.filename
-	head      func(ctx context.Context) ([]byte, error) // its first bytes
-}
-
-func openProbe(source string) (probed, error) {
-	if strings.HasPrefix(source, "http://") {
-		return openLoopback(source)
-	}
-	st, err := os.Stat(source)
-	if err != nil {
-		return probed{}, fmt.Errorf("probe: %w", err)
-	}
-	if !st.Mode().IsRegular() {
-		return probed{}, fmt.Errorf("probe %s: not a regular file", source)
-	}
-	if st.Size() == 0 {
-		return probed{}, errEmpty
-	}
-	// Without "file:" a name with a colon would be taken for a protocol.
-	return probed{"file:" + source, fileProtocols, filepath.Base(source), func(context.Context) ([]byte, error) {
-		f, err := os.Open(source)
-		if err != nil {
-			return nil, err
-		}
-		defer f.Close()
-		return firstBytes(f)
-	}}, nil
-}
-
-func openLoopback(source string) (probed, error) {
-	u, err := url.Parse(source)
-	if err != nil {
-		return probed{}, fmt.Errorf("probe: %w", err)
-	}
-	if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsLoopback() || u.Port() == "" || u.User != nil {
-		return probed{}, fmt.Errorf("probe %s: only the loopback reader may be probed by address", u.Redacted())
-	}
-	return probed{u.String(), loopbackProtocols, path.Base(u.Path), func(ctx context.Context) ([]byte, error) {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
-		if err != nil {
-			return nil, err
-		}
-		req.Header.Set("Range", fmt.Sprintf("bytes=0-%d", headBytes-1))
-		// A transport of its own: no proxy between us and ourselves, and no
-		// connection kept for later.
-		client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
-		resp, err := client.Do(req)
-		if err != nil {
-			return nil, err
-		}
-		defer resp.Body.Close()
-		if resp.StatusCode >= 300 && resp.StatusCode != http.StatusRequestedRangeNotSatisfiable {
-			return nil, fmt.Errorf("the reader answered %s", resp.Status)
-		}
-		if resp.StatusCode == http.StatusRequestedRangeNotSatisfiable {
-			return nil, nil
-		}
-		return firstBytes(resp.Body)
-	}}, nil
-}
-
-const headBytes = 1024
-
-func firstBytes(r io.Reader) ([]byte, error) { return io.ReadAll(io.LimitReader(r, headBytes)) }
 
 // refusal turns a failed run of ffprobe into an error: the input's when it is
 // of no use, the server's when it could not be read.
@@ -150,7 +77,7 @@ func (in probed) refusal(ctx context.Context, err error, tail string) error {
 		}
 		return job.Errorf(notValid, "The input could not be examined: FFprobe crashed on it.").WithCause(cause)
 	}
-	head, headErr := in.head(ctx)
+	head, headErr := in.read(ctx, 0, headBytes)
 	if headErr != nil {
 		return fmt.Errorf("read the input after ffprobe: %w", errors.Join(headErr, cause))
 	}
@@ -159,6 +86,9 @@ func (in probed) refusal(ctx context.Context, err error, tail string) error {
 	}
 	return job.Errorf(notValid, "%s", sentence(head, tail)).WithCause(cause)
 }
+
+// headBytes is how much of a refused input is looked at.
+const headBytes = 1024
 
 var errEmpty = job.Errorf(notValid, "The input is empty.")
 

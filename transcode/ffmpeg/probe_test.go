@@ -112,6 +112,7 @@ func TestProbeRefuses(t *testing.T) {
 		{testmedia.Playlist, "The input is an HLS playlist, not a media file."},
 		{testmedia.Concat, "The input is a list of files for FFmpeg, not a media file."},
 		{testmedia.Truncated, "The input is damaged or not complete: its index (the moov atom) is missing."},
+		{testmedia.TruncatedTail, "The input is not complete: the file ends before its media does."},
 	} {
 		if got := refused(t, testmedia.Clip(t, c.recipe)); got != c.want {
 			t.Errorf("%s: %q", c.recipe.Name, got)
@@ -172,7 +173,7 @@ func TestProbeErrorsOfTheServer(t *testing.T) {
 
 func TestProbeByAddress(t *testing.T) {
 	mux := http.NewServeMux()
-	for name, r := range map[string]testmedia.Recipe{"video": testmedia.Standard, "page": testmedia.HTML, "empty": testmedia.Empty, "list": testmedia.Playlist} {
+	for name, r := range map[string]testmedia.Recipe{"video": testmedia.Standard, "page": testmedia.HTML, "empty": testmedia.Empty, "list": testmedia.Playlist, "tail": testmedia.TruncatedTail} {
 		path := testmedia.Clip(t, r)
 		mux.HandleFunc("/"+name, func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, path) })
 	}
@@ -186,6 +187,9 @@ func TestProbeByAddress(t *testing.T) {
 	}
 	if got := refused(t, s.URL+"/page"); !strings.Contains(got, "HTML") {
 		t.Errorf("page: %q", got)
+	}
+	if got := refused(t, s.URL+"/tail"); !strings.Contains(got, "not complete") {
+		t.Errorf("tail: %q", got)
 	}
 	if got := refused(t, s.URL+"/empty"); got != "The input is empty." {
 		t.Errorf("empty: %q", got)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/copra-video/copra/internal/testmedia"
+	"github.com/copra-video/copra/transcode"
 )
 
 func TestFind(t *testing.T) {
@@ -128,6 +129,9 @@ func TestGuard(t *testing.T) {
 		}
 	}
 }
+
+// The planner's expectation converts to Verify's.
+var _ = Expect(transcode.Expect{})
 
 func TestVerify(t *testing.T) {
 	f := tools(t)

@@ -1,0 +1,117 @@
+package ffmpeg
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// probed is what is to be probed.
+type probed struct {
+	address   string // as ffprobe gets it
+	protocols string
+	name      string // for format.filename
+	// read returns up to n bytes from off on, fewer at the end.
+	read func(ctx context.Context, off int64, n int) ([]byte, error)
+}
+
+func openProbe(source string) (probed, error) {
+	if strings.HasPrefix(source, "http://") {
+		return openLoopback(source)
+	}
+	st, err := os.Stat(source)
+	if err != nil {
+		return probed{}, fmt.Errorf("probe: %w", err)
+	}
+	if !st.Mode().IsRegular() {
+		return probed{}, fmt.Errorf("probe %s: not a regular file", source)
+	}
+	if st.Size() == 0 {
+		return probed{}, errEmpty
+	}
+	// Without "file:" a name with a colon would be taken for a protocol.
+	return probed{"file:" + source, fileProtocols, filepath.Base(source), func(_ context.Context, off int64, n int) ([]byte, error) {
+		f, err := os.Open(source)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		return io.ReadAll(io.NewSectionReader(f, off, int64(n)))
+	}}, nil
+}
+
+func openLoopback(source string) (probed, error) {
+	u, err := url.Parse(source)
+	if err != nil {
+		return probed{}, fmt.Errorf("probe: %w", err)
+	}
+	if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsLoopback() || u.Port() == "" || u.User != nil {
+		return probed{}, fmt.Errorf("probe %s: only the loopback reader may be probed by address", u.Redacted())
+	}
+	return probed{u.String(), loopbackProtocols, path.Base(u.Path), func(ctx context.Context, off int64, n int) ([]byte, error) {
+		return readRange(ctx, u.String(), off, n)
+	}}, nil
+}
+
+var errNoRange = errors.New("the reader gives no ranges")
+
+func readRange(ctx context.Context, address string, off int64, n int) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+int64(n)-1))
+	// A transport of its own: no proxy between us and ourselves, and no
+	// connection kept for later.
+	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		return nil, nil
+	case resp.StatusCode == http.StatusOK && off > 0:
+		return nil, errNoRange
+	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent:
+		return nil, fmt.Errorf("the reader answered %s", resp.Status)
+	}
+	return io.ReadAll(io.LimitReader(resp.Body, int64(n)))
+}
+
+// cutOff reports whether an MP4 or QuickTime file of so many bytes lacks more
+// than a fiftieth of its media. Its index may be whole, at the front, so that
+// ffprobe sees nothing wrong and ffmpeg encodes what there is. Doubt is no
+// reason to refuse: where the boxes cannot be read the answer is no.
+func (in probed) cutOff(ctx context.Context, size int64) bool {
+	var off int64
+	for range 32 { // a fragmented file has many more, and shows its end otherwise
+		b, err := in.read(ctx, off, 16)
+		if err != nil || len(b) < 16 {
+			return false
+		}
+		length := int64(binary.BigEndian.Uint32(b))
+		if length == 1 {
+			length = int64(binary.BigEndian.Uint64(b[8:]))
+		}
+		if length < 8 || length > 1<<50 { // 0: to the end of the file
+			return false
+		}
+		if size > 0 && off+length > size { // 0: the reader does not know it
+			return string(b[4:8]) == "mdat" && off+length-size > length/50
+		}
+		off += length
+	}
+	return false
+}
