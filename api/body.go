@@ -14,16 +14,14 @@ import (
 )
 
 const (
-	// restTime is for a client to send the rest of a body that nobody wanted,
-	// maxRest how much of it is read.
-	restTime = 2 * time.Second
-	maxRest  = 16 << 20
-
 	maxBody = 1 << 20 // bytes of a job request
 	// maxDiscard is how much more is read, and thrown away, of a request that
 	// is too large: a client that is still writing would see a reset
 	// connection instead of the answer.
 	maxDiscard = 64 << 20
+	// maxRest and restTime bound the same for a body that nobody wanted.
+	maxRest  = 16 << 20
+	restTime = 2 * time.Second
 )
 
 var errBodyTime = errors.New("the request body did not arrive in time")
