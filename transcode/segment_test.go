@@ -229,9 +229,9 @@ func track(kind stream.TrackType, id string, rate format.Rational, layout stream
 	return tr
 }
 
-// TestStreams makes real streams and holds them against the rule book with
+// TestSegments makes real streams and holds them against the rule book with
 // parsers that are not the writer's.
-func TestStreams(t *testing.T) {
+func TestSegments(t *testing.T) {
 	t.Parallel()
 	work := t.TempDir()
 	c := clip{
@@ -266,8 +266,8 @@ func TestStreams(t *testing.T) {
 	}
 }
 
-// TestStreamsNTSC is the frame rate at which keyframes miss the grid by a frame.
-func TestStreamsNTSC(t *testing.T) {
+// TestSegmentsNTSC is the frame rate at which keyframes miss the grid by a frame.
+func TestSegmentsNTSC(t *testing.T) {
 	t.Parallel()
 	work := t.TempDir()
 	c := clip{rate: ntsc, seconds: 14, video: []encoded{x264("90p", "160x90", "300k")}, audio: []encoded{aac("audio", "96k")}}
@@ -285,8 +285,8 @@ func TestStreamsNTSC(t *testing.T) {
 	}
 }
 
-// TestStreamsHEVC is HDR10 in fMP4, and a clip shorter than one segment.
-func TestStreamsHEVC(t *testing.T) {
+// TestSegmentsHEVC is HDR10 in fMP4, and a clip shorter than one segment.
+func TestSegmentsHEVC(t *testing.T) {
 	t.Parallel()
 	work := t.TempDir()
 	hevc := encoded{id: "90p", size: "160x90", args: []string{

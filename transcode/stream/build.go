@@ -49,7 +49,7 @@ func Build(fsys fs.FS, p Package) ([]File, []Summary, error) {
 	if p.Duration-longest > max(0.5, p.Duration*0.02) {
 		return nil, nil, fmt.Errorf("the segments cover %.3f s of %.3f s", longest, p.Duration)
 	}
-	b.target = targetDuration(b.tracks)
+	b.target = b.targetDuration()
 	files := b.mediaFiles()
 	if p.HLS {
 		files = append(files, b.hls()...)

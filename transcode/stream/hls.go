@@ -5,16 +5,19 @@ import (
 	"strings"
 )
 
-// version is EXT-X-VERSION: 3 when it was asked for, else the lowest that
-// allows what is written: byte ranges in TS, EXT-X-MAP with fMP4.
+// version is EXT-X-VERSION. Unless an older one was asked for it is the one
+// from which readers round the length of a segment to hold it against the target
+// duration, and do not round it up.
 func (b *built) version() int {
 	switch {
 	case b.Layout == CMAF:
-		return 7
+		return max(b.Version, 7)
 	case b.plain():
 		return 3
+	case b.Version > 0:
+		return b.Version
 	}
-	return max(b.Version, 4)
+	return 6
 }
 
 // plain reports whether the playlists are for old players, without I-frames.

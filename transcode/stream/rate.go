@@ -80,12 +80,17 @@ func (m *measured) bufferedRate(buffer float64) int {
 }
 
 // targetDuration is the smallest EXT-X-TARGETDURATION that holds for all
-// tracks: each EXTINF, rounded, is at most that.
-func targetDuration(tracks []*measured) int {
+// tracks. The length of a segment is rounded for it; old readers round it up.
+func (b *built) targetDuration() int {
+	round := math.Round
+	if b.version() < 6 {
+		round = math.Ceil
+	}
 	target := 1
-	for _, m := range tracks {
+	for _, m := range b.tracks {
 		for _, s := range m.segments {
-			target = max(target, int(math.Round(s.duration)))
+			// Six digits are what EXTINF says.
+			target = max(target, int(round(math.Round(s.duration*1e6)/1e6)))
 		}
 	}
 	return target
