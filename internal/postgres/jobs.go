@@ -87,28 +87,33 @@ func readRow(ctx context.Context, q querier, id, keyID, lock string) (row, error
 		j.CompletedAt = completed.UTC()
 	}
 	j.Input.Metadata = metadata
-	j.Outputs, err = readOutputs(ctx, q, id)
+	outputs, err := readOutputs(ctx, q, j.ID)
+	j.Outputs = outputs[j.ID]
 	return r, err
 }
 
-func readOutputs(ctx context.Context, q querier, id string) ([]job.OutputState, error) {
+// readOutputs reads the outputs of jobs, by job and in order.
+func readOutputs(ctx context.Context, q querier, ids ...string) (map[string][]job.OutputState, error) {
 	rows, err := q.Query(ctx, `
-		SELECT key, type, format, stage, progress, result::text, error FROM outputs WHERE job_id = $1 ORDER BY idx`, id)
+		SELECT job_id, key, type, format, stage, progress, result::text, error
+		FROM outputs WHERE job_id = ANY ($1) ORDER BY job_id, idx`, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read the outputs: %w", err)
 	}
-	outputs, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (job.OutputState, error) {
-		var o job.OutputState
-		var result []byte
-		if err := row.Scan(&o.Key, &o.Type, &o.Format, &o.Stage, &o.Progress, &result, &o.Error); err != nil {
-			return o, err
-		}
+	outputs := map[string][]job.OutputState{}
+	var id string
+	var o job.OutputState
+	var result []byte
+	into := []any{&id, &o.Key, &o.Type, &o.Format, &o.Stage, &o.Progress, &result, &o.Error}
+	_, err = pgx.ForEachRow(rows, into, func() error {
+		o.Result = job.Result{}
 		if result != nil {
 			if err := json.Unmarshal(result, &o.Result); err != nil {
-				return o, fmt.Errorf("result of output %q: %w", o.Key, err)
+				return fmt.Errorf("result of output %q: %w", o.Key, err)
 			}
 		}
-		return o, nil
+		outputs[id] = append(outputs[id], o)
+		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("read the outputs: %w", err)

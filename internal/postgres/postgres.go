@@ -7,8 +7,10 @@
 //	keys.go        API keys
 //	create.go      a job accepted, with idempotency
 //	jobs.go        a job read
+//	list.go        a key's jobs, newest first
 //	run.go         a worker takes a job: claim, fence, progress
 //	record.go      a job changed: the one way
+//	cancel.go      a job ended by its customer
 //	deliveries.go  webhooks to be sent, and their log
 //	nodes.go       workers' heartbeats
 //	reap.go        what dead workers held, and what was abandoned

@@ -1,0 +1,51 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/copra-video/copra/job"
+)
+
+// CodeJobFinished is the code of the *job.Error for a job that can be
+// cancelled no more.
+const CodeJobFinished = "job_finished"
+
+// CancelJob ends a job of the key at once: the run that holds it has lost it
+// from here on, and River ends the context of its worker within milliseconds.
+func (s *Store) CancelJob(ctx context.Context, keyID, id string) (job.State, error) {
+	var st job.State
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		r, err := readRow(ctx, tx, id, keyID, "FOR UPDATE")
+		if err != nil {
+			return err
+		}
+		if r.state.Finished() {
+			return job.Errorf(CodeJobFinished, "The job has already finished and cannot be cancelled.")
+		}
+		if err := fence(ctx, tx, r.state.ID); err != nil {
+			return err
+		}
+		var carrier int64
+		err = tx.QueryRow(ctx, `UPDATE jobs SET cancel_requested_at = now() WHERE id = $1 RETURNING river_id`, r.state.ID).Scan(&carrier)
+		if err != nil {
+			return err
+		}
+		if st, err = s.record(ctx, tx, r, job.Event{Kind: job.JobCancelledEvent, At: s.now()}); err != nil {
+			return err
+		}
+		_, err = s.river.JobCancelTx(ctx, tx, carrier)
+		if errors.Is(err, rivertype.ErrNotFound) {
+			return nil // River has cleaned it: there is nothing to stop
+		}
+		return err
+	})
+	if err != nil {
+		return job.State{}, fmt.Errorf("cancel job %q: %w", id, err)
+	}
+	return st, nil
+}
