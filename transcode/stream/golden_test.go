@@ -1,0 +1,121 @@
+package stream
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
+
+	"github.com/copra-video/copra/transcode/format"
+)
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// video is a measured track of segments that last 6 s but for the last, all
+// of the same rate in bit/s, with a key frame at the start of each.
+func video(id string, w, h int, rate int64) *measured {
+	m := &measured{
+		Track:     Track{ID: id, Type: Muxed, Dir: id, FrameRate: format.Rational{Num: 25, Den: 1}},
+		timescale: 90000, rate: 25, frames: 350,
+		video: &videoConfig{codec: "avc1.64001f", width: w, height: h, sarNum: 1, sarDen: 1, transfer: 1},
+		audio: &audioConfig{codec: "mp4a.40.2", sampleRate: 48000, channels: 2},
+	}
+	m.cut("segment", rate)
+	return m
+}
+
+func audio(id string, rate int64) *measured {
+	m := video(id, 0, 0, rate)
+	m.Type, m.video, m.rate = Audio, nil, 0
+	return m
+}
+
+// cut gives the track 14 s of segments.
+func (m *measured) cut(source string, rate int64) {
+	m.end = 14
+	for i := range 3 {
+		s := segment{source: source + string(rune('1'+i)), start: float64(6 * i), time: int64(6*i) * m.timescale}
+		s.duration = min(6, 14-s.start)
+		s.ticks = int64(s.duration * float64(m.timescale))
+		s.size = int64(s.duration) * rate / 8
+		if m.video != nil {
+			s.keys = []keyFrame{{off: 376, size: s.size / 20, start: s.start}}
+		}
+		m.segments = append(m.segments, s)
+	}
+}
+
+// cmaf turns a track of golden tests into one of fMP4.
+func cmaf(m *measured, kind TrackType) *measured {
+	m.Type, m.init = kind, m.Dir+"/init.mp4"
+	if kind == Video {
+		m.audio = nil
+	}
+	return m
+}
+
+// TestPlaylists holds what is written against golden files. -update rewrites
+// them.
+func TestPlaylists(t *testing.T) {
+	hdr := func(m *measured) *measured {
+		m.video.codec = "hvc1.2.4.L93.90"
+		m.video.primaries, m.video.transfer, m.video.matrix = 9, 16, 9
+		return m
+	}
+	encrypted := video("720p", 1280, 720, 2_400_000)
+	encrypted.Key, encrypted.KeyURI = make([]byte, 16), `https://example.com/key?a="b"&c`
+	narrow := video("pal", 720, 576, 1_000_000)
+	narrow.video.sarNum, narrow.video.sarDen = 64, 45
+	odd := video("a b#1", 640, 360, 800_000)
+	odd.Dir = "a b#1/t:1"
+	group := func(m *measured, lang, name string, standard bool) *measured {
+		m = cmaf(m, Audio)
+		m.Language, m.Name, m.Default = lang, name, standard
+		return m
+	}
+	for name, b := range map[string]*built{
+		// The variant nearest to 2000 kbit/s first, audio alone last.
+		"ts": {Package: Package{Layout: TS, HLS: true, Name: "master"}, tracks: []*measured{
+			audio("audio", 70_000), video("240p", 426, 240, 400_000), video("720p", 1280, 720, 2_400_000), video("1080p", 1920, 1080, 4_500_000),
+		}},
+		"version3":  {Package: Package{Layout: TS, HLS: true, Name: "master", Version: 3}, tracks: []*measured{video("720p", 1280, 720, 2_400_000)}},
+		"encrypted": {Package: Package{Layout: TS, HLS: true, Name: "master"}, tracks: []*measured{encrypted}},
+		// Pixels that are not square; names that need escapes.
+		"names": {Package: Package{Layout: TS, HLS: true, Name: "x y"}, tracks: []*measured{narrow, odd}},
+		"cmaf": {Package: Package{Layout: CMAF, HLS: true, DASH: true, Name: "master", TargetDuration: 6}, tracks: []*measured{
+			group(audio("en", 130_000), "eng", "English", false), group(audio("de", 128_000), "ger", "", true),
+			cmaf(video("360p", 640, 360, 700_000), Video), hdr(cmaf(video("$1", 1280, 720, 2_000_000), Video)),
+		}},
+		"audio-only": {Package: Package{Layout: CMAF, HLS: true, DASH: true, Name: "master", TargetDuration: 6}, tracks: []*measured{
+			cmaf(audio("audio", 130_000), Audio),
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b.target = b.targetDuration()
+			files := b.hls()
+			if b.DASH {
+				files = append(files, b.dash())
+			}
+			var got txtar.Archive
+			for _, f := range files {
+				got.Files = append(got.Files, txtar.File{Name: f.Path, Data: f.Data})
+			}
+			golden := filepath.Join("testdata", name+".txtar")
+			if *update {
+				if err := os.WriteFile(golden, txtar.Format(&got), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(string(want), string(txtar.Format(&got))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
