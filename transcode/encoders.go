@@ -151,13 +151,19 @@ func vpxRateArgs(r rendition, unbounded string) []string {
 
 func vp8Args(r rendition, c encodeContext) []string {
 	args := append([]string{"-deadline", "good", "-cpu-used", vpxSpeed(r.preset)}, vpxRateArgs(r, "100M")...)
-	return append(append(args, gopArgs(c)...), vpxAlpha(r)...)
+	return append(append(args, vpxGopArgs(c)...), vpxAlpha(r)...)
 }
 
 func vp9Args(r rendition, c encodeContext) []string {
 	args := []string{"-deadline", "good", "-cpu-used", vpxSpeed(r.preset), "-row-mt", "1", "-tile-columns", "2"}
 	args = append(args, vpxRateArgs(r, "0")...)
-	return append(append(args, gopArgs(c)...), vpxAlpha(r)...)
+	return append(append(args, vpxGopArgs(c)...), vpxAlpha(r)...)
+}
+
+// vpxGopArgs: a smallest distance equal to the largest is libvpx's way to say
+// that scene cuts make no keyframes.
+func vpxGopArgs(c encodeContext) []string {
+	return append(gopArgs(c), "-keyint_min", strconv.Itoa(c.gop))
 }
 
 // vpxAlpha: pictures with transparency cannot have alternate reference frames.

@@ -282,7 +282,20 @@ func (b *streamBuilder) addTS(pkg *stream.Package) {
 // addCMAF gives each rendition and each audio setting its own track.
 func (b *streamBuilder) addCMAF(pkg *stream.Package) {
 	seen := map[string]int{}
-	videos, audios := map[rendition]bool{}, map[track]bool{}
+	videos, groups, alone := map[rendition]bool{}, map[track]string{}, map[track]bool{}
+	names := map[string]int{}
+	for _, v := range b.variants {
+		if v.audio == nil {
+			continue
+		}
+		if _, ok := groups[*v.audio]; !ok {
+			// A setting is a group: within one, tracks differ in language only.
+			groups[*v.audio] = unique(names, "audio")
+		}
+		if v.video == nil {
+			alone[*v.audio] = true
+		}
+	}
 	for _, v := range b.variants {
 		if v.video == nil || videos[*v.video] {
 			continue
@@ -291,19 +304,24 @@ func (b *streamBuilder) addCMAF(pkg *stream.Package) {
 		n := b.video(*v.video, b.output)
 		id := unique(seen, v.id)
 		t := stream.Track{ID: id, Type: stream.Video, Dir: id, Init: "init.mp4", Segments: "segment-%05d.m4s", FrameRate: b.rate(*v.video)}
+		if v.audio != nil {
+			t.Audio = groups[*v.audio]
+		}
 		dir := pkg.Dir + "/" + id
 		b.segment(pkg, id, []string{n.needs}, dir, t, segmentCMAFArgs(n.name, dir, b.SegmentSeconds, true))
 	}
 	for _, v := range b.variants {
-		if v.audio == nil || audios[*v.audio] {
+		if v.audio == nil || groups[*v.audio] == "" {
 			continue
 		}
-		audios[*v.audio] = true
+		group := groups[*v.audio]
+		groups[*v.audio] = "" // done
 		n := b.audio(*v.audio, v.enc, b.output)
 		id := unique(seen, "audio")
 		t := stream.Track{
 			ID: id, Type: stream.Audio, Dir: id, Init: "init.mp4", Segments: "segment-%05d.m4s",
-			Language: b.language(), Name: b.src.audio.Title, Default: len(audios) == 1,
+			Language: b.language(), Name: b.src.audio.Title, Default: true,
+			Group: group, NoVariant: !alone[*v.audio],
 		}
 		dir := pkg.Dir + "/" + id
 		b.segment(pkg, id, []string{n.id}, dir, t, segmentCMAFArgs(n.name, dir, b.SegmentSeconds, false))

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -216,26 +217,25 @@ func TestOffsetOfAudioAndVideo(t *testing.T) {
 	}
 }
 
-// frames returns the times of all frames, of keyframes only with key.
+// frames returns the times of all frames in order, of keyframes only with key.
 func frames(t testing.TB, dir, name string, key bool) []float64 {
 	t.Helper()
-	args := []string{"-v", "error", "-select_streams", "v:0", "-show_entries", "frame=pts_time", "-of", "json"}
-	if key {
-		args = append(args, "-skip_frame", "nokey")
-	}
-	out, _ := command(t, dir, "ffprobe", append(args, name)...)
+	out, _ := command(t, dir, "ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "packet=pts_time,flags", "-of", "json", name)
 	var doc struct {
-		Frames []struct {
-			Time string `json:"pts_time"`
+		Packets []struct {
+			Time  string `json:"pts_time"`
+			Flags string
 		}
 	}
 	if err := json.Unmarshal([]byte(out), &doc); err != nil {
 		t.Fatal(err)
 	}
 	var times []float64
-	for _, f := range doc.Frames {
-		n, _ := strconv.ParseFloat(f.Time, 64)
-		times = append(times, n)
+	for _, p := range doc.Packets {
+		if n, err := strconv.ParseFloat(p.Time, 64); err == nil && (!key || strings.HasPrefix(p.Flags, "K")) {
+			times = append(times, n)
+		}
 	}
+	slices.Sort(times)
 	return times
 }

@@ -1,0 +1,134 @@
+package transcode
+
+import (
+	"math"
+	"testing"
+
+	"github.com/copra-video/copra/transcode/stream"
+)
+
+// Every frame of the source is there once, and keyframes lie on the grid.
+func TestFramesAndKeyframes(t *testing.T) {
+	t.Parallel()
+	for _, rate := range []string{"25", "30000/1001", "24000/1001"} {
+		t.Run(rate, func(t *testing.T) {
+			t.Parallel()
+			dir := clip(t, "-f", "lavfi", "-i", "testsrc=s=160x90:r="+rate+":d=5", "-c:v", "libx264", "-preset", "ultrafast", "-f", "mp4")
+			p := run(t, dir, fast, "mp4:80x::quality=3 path=/a.mp4", "mp4:hevc_80x::quality=3 path=/b.mp4", "webm:vp9_80x path=/c.webm", "mpegts:80x::quality=3 path=/d.ts", "mp4:80x_300k::2pass path=/e.mp4", "mp4:hevc_80x_300k::2pass path=/f.mp4", "webm:80x_300k::2pass path=/g.webm")
+			want := len(frames(t, dir, SourceName, false))
+			for _, r := range p.Results {
+				name := r.Files[0].Name
+				all := frames(t, dir, name, false)
+				if len(all) != want {
+					t.Errorf("%s: %d frames, want %d", name, len(all), want)
+				}
+				keys := frames(t, dir, name, true)
+				if len(keys) != 3 {
+					t.Errorf("%s: keyframes at %v, want three", name, keys)
+				}
+				for i, k := range keys {
+					if d := k - keys[0] - 2*float64(i); d < -0.002 || d > 0.045 {
+						t.Errorf("%s: keyframe %d at %.3f s, off the grid", name, i, k)
+					}
+				}
+			}
+		})
+	}
+}
+
+func TestVariableFrameRate(t *testing.T) {
+	t.Parallel()
+	// 30 fps of which a third is missing, irregularly.
+	dir := clip(t, "-f", "lavfi", "-i", "testsrc=s=160x90:r=30:d=4,select='not(eq(mod(n,7),3)+eq(mod(n,5),1))'", "-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast", "-f", "mp4")
+	p := run(t, dir, fast, "mp4:80x::quality=3 path=/a.mp4", "mp4:80x_15fps::quality=3 path=/b.mp4", "httpstream hls=/h variants=mp4:80x::quality=3")
+	in, out := frames(t, dir, SourceName, false), frames(t, dir, p.Results[0].Files[0].Name, false)
+	if len(in) != len(out) {
+		t.Fatalf("%d frames, want the source's %d", len(out), len(in))
+	}
+	for i := range in {
+		if math.Abs(in[i]-out[i]) > 0.002 {
+			t.Fatalf("frame %d is at %.4f s, in the source at %.4f", i, out[i], in[i])
+		}
+	}
+	if n := len(frames(t, dir, p.Results[1].Files[0].Name, false)); n < 59 || n > 61 {
+		t.Errorf("15fps of 4 s has %d frames", n)
+	}
+	track := p.Results[2].Packages[0].Tracks[0]
+	if n := len(frames(t, dir, "v2.mp4", false)) + len(frames(t, dir, "v3.mp4", false)); track.FrameRate.Num == 0 || n < 130 {
+		t.Errorf("the stream's rendition is not constant: %+v, %d frames in all", track.FrameRate, n)
+	}
+}
+
+func TestStreams(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, append(beepAndFlash, "-f", "mp4")...)
+	p := run(t, dir, Options{Presets: fast.Presets, SegmentSeconds: 2}, "httpstream hls=/hls dash=/dash variants=mp4:x:64k;mp4:40x::quality=3;mp4:80x::quality=3;mp4:160x::quality=3;mp4:1080p", "mp4:80x::quality=3 path=/a.mp4", "jpg:40x path=/t_%02d.jpg interval=1")
+	if video, audio := encodes(p); video != 3 || audio != 0 {
+		t.Errorf("%d video and %d audio encodes, want 3 and 0, for the audio will do as it is\n%s", video, audio, show(p))
+	}
+	hls, dash := p.Results[0].Packages[0], p.Results[0].Packages[1]
+	if n := len(hls.Tracks); n != 4 || hls.Tracks[3].Type != stream.Audio || hls.Tracks[0].Type != stream.Muxed || hls.Layout != stream.TS {
+		t.Errorf("HLS tracks %+v", hls.Tracks)
+	}
+	if n := len(dash.Tracks); n != 4 || dash.Tracks[0].Type != stream.Video || dash.Tracks[3].Type != stream.Audio {
+		t.Errorf("DASH tracks %+v", dash.Tracks)
+	}
+	if n := p.Results[2].Files[0].Count; n != 4 {
+		t.Errorf("%d pictures, want 4", n)
+	}
+	if d := offset(t, dir, hls.Dir+"/"+hls.Tracks[1].Dir+"/segment-00001.ts"); math.Abs(d) > 0.02 {
+		t.Errorf("in the first segment flash - beep = %.3f s", d)
+	}
+}
+
+// The shared media: rotated, portrait, deep, full range, silent, sound alone,
+// no index, photos.
+func TestRealMedia(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		source string
+		lines  []string
+		check  func(t *testing.T, dir string, p Plan)
+	}{
+		{"rotated-180.mov", []string{"mp4:0x120::quality=3 path=/a.mp4", "jpg:100x path=/a.jpg", "mp4 path=/b.mp4 duration=1", "mp4:copy path=/c.mp4"}, nil},
+		{"portrait.ts", []string{"mp4:720p::quality=3 path=/a.mp4", "mp4:240p::quality=3 path=/b.mp4", "httpstream hls=/h variants=mp4:240p::quality=3;mp4:1080p", "jpg path=/a.jpg"}, func(t *testing.T, dir string, p Plan) {
+			if e := p.Results[1].Files[0].Expect; e.Width != 136 && e.Width != 134 {
+				t.Errorf("240p of portrait is %dx%d", e.Width, e.Height)
+			}
+		}},
+		{"h264-10bit.mp4", []string{"mp4:100x path=/a.mp4", "webm:vp9_100x path=/a.webm", "mp4:100x::vprofile=high10 path=/b.mp4", "png:50x path=/a.png"}, func(t *testing.T, dir string, p Plan) {
+			if f := probe(t, dir, p.Results[0].Files[0].Name).Video[0]; f.PixFmt != "yuv420p" {
+				t.Errorf("10 bit became %s", f.PixFmt)
+			}
+			if f := probe(t, dir, p.Results[2].Files[0].Name).Video[0]; f.PixFmt != "yuv420p10le" || f.Profile != "High 10" {
+				t.Errorf("high10 became %s %s", f.PixFmt, f.Profile)
+			}
+		}},
+		{"full-range.mp4", []string{"mp4:320x::quality=3 path=/a.mp4", "jpg:320x path=/a.jpg"}, func(t *testing.T, dir string, p Plan) {
+			if f := probe(t, dir, p.Results[0].Files[0].Name).Video[0]; f.PixFmt != "yuv420p" || f.ColorRange != "tv" || f.ColorSpace != "bt709" {
+				t.Errorf("full range became %s %s %s", f.PixFmt, f.ColorRange, f.ColorSpace)
+			}
+		}},
+		{"audio-only.mp4", []string{"mp3:64k_22050hz_mono path=/a.mp3", "ogg path=/a.ogg", "wav path=/a.wav", "aac:96k path=/a.aac", "mp4:x:64k path=/a.mp4", "httpstream hls=/h dash=/d"}, func(t *testing.T, dir string, p Plan) {
+			if k := p.Results[5].Packages; len(k) != 2 || len(k[0].Tracks) != 1 || k[0].Tracks[0].Type != stream.Audio {
+				t.Errorf("a stream of sound alone: %+v", k)
+			}
+		}},
+		{"audio.mp3", []string{"mp4:x:64k path=/a.mp4", "ogg:64k path=/a.ogg", "mp3:copy path=/b.mp3", "webm:x:opus path=/c.webm"}, nil},
+		{"multiple-audio.mp4", []string{"mp3 path=/a.mp3", "mp4:x path=/a.mp4"}, nil},
+		{"parametric-stereo.mp4", []string{"mp4:100x::quality=3 path=/a.mp4", "webm:100x path=/b.webm", "httpstream hls=/h variants=mp4:240p::quality=3"}, nil},
+		{"stereo-1080p25.mp4", []string{"mp4:240p::quality=3 path=/a.mp4 duration=1", "mp4:copy path=/c.mp4 offset=3 duration=2", "mov:copy:64k path=/c.mov"}, nil},
+		{"two-video-streams-subtitles.mp4", []string{"mp4:100x::quality=3 path=/a.mp4", "webm:100x path=/b.webm duration=2", "ogg:128k_8000hz path=/c.ogg"}, nil},
+		{"vp9.webm", []string{"mp4:240p::quality=3 path=/a.mp4", "webm:copy path=/c.webm", "jpg:160x90 path=/t-%d.jpg number=3"}, nil},
+		{"photo.jpg", []string{"jpg:100x50 path=/a.jpg", "png:0x100 path=/b.png", "jpg path=/c_%02d.jpg number=3"}, nil},
+	} {
+		t.Run(tt.source, func(t *testing.T) {
+			t.Parallel()
+			dir := real(t, tt.source)
+			p := run(t, dir, fast, tt.lines...)
+			if tt.check != nil {
+				tt.check(t, dir, p)
+			}
+		})
+	}
+}
