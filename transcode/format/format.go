@@ -1,5 +1,5 @@
 // Package format is the grammar of Coconut's "Simple Formats", such as
-// "mp4:720p_2000k:128k_stereo::quality=4", and the tables of containers and
+// "mp4:720p_2000k:128k_stereo:quality=4", and the tables of containers and
 // codecs behind it. It is pure: Parse and String are inverse on canonical
 // forms, and every table row is data.
 //
