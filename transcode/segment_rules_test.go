@@ -503,7 +503,11 @@ func (p *published) judgeFragments(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			for n, frag := range file.Segments[0].Fragments {
+			var frags []*mp4.Fragment
+			for _, seg := range file.Segments {
+				frags = append(frags, seg.Fragments...)
+			}
+			for n, frag := range frags {
 				if got := frag.Moof.Traf.Tfdt.BaseMediaDecodeTime(); got != next {
 					t.Errorf("%s: tfdt of fragment %d is %d, want %d", s.URI, n, got, next)
 				}

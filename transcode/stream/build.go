@@ -49,8 +49,12 @@ func Build(fsys fs.FS, p Package) ([]File, []Summary, error) {
 	if p.Duration-longest > max(0.5, p.Duration*0.02) {
 		return nil, nil, fmt.Errorf("the segments cover %.3f s of %.3f s", longest, p.Duration)
 	}
+	b.joinTails()
 	b.target = b.targetDuration()
-	files := b.mediaFiles()
+	files, err := b.mediaFiles(fsys)
+	if err != nil {
+		return nil, nil, err
+	}
 	if p.HLS {
 		files = append(files, b.hls()...)
 	}
@@ -65,6 +69,19 @@ func Build(fsys fs.FS, p Package) ([]File, []Summary, error) {
 		seen[f.Path] = true
 	}
 	return files, b.summaries(), nil
+}
+
+// joinTails lets audio have as many segments as video.
+func (b *built) joinTails() {
+	for _, v := range b.tracks {
+		if v.video == nil {
+			continue
+		}
+		for _, m := range b.tracks {
+			m.joinTail(len(v.segments))
+		}
+		return
+	}
 }
 
 // check refuses packages that cannot be described.
@@ -144,7 +161,7 @@ func uri(from, to string) string {
 }
 
 // mediaFiles are the init and media segments.
-func (b *built) mediaFiles() []File {
+func (b *built) mediaFiles(fsys fs.FS) ([]File, error) {
 	var files []File
 	for _, m := range b.tracks {
 		kind := typeTS
@@ -157,10 +174,31 @@ func (b *built) mediaFiles() []File {
 			kind = typeFragment
 		}
 		for i, s := range m.segments {
-			files = append(files, File{Path: b.segmentPath(m, i), Source: s.source, ContentType: kind})
+			f := File{Path: b.segmentPath(m, i), Source: s.source, ContentType: kind}
+			if s.more != "" {
+				data, err := joined(fsys, s.source, s.more)
+				if err != nil {
+					return nil, err
+				}
+				f.Source, f.Data = "", data
+			}
+			files = append(files, f)
 		}
 	}
-	return files
+	return files, nil
+}
+
+// joined is the content of files one after the other.
+func joined(fsys fs.FS, names ...string) ([]byte, error) {
+	var all []byte
+	for _, name := range names {
+		data, err := fs.ReadFile(fsys, name)
+		if err != nil {
+			return nil, fmt.Errorf("read segment: %w", err)
+		}
+		all = append(all, data...)
+	}
+	return all, nil
 }
 
 func (b *built) summaries() []Summary {

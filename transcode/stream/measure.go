@@ -28,6 +28,7 @@ type measured struct {
 // segment is one media segment. Seconds count from the start of the time line.
 type segment struct {
 	source   string // scratch name
+	more     string // scratch name of what is appended to it; "": nothing
 	size     int64
 	start    float64 // seconds, of its first picture or sound
 	duration float64 // seconds, to the start of the next
@@ -301,6 +302,28 @@ func (m *measured) finish() error {
 		}
 	}
 	return nil
+}
+
+// tinyTail is how short, in seconds, a last segment of audio has to be to be put
+// to the one before.
+const tinyTail = 0.25
+
+// joinTail puts a last segment of a few frames to the one before it when the
+// track has one segment more than the video: the frames of the audio encoder do
+// not end with the last picture, and a clip of exactly some segments' length
+// would get a segment of 20 ms in audio and none in video. Both kinds of segment
+// may be appended to each other, but not when they are encrypted.
+func (m *measured) joinTail(videoSegments int) {
+	n := len(m.segments) - 1
+	if m.video != nil || n < 1 || n != videoSegments || m.segments[n].duration >= tinyTail || len(m.Key) > 0 {
+		return
+	}
+	tail, before := m.segments[n], &m.segments[n-1]
+	before.more = tail.source
+	before.size += tail.size
+	before.duration += tail.duration
+	before.ticks += tail.ticks
+	m.segments = m.segments[:n]
 }
 
 // duration is the sum of the segments' durations in seconds.
