@@ -80,7 +80,9 @@ func x264(id, size, rate string, more ...string) encoded {
 	return encoded{id: id, size: size, args: append(args, more...)}
 }
 
-func aac(id, rate string) encoded { return encoded{id: id, args: []string{"-b:a", rate}} }
+func aac(id, rate string, more ...string) encoded {
+	return encoded{id: id, args: append([]string{"-b:a", rate}, more...)}
+}
 
 // published is a package that was cut, built and laid out as it is published.
 type published struct {
@@ -269,21 +271,34 @@ func TestSegments(t *testing.T) {
 	}
 }
 
-// TestSegmentsNTSC is the frame rate at which keyframes miss the grid by a frame.
-func TestSegmentsNTSC(t *testing.T) {
+// TestSegmentsRates are frame rates at which keyframes miss the grid by a frame,
+// and sample rates at which frames of audio do not divide it.
+func TestSegmentsRates(t *testing.T) {
 	t.Parallel()
-	work := t.TempDir()
-	c := clip{rate: ntsc, seconds: 14, video: []encoded{x264("90p", "160x90", "300k")}, audio: []encoded{aac("audio", "96k")}}
-	c.encode(t, work)
-	for _, layout := range []stream.Layout{stream.TS, stream.CMAF} {
-		p := stream.Package{Layout: layout, Dir: "o-" + string(layout), Name: "master", HLS: true, DASH: layout == stream.CMAF, TargetDuration: 6, Duration: 14}
-		if layout == stream.TS {
-			p.Tracks = []stream.Track{track(stream.Muxed, "90p", ntsc, layout), track(stream.Audio, "audio", format.Rational{}, layout)}
-		} else {
-			p.Tracks = []stream.Track{track(stream.Video, "90p", ntsc, layout), track(stream.Audio, "audio", format.Rational{}, layout)}
-		}
-		t.Run(string(layout), func(t *testing.T) {
-			publish(t, work, c, p).judge(t)
+	for _, test := range []struct {
+		rate  format.Rational
+		audio encoded
+	}{
+		{ntsc, aac("audio", "96k")},
+		{format.Rational{Num: 24000, Den: 1001}, aac("audio", "64k", "-ar", "44100")},
+		{format.Rational{Num: 60, Den: 1}, aac("audio", "32k", "-ar", "22050", "-ac", "1")},
+	} {
+		c := clip{rate: test.rate, seconds: 14, video: []encoded{x264("90p", "64x36", "60k")}, audio: []encoded{test.audio}}
+		t.Run(fmt.Sprint(test.rate), func(t *testing.T) {
+			t.Parallel()
+			work := t.TempDir()
+			c.encode(t, work)
+			for _, layout := range []stream.Layout{stream.TS, stream.CMAF} {
+				p := stream.Package{Layout: layout, Dir: "o-" + string(layout), Name: "master", HLS: true, DASH: layout == stream.CMAF, TargetDuration: 6, Duration: 14}
+				kind := stream.Muxed
+				if layout == stream.CMAF {
+					kind = stream.Video
+				}
+				p.Tracks = []stream.Track{track(kind, "90p", c.rate, layout), track(stream.Audio, "audio", format.Rational{}, layout)}
+				t.Run(string(layout), func(t *testing.T) {
+					publish(t, work, c, p).judge(t)
+				})
+			}
 		})
 	}
 }
