@@ -36,8 +36,8 @@ type encodeContext struct {
 
 // videoEncoders is the table of video codecs.
 //
-// The CRF of VP8 and VP9 give about the SSIM of libx264 at the CRF in the same
-// column.
+// The CRFs of VP8 and VP9 give the SSIM that libx264 has at the CRF in the same
+// column, measured on a 360p film clip to about 0.002.
 var videoEncoders = []videoEncoder{
 	{
 		codec: "h264", encoder: "libx264", inter: "mp4", preset: "fast", weight: 1,
@@ -51,12 +51,12 @@ var videoEncoders = []videoEncoder{
 	},
 	{
 		codec: "vp8", encoder: "libvpx", inter: "mkv", preset: "2", weight: 2,
-		quality: [5]int{40, 31, 23, 16, 10},
+		quality: [5]int{39, 31, 23, 16, 10},
 		args:    vp8Args,
 	},
 	{
 		codec: "vp9", encoder: "libvpx-vp9", inter: "mkv", preset: "2", weight: 4,
-		quality: [5]int{46, 41, 36, 31, 26},
+		quality: [5]int{51, 45, 39, 33, 26},
 		args:    vp9Args,
 	},
 }
@@ -151,6 +151,10 @@ func vpxRateArgs(r rendition, unbounded string) []string {
 
 func vp8Args(r rendition, c encodeContext) []string {
 	args := append([]string{"-deadline", "good", "-cpu-used", vpxSpeed(r.preset)}, vpxRateArgs(r, "100M")...)
+	if r.crf > 0 {
+		// VP8 takes the CRF for a wish: with bitrate to spare it goes below.
+		args = append(args, "-qmin", strconv.Itoa(r.crf))
+	}
 	return append(append(args, vpxGopArgs(c)...), vpxAlpha(r)...)
 }
 

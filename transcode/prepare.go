@@ -11,19 +11,27 @@ import (
 // edits are what is done with the picture before it is scaled.
 type edits struct {
 	deinterlace  bool
+	single       bool // for single frames, which have no neighbours
 	cropW, cropH string
 	transpose    *int
 	hflip, vflip bool
 	square       bool
 }
 
-// deinterlacer makes one frame of each pair of fields.
-const deinterlacer = "bwdif=mode=send_frame"
+// deinterlacer makes one frame of each pair of fields, looking at the frames
+// before and after. singleDeinterlacer looks at one frame only.
+const (
+	deinterlacer       = "bwdif=mode=send_frame"
+	singleDeinterlacer = "estdif=mode=frame"
+)
 
 // prepare returns the filters of e, joined, and the frame that they make.
 func prepare(in frame, e edits) (string, frame, *job.Error) {
 	var f []string
-	if e.deinterlace {
+	switch {
+	case e.deinterlace && e.single:
+		f = append(f, singleDeinterlacer)
+	case e.deinterlace:
 		f = append(f, deinterlacer)
 	}
 	if e.cropW != "" || e.cropH != "" {

@@ -1,7 +1,10 @@
 package transcode
 
 import (
+	"fmt"
 	"math"
+	"slices"
+	"strconv"
 	"testing"
 
 	"github.com/copra-video/copra/transcode/stream"
@@ -131,4 +134,68 @@ func TestRealMedia(t *testing.T) {
 			}
 		})
 	}
+}
+
+// An interlaced source: streams and pictures are deinterlaced, with an encode
+// beside them and without.
+func TestInterlaced(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, "-f", "lavfi", "-i", "testsrc=s=160x96:r=50:d=2,interlace,setfield=tff", "-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-f", "mpegts")
+	if f := probe(t, dir, SourceName).Video[0].FieldOrder; f == "progressive" || f == "" {
+		t.Fatalf("the source has field order %q", f)
+	}
+	run(t, dir, fast, "httpstream hls=/h variants=mp4:::quality=3", "jpg:80x path=/a_%d.jpg number=3", "mp4:::quality=3 path=/a.mp4 deinterlace=1")
+	run(t, dir, fast, "jpg:80x path=/a_%d.jpg number=3")
+}
+
+// The picture of a moment is the same whether it is sought or selected.
+func TestPicturesAreOfTheirMoment(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, "-f", "lavfi", "-i", "color=black:s=64x36:r=10:d=8,geq=lum='floor(N/10)*30':cb=128:cr=128", "-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-f", "mp4")
+	luma := func(dir, name string) float64 {
+		out, _ := command(t, dir, "ffmpeg", "-v", "error", "-i", name, "-vf", "format=gray,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-", "-f", "null", "-")
+		y, _ := strconv.ParseFloat(brightness.FindStringSubmatch(out)[1], 64)
+		return y
+	}
+	lines := []string{"png path=/a_%d.png offsets=6;1;3.5;99", "png path=/b_%d.png interval=2", "png path=/c_%d.png number=4"}
+	for _, beside := range [][]string{nil, {"mp4:32x::quality=3 path=/x.mp4"}} {
+		p := run(t, dir, fast, append(slices.Clone(lines), beside...)...)
+		want := [][]int{{6, 1, 3, 7}, {0, 2, 4, 6}, {1, 3, 5, 7}}
+		for i, seconds := range want {
+			for n, s := range seconds {
+				name := p.Results[i].Files[0].Name
+				if p.Results[i].Files[0].Count > 0 {
+					name = fmt.Sprintf(name, n+1)
+				} else {
+					name = p.Results[i].Files[n].Name
+				}
+				// The source is limited range, the picture full.
+				full := (float64(s*30) - 16) * 255 / 219
+				if got := luma(dir, name); math.Abs(got-max(0, full)) > 6 {
+					t.Errorf("%s: %s shows %.0f, want second %d (%.0f)", lines[i], name, got, s, full)
+				}
+			}
+		}
+	}
+}
+
+// More pairs of containers and codecs, and a picture as a film.
+func TestContainers(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, "-f", "lavfi", "-i", "testsrc=s=161x91:r=10:d=1", "-f", "lavfi", "-i", "sine=d=1,aformat=channel_layouts=5.1", "-c:v", "ffv1", "-c:a", "flac", "-f", "matroska")
+	p := run(t, dir, fast, "mov::pcm-s16le path=/a.mov", "mkv::multi path=/b.mkv", "mp4::mp3 path=/c.mp4", "mpegts:hevc path=/d.ts", "webm::opus_multi path=/e.webm", "mkv:copy path=/f.mkv", "ogg:opus path=/g.ogg", "mp4:hevc:x:pix_fmt=yuv420p10le path=/h.mp4", "mp4::mono_22050hz:frag path=/i.mp4", "mp4:60fps path=/j.mp4", "wav:pcm-u8_8000hz path=/k.wav")
+	if v := probe(t, dir, p.Results[0].Files[0].Name).Video[0]; v.Width != 160 || v.Height != 90 {
+		t.Errorf("an odd size became %dx%d", v.Width, v.Height)
+	}
+	if a := probe(t, dir, p.Results[1].Files[0].Name).Audio[0]; a.Channels != 6 {
+		t.Errorf("multi has %d channels", a.Channels)
+	}
+	if a := probe(t, dir, p.Results[2].Files[0].Name).Audio[0]; a.Channels != 2 || a.Codec != "mp3" {
+		t.Errorf("mp3 in mp4: %+v", a)
+	}
+	if v := probe(t, dir, p.Results[7].Files[0].Name).Video[0]; v.CodecTag != "hvc1" || v.Profile != "Main 10" {
+		t.Errorf("hevc: %+v", v)
+	}
+	photo := clip(t, "-f", "lavfi", "-i", "testsrc=s=64x48:d=0.04", "-frames:v", "1", "-f", "image2", "-c:v", "mjpeg")
+	run(t, photo, fast, "mp4 path=/a.mp4", "jpg:32x path=/a.jpg")
 }

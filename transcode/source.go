@@ -32,7 +32,7 @@ func newSource(m job.Media) *source {
 	s.video, s.audio = pickVideo(m.Video), pickAudio(m.Audio)
 	if s.video != nil {
 		s.frame = displayFrame(*s.video)
-		s.still = m.Duration == 0 && s.video.Frames <= 1 || isImageFormat(m.FormatName)
+		s.still = isImageFormat(m.FormatName) || m.Duration == 0 && s.video.Frames == 1
 	}
 	return s
 }
@@ -175,6 +175,11 @@ var standardRates = []format.Rational{
 // maxStreamFPS is rule 1.19: at most 60 frames a second in a stream.
 const maxStreamFPS = 60
 
+// lateStart is from when on a late picture is filled up, in seconds. Below it
+// players skip the gap, and the priming of audio codecs makes such gaps in
+// many files: a rendition of those can still be shared with plain files.
+const lateStart = 0.1
+
 // streamRate is the constant rate that an httpstream rendition must be brought
 // to, or zero when the source already has a rate that will do.
 func (s *source) streamRate() format.Rational {
@@ -189,7 +194,7 @@ func (s *source) streamRate() format.Rational {
 		return format.Rational{Num: 60, Den: 1}
 	case s.variable():
 		return nearestStandard(s.video)
-	case s.lead(s.video.StartTime) > 0.5/fpsFloat(rate):
+	case s.lead(s.video.StartTime) > lateStart:
 		// The picture starts late: the fps filter fills up from zero, so that
 		// audio and video cover the same time.
 		return rate

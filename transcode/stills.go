@@ -64,7 +64,7 @@ func (p *planner) newStills(i int, o *job.Output) (*stills, *job.Error) {
 		}
 	}
 	prep, in, err := prepare(p.src.frame, edits{
-		deinterlace: p.src.interlaced(), transpose: im.Transpose, hflip: im.HFlip, vflip: im.VFlip, square: im.Square,
+		deinterlace: p.src.interlaced(), single: true, transpose: im.Transpose, hflip: im.HFlip, vflip: im.VFlip, square: im.Square,
 	})
 	if err != nil {
 		return nil, err
