@@ -563,6 +563,15 @@ func (p *published) judgeDASH(t *testing.T) {
 			p.judgeRepresentation(t, set, r, duration, doc.MinBufferTime.Seconds())
 		}
 	}
+	for _, tr := range p.pkg.Tracks { // ffmpeg takes the first video
+		if tr.Type == stream.Video {
+			got, want := sourceFrames(t, filepath.Join(p.root, p.pkg.Name+".mpd")), sourceFrames(t, filepath.Join(p.work, tr.ID+".mp4"))
+			if !slices.Equal(got, want) {
+				t.Errorf("the manifest decodes to %d pictures, the source has %d, or they differ", len(got), len(want))
+			}
+			break
+		}
+	}
 	if len(ids) != len(p.pkg.Tracks) {
 		t.Errorf("%d representations of %d tracks", len(ids), len(p.pkg.Tracks))
 	}
