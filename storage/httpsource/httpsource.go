@@ -1,0 +1,275 @@
+// Package httpsource reads inputs by http and https. Every trouble ends as a
+// sentence that names host and status, and never the user, password or query
+// of the address.
+package httpsource
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+)
+
+// The codes of this package's *job.Errors.
+const (
+	CodeURL    = "input_url_not_valid"
+	CodeHTTP   = "input_http_error"
+	CodeFailed = storage.CodeInputBroken
+)
+
+// openTries is how often the first request is made.
+const openTries = 3
+
+// Source is a file at an address. It implements storage.Source.
+type Source struct {
+	client   *http.Client
+	url      *url.URL // without userinfo
+	user     *url.Userinfo
+	size     int64
+	ranges   bool
+	etag     string // strong ones only
+	modified string
+}
+
+// Open asks for the first byte of the file at address, by which it learns the
+// size and whether the server knows ranges. It waits between tries as retry
+// says; retry.Tries is not used.
+func Open(ctx context.Context, client *http.Client, address job.Secret, retry storage.Retry) (*Source, error) {
+	u, err := url.Parse(strings.TrimSpace(address.Reveal()))
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
+		return nil, job.Errorf(CodeURL, "The input 'url' is not a valid http or https address.")
+	}
+	s := &Source{client: client, user: u.User, url: u, size: -1}
+	u.User, u.Fragment, u.RawFragment = nil, "", ""
+	for try := 1; ; try++ {
+		err := s.probe(ctx)
+		unavailable, ok := errors.AsType[*storage.Unavailable](err)
+		switch {
+		case err == nil:
+			return s, nil
+		case !ok:
+			return nil, err
+		case try == openTries || timedOut(err):
+			return nil, job.Errorf(CodeFailed, "%s", unavailable.Message).WithCause(unavailable.Cause)
+		}
+		if err := retry.Wait(ctx, try); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// timedOut reports whether the try took so long already that another would
+// only keep the customer waiting.
+func timedOut(err error) bool {
+	t, ok := errors.AsType[interface {
+		error
+		Timeout() bool
+	}](err)
+	return ok && t.Timeout()
+}
+
+// Size implements storage.Source.
+func (s *Source) Size() int64 { return s.size }
+
+// Ranges implements storage.Source.
+func (s *Source) Ranges() bool { return s.ranges }
+
+func (s *Source) probe(ctx context.Context) error {
+	resp, err := s.get(ctx, "bytes=0-0", false)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	switch resp.StatusCode {
+	case http.StatusOK, http.StatusPartialContent:
+	case http.StatusRequestedRangeNotSatisfiable:
+		if resp.Header.Get("Content-Range") == "bytes */0" {
+			s.size, s.ranges = 0, true
+			return nil
+		}
+		return s.probeWhole(ctx)
+	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusNotImplemented:
+		return s.probeWhole(ctx) // perhaps it was the range
+	default:
+		return s.statusError(resp.StatusCode)
+	}
+	s.learn(resp)
+	return nil
+}
+
+func (s *Source) probeWhole(ctx context.Context) error {
+	resp, err := s.get(ctx, "", false)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return s.statusError(resp.StatusCode)
+	}
+	s.learn(resp)
+	return nil
+}
+
+func (s *Source) learn(resp *http.Response) {
+	s.modified = resp.Header.Get("Last-Modified")
+	if etag := resp.Header.Get("ETag"); strings.HasPrefix(etag, `"`) {
+		s.etag = etag
+	}
+	if resp.StatusCode == http.StatusPartialContent {
+		s.ranges = true
+		if start, total, ok := parseContentRange(resp.Header.Get("Content-Range")); ok && start == 0 {
+			s.size = total
+		}
+		return
+	}
+	s.size = resp.ContentLength
+}
+
+// Open implements storage.Source. When the file was replaced since the first
+// request, it returns a *job.Error.
+func (s *Source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {
+	if offset > 0 && s.size >= 0 && offset >= s.size {
+		return http.NoBody, nil
+	}
+	byteRange := ""
+	if offset > 0 && s.ranges {
+		byteRange = fmt.Sprintf("bytes=%d-", offset)
+	}
+	resp, err := s.get(ctx, byteRange, true)
+	if err != nil {
+		return nil, err
+	}
+	body, err := s.body(resp, offset, byteRange != "")
+	if err != nil {
+		resp.Body.Close()
+	}
+	return body, err
+}
+
+// body returns the body of resp from offset on.
+func (s *Source) body(resp *http.Response, offset int64, ranged bool) (io.ReadCloser, error) {
+	changed := job.Errorf(CodeFailed, "The input changed on %s while it was being read.", s.url.Hostname())
+	switch {
+	case resp.StatusCode == http.StatusPartialContent && ranged:
+		start, total, ok := parseContentRange(resp.Header.Get("Content-Range"))
+		if !ok || start != offset {
+			return nil, job.Errorf(CodeFailed, "The server %s answers requests for a part of the input with another part.", s.url.Hostname())
+		}
+		if !s.same(resp, total) {
+			return nil, changed
+		}
+		return resp.Body, nil
+	case resp.StatusCode == http.StatusOK:
+		if !s.same(resp, resp.ContentLength) {
+			return nil, changed
+		}
+		if _, err := io.CopyN(io.Discard, resp.Body, offset); err != nil {
+			return nil, s.connectionError(err)
+		}
+		return resp.Body, nil
+	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
+		return nil, changed
+	}
+	return nil, s.statusError(resp.StatusCode)
+}
+
+// same reports whether resp, of a file of the given size, is about the file
+// that was found first. The date decides before the ETag, which differs from
+// one server to the next in some clusters.
+func (s *Source) same(resp *http.Response, size int64) bool {
+	if s.size >= 0 && size >= 0 && size != s.size {
+		return false
+	}
+	if modified := resp.Header.Get("Last-Modified"); s.modified != "" && modified != "" {
+		return modified == s.modified
+	}
+	etag := resp.Header.Get("ETag")
+	return s.etag == "" || !strings.HasPrefix(etag, `"`) || etag == s.etag
+}
+
+func (s *Source) get(ctx context.Context, byteRange string, known bool) (*http.Response, error) {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.String(), nil)
+	if err != nil {
+		return nil, job.Errorf(CodeURL, "The input 'url' is not a valid http or https address.")
+	}
+	r.Header.Set("User-Agent", "Copra")
+	r.Header.Set("Accept", "*/*")
+	r.Header.Set("Accept-Encoding", "identity") // sizes and ranges are those of the file itself
+	if s.user != nil {
+		password, _ := s.user.Password()
+		r.SetBasicAuth(s.user.Username(), password)
+	}
+	if byteRange != "" {
+		r.Header.Set("Range", byteRange)
+		if known && s.etag != "" {
+			r.Header.Set("If-Range", s.etag)
+		} else if known && s.modified != "" {
+			r.Header.Set("If-Range", s.modified)
+		}
+	}
+	resp, err := s.client.Do(r)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, context.Cause(ctx)
+		}
+		return nil, s.connectionError(err)
+	}
+	return resp, nil
+}
+
+// statusError is a *job.Error, or a *storage.Unavailable for a status that
+// may pass.
+func (s *Source) statusError(status int) error {
+	text := http.StatusText(status)
+	switch status {
+	case http.StatusUnauthorized:
+		text = "Unauthorized: the address needs a user name and a password, or those in it are wrong"
+	case http.StatusForbidden:
+		text = "Forbidden: access is denied, or a signed address has expired"
+	}
+	if text != "" {
+		text = " (" + text + ")"
+	}
+	message := fmt.Sprintf("The input could not be downloaded from %s: HTTP status code: %d%s.", s.url.Hostname(), status, text)
+	if status >= 500 && status != http.StatusNotImplemented || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
+		return &storage.Unavailable{Message: message}
+	}
+	return job.Errorf(CodeHTTP, "%s", message)
+}
+
+func (s *Source) connectionError(err error) error {
+	if e, ok := errors.AsType[*job.Error](err); ok {
+		return e
+	}
+	err = netguard.StripURL(err)
+	message := fmt.Sprintf("The input could not be downloaded from %s: %s.", s.url.Hostname(), netguard.Describe(err))
+	if netguard.Permanent(err) {
+		return job.Errorf(CodeFailed, "%s", message).WithCause(err)
+	}
+	return &storage.Unavailable{Message: message, Cause: err}
+}
+
+// parseContentRange reads "bytes 0-99/1000"; total is -1 for "*".
+func parseContentRange(s string) (start, total int64, ok bool) {
+	span, size, ok := strings.Cut(strings.TrimPrefix(s, "bytes "), "/")
+	first, _, ok2 := strings.Cut(span, "-")
+	start, err := strconv.ParseInt(strings.TrimSpace(first), 10, 64)
+	if !ok || !ok2 || err != nil || !strings.HasPrefix(s, "bytes ") {
+		return 0, 0, false
+	}
+	if size == "*" {
+		return start, -1, true
+	}
+	total, err = strconv.ParseInt(strings.TrimSpace(size), 10, 64)
+	return start, total, err == nil && total >= 0
+}
+
+var _ storage.Source = (*Source)(nil)
