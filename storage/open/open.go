@@ -1,0 +1,148 @@
+// Package open finds the backend for a storage or an input of a request. It is
+// the only place that knows them all.
+package open
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/storage/httpsource"
+	"github.com/copra-video/copra/storage/local"
+	"github.com/copra-video/copra/storage/s3"
+)
+
+// Options of an Opener.
+type Options struct {
+	// Guard passes every connection to an address that a user gave.
+	Guard *netguard.Guard
+	// Local is the built-in storage; nil when the server has none.
+	Local *local.Store
+	// S3Endpoint, when set, is the operator's own server for the service
+	// "s3". It is trusted: the guard does not apply.
+	S3Endpoint string
+	// S3PublicEndpoint is S3Endpoint as readers of results reach it. Defaults
+	// to S3Endpoint.
+	S3PublicEndpoint string
+	// HTTP are the limits for inputs.
+	HTTP netguard.Options
+	// Retry is how downloads are taken up again.
+	Retry storage.Retry
+	// S3Attempts is how often a request to a bucket is made. Defaults to 6.
+	S3Attempts int
+	// S3Backoff is the wait before a retry of such a request. Defaults to
+	// exponential with jitter up to 20 s.
+	S3Backoff func(attempt int) time.Duration
+}
+
+// Place is where in the built-in storage the results of a job go.
+type Place struct {
+	CreatedAt time.Time // of the job
+	Hash      string    // 32 hex digits, see local.Store.Hash
+}
+
+// Opener opens buckets and sources. It is safe for concurrent use.
+type Opener struct {
+	o       Options
+	inputs  *http.Client
+	buckets *http.Client
+	trusted *http.Client
+}
+
+// bucketHeaderTimeout is long because some servers put a large upload together
+// before they answer its last request.
+const bucketHeaderTimeout = 2 * time.Minute
+
+// New returns an Opener.
+func New(o Options) *Opener {
+	buckets := netguard.Options{HeaderTimeout: bucketHeaderTimeout, MaxRedirects: netguard.NoRedirects}
+	return &Opener{
+		o:       o,
+		inputs:  o.Guard.HTTPClient(o.HTTP),
+		buckets: o.Guard.HTTPClient(buckets),
+		trusted: netguard.TrustedClient(buckets),
+	}
+}
+
+// Close closes idle connections.
+func (o *Opener) Close() {
+	o.inputs.CloseIdleConnections()
+	o.buckets.CloseIdleConnections()
+	o.trusted.CloseIdleConnections()
+}
+
+// Bucket returns the place for results that st describes. Its keys are the
+// paths of outputs; st.Path is put before them. place matters only to the
+// built-in storage. It connects to nothing; Check of the result does.
+func (o *Opener) Bucket(_ context.Context, st *job.Storage, place Place) (storage.Bucket, error) {
+	if st == nil {
+		return nil, job.Errorf("storage_not_valid", "The job has no 'storage'; outputs with a 'url' of their own are not supported yet.")
+	}
+	if st.Service == "coconut" {
+		if o.o.Local == nil {
+			return nil, job.Errorf("storage_service_not_valid", "This server has no built-in storage 'coconut'.")
+		}
+		b, err := o.o.Local.Bucket(place.CreatedAt, place.Hash)
+		if err != nil {
+			return nil, err
+		}
+		return prefixed{b, st.Path}, nil
+	}
+	b, err := o.s3(st)
+	if err != nil {
+		return nil, err
+	}
+	return prefixed{b, st.Path}, nil
+}
+
+// Source finds the input in and returns it for reading. Trouble that the
+// customer can mend or should know is a *job.Error.
+func (o *Opener) Source(ctx context.Context, in job.Input) (storage.Source, error) {
+	if in.Storage != nil {
+		key := strings.TrimLeft(in.Key, "/")
+		if key == "" {
+			return nil, job.Errorf("input_not_valid", "The job 'input' has no 'key'.")
+		}
+		b, err := o.s3(in.Storage)
+		if err != nil {
+			return nil, err
+		}
+		return b.Source(ctx, key)
+	}
+	return o.URL(ctx, in.URL)
+}
+
+// URL returns the file at an address for reading: an input or a watermark.
+func (o *Opener) URL(ctx context.Context, address job.Secret) (storage.Source, error) {
+	if o.o.Local != nil {
+		if src, own, err := o.o.Local.Lookup(address.Reveal()); own {
+			return src, err
+		}
+	}
+	u, err := url.Parse(strings.TrimSpace(address.Reveal()))
+	if err == nil && (u.Scheme == "ftp" || u.Scheme == "ftps" || u.Scheme == "sftp") {
+		return nil, job.Errorf(httpsource.CodeURL, "Inputs by %s are not supported yet; http and https are.", u.Scheme)
+	}
+	src, err := httpsource.Open(ctx, o.inputs, address, o.o.Retry)
+	if err != nil {
+		return nil, err
+	}
+	return src, nil
+}
+
+func (o *Opener) s3(st *job.Storage) (*s3.Bucket, error) {
+	if _, ok := s3.Lookup(st.Service); !ok {
+		return nil, job.Errorf("storage_service_not_valid",
+			"The storage service %q is not supported yet; coconut, s3, s3other and their kin are.", st.Service)
+	}
+	opts := s3.Options{Client: o.buckets, Attempts: o.o.S3Attempts, Backoff: o.o.S3Backoff}
+	if st.Service == "s3" && o.o.S3Endpoint != "" && st.Endpoint == "" {
+		opts.Client, opts.Endpoint, opts.PublicEndpoint = o.trusted, o.o.S3Endpoint, o.o.S3PublicEndpoint
+	}
+	return s3.Open(st, opts)
+}

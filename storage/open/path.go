@@ -1,0 +1,55 @@
+package open
+
+import (
+	"context"
+	"strings"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+)
+
+// prefixed puts storage.path before the paths of outputs.
+type prefixed struct {
+	storage.Bucket
+	prefix string
+}
+
+func (p prefixed) Put(ctx context.Context, path string, body storage.Body, opts storage.PutOptions) error {
+	key := Key(p.prefix, path)
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	return p.Bucket.Put(ctx, key, body, opts)
+}
+
+func (p prefixed) URL(path string) string { return p.Bucket.URL(Key(p.prefix, path)) }
+
+// Key joins storage.path and the path of an output as Coconut does: as they
+// are, so that "/_coconut/" and "/a.mp4" give "_coconut//a.mp4", without the
+// slashes in front. Only where neither brings a slash, one is put between.
+func Key(prefix, path string) string {
+	if prefix != "" && !strings.HasSuffix(prefix, "/") && !strings.HasPrefix(path, "/") {
+		prefix += "/"
+	}
+	return strings.TrimLeft(prefix+path, "/")
+}
+
+// checkKey refuses what would lead out of the folder that the customer chose
+// and what no service could store.
+func checkKey(key string) error {
+	if key == "" || strings.HasSuffix(key, "/") {
+		return job.Errorf("output_path_not_valid", "The path %q has no file name.", key)
+	}
+	for _, part := range strings.Split(key, "/") {
+		if part == "." || part == ".." {
+			return job.Errorf("output_path_not_valid", "The path %q is not allowed: it holds %q as a folder.", key, part)
+		}
+	}
+	if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		return job.Errorf("output_path_not_valid", "The path %q is not allowed: it holds control characters.", key)
+	}
+	if len(key) > 1024 {
+		return job.Errorf("output_path_not_valid", "The path is longer than 1024 bytes.")
+	}
+	return nil
+}
