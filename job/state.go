@@ -126,6 +126,7 @@ const (
 	JobCancelledEvent     EventKind = "job.cancelled" // ends the job
 	JobCompletedEvent     EventKind = "job.completed" // sent; only derived by Apply
 	JobFailedEvent        EventKind = "job.failed"    // sent; only derived by Apply
+	JobRetriedEvent       EventKind = "job.retried"   // the customer had a finished job begin again
 )
 
 // Event is one fact. Only the members that its Kind names are set.
@@ -145,6 +146,12 @@ type Event struct {
 // and returns nil, so a retried step never notifies twice. An event that names
 // an unknown output, or is not for callers to send, is an error.
 func (s *State) Apply(e Event) ([]Event, error) {
+	if e.Kind == JobRetriedEvent {
+		if !s.Retry() {
+			return nil, nil
+		}
+		return []Event{e}, nil
+	}
 	if s.Finished() {
 		return nil, nil
 	}
