@@ -265,8 +265,12 @@ func (m *measured) readFragments(fsys fs.FS, in *initSegment, name string, first
 		}
 	}
 	seg.start, seg.ticks = at(begin), *next-seg.time
-	if first && seg.start < 0 && seg.start > -0.2 && m.audio != nil {
-		seg.start = 0 // priming, which the edit list takes off
+	if m.audio != nil {
+		// Players that place segments by the playlist compare it with decode
+		// times, which count the priming that the edit list takes off.
+		seg.start = float64(seg.time) / float64(in.timescale)
+		// The last one is short of it; one of a single frame keeps half of that.
+		m.end = max(m.end, seg.start+float64(seg.ticks)/float64(in.timescale)/2)
 	}
 	return seg, nil
 }
