@@ -1,0 +1,69 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"text/tabwriter"
+	"time"
+)
+
+// report collects what was measured.
+type report struct {
+	rows []row
+}
+
+type row struct {
+	what, value, expected string
+	met                   bool
+}
+
+// note adds a figure that nothing is expected of.
+func (r *report) note(what, value string) { r.rows = append(r.rows, row{what: what, value: value}) }
+
+func (r *report) expect(what, value, expected string, met bool) {
+	r.rows = append(r.rows, row{what, value, expected, met})
+}
+
+// print writes the table and returns how many expectations were not met.
+func (r *report) print(w io.Writer) (missed int) {
+	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(tw, "MEASURED\tRESULT\tEXPECTED\tVERDICT")
+	for _, row := range r.rows {
+		verdict := ""
+		switch {
+		case row.expected == "":
+		case row.met:
+			verdict = "met"
+		default:
+			verdict = "MISSED"
+			missed++
+		}
+		fmt.Fprintf(tw, "%s\t%s\t%s\t%s\n", row.what, row.value, row.expected, verdict)
+	}
+	_ = tw.Flush() // standard output
+	return missed
+}
+
+// quantile is the value below which a share q of the values lies; values are
+// sorted in place.
+func quantile(values []time.Duration, q float64) time.Duration {
+	if len(values) == 0 {
+		return 0
+	}
+	slices.Sort(values)
+	return values[min(len(values)-1, int(q*float64(len(values))))]
+}
+
+func median(values []float64) float64 {
+	if len(values) == 0 {
+		return 0
+	}
+	v := slices.Sorted(slices.Values(values))
+	if n := len(v); n%2 == 0 {
+		return (v[n/2-1] + v[n/2]) / 2
+	}
+	return v[len(v)/2]
+}
+
+func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) }

@@ -1,0 +1,151 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+)
+
+// start measures how soon after POST ffmpeg begins to work. The server is
+// given a stand-in for ffmpeg and ffprobe, this very program, which writes
+// down when it was started and becomes the real one.
+func (b *bench) start(ctx context.Context) error {
+	dir, err := b.sub("start", "bin")
+	if err != nil {
+		return err
+	}
+	if err := standIns(dir); err != nil {
+		return err
+	}
+	clip := filepath.Join(b.dir, "start", "tiny.mp4")
+	if _, err := ffmpeg(ctx, b.dir, "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25:duration=1", "-c:v", "libx264",
+		"-preset", "ultrafast", "-pix_fmt", "yuv420p", "-movflags", "+faststart", clip); err != nil {
+		return err
+	}
+	srv, err := b.standalone(ctx, "start", "--ffmpeg", filepath.Join(dir, "ffmpeg"), "--ffprobe", filepath.Join(dir, "ffprobe"))
+	if err != nil {
+		return err
+	}
+	defer srv.stop()
+	input, err := srv.upload(ctx, clip)
+	if err != nil {
+		return err
+	}
+	body := srv.request(input, map[string]any{"mp4:0x90": map[string]any{"path": "/out.mp4"}}, nil)
+	var toProbe, probes, toFFmpeg, beyond, whole []time.Duration
+	for range b.jobs + 1 {
+		_, sent, ended, err := srv.job(ctx, body)
+		if err != nil {
+			return err
+		}
+		r, err := readRuns(dir, sent)
+		if err != nil {
+			return err
+		}
+		toProbe = append(toProbe, r.probe.Sub(sent))
+		probes = append(probes, r.probed.Sub(r.probe))
+		toFFmpeg = append(toFFmpeg, r.ffmpeg.Sub(r.probed))
+		beyond = append(beyond, r.ffmpeg.Sub(sent)-r.probed.Sub(r.probe))
+		whole = append(whole, ended.Sub(sent))
+	}
+	// The first job opens connections and reads programs from the disk.
+	const what = "start: "
+	b.report.note(what+"POST to ffprobe, p50", ms(quantile(toProbe[1:], 0.5)))
+	b.report.note(what+"ffprobe itself, p50", ms(quantile(probes[1:], 0.5)))
+	b.report.note(what+"ffprobe's end to ffmpeg, p50", ms(quantile(toFFmpeg[1:], 0.5)))
+	p50 := quantile(beyond[1:], 0.5)
+	b.report.expect(what+"POST to ffmpeg without ffprobe, p50", ms(p50), "<= 100 ms", p50 <= 100*time.Millisecond)
+	b.report.note(what+"the same, slowest of "+strconv.Itoa(b.jobs), ms(quantile(beyond[1:], 1)))
+	b.report.note(what+"whole job of 1 s of video, p50", ms(quantile(whole[1:], 0.5)))
+	return nil
+}
+
+// standIns makes links to this program that are called ffmpeg and ffprobe, and
+// beside them links to the real ones.
+func standIns(dir string) error {
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	for _, name := range []string{"ffmpeg", "ffprobe"} {
+		real, err := exec.LookPath(name)
+		if err != nil {
+			return err
+		}
+		if err := os.Symlink(self, filepath.Join(dir, name)); err != nil {
+			return err
+		}
+		if err := os.Symlink(real, filepath.Join(dir, "real-"+name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// recordStart is what the stand-in does: it reports whether this process is
+// one, and if so it has done its work.
+func recordStart() bool {
+	begin := time.Now()
+	dir, name := filepath.Split(os.Args[0])
+	if name != "ffmpeg" && name != "ffprobe" {
+		return false
+	}
+	write := func(event string, at time.Time) {
+		f, err := os.OpenFile(filepath.Join(dir, "runs"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+		if err != nil {
+			return
+		}
+		defer f.Close()
+		fmt.Fprintf(f, "%s %d\n", event, at.UnixNano())
+	}
+	write(name, begin)
+	args := append([]string{name}, os.Args[1:]...)
+	real := filepath.Join(dir, "real-"+name)
+	if name == "ffmpeg" {
+		fmt.Fprintln(os.Stderr, syscall.Exec(real, args, os.Environ()))
+		os.Exit(127)
+	}
+	cmd := exec.Command(real, args[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err := cmd.Run()
+	write("probed", time.Now())
+	if err != nil {
+		os.Exit(max(1, cmd.ProcessState.ExitCode()))
+	}
+	return true
+}
+
+// runs are the moments of one job: of its probe's start and end, and of
+// ffmpeg's first start after that.
+type runs struct{ probe, probed, ffmpeg time.Time }
+
+// readRuns finds the first moments of each kind after since.
+func readRuns(dir string, since time.Time) (r runs, err error) {
+	for line := range strings.Lines(word(filepath.Join(dir, "runs")) + "\n") {
+		event, text, _ := strings.Cut(strings.TrimSpace(line), " ")
+		nanos, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			continue
+		}
+		at := time.Unix(0, nanos)
+		switch {
+		case at.Before(since):
+		case event == "ffprobe" && r.probe.IsZero():
+			r.probe = at
+		case event == "probed" && r.probed.IsZero():
+			r.probed = at
+		case event == "ffmpeg" && r.ffmpeg.IsZero():
+			r.ffmpeg = at
+		}
+	}
+	if r.probe.IsZero() || r.probed.IsZero() || r.ffmpeg.IsZero() {
+		return r, fmt.Errorf("the server started no ffprobe and ffmpeg of %s", dir)
+	}
+	return r, nil
+}
