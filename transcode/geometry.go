@@ -57,13 +57,14 @@ func plain(src frame, w, h int) geometry {
 }
 
 func fitBox(src frame, w, h int, mode fitMode) geometry {
+	w, h = min(w, maxSide), min(h, maxSide)
 	dar, box := src.dar().float(), float64(w)/float64(h)
 	if mode == fitCrop {
 		cw, ch := w, h
 		if dar > box {
-			cw = max(w, even(float64(h)*dar))
+			cw = min(maxSide, max(w, even(float64(h)*dar)))
 		} else {
-			ch = max(h, even(float64(w)/dar))
+			ch = min(maxSide, max(h, even(float64(w)/dar)))
 		}
 		if cw == w && ch == h {
 			return plain(src, w, h)

@@ -88,7 +88,7 @@ func TestFitProperties(t *testing.T) {
 		mode := rapid.SampledFrom([]fitMode{fitPad, fitCrop, fitInside}).Draw(t, "mode")
 		g := fit(in, r, mode)
 		for _, n := range []int{g.W, g.H, g.ScaleW, g.ScaleH} {
-			if n < 2 || n%2 != 0 || n > 1<<20 {
+			if n < 2 || n%2 != 0 || n > maxSide {
 				t.Fatalf("%v in %v: %+v has a side of %d", in, r, g, n)
 			}
 		}
@@ -105,6 +105,14 @@ func TestFitProperties(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Found by TestFitProperties: cutting a strip into a tall box asked for a
+// picture a million pixels wide.
+func TestFitCropIsBounded(t *testing.T) {
+	if g := fit(frame{4097, 16, ratio{1, 1}}, format.Resolution{Width: 2, Height: 4096}, fitCrop); g.ScaleW > maxSide {
+		t.Errorf("%+v", g)
+	}
 }
 
 // A ladder never enlarges, never comes out empty, names each rung once, and has

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/format"
 )
 
 // The job of the promise: what is the same is encoded once.
@@ -134,5 +135,50 @@ func TestErrors(t *testing.T) {
 	}
 	if p := New([]*job.Output{nil, output(t, "png path=/a.png")}, film(64, 36), Options{}); p.Results[0].Err != nil || len(p.Results[1].Files) != 1 {
 		t.Errorf("a nil output was planned: %+v", p.Results)
+	}
+}
+
+// A picture that is late only by the priming of the audio, as ffmpeg's Matroska
+// files are, does not keep streams and files from sharing.
+func TestSharingOfSlightlyLateVideo(t *testing.T) {
+	m := film(1280, 720)
+	m.FormatName, m.Video[0].StartTime = "matroska,webm", 0.021
+	p := New(outputs(t, "mp4:720p::quality=4,maxrate=2000k path=/a.mp4", "httpstream hls=/h variants=mp4:720p::quality=4,maxrate=2000k"), m, Options{})
+	if video, _ := encodes(p); video != 1 {
+		t.Errorf("%d video encodes, want 1", video)
+	}
+}
+
+func TestStreamRate(t *testing.T) {
+	r := func(n, d int) format.Rational { return format.Rational{Num: n, Den: d} }
+	for _, tt := range []struct {
+		base, avg, want format.Rational
+	}{
+		{r(30, 1), r(30, 1), r(0, 0)},
+		{r(24, 1), r(602112, 25088), r(0, 0)}, // exactly 24
+		{r(120, 1), r(120, 1), r(60, 1)},
+		{r(120000, 1001), r(120000, 1001), r(60000, 1001)},
+		{r(30, 1), r(28, 1), r(30, 1)},    // most frames are there
+		{r(30, 1), r(20, 1), r(20, 1)},    // a third is missing
+		{r(1000, 1), r(119, 5), r(24000, 1001)}, // 23.8, no nominal rate
+		{r(90000, 1), r(58, 1), r(60000, 1001)},
+		{r(0, 1), r(0, 1), r(25, 1)},
+	} {
+		m := film(640, 360)
+		m.Video[0].BaseFPS, m.Video[0].FPS = tt.base, tt.avg
+		if got := newSource(m).streamRate(); got != tt.want && (validRate(got) || validRate(tt.want)) {
+			t.Errorf("base %v, average %v: %v, want %v", tt.base, tt.avg, got, tt.want)
+		}
+	}
+}
+
+func TestPicturePath(t *testing.T) {
+	for path, want := range map[string]string{
+		"/t_%.2d.jpg": "/t_%02d.jpg", "/t_%02d.jpg": "/t_%02d.jpg", "/t_%05d.jpg": "/t_%05d.jpg", "/t_%1d.jpg": "/t_%01d.jpg",
+		"/t_%d.jpg": "/t_%01d.jpg", "/t_#num#.jpg": "/t_%02d.jpg", "/50%/t_%d.jpg": "/50%%/t_%01d.jpg", "/t.jpg": "/t.jpg", "/50%.jpg": "/50%.jpg",
+	} {
+		if got, _ := picturePath(path); got != want {
+			t.Errorf("%q became %q, want %q", path, got, want)
+		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 // Every frame of the source is there once, and keyframes lie on the grid.
 func TestFramesAndKeyframes(t *testing.T) {
 	t.Parallel()
-	for _, rate := range []string{"25", "30000/1001", "24000/1001"} {
+	for _, rate := range []string{"25", "24000/1001"} {
 		t.Run(rate, func(t *testing.T) {
 			t.Parallel()
 			dir := clip(t, "-f", "lavfi", "-i", "testsrc=s=160x90:r="+rate+":d=5", "-c:v", "libx264", "-preset", "ultrafast", "-f", "mp4")
@@ -198,4 +198,50 @@ func TestContainers(t *testing.T) {
 	}
 	photo := clip(t, "-f", "lavfi", "-i", "testsrc=s=64x48:d=0.04", "-frames:v", "1", "-f", "image2", "-c:v", "mjpeg")
 	run(t, photo, fast, "mp4 path=/a.mp4", "jpg:32x path=/a.jpg")
+}
+
+// A hole in the audio of the source becomes silence of the same length, so that
+// what comes after it stays in its place.
+func TestAudioGap(t *testing.T) {
+	t.Parallel()
+	whole := clip(t, append(slices.Clone(beepAndFlash), "-f", "mp4")...)
+	dir := clip(t, "-i", whole+"/"+SourceName, "-c", "copy", "-bsf:a", "noise=drop='gt(n,65)*lt(n,80)'", "-f", "matroska")
+	run(t, dir, fast, "mp4:80x::quality=3 path=/a.mp4", "mp3 path=/a.mp3")
+	beeps := func(name string) []string {
+		_, msg := command(t, dir, "ffmpeg", "-i", name, "-map", "0:a", "-af", "silencedetect=n=-30dB:d=0.3", "-f", "null", "-")
+		var at []string
+		for _, m := range silenceEnd.FindAllStringSubmatch(msg, -1) {
+			at = append(at, m[1])
+		}
+		return at
+	}
+	// Matroska put the start off by the priming of AAC: 21 ms.
+	for _, name := range []string{"out1.mp4", "a2.mp3"} {
+		got := beeps(name)
+		if len(got) < 3 {
+			t.Fatalf("%s: beeps at %v", name, got)
+		}
+		for i, want := range []float64{1, 2, 3} {
+			if at, _ := strconv.ParseFloat(got[i], 64); math.Abs(at-want-0.021) > 0.02 {
+				t.Errorf("%s: beep %d at %.3f s, want %.3f", name, i+1, at, want+0.021)
+			}
+		}
+	}
+}
+
+// A stream of a source whose picture comes late is filled up from zero.
+func TestStreamOfLateVideo(t *testing.T) {
+	t.Parallel()
+	whole := clip(t, append(slices.Clone(beepAndFlash), "-f", "mp4")...)
+	from := whole + "/" + SourceName
+	dir := clip(t, "-i", from, "-itsoffset", "0.513", "-i", from, "-map", "1:v", "-map", "0:a", "-c", "copy", "-f", "mp4")
+	p := run(t, dir, fast, "httpstream hls=/h dash=/d variants=mp4:80x::quality=3")
+	if times := frames(t, dir, "v1.mp4", false); len(times) != 113 || times[0] != 0 {
+		t.Errorf("%d frames from %.3f s, want 113 from 0", len(times), times[0])
+	}
+	hls := p.Results[0].Packages[0]
+	want := offset(t, dir, SourceName)
+	if got := offset(t, dir, hls.Dir+"/"+hls.Tracks[0].Dir+"/segment-00001.ts"); math.Abs(got-want) > 0.02 {
+		t.Errorf("flash - beep = %.3f s, in the source %.3f", got, want)
+	}
 }

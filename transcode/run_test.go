@@ -202,11 +202,14 @@ func TestOffsetOfAudioAndVideo(t *testing.T) {
 			t.Parallel()
 			dir := clip(t, args...)
 			want := offset(t, dir, SourceName)
-			p := run(t, dir, fast, "mp4:80x::quality=3 path=/a.mp4", "mpegts:80x::quality=3 path=/a.ts", "mov:80x::quality=3,metadata=0 path=/a.mov",
-				"mkv:80x::quality=3 path=/a.mkv", "webm:80x path=/a.webm", "webm:80x:opus path=/o.webm", "mp4:80x::frag,quality=3 path=/f.mp4",
-				"mp4:80x::quality=3 path=/c.mp4 offset=0.5", "mp4:80x:mp3 path=/m.mp4")
-			if video, audio := encodes(p); video != 4 || audio > 6 {
-				t.Errorf("%d video and %d audio encodes", video, audio)
+			lines := []string{"mp4:80x::quality=3 path=/a.mp4", "mpegts:80x::quality=3 path=/a.ts", "webm:80x path=/a.webm", "mp4:80x::quality=3 path=/c.mp4 offset=0.5"}
+			if name == "video late" {
+				lines = append(lines, "mov:80x::quality=3,metadata=0 path=/a.mov",
+					"mkv:80x::quality=3 path=/a.mkv", "webm:80x:opus path=/o.webm", "mp4:80x::frag,quality=3 path=/f.mp4", "mp4:80x:mp3:quality=3 path=/m.mp4")
+			}
+			p := run(t, dir, fast, lines...)
+			if video, _ := encodes(p); video != 3 {
+				t.Errorf("%d video encodes, want 3", video)
 			}
 			for _, r := range p.Results {
 				if got := offset(t, dir, r.Files[0].Name); math.Abs(got-want) > 0.020 {
