@@ -34,7 +34,7 @@ func (r Retry) Fetch(ctx context.Context, src Source, dst *os.File, limit int64,
 		return err
 	}
 	in := NewReader(ctx, src, 0, r)
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	buf := make([]byte, 256<<10)
 	for done := int64(0); ; {
 		n, err := in.Read(buf)
@@ -45,10 +45,11 @@ func (r Retry) Fetch(ctx context.Context, src Source, dst *os.File, limit int64,
 			return diskError(werr)
 		}
 		done += int64(n)
-		if progress != nil && (n > 0 || err == io.EOF) {
+		ended := err == io.EOF //nolint:errorlint // a wrapped EOF is a broken connection
+		if progress != nil && (n > 0 || ended) {
 			progress(done, size)
 		}
-		if err == io.EOF {
+		if ended {
 			return nil
 		}
 		if err != nil {
@@ -64,8 +65,11 @@ func tooLarge(limit int64) error {
 // checkSpace tells before a long download that its end will not fit.
 func checkSpace(dst *os.File, size int64) error {
 	var st unix.Statfs_t
-	if size <= 0 || unix.Fstatfs(int(dst.Fd()), &st) != nil {
+	if size <= 0 {
 		return nil
+	}
+	if err := unix.Fstatfs(int(dst.Fd()), &st); err != nil {
+		return fmt.Errorf("ask for free space: %w", err)
 	}
 	if free := int64(st.Bavail) * st.Bsize; free < size {
 		return job.Errorf(CodeDiskFull, "The server has no room for the input: it has %d bytes, %d are free.", size, free)

@@ -141,6 +141,7 @@ func TestFetchGivesUp(t *testing.T) {
 	}{
 		{"no progress", 1_000_000, 0, func(n int, _ int64) (int, error) { return map[int]int{1: 100_000}[n], nil }, "broke off after 100000 bytes", 5},
 		{"a byte a time", 1_000_000, 0, func(int, int64) (int, error) { return 1, nil }, "broke off after 5 bytes", 5},
+		{"end while opening", 1_000_000, 0, func(int, int64) (int, error) { return 0, io.EOF }, "broke off after 0 bytes", 5},
 		{"sentence of the service", 1_000_000, 0, func(int, int64) (int, error) { return 0, &Unavailable{Message: "The server is ill."} }, "The server is ill.", 5},
 		{"permanent", 1_000_000, 0, func(int, int64) (int, error) { return 0, refused }, "The file is gone.", 1},
 		{"known to be too large", 1_000_000, 999_999, nil, "larger than 999999 bytes", 0},

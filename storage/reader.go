@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 
@@ -79,8 +80,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 	for {
 		n, err := r.read(p)
-		if err != nil && err != io.EOF {
-			r.Close()
+		if err != nil && err != io.EOF { //nolint:errorlint // a wrapped EOF is a broken connection
+			_ = r.Close()
 			err = r.failed(err)
 			if n > 0 {
 				return n, err
@@ -106,7 +107,7 @@ func (r *Reader) read(p []byte) (int, error) {
 		}
 		body, err := r.src.Open(r.ctx, r.offset)
 		if err != nil {
-			return 0, err
+			return 0, fmt.Errorf("open source: %w", err) // a bare EOF would pass for the end
 		}
 		r.body = body
 	}

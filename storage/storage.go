@@ -6,6 +6,7 @@ package storage
 import (
 	"context"
 	"io"
+	"time"
 )
 
 // Bucket is a place for results. Implementations retry what is worth retrying
@@ -46,4 +47,12 @@ type Source interface {
 	Open(ctx context.Context, offset int64) (io.ReadCloser, error)
 	// Ranges reports whether Open at an offset is cheap.
 	Ranges() bool
+}
+
+// Owner says for whom a bucket is opened: storage that all jobs share keeps
+// them apart by it.
+type Owner struct {
+	JobID   string
+	Kind    string // "files" or "streams": each gets a folder of its own (section 2.4)
+	Created time.Time
 }

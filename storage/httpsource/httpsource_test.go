@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -250,7 +251,7 @@ func TestSentences(t *testing.T) {
 		{"405 twice", "", status(405), 2, from + "HTTP status code: 405 (Method Not Allowed)."},
 		{"breaks", "", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, 3, from + "the connection broke off."},
 		{"hangs", "", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, 1, from + "it did not answer in time."},
-		{"redirects for ever", "", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x?token=secret", 302) }, 11, "The address redirects more than 10 times."},
+		{"redirects for ever", "", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x?token=secret", http.StatusFound) }, 11, "The address redirects more than 10 times."},
 		{"refused", closed.URL, nil, 0, from + "the connection was refused."},
 		{"TLS", secure.URL, nil, 0, from + "its TLS certificate is signed by an unknown authority."},
 		{"private address", "http://10.0.0.1", nil, 0, "The address 10.0.0.1 is refused because it is a private address; the operator of this server can allow it with COPRA_ALLOW_NETWORKS or --allow-network."},
@@ -259,9 +260,9 @@ func TestSentences(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			requests := 0
+			var requests atomic.Int32
 			if tt.handler != nil {
-				tt.url = newServer(t, func(w http.ResponseWriter, r *http.Request) { requests++; tt.handler(w, r) }).URL
+				tt.url = newServer(t, func(w http.ResponseWriter, r *http.Request) { requests.Add(1); tt.handler(w, r) }).URL
 			}
 			address := strings.Replace(tt.url, "://", "://hunter1:hunter2@", 1) + "/hunter3?token=hunter4"
 			if tt.url == "http://" {
@@ -276,17 +277,17 @@ func TestSentences(t *testing.T) {
 			if strings.Contains(err.Error(), "hunter") {
 				t.Errorf("the error tells secrets: %v", err)
 			}
-			if requests != tt.requests {
-				t.Errorf("%d requests, want %d", requests, tt.requests)
+			if n := int(requests.Load()); n != tt.requests {
+				t.Errorf("%d requests, want %d", n, tt.requests)
 			}
 		})
 	}
 }
 
 func TestRecoversWhileOpening(t *testing.T) {
-	requests := 0
+	var requests atomic.Int32
 	srv := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-		if requests++; requests < 3 {
+		if requests.Add(1) < 3 {
 			w.WriteHeader(503)
 			return
 		}
@@ -312,12 +313,11 @@ func TestCancelledWhileOpening(t *testing.T) {
 // TestFetch takes a file from a server that breaks, stalls and fails.
 func TestFetch(t *testing.T) {
 	large := bytes.Repeat([]byte(content), 100_000)
-	requests := 0
+	var requests atomic.Int32
 	release := make(chan struct{})
 	srv := newServer(t, func(w http.ResponseWriter, r *http.Request) {
-		requests++
 		w.Header().Set("ETag", `"v1"`)
-		switch requests {
+		switch requests.Add(1) {
 		case 2: // half, then a break
 			w.Header().Set("Content-Length", "1000000")
 			w.Write(large[:500_000])
@@ -353,8 +353,8 @@ func TestFetch(t *testing.T) {
 	if got, _ := os.ReadFile(f.Name()); !bytes.Equal(got, large) {
 		t.Errorf("%d bytes arrived", len(got))
 	}
-	if requests != 5 {
-		t.Errorf("%d requests, want 5", requests)
+	if n := requests.Load(); n != 5 {
+		t.Errorf("%d requests, want 5", n)
 	}
 }
 

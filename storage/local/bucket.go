@@ -83,7 +83,7 @@ func (s *Store) publish(name string, fill func(*os.File) error) (err error) {
 	}
 	defer func() {
 		if err != nil {
-			s.root.Remove(tmp)
+			_ = s.root.Remove(tmp)
 		}
 	}()
 	if err := errors.Join(fill(f), f.Close()); err != nil {

@@ -84,7 +84,7 @@ func Open(o Options) (*Store, error) {
 	}
 	s := &Store{o: o, root: root}
 	if err := s.prepare(); err != nil {
-		root.Close()
+		_ = root.Close()
 		return nil, err
 	}
 	return s, nil
@@ -123,7 +123,7 @@ func (s *Store) makeSecret() ([]byte, error) {
 	if err := s.root.WriteFile(tmp, fresh, 0o600); err != nil {
 		return nil, err
 	}
-	defer s.root.Remove(tmp)
+	defer func() { _ = s.root.Remove(tmp) }()
 	if err := s.root.Link(tmp, secretFile); err != nil && !errors.Is(err, fs.ErrExist) {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func (s *Store) upload(w http.ResponseWriter, r *http.Request) {
 	case err == nil:
 		w.Header().Set("Content-Type", "application/json; charset=utf-8")
 		w.WriteHeader(http.StatusCreated)
-		json.NewEncoder(w).Encode(map[string]string{"url": s.url(stored)})
+		_ = json.NewEncoder(w).Encode(map[string]string{"url": s.url(stored)})
 	case errors.As(err, &tooLarge):
 		s.refuseSize(w)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
@@ -112,7 +112,7 @@ func refuse(w http.ResponseWriter, status int, code, message string) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Connection", "close")
 	w.WriteHeader(status)
-	json.NewEncoder(w).Encode(struct {
+	_ = json.NewEncoder(w).Encode(struct {
 		Message string `json:"message"`
 		Code    string `json:"error_code"`
 		Status  string `json:"status"`

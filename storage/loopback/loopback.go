@@ -153,7 +153,7 @@ func (s *Server) copy(w http.ResponseWriter, r *http.Request, status int, start,
 		return
 	}
 	in := storage.NewReader(r.Context(), s.src, start, s.retry)
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	var body io.Reader = in
 	if end >= 0 {
 		body = io.LimitReader(in, end-start)

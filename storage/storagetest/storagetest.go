@@ -59,7 +59,7 @@ func Body(b []byte) storage.Body { return bytes.NewReader(b) }
 func Random(n int) []byte {
 	b := make([]byte, n)
 	src := rand.NewChaCha8([32]byte{byte(n), byte(n >> 8)})
-	src.Read(b)
+	_, _ = src.Read(b)
 	return b
 }
 
