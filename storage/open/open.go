@@ -26,9 +26,9 @@ type Options struct {
 	// S3Endpoint, when set, is the operator's own server for the service
 	// "s3". It is trusted: the guard does not apply.
 	S3Endpoint string
-	// S3PublicEndpoint is S3Endpoint as readers of results reach it. Defaults
-	// to S3Endpoint.
-	S3PublicEndpoint string
+	// S3PublicURL is S3Endpoint as readers of results reach it. Defaults to
+	// S3Endpoint.
+	S3PublicURL string
 	// HTTP are the limits for inputs.
 	HTTP netguard.Options
 	// Retry is how downloads are taken up again.
@@ -38,12 +38,6 @@ type Options struct {
 	// S3Backoff is the wait before a retry of such a request. Defaults to
 	// exponential with jitter up to 20 s.
 	S3Backoff func(attempt int) time.Duration
-}
-
-// Place is where in the built-in storage the results of a job go.
-type Place struct {
-	CreatedAt time.Time // of the job
-	Hash      string    // 32 hex digits, see local.Store.Hash
 }
 
 // Opener opens buckets and sources. It is safe for concurrent use.
@@ -77,9 +71,9 @@ func (o *Opener) Close() {
 }
 
 // Bucket returns the place for results that st describes. Its keys are the
-// paths of outputs; st.Path is put before them. place matters only to the
-// built-in storage. It connects to nothing; Check of the result does.
-func (o *Opener) Bucket(_ context.Context, st *job.Storage, place Place) (storage.Bucket, error) {
+// paths of outputs; st.Path is put before them. owner matters only to the
+// built-in storage, which gives each kind of a job a folder of its own. It connects to nothing; Check of the result does.
+func (o *Opener) Bucket(_ context.Context, st *job.Storage, owner storage.Owner) (storage.Bucket, error) {
 	if st == nil {
 		return nil, job.Errorf("storage_not_valid", "The job has no 'storage'; outputs with a 'url' of their own are not supported yet.")
 	}
@@ -87,7 +81,7 @@ func (o *Opener) Bucket(_ context.Context, st *job.Storage, place Place) (storag
 		if o.o.Local == nil {
 			return nil, job.Errorf("storage_service_not_valid", "This server has no built-in storage 'coconut'.")
 		}
-		b, err := o.o.Local.Bucket(place.CreatedAt, place.Hash)
+		b, err := o.o.Local.Bucket(owner.Created, o.o.Local.Hash(owner.JobID, owner.Kind))
 		if err != nil {
 			return nil, err
 		}
@@ -142,7 +136,7 @@ func (o *Opener) s3(st *job.Storage) (*s3.Bucket, error) {
 	}
 	opts := s3.Options{Client: o.buckets, Attempts: o.o.S3Attempts, Backoff: o.o.S3Backoff}
 	if st.Service == "s3" && o.o.S3Endpoint != "" && st.Endpoint == "" {
-		opts.Client, opts.Endpoint, opts.PublicEndpoint = o.trusted, o.o.S3Endpoint, o.o.S3PublicEndpoint
+		opts.Client, opts.Endpoint, opts.PublicEndpoint = o.trusted, o.o.S3Endpoint, o.o.S3PublicURL
 	}
 	return s3.Open(st, opts)
 }

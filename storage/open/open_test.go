@@ -18,7 +18,7 @@ import (
 	"github.com/copra-video/copra/storage/local"
 )
 
-var place = Place{time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC), strings.Repeat("a", 32)}
+var owner = storage.Owner{JobID: "vdq1fShawHzyz3", Kind: "files", Created: time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)}
 
 func newOpener(t *testing.T, o Options) *Opener {
 	t.Helper()
@@ -77,14 +77,14 @@ func TestBuiltIn(t *testing.T) {
 	}
 	defer store.Close()
 	o := newOpener(t, Options{Local: store})
-	b, err := o.Bucket(t.Context(), &job.Storage{Service: "coconut", Path: "/sub"}, place)
+	b, err := o.Bucket(t.Context(), &job.Storage{Service: "coconut", Path: "/sub"}, owner)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Put(t.Context(), "/a.mp4", bytes.NewReader([]byte("hello")), storage.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	want := "http://127.0.0.1:8080/storage/23/07/" + place.Hash + "/sub/a.mp4"
+	want := "http://127.0.0.1:8080/storage/23/07/" + store.Hash(owner.JobID, owner.Kind) + "/sub/a.mp4"
 	if got := b.URL("/a.mp4"); got != want {
 		t.Errorf("URL = %q, want %q", got, want)
 	}
@@ -110,7 +110,7 @@ func TestS3(t *testing.T) {
 	srv.CreateBucket(t, "results")
 	guarded := newOpener(t, Options{})
 	allowed := newOpener(t, Options{Guard: netguard.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")})})
-	mapped := newOpener(t, Options{S3Endpoint: srv.Endpoint, S3PublicEndpoint: "http://localhost:7070"})
+	mapped := newOpener(t, Options{S3Endpoint: srv.Endpoint, S3PublicURL: "http://localhost:7070"})
 
 	other := s3Storage("s3other", srv.Endpoint, "results", srv.AccessKey, srv.SecretKey)
 	amazon := s3Storage("s3", "", "results", srv.AccessKey, srv.SecretKey)
@@ -124,7 +124,7 @@ func TestS3(t *testing.T) {
 		{"s3other", allowed, other, srv.Endpoint + "/results/dir/a.mp4"},
 		{"s3 by the operator", mapped, amazon, "http://localhost:7070/results/jobs//dir/a.mp4"},
 	} {
-		b, err := tt.o.Bucket(t.Context(), tt.st, Place{})
+		b, err := tt.o.Bucket(t.Context(), tt.st, storage.Owner{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func TestS3(t *testing.T) {
 			t.Errorf("%s: Source: %v", tt.name, err)
 		}
 	}
-	b, err := guarded.Bucket(t.Context(), other, Place{})
+	b, err := guarded.Bucket(t.Context(), other, storage.Owner{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestS3(t *testing.T) {
 	}
 	// The operator's trust is for the operator's endpoint only.
 	own := s3Storage("s3", srv.Endpoint, "results", srv.AccessKey, srv.SecretKey)
-	if b, err = mapped.Bucket(t.Context(), own, Place{}); err != nil {
+	if b, err = mapped.Bucket(t.Context(), own, storage.Owner{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Check(t.Context()); !strings.Contains(job.Message(err, ""), "loopback") {
@@ -172,7 +172,7 @@ func TestHTTPInput(t *testing.T) {
 func TestNotSupported(t *testing.T) {
 	o := newOpener(t, Options{})
 	for _, st := range []*job.Storage{nil, {Service: "coconut"}, {Service: "azure"}, {Service: "url"}, {Service: ""}} {
-		_, err := o.Bucket(t.Context(), st, place)
+		_, err := o.Bucket(t.Context(), st, owner)
 		if _, ok := errors.AsType[*job.Error](err); !ok {
 			t.Errorf("Bucket(%v) = %v", st, err)
 		}
