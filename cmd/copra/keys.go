@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/copra-video/copra/internal/postgres"
+	"github.com/copra-video/copra/job"
+)
+
+// keys is the subcommand keys create|list|revoke. It works on COPRA_DATABASE_URL.
+func keys(ctx context.Context, e env, args []string) error {
+	var s settings
+	var name string
+	f := newFlagSet("keys", "create|list|revoke KEY [flags]", "API keys", e.stderr)
+	f.text(&name, "name", "", "create: what the key is for, shown by list. Defaults to none.")
+	s.databaseFlags(f)
+	s.logFlags(f)
+	var words []string
+	for left := args; ; {
+		if err := f.parse(e, left); err != nil {
+			return err
+		}
+		if f.NArg() == 0 {
+			break
+		}
+		words = append(words, f.Arg(0))
+		left = f.Args()[1:]
+	}
+	s.fromEnv(e)
+	if len(words) == 0 {
+		return usagef("keys: say create, list or revoke")
+	}
+	want := map[string]int{"create": 1, "list": 1, "revoke": 2}[words[0]]
+	if want == 0 {
+		return usagef("keys: %q is not create, list or revoke", words[0])
+	}
+	if len(words) != want {
+		return usagef("keys %s: expected %d words, got %d", words[0], want, len(words))
+	}
+	dsn, err := s.databaseAddress()
+	if err != nil {
+		return err
+	}
+	sealer, err := s.sealer()
+	if err != nil {
+		return err
+	}
+	store, err := postgres.Open(ctx, dsn, postgres.Options{MaxConns: 2, Sealer: sealer, Log: s.logger(e.stderr)})
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	switch words[0] {
+	case "create":
+		// A key of the caller's own comes from the environment, not from the
+		// argument list.
+		k, token, err := store.CreateKey(ctx, name, job.NewSecret(s.apiKey))
+		if err != nil {
+			return err
+		}
+		fmt.Fprintf(e.stderr, "key %s; it is shown this once:\n", k.ID)
+		fmt.Fprintln(e.stdout, token.Reveal())
+		return nil
+	case "revoke":
+		return store.RevokeKey(ctx, words[1])
+	}
+	list, err := store.ListKeys(ctx)
+	if err != nil {
+		return err
+	}
+	tw := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(tw, "ID\tKEY\tNAME\tCREATED\tREVOKED")
+	for _, k := range list {
+		fmt.Fprintf(tw, "%s\t%s...\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Name, day(k.CreatedAt), day(k.RevokedAt))
+	}
+	return tw.Flush()
+}
+
+func day(t time.Time) string {
+	if t.IsZero() {
+		return "-"
+	}
+	return t.UTC().Format("2006-01-02 15:04")
+}

@@ -1,0 +1,252 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/copra-video/copra/api"
+	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/postgres"
+	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage/open"
+	"github.com/copra-video/copra/transcode/ffmpeg"
+	"github.com/copra-video/copra/worker"
+)
+
+// serveAPI is the subcommand api.
+func serveAPI(ctx context.Context, e env, args []string) error {
+	var s settings
+	f := newFlagSet("api", "[flags]", "the HTTP API", e.stderr)
+	s.apiFlags(f)
+	s.databaseFlags(f)
+	s.networkFlags(f)
+	s.logFlags(f)
+	if err := f.parse(e, args); err != nil {
+		return err
+	}
+	s.fromEnv(e)
+	log := s.logger(e.stderr)
+	l, err := s.listen()
+	if err != nil {
+		return err
+	}
+	sys, err := openSystem(ctx, &s, log)
+	if err != nil {
+		l.Close()
+		return err
+	}
+	defer sys.close()
+	log.Info("copra api", "version", programVersion(), "listen", l.Addr().String(), "public_url", s.PublicURL)
+	return api.Serve(ctx, l, sys.handler(), log)
+}
+
+// handler is the API of this process.
+func (sys *system) handler() http.Handler {
+	c := api.Config{
+		Jobs: jobStore{sys.store}, Keys: sys.store, Ready: sys.readiness(),
+		Metrics: sys.metrics, Region: sys.settings.Region, Version: programVersion(), Log: sys.log,
+	}
+	if sys.local != nil {
+		c.Storage, c.Uploads = sys.local, sys.local.UploadHandler()
+	}
+	return api.New(c)
+}
+
+func (sys *system) readiness() []api.Check {
+	return []api.Check{{Name: "database", Run: sys.store.Ping}}
+}
+
+// serveWorker is the subcommand worker.
+func serveWorker(ctx context.Context, e env, args []string) error {
+	var s settings
+	f := newFlagSet("worker", "[flags]", "a worker; run as many as you like", e.stderr)
+	s.databaseFlags(f)
+	s.networkFlags(f)
+	s.mediaFlags(f)
+	s.workerFlags(f)
+	s.logFlags(f)
+	f.text(&s.MetricsListen, "metrics-listen", "COPRA_METRICS_LISTEN", "address for /metrics, /healthz and /readyz. Defaults to none.")
+	if err := f.parse(e, args); err != nil {
+		return err
+	}
+	s.fromEnv(e)
+	if s.StorageDir != "" && s.PublicURL == "" {
+		return usagef("--storage-dir needs --public-url (COPRA_PUBLIC_URL), the address of the API that serves its files")
+	}
+	log := s.logger(e.stderr)
+	sys, err := openSystem(ctx, &s, log)
+	if err != nil {
+		return err
+	}
+	defer sys.close()
+	w, err := sys.startWorker(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.stop()
+	log.Info("copra worker", "version", programVersion(), "node", w.node, "slots", s.Slots)
+	if s.MetricsListen == "" {
+		<-ctx.Done()
+		return nil
+	}
+	l, err := net.Listen("tcp", s.MetricsListen)
+	if err != nil {
+		return fmt.Errorf("listen on %s (--metrics-listen): %w", s.MetricsListen, err)
+	}
+	h := api.NewStatus(api.Config{Ready: sys.readiness(), Metrics: sys.metrics, Region: s.Region, Version: programVersion(), Log: log})
+	return api.Serve(ctx, l, h, log)
+}
+
+// runningWorker is a started worker.
+type runningWorker struct {
+	node string
+	stop func() // hands running work back and waits
+}
+
+// startWorker checks what a worker needs and starts it. It goes on until stop.
+func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
+	s := sys.settings
+	tools, err := ffmpeg.Find(ctx, s.FFmpeg, s.FFprobe)
+	if err != nil {
+		return nil, err
+	}
+	node := nodeName()
+	w := worker.New(worker.Config{
+		Store:  sys.store,
+		Opener: sys.opener(),
+		Media:  tools,
+		Webhook: sys.guard.HTTPClient(netguard.Options{
+			MaxRedirects: netguard.NoRedirects,
+		}),
+		Version: programVersion(), Log: sys.log, Metrics: worker.NewMetrics(sys.metrics),
+		Node: node, Scratch: s.Scratch, MaxInputBytes: s.MaxInputBytes, Uploads: s.Uploads, Presets: s.Presets,
+	})
+	release, err := w.CleanScratch()
+	if err != nil {
+		return nil, err
+	}
+	workers := river.NewWorkers()
+	w.Register(workers)
+	client, err := river.NewClient(riverpgxv5.New(sys.store.Pool()), &river.Config{
+		ID:      node,
+		Workers: workers,
+		Queues: map[string]river.QueueConfig{
+			queue.Probe:     {MaxWorkers: 8, FetchCooldown: queue.FetchCooldown},
+			queue.Transcode: {MaxWorkers: s.Slots, FetchCooldown: queue.FetchCooldown},
+			queue.Notify:    {MaxWorkers: 50, FetchCooldown: queue.FetchCooldown},
+		},
+		Logger:          quieter(sys.log),
+		SoftStopTimeout: s.ShutdownGrace,
+	})
+	if err != nil {
+		release()
+		return nil, fmt.Errorf("make queue client: %w", err)
+	}
+	// What runs now ends by stop, not by ctx: it is to be handed back in order.
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var wg sync.WaitGroup
+	beating := make(chan struct{})
+	wg.Go(func() { w.Beat(ctx, func() { close(beating) }) })
+	<-beating // others must not take this node for dead before it has lived
+	if sys.local != nil {
+		wg.Go(func() { sys.sweep(ctx) })
+	}
+	if err := client.Start(ctx); err != nil {
+		cancel()
+		wg.Wait()
+		release()
+		return nil, fmt.Errorf("start queue client: %w", err)
+	}
+	stop := func() {
+		defer cancel()
+		sctx, scancel := context.WithTimeout(ctx, s.ShutdownGrace+4*time.Second)
+		defer scancel()
+		stopClient := client.StopAndCancel
+		if s.ShutdownGrace > 0 {
+			stopClient = client.Stop
+		}
+		if err := stopClient(sctx); err != nil {
+			sys.log.Warn("stopping the queue client", "error", err)
+		}
+		if err := sys.store.Leave(sctx, node); err != nil {
+			sys.log.Warn("taking leave", "error", err)
+		}
+		cancel()
+		wg.Wait()
+		release()
+	}
+	return &runningWorker{node, stop}, nil
+}
+
+func (sys *system) opener() *open.Opener {
+	return open.New(open.Options{
+		Guard: sys.guard, S3Endpoint: sys.settings.S3Endpoint, S3PublicURL: sys.settings.S3PublicURL, Local: sys.local,
+	})
+}
+
+// sweep removes what the built-in storage has kept for long enough.
+func (sys *system) sweep(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		if _, err := sys.local.Sweep(time.Now()); err != nil {
+			sys.log.Warn("sweeping the built-in storage", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// nodeName is unique to this process: a restarted one is another node, so that
+// what the old one held is found.
+func nodeName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "copra"
+	}
+	return fmt.Sprintf("%s-%d-%x", host, os.Getpid(), time.Now().UnixNano())
+}
+
+// quieter passes on warnings and errors alone: what River does is told in this
+// program's own words.
+func quieter(log *slog.Logger) *slog.Logger {
+	return slog.New(atLeast{log.Handler(), slog.LevelWarn})
+}
+
+type atLeast struct {
+	slog.Handler
+	level slog.Level
+}
+
+func (h atLeast) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= h.level && h.Handler.Enabled(ctx, l)
+}
+
+func (h atLeast) WithAttrs(a []slog.Attr) slog.Handler {
+	return atLeast{h.Handler.WithAttrs(a), h.level}
+}
+
+func (h atLeast) WithGroup(n string) slog.Handler { return atLeast{h.Handler.WithGroup(n), h.level} }
+
+// jobStore is the store with the API's own type of a new job.
+type jobStore struct{ *postgres.Store }
+
+func (s jobStore) CreateJob(ctx context.Context, n api.NewJob) (job.State, error) {
+	return s.Store.CreateJob(ctx, postgres.NewJob(n))
+}
+
+var errStopped = errors.New("stopped")

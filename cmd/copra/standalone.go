@@ -1,0 +1,218 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/copra-video/copra/api"
+	"github.com/copra-video/copra/internal/pgserver"
+	"github.com/copra-video/copra/internal/postgres"
+	"github.com/copra-video/copra/internal/seal"
+	"github.com/copra-video/copra/job"
+)
+
+// standalone is the subcommand: everything in one process and one folder.
+//
+//	DIR/postgres    the database
+//	DIR/storage     results and uploads, kept for 24 h
+//	DIR/scratch     work files
+//	DIR/secret-key  seals stored requests; without it they cannot be read
+//	DIR/api-key     the first API key
+//	DIR/base-url    where the server listens, while it runs
+func standalone(ctx context.Context, e env, args []string) error {
+	var s settings
+	f := newFlagSet("standalone", "[flags]", "API, worker and a database in one process with one data directory", e.stderr)
+	s.standaloneFlags(f)
+	if err := f.parse(e, args); err != nil {
+		return err
+	}
+	s.fromEnv(e)
+	log := s.logger(e.stderr)
+	return runStandalone(ctx, e, &s, log, func(base, key string, firstRun bool) {
+		fmt.Fprintf(e.stdout, "Copra %s is ready.\n\n  base URL   %s/v2\n", programVersion(), base)
+		if firstRun {
+			fmt.Fprintf(e.stdout, "  API key    %s\n", key)
+		}
+		fmt.Fprintf(e.stdout, "  key file   %s\n\n", filepath.Join(s.Data, "api-key"))
+	})
+}
+
+// runStandalone runs until ctx ends; ready is called when requests are
+// answered and workers wait.
+func runStandalone(ctx context.Context, e env, s *settings, log *slog.Logger, ready func(base, key string, firstRun bool)) error {
+	dir, err := filepath.Abs(s.Data)
+	if err != nil {
+		return fmt.Errorf("find the data folder: %w", err)
+	}
+	s.Data = dir
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make the data folder: %w", err)
+	}
+	s.StorageDir = orElse(s.StorageDir, filepath.Join(dir, "storage"))
+	if !s.scratchGiven {
+		s.Scratch = filepath.Join(dir, "scratch")
+	}
+	if s.secretKeys == "" {
+		s.secretKeys, _, err = readOrMake(filepath.Join(dir, "secret-key"), func() (string, error) { return seal.Generate(), nil })
+		if err != nil {
+			return fmt.Errorf("make the secret key: %w", err)
+		}
+	}
+	l, err := s.listen()
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+
+	pg, err := pgserver.Start(ctx, pgserver.Options{Dir: filepath.Join(dir, "postgres"), Log: log})
+	if err != nil {
+		return err
+	}
+	defer func() {
+		sctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+		defer cancel()
+		if err := pg.Stop(sctx); err != nil {
+			log.Warn("stopping PostgreSQL", "error", err)
+		}
+	}()
+	s.DatabaseURL, s.DatabaseConns = pg.URL(), 40
+	if err := postgres.Migrate(ctx, s.DatabaseURL, log); err != nil {
+		return err
+	}
+	sys, err := openSystem(ctx, s, log)
+	if err != nil {
+		return err
+	}
+	defer sys.close()
+	key, firstRun, err := sys.firstKey(ctx, filepath.Join(dir, "api-key"), "standalone")
+	if err != nil {
+		return err
+	}
+	w, err := sys.startWorker(ctx)
+	if err != nil {
+		return err
+	}
+	defer w.stop()
+
+	baseFile := filepath.Join(dir, "base-url")
+	base := "http://" + l.Addr().String()
+	if err := os.WriteFile(baseFile, []byte(s.PublicURL+"\n"), 0o644); err != nil {
+		return fmt.Errorf("write the base URL: %w", err)
+	}
+	defer os.Remove(baseFile)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		select {
+		case <-pg.Done():
+			cancel(errors.New("PostgreSQL has ended"))
+		case <-ctx.Done():
+		}
+	}()
+	log.Info("copra standalone", "version", programVersion(), "listen", base, "data", dir)
+	ready(s.PublicURL, key, firstRun)
+	if err := api.Serve(ctx, l, sys.handler(), log); err != nil {
+		return err
+	}
+	if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
+}
+
+// firstKey makes the first API key and keeps it in a file; a key that was
+// given in COPRA_API_KEY is taken instead of a generated one.
+func (sys *system) firstKey(ctx context.Context, file, name string) (key string, made bool, err error) {
+	given := sys.settings.apiKey
+	key, made, err = readOrMake(file, func() (string, error) {
+		_, token, err := sys.store.CreateKey(ctx, name, job.NewSecret(given))
+		if err != nil {
+			return "", err
+		}
+		return token.Reveal(), nil
+	})
+	if err != nil {
+		return "", false, fmt.Errorf("make the first API key: %w", err)
+	}
+	if made || given == "" || given == key {
+		return key, made, nil
+	}
+	// Another key was given than the file holds: it is to work from now on.
+	if _, err := sys.store.Authenticate(ctx, given); errors.Is(err, job.ErrNotFound) {
+		if _, _, err := sys.store.CreateKey(ctx, name, job.NewSecret(given)); err != nil {
+			return "", false, fmt.Errorf("store the given API key: %w", err)
+		}
+	}
+	return given, false, nil
+}
+
+// privateServer finds the standalone server of the data folder, or starts one
+// in this process for as long as it is needed.
+func privateServer(ctx context.Context, e env, s *settings) (base, key string, stop func(), err error) {
+	if base, key, ok := runningServer(ctx, s.Data); ok {
+		return base, key, func() {}, nil
+	}
+	if !s.listenGiven {
+		s.Listen = "127.0.0.1:0"
+	}
+	log := slog.New(atLeast{s.logger(e.stderr).Handler(), slog.LevelError})
+	ctx, cancel := context.WithCancel(ctx)
+	type address struct{ base, key string }
+	up := make(chan address, 1)
+	ended := make(chan error, 1)
+	go func() {
+		ended <- runStandalone(ctx, env{e.getenv, io.Discard, e.stderr}, s, log, func(base, key string, _ bool) { up <- address{base, key} })
+	}()
+	select {
+	case a := <-up:
+		return a.base, a.key, func() {
+			cancel()
+			if err := <-ended; err != nil {
+				fmt.Fprintln(e.stderr, "copra:", err)
+			}
+		}, nil
+	case err := <-ended:
+		cancel()
+		if err == nil {
+			err = errStopped
+		}
+		return "", "", nil, fmt.Errorf("start a server in %s: %w", s.Data, err)
+	}
+}
+
+// runningServer asks whether the server that wrote base-url still answers.
+func runningServer(ctx context.Context, dir string) (base, key string, ok bool) {
+	text, err := os.ReadFile(filepath.Join(dir, "base-url"))
+	if err != nil {
+		return "", "", false
+	}
+	base = strings.TrimSpace(string(text))
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/healthz", nil)
+	if err != nil {
+		return "", "", false
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", "", false
+	}
+	resp.Body.Close()
+	token, err := os.ReadFile(filepath.Join(dir, "api-key"))
+	return base, strings.TrimSpace(string(token)), err == nil && resp.StatusCode == http.StatusOK
+}
+
+func orElse(s, other string) string {
+	if s != "" {
+		return s
+	}
+	return other
+}

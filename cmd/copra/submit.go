@@ -1,0 +1,312 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// submission is what the subcommand was asked for.
+type submission struct {
+	target  string
+	outputs []string
+	out     string
+	server  string
+	keyFile string
+	json    bool
+}
+
+// submit sends a job and follows it to its end. The exit code is 0 when the
+// job completed, 1 when it failed.
+func submit(ctx context.Context, e env, args []string) error {
+	var sub submission
+	s := settings{}
+	f := newFlagSet("submit", "[flags] FILE|URL|job.json", "send a job and follow it to its end", e.stderr)
+	f.setting("o", "", "an output: mp4:720p, mp4:720p=/video.mp4, httpstream, or with parameters 'jpg:320x;number=5'; repeatable. Defaults to mp4:720p.", func(v string) error {
+		sub.outputs = append(sub.outputs, v)
+		return nil
+	})
+	f.text(&sub.out, "out", "", "folder to download the results into. Defaults to leaving them on the server.")
+	f.text(&sub.server, "server", "COPRA_SERVER", "base URL of the server, http://host:8080/v2. Defaults to the standalone server of --data, which is started for the job when it does not run.")
+	f.text(&sub.keyFile, "key-file", "COPRA_API_KEY_FILE", "file with the API key; the variable COPRA_API_KEY may hold the key itself. Defaults to the standalone server's own.")
+	f.BoolVar(&sub.json, "json", false, "print the finished job as JSON instead of a table.")
+	s.standaloneFlags(f)
+	// Flags may stand behind the target too.
+	var rest []string
+	for left := args; ; {
+		if err := f.parse(e, left); err != nil {
+			return err
+		}
+		if f.NArg() == 0 {
+			break
+		}
+		rest = append(rest, f.Arg(0))
+		left = f.Args()[1:]
+	}
+	if len(rest) != 1 {
+		return usagef("submit: name one FILE, URL or job.json; there are %d", len(rest))
+	}
+	sub.target = rest[0]
+	s.fromEnv(e)
+	if err := sub.check(); err != nil {
+		return err
+	}
+	c, stop, err := sub.connect(ctx, e, &s)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return sub.run(ctx, e, c)
+}
+
+// check finds mistakes before a server is bothered.
+func (sub *submission) check() error {
+	if sub.isJSON() && len(sub.outputs) > 0 {
+		return usagef("submit: -o is for a FILE or URL; %s names its own outputs", sub.target)
+	}
+	if !sub.isURL() {
+		st, err := os.Stat(sub.target)
+		if errors.Is(err, fs.ErrNotExist) {
+			return usagef("submit: there is no file %q, and it is no http(s) URL", sub.target)
+		}
+		if err != nil {
+			return fmt.Errorf("look at %s: %w", sub.target, err)
+		}
+		if st.IsDir() {
+			return usagef("submit: %q is a folder", sub.target)
+		}
+	}
+	for _, o := range sub.outputs {
+		if _, err := parseRequested(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (sub *submission) isJSON() bool { return !sub.isURL() && strings.HasSuffix(sub.target, ".json") }
+func (sub *submission) isURL() bool {
+	return strings.HasPrefix(sub.target, "http://") || strings.HasPrefix(sub.target, "https://")
+}
+
+// connect finds the server: the one named, else the standalone one of the data
+// folder, which it starts when it does not run.
+func (sub *submission) connect(ctx context.Context, e env, s *settings) (*client, func(), error) {
+	c := &client{http: &http.Client{}, key: s.apiKey}
+	if c.key == "" && sub.keyFile != "" {
+		data, err := os.ReadFile(sub.keyFile)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read API key: %w", err)
+		}
+		c.key = strings.TrimSpace(string(data))
+	}
+	if sub.server != "" {
+		if c.key == "" {
+			return nil, nil, usagef("submit: --server needs an API key, in COPRA_API_KEY or --key-file")
+		}
+		c.base = strings.TrimRight(sub.server, "/")
+		return c, func() {}, nil
+	}
+	base, key, stop, err := privateServer(ctx, e, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	c.base, c.key = base+"/v2", key
+	return c, stop, nil
+}
+
+func (sub *submission) run(ctx context.Context, e env, c *client) error {
+	body, err := sub.body(ctx, e, c)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	j, err := c.create(ctx, body)
+	if err != nil {
+		return err
+	}
+	show, done := watch(e.stderr, j)
+	j, err = c.follow(ctx, j.ID, show)
+	done()
+	if err != nil {
+		return err
+	}
+	took := time.Since(start)
+	if sub.out != "" {
+		for _, o := range j.Outputs {
+			if _, err := c.downloadOutput(ctx, o, filepath.Join(sub.out, safeName(o.Key))); err != nil {
+				return err
+			}
+		}
+	}
+	if sub.json {
+		enc := json.NewEncoder(e.stdout)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(j); err != nil {
+			return fmt.Errorf("print job: %w", err)
+		}
+	} else {
+		sub.table(e, j, took)
+	}
+	if j.Status != "job.completed" {
+		return exitError{1}
+	}
+	return nil
+}
+
+// body makes the request, uploading a local file first.
+func (sub *submission) body(ctx context.Context, e env, c *client) ([]byte, error) {
+	if sub.isJSON() {
+		data, err := os.ReadFile(sub.target)
+		if err != nil {
+			return nil, fmt.Errorf("read job: %w", err)
+		}
+		return data, nil
+	}
+	input := sub.target
+	if !sub.isURL() {
+		fmt.Fprintf(e.stderr, "uploading %s\n", filepath.Base(sub.target))
+		u, err := c.upload(ctx, sub.target)
+		if err != nil {
+			return nil, err
+		}
+		input = u
+	}
+	outputs, err := sub.outputParams(input)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(map[string]any{
+		"input":   map[string]string{"url": input},
+		"storage": map[string]string{"service": "coconut"},
+		"outputs": outputs,
+	})
+}
+
+// requested is one -o: SPEC[=/PATH][;param=value...].
+type requested struct {
+	spec, path string
+	params     map[string]any
+}
+
+func parseRequested(o string) (requested, error) {
+	head, tail, _ := strings.Cut(o, ";")
+	spec, path, named := strings.Cut(head, "=/")
+	r := requested{spec: spec, params: map[string]any{}}
+	if named {
+		r.path = "/" + path
+	}
+	for p := range strings.SplitSeq(tail, ";") {
+		if p == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return r, usagef("submit: -o %s: %q is not param=value", o, p)
+		}
+		var v any
+		if json.Unmarshal([]byte(value), &v) != nil {
+			v = value
+		}
+		r.params[name] = v
+	}
+	if spec == "httpstream" {
+		return r, nil
+	}
+	if _, err := format.Parse(spec); err != nil {
+		return r, usagef("submit: -o %s: %w", o, err)
+	}
+	return r, nil
+}
+
+// outputParams gives each output a path: the one behind "=", else one made of
+// the input's name and the format.
+func (sub *submission) outputParams(input string) (map[string][]map[string]any, error) {
+	name := filepath.Base(input)
+	if u, err := url.Parse(input); err == nil && u.Path != "" {
+		name = filepath.Base(u.Path)
+	}
+	stem := safeName(strings.TrimSuffix(name, filepath.Ext(name)))
+	list := sub.outputs
+	if len(list) == 0 {
+		list = []string{"mp4:720p"}
+	}
+	outputs := map[string][]map[string]any{}
+	for _, o := range list {
+		r, err := parseRequested(o)
+		if err != nil {
+			return nil, err
+		}
+		params := r.params
+		if r.spec == "httpstream" {
+			if params["hls"] == nil && params["dash"] == nil {
+				params["hls"] = map[string]any{"path": "/hls"}
+				params["dash"] = map[string]any{"path": "/dash", "hlsfmp4": true}
+			}
+			if r.path == "" {
+				r.path = "/" + stem
+			}
+		}
+		if r.path == "" {
+			r.path = defaultPath(stem, r)
+		}
+		params["path"] = r.path
+		outputs[r.spec] = append(outputs[r.spec], params)
+	}
+	return outputs, nil
+}
+
+// defaultPath numbers the files of an output that makes several.
+func defaultPath(stem string, r requested) string {
+	f, err := format.Parse(r.spec)
+	if err != nil {
+		return ""
+	}
+	number := ""
+	for _, p := range []string{"number", "interval", "offsets"} {
+		if r.params[p] != nil {
+			number = "_%02d"
+		}
+	}
+	return "/" + stem + "-" + safeName(r.spec) + number + "." + f.Extension()
+}
+
+// table prints what became of the job.
+func (sub *submission) table(e env, j jobInfo, took time.Duration) {
+	tw := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
+	for _, o := range j.Outputs {
+		if o.Error != "" {
+			fmt.Fprintf(tw, "%s\t%s\t%s\n", o.Key, o.Status, o.Error)
+			continue
+		}
+		fmt.Fprintf(tw, "%s\t%s\t", o.Key, o.Status)
+		for i, f := range o.files() {
+			if i > 0 {
+				fmt.Fprint(tw, "\t\t")
+			}
+			fmt.Fprintf(tw, "%s\n", strings.TrimSpace(f.Format+" "+f.URL))
+		}
+		if len(o.files()) == 0 {
+			fmt.Fprintln(tw)
+		}
+	}
+	_ = tw.Flush()
+	for _, problem := range []string{j.Input.Error, j.Error} {
+		if problem != "" {
+			fmt.Fprintln(e.stdout, problem)
+		}
+	}
+	fmt.Fprintf(e.stdout, "%s %s after %s\n", j.ID, j.Status, took.Round(100*time.Millisecond))
+}

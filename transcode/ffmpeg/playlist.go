@@ -1,0 +1,35 @@
+package ffmpeg
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"github.com/copra-video/copra/job"
+)
+
+// ProbePlaylist probes a playlist or manifest that this server wrote, with the
+// segments beside it, as one medium. It must never see one that came from
+// outside: unlike Probe it opens what the playlist names, in local files.
+func (t *Tools) ProbePlaylist(ctx context.Context, path string) (job.Media, error) {
+	args := []string{
+		"-hide_banner", "-loglevel", "level+warning", "-print_format", "json", "-show_streams", "-show_format",
+		"-protocol_whitelist", fileProtocols, "-format_whitelist", mediaFormats + ",hls,dash,webvtt", "-i", filepath.Base(path),
+	}
+	limited, end := context.WithTimeout(ctx, probeTimeout)
+	defer end()
+	out := &limitedBuffer{limit: probeOutput}
+	var messages tail
+	err := child{path: t.ffprobe, args: args, dir: filepath.Dir(path), stdout: out, stderr: &messages, grace: t.grace}.run(limited)
+	if ctx.Err() != nil {
+		return job.Media{}, context.Cause(ctx)
+	}
+	if err != nil {
+		return job.Media{}, fmt.Errorf("probe playlist: %w: %s", err, lastError(messages.String()))
+	}
+	m, err := job.ParseMedia(out.Bytes())
+	if err != nil {
+		return job.Media{}, fmt.Errorf("read what ffprobe found in a playlist: %w", err)
+	}
+	return m, nil
+}

@@ -1,0 +1,133 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/transcode/ffmpeg"
+)
+
+// carryOut runs a plan in dir and finishes each output as soon as its own
+// steps are done. It returns the indices of outputs that failed in a step that
+// they shared, which are not recorded yet; every other output has been
+// recorded as done or failed. An error means that the run as a whole cannot go
+// on.
+func (r *run) carryOut(ctx context.Context, stop context.CancelCauseFunc, dir string, outputs []*job.Output, plan transcode.Plan) (again []int, err error) {
+	if err := r.fetchExtras(ctx, dir, plan); err != nil {
+		return nil, err
+	}
+	if err := r.recordEncoding(ctx, outputs, plan); err != nil {
+		return nil, err
+	}
+	keys := make([]string, len(r.spec.Outputs))
+	for i, o := range r.spec.Outputs {
+		keys[i] = o.Key
+	}
+	watch := newProgress(plan, keys, func(p map[string]float64) {
+		if err := r.w.Store.SetProgress(ctx, r.id, r.run, p); errors.Is(err, job.ErrLostRun) {
+			stop(err)
+		}
+	})
+	s := newSteps(r.w.Media, dir, plan, watch)
+	r.w.Metrics.planned(plan)
+
+	var wg sync.WaitGroup
+	s.start(ctx, &wg)
+	var mu sync.Mutex
+	var errs []error
+	for i, o := range outputs {
+		if o == nil {
+			continue
+		}
+		wg.Go(func() {
+			retry, err := r.conclude(ctx, s, dir, i, o, plan.Results[i])
+			mu.Lock()
+			defer mu.Unlock()
+			if err != nil {
+				errs = append(errs, err)
+				stop(err)
+			}
+			if retry {
+				again = append(again, i)
+			}
+		})
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return nil, context.Cause(ctx)
+	}
+	return again, errors.Join(errs...)
+}
+
+// conclude waits for the steps of one output and finishes it. retry asks for
+// another plan; an error is the run's, not the output's.
+func (r *run) conclude(ctx context.Context, s *steps, dir string, i int, o *job.Output, res transcode.Result) (retry bool, err error) {
+	if res.Err != nil {
+		return false, r.failOutput(ctx, o.Key, res.Err)
+	}
+	shared, err := s.wait(ctx, i)
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	if err != nil {
+		r.w.Log.Warn("output failed", "job", r.id, "output", o.Key, "shared", shared, "error", err)
+		if shared {
+			return true, nil
+		}
+		return false, r.failOutput(ctx, o.Key, &job.Error{Message: ffmpeg.Explain(err), Cause: err})
+	}
+	result, err := r.finish(ctx, dir, o, res)
+	switch {
+	case err == nil:
+		return false, r.recordResult(ctx, o.Key, result)
+	case ctx.Err() != nil:
+		return false, context.Cause(ctx)
+	case errors.Is(err, job.ErrLostRun):
+		return false, err
+	default:
+		r.w.Log.Warn("output not published", "job", r.id, "output", o.Key, "error", err)
+		return false, r.failOutput(ctx, o.Key, err)
+	}
+}
+
+func (r *run) failOutput(ctx context.Context, key string, err error) error {
+	return r.record(ctx, job.Event{Kind: job.OutputFailedEvent, Output: key,
+		Error: job.Message(err, "The output could not be made because of an internal error.")})
+}
+
+func (r *run) recordResult(ctx context.Context, key string, result job.Result) error {
+	return r.record(ctx, job.Event{Kind: job.OutputCompletedEvent, Output: key, Result: result})
+}
+
+// recordEncoding says of every output in the plan that it is being worked on.
+func (r *run) recordEncoding(ctx context.Context, outputs []*job.Output, plan transcode.Plan) error {
+	var events []job.Event
+	for i, o := range outputs {
+		if o != nil && plan.Results[i].Err == nil {
+			events = append(events, job.Event{Kind: job.OutputStageEvent, Output: o.Key, Stage: job.Encoding})
+		}
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	return r.record(ctx, events...)
+}
+
+// fetchExtras brings what the plan needs beside the source.
+func (r *run) fetchExtras(ctx context.Context, dir string, plan transcode.Plan) error {
+	for _, f := range plan.Fetches {
+		src, err := r.w.Opener.Source(ctx, job.Input{URL: f.URL})
+		if err != nil {
+			return fmt.Errorf("open %s: %w", f.Name, err)
+		}
+		if err := r.w.fetchFile(ctx, src, filepath.Join(dir, f.Name), nil); err != nil {
+			return fmt.Errorf("fetch %s: %w", f.Name, err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,97 @@
+package worker
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
+)
+
+// Metrics counts what workers do. A nil *Metrics counts nothing.
+type Metrics struct {
+	jobs       *prometheus.CounterVec
+	jobTime    *prometheus.HistogramVec
+	outputs    *prometheus.CounterVec
+	encodes    *prometheus.CounterVec
+	fallbacks  *prometheus.CounterVec
+	uploaded   prometheus.Counter
+	deliveries *prometheus.CounterVec
+	requeued   prometheus.Counter
+}
+
+// NewMetrics registers a worker's metrics with r.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		jobs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "copra_worker_jobs_total", Help: "Jobs that a worker brought to their end, by status."}, []string{"status"}),
+		jobTime: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "copra_worker_job_seconds", Help: "Time from a worker's taking a job to its end.",
+			Buckets: prometheus.ExponentialBuckets(0.5, 2, 16)}, []string{"status"}),
+		outputs: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "copra_worker_outputs_total", Help: "Outputs that have ended, by type and stage."}, []string{"type", "stage"}),
+		encodes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "copra_worker_encodes_total", Help: "Encoders started, by medium."}, []string{"medium"}),
+		fallbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "copra_worker_fallbacks_total", Help: "Fast paths that were given up for slower ones, by path."}, []string{"path"}),
+		uploaded: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "copra_worker_uploaded_bytes_total", Help: "Bytes of results handed to storage."}),
+		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "copra_worker_webhook_attempts_total", Help: "Tries to deliver webhooks, by event and outcome."}, []string{"event", "outcome"}),
+		requeued: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "copra_worker_requeued_total", Help: "Pieces of work taken back from workers that died."}),
+	}
+	r.MustRegister(m.jobs, m.jobTime, m.outputs, m.encodes, m.fallbacks, m.uploaded, m.deliveries, m.requeued)
+	return m
+}
+
+func (m *Metrics) jobDone(s job.State, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.jobs.WithLabelValues(string(s.Status)).Inc()
+	m.jobTime.WithLabelValues(string(s.Status)).Observe(took.Seconds())
+	for _, o := range s.Outputs {
+		m.outputs.WithLabelValues(string(o.Type), string(o.Stage)).Inc()
+	}
+}
+
+func (m *Metrics) planned(p transcode.Plan) {
+	if m == nil {
+		return
+	}
+	for _, st := range p.Steps {
+		m.encodes.WithLabelValues("video").Add(float64(st.VideoEncodes))
+		m.encodes.WithLabelValues("audio").Add(float64(st.AudioEncodes))
+	}
+}
+
+func (m *Metrics) fallback(path string) {
+	if m != nil {
+		m.fallbacks.WithLabelValues(path).Inc()
+	}
+}
+
+func (m *Metrics) uploading(n int64) {
+	if m != nil {
+		m.uploaded.Add(float64(n))
+	}
+}
+
+func (m *Metrics) delivered(k job.EventKind, ok bool) {
+	if m == nil {
+		return
+	}
+	outcome := "failed"
+	if ok {
+		outcome = "delivered"
+	}
+	m.deliveries.WithLabelValues(string(k), outcome).Inc()
+}
+
+func (m *Metrics) reaped(n int) {
+	if m != nil {
+		m.requeued.Add(float64(n))
+	}
+}

@@ -1,0 +1,144 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/job"
+)
+
+// webhookTime bounds one delivery, answer included (section 12).
+const webhookTime = 10 * time.Second
+
+// retryAfter are the waits between the eight tries of a delivery, about 24 h
+// in all (section 12).
+var retryAfter = [...]time.Duration{
+	5 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour, 15 * time.Hour,
+}
+
+type notifyWorker struct {
+	river.WorkerDefaults[queue.NotifyArgs]
+	w *Worker
+}
+
+// Timeout leaves room for the delivery's own bound.
+func (n *notifyWorker) Timeout(*river.Job[queue.NotifyArgs]) time.Duration { return 6 * webhookTime }
+
+// NextRetry follows the schedule.
+func (n *notifyWorker) NextRetry(j *river.Job[queue.NotifyArgs]) time.Time {
+	i := min(max(j.Attempt, 1), len(retryAfter)) - 1
+	return time.Now().Add(retryAfter[i])
+}
+
+// Work makes one try to deliver a webhook.
+func (n *notifyWorker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs]) error {
+	w := n.w
+	d, err := w.Store.LoadDelivery(ctx, j.Args.DeliveryID)
+	if errors.Is(err, job.ErrNotFound) {
+		return river.JobCancel(err)
+	}
+	if err != nil {
+		return fmt.Errorf("load delivery: %w", err)
+	}
+	if d.Done {
+		return nil
+	}
+	start := time.Now()
+	status, err := w.deliver(ctx, d)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx) // the process is stopping; that was no try
+	}
+	a := job.DeliveryAttempt{At: start, Status: status, Duration: time.Since(start)}
+	if err != nil {
+		a.Error = err.Error()
+	}
+	w.Metrics.delivered(d.Event, err == nil)
+	if serr := w.Store.SaveAttempt(ctx, d.ID, a); serr != nil {
+		return fmt.Errorf("save delivery attempt: %w", serr)
+	}
+	if err == nil {
+		return w.Store.MarkDelivered(ctx, d.ID)
+	}
+	w.Log.Warn("webhook not delivered", "job", d.JobID, "event", d.Event, "attempt", j.Attempt, "status", status, "error", err)
+	if j.Attempt > len(retryAfter) {
+		if merr := w.Store.MarkGivenUp(ctx, d.ID); merr != nil {
+			return fmt.Errorf("give delivery up: %w", merr)
+		}
+		return river.JobCancel(err)
+	}
+	return err
+}
+
+// deliver posts the body. The error says what went wrong without the URL,
+// which may hold secrets.
+func (w *Worker) deliver(ctx context.Context, d job.Delivery) (status int, err error) {
+	target, err := withParams(d.Notification.URL, d.Notification.Params)
+	if err != nil {
+		return 0, errors.New("the notification URL is not valid")
+	}
+	ctx, cancel := context.WithTimeout(ctx, webhookTime)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(d.Body))
+	if err != nil {
+		return 0, errors.New("the notification URL is not valid")
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("User-Agent", "Copra/"+w.Version)
+	resp, err := w.Webhook.Do(req)
+	if err != nil {
+		return 0, plainNetError(err)
+	}
+	defer resp.Body.Close()
+	// Reading a little lets the connection be used again; the rest of a long
+	// answer is nobody's concern.
+	_, _ = io.CopyN(io.Discard, resp.Body, 64<<10)
+	if resp.StatusCode/100 != 2 {
+		return resp.StatusCode, fmt.Errorf("the receiver answered HTTP status %d", resp.StatusCode)
+	}
+	return resp.StatusCode, nil
+}
+
+// withParams adds params to the query of u. Its own query stays as it is, byte
+// for byte: it may be signed.
+func withParams(u job.Secret, params map[string]string) (string, error) {
+	target, err := url.Parse(u.Reveal())
+	if err != nil {
+		return "", err
+	}
+	if len(params) == 0 {
+		return target.String(), nil
+	}
+	q := url.Values{}
+	for k, v := range params {
+		q.Set(k, v)
+	}
+	if target.RawQuery != "" {
+		target.RawQuery += "&"
+	}
+	target.RawQuery += q.Encode()
+	return target.String(), nil
+}
+
+// plainNetError drops the URL that net/http puts into its errors.
+func plainNetError(err error) error {
+	if je, ok := errors.AsType[*job.Error](err); ok {
+		return je
+	}
+	if ue, ok := errors.AsType[*url.Error](err); ok {
+		err = ue.Err
+	}
+	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
+		return fmt.Errorf("no answer within %s", webhookTime)
+	}
+	return err
+}

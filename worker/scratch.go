@@ -1,0 +1,68 @@
+package worker
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// scratch makes the folder of one run, named after what it belongs to so that
+// an operator can tell, and returns the function that removes it.
+func (w *Worker) scratch(id string, run int64) (dir string, remove func(), err error) {
+	dir = filepath.Join(w.nodeScratch(), fmt.Sprintf("%s-%d", id, run))
+	if err := os.RemoveAll(dir); err != nil {
+		return "", nil, fmt.Errorf("clear scratch folder: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", nil, fmt.Errorf("make scratch folder: %w", err)
+	}
+	return dir, func() {
+		if err := os.RemoveAll(dir); err != nil {
+			w.Log.Error("removing scratch folder", "folder", dir, "error", err)
+		}
+	}, nil
+}
+
+// nodeScratch is this process's part of the scratch folder: processes may
+// share the volume.
+func (w *Worker) nodeScratch() string { return filepath.Join(w.Scratch, "run-"+w.Node) }
+
+// CleanScratch removes what processes that no longer live have left behind.
+// A part of the scratch folder belongs to a live process as long as that holds
+// the lock on its lock file, so several workers can share a volume.
+func (w *Worker) CleanScratch() (release func(), err error) {
+	if err := os.MkdirAll(w.Scratch, 0o700); err != nil {
+		return nil, fmt.Errorf("make scratch folder: %w", err)
+	}
+	own, err := lockFile(w.nodeScratch() + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("lock scratch folder: %w", err)
+	}
+	locks, err := filepath.Glob(filepath.Join(w.Scratch, "run-*.lock"))
+	if err != nil {
+		return nil, fmt.Errorf("list scratch folder: %w", err)
+	}
+	for _, lock := range locks {
+		if lock == w.nodeScratch()+".lock" {
+			continue
+		}
+		removeDead(lock)
+	}
+	return func() {
+		_ = os.RemoveAll(w.nodeScratch())
+		_ = os.Remove(own.Name())
+		_ = own.Close()
+	}, nil
+}
+
+// removeDead removes the part that lock guards unless a process holds it.
+// What cannot be removed stays for the next start.
+func removeDead(lock string) {
+	f, err := lockFile(lock)
+	if err != nil {
+		return // alive
+	}
+	_ = os.RemoveAll(lock[:len(lock)-len(".lock")])
+	_ = os.Remove(lock)
+	_ = f.Close()
+}

@@ -1,0 +1,124 @@
+// Package worker does the work of jobs. It holds one River worker for each
+// kind of River job (probe, transcode, notify) and the heart that tells the
+// others that this process is alive.
+//
+// The order of effects lives here and nowhere else: what is fetched, planned,
+// run, verified, uploaded and recorded, and when. Every fact is recorded under
+// the run that Claim gave; a run that another has replaced finds out at its
+// next statement, stops, and has published nothing that the other would not
+// overwrite with the same bytes.
+package worker
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/riverqueue/river"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/transcode/ffmpeg"
+)
+
+// Store is what the worker needs of the database. Statements that take a run
+// fail with job.ErrLostRun when another run has begun.
+type Store interface {
+	Load(ctx context.Context, id string) (job.Record, error)
+	Claim(ctx context.Context, id string, riverID int64, attempt int, node string) (run int64, err error)
+	Record(ctx context.Context, id string, run int64, events ...job.Event) (job.State, error)
+	RecordProbed(ctx context.Context, id string, run int64, probed job.Event) error
+	SetProgress(ctx context.Context, id string, run int64, progress map[string]float64) error
+
+	LoadDelivery(ctx context.Context, id int64) (job.Delivery, error)
+	SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt) error
+	MarkDelivered(ctx context.Context, id int64) error
+	MarkGivenUp(ctx context.Context, id int64) error
+
+	Heartbeat(ctx context.Context, node string) error
+	Reap(ctx context.Context, stale time.Duration) (int, error)
+}
+
+// Opener finds the storage behind what a request named.
+type Opener interface {
+	// Bucket opens the place for the results of a job.
+	Bucket(ctx context.Context, s *job.Storage, owner storage.Owner) (storage.Bucket, error)
+	Source(ctx context.Context, in job.Input) (storage.Source, error)
+}
+
+// Media is what the worker needs of ffmpeg.
+type Media interface {
+	Major() int
+	Has(kind, name string) bool
+	Probe(ctx context.Context, path string) (job.Media, error)
+	Verify(ctx context.Context, path string, want ffmpeg.Expect) (job.Media, error)
+	ProbePlaylist(ctx context.Context, path string) (job.Media, error)
+	Run(ctx context.Context, c ffmpeg.Command) error
+}
+
+// Config is what a worker is made of.
+type Config struct {
+	Store   Store
+	Opener  Opener
+	Media   Media
+	Webhook *http.Client // guarded; its redirects must not be followed
+	Version string       // for the User-Agent of webhooks
+	Log     *slog.Logger
+	Metrics *Metrics
+
+	// Node names this process in worker_node and in River's attempted_by.
+	Node string
+	// Scratch is the folder for work files; a run has a folder of its own in
+	// it, which goes when the run ends.
+	Scratch string
+	// MaxInputBytes bounds what is fetched. Defaults to 100 GiB.
+	MaxInputBytes int64
+	// Uploads bounds the files of one output that are uploaded at once.
+	// Defaults to 8.
+	Uploads int
+	// Presets of encoders, by name, for the planner.
+	Presets map[string]string
+	// Heartbeat is how often the node says that it lives, and Stale after how
+	// long of silence it counts as dead. Default to 2 s and 10 s.
+	Heartbeat, Stale time.Duration
+}
+
+// Worker does the work of one process.
+type Worker struct {
+	Config
+	heart *heart
+}
+
+// New returns a worker with the defaults of c filled in.
+func New(c Config) *Worker {
+	if c.MaxInputBytes == 0 {
+		c.MaxInputBytes = 100 << 30
+	}
+	if c.Uploads == 0 {
+		c.Uploads = 8
+	}
+	if c.Heartbeat == 0 {
+		c.Heartbeat = 2 * time.Second
+	}
+	if c.Stale == 0 {
+		c.Stale = 10 * time.Second
+	}
+	return &Worker{Config: c, heart: newHeart()}
+}
+
+// Register adds the worker of every kind of River job.
+func (w *Worker) Register(workers *river.Workers) {
+	river.AddWorker(workers, &probeWorker{w: w})
+	river.AddWorker(workers, &transcodeWorker{w: w})
+	river.AddWorker(workers, &notifyWorker{w: w})
+}
+
+func (w *Worker) planOptions() transcode.Options {
+	return transcode.Options{
+		FFmpegMajor: w.Media.Major(),
+		Presets:     w.Presets,
+		Encoders:    func(name string) bool { return w.Media.Has("encoder", name) },
+	}
+}
