@@ -1,7 +1,6 @@
 package worker
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,11 +18,10 @@ import (
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// publication is one object to store: a file of the scratch folder or bytes.
+// publication is one object to store.
 type publication struct {
 	key         string
-	file        string // path, or ""
-	data        []byte
+	file        string // path
 	contentType string
 	last        bool // only after all that are not: playlists and manifests
 }
@@ -49,15 +47,6 @@ func (r *run) bucket(ctx context.Context, o *job.Output) (storage.Bucket, error)
 	return r.w.Opener.Bucket(ctx, r.spec.Storage, storage.Owner{JobID: r.id, Kind: kind, Created: r.rec.State.CreatedAt})
 }
 
-// key is the object's key for a published path: storage.path and the path as
-// they were sent, one after the other (section 2.4).
-func (r *run) key(path string) string {
-	if r.spec.Storage == nil {
-		return path
-	}
-	return r.spec.Storage.Path + path
-}
-
 // finishFiles publishes the files of a video or image output.
 func (r *run) finishFiles(ctx context.Context, dir string, o *job.Output, files []transcode.File, bucket storage.Bucket) (job.Result, error) {
 	var result job.Result
@@ -72,7 +61,6 @@ func (r *run) finishFiles(ctx context.Context, dir string, o *job.Output, files 
 			if err != nil {
 				return result, err
 			}
-			p.key = r.key(p.key)
 			pubs = append(pubs, p)
 			if o.Type == job.TypeImage {
 				result.URLs = append(result.URLs, bucket.URL(p.key))
@@ -144,19 +132,21 @@ func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packa
 		if err != nil {
 			return result, fmt.Errorf("package %s: %w", p.Path, err)
 		}
+		// The published tree is laid out beside the scratch files, by links, so
+		// that it can be probed as players will find it.
+		tree := p.Dir + ".published"
 		for _, f := range files {
-			pub := publication{key: r.key(p.Path + "/" + f.Path), data: f.Data, contentType: f.ContentType, last: f.Source == ""}
-			if f.Source != "" {
-				pub.file = filepath.Join(dir, f.Source)
-			} else if err := root.WriteFile(filepath.Join(p.Dir, f.Path), f.Data, 0o600); err != nil {
-				return result, fmt.Errorf("write playlist: %w", err)
+			name := filepath.Join(tree, filepath.FromSlash(f.Path))
+			if err := lay(root, name, f); err != nil {
+				return result, fmt.Errorf("lay out stream: %w", err)
 			}
-			pubs = append(pubs, pub)
+			pubs = append(pubs, publication{key: p.Path + "/" + f.Path, file: filepath.Join(dir, name),
+				contentType: f.ContentType, last: f.Source == ""})
 		}
 		for _, e := range entries(p) {
-			u := bucket.URL(r.key(p.Path + "/" + e.file))
+			u := bucket.URL(p.Path + "/" + e.file)
 			result.Streams = append(result.Streams, job.StreamURL{Format: e.format, URL: u})
-			media, err := r.w.Media.ProbePlaylist(ctx, filepath.Join(dir, p.Dir, e.file))
+			media, err := r.w.Media.ProbePlaylist(ctx, filepath.Join(dir, tree, e.file))
 			if err != nil {
 				return result, fmt.Errorf("verify %s: %w", e.format, err)
 			}
@@ -168,6 +158,17 @@ func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packa
 		return result, fmt.Errorf("encode metadata: %w", err)
 	}
 	return result, r.publish(ctx, bucket, o, pubs)
+}
+
+// lay puts one file of a stream at its published place below root.
+func lay(root *os.Root, name string, f stream.File) error {
+	if err := root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return err
+	}
+	if f.Source == "" {
+		return root.WriteFile(name, f.Data, 0o600)
+	}
+	return root.Link(filepath.FromSlash(f.Source), name)
 }
 
 type entry struct{ format, file string }
@@ -216,9 +217,6 @@ func (r *run) put(ctx context.Context, bucket storage.Bucket, o *job.Output, p p
 		form["video_id"] = o.Key // its presence tells receivers a video from a picture
 	}
 	opts := storage.PutOptions{ContentType: p.contentType, Form: form}
-	if p.file == "" {
-		return bucket.Put(ctx, p.key, bytes.NewReader(p.data), opts)
-	}
 	f, err := os.Open(p.file)
 	if err != nil {
 		return fmt.Errorf("open result: %w", err)

@@ -115,7 +115,8 @@ func (sub *submission) connect(ctx context.Context, e env, s *settings) (*client
 		if c.key == "" {
 			return nil, nil, usagef("submit: --server needs an API key, in COPRA_API_KEY or --key-file")
 		}
-		c.base = strings.TrimRight(sub.server, "/")
+		// Clients write the base URL with /v2; people who leave it out mean the same.
+		c.base = strings.TrimSuffix(strings.TrimRight(sub.server, "/"), "/v2") + "/v2"
 		return c, func() {}, nil
 	}
 	base, key, stop, err := privateServer(ctx, e, s)

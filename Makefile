@@ -1,0 +1,64 @@
+# Copra. `make help` lists the targets; `make demo` and `make test` install
+# what they need on Debian and Ubuntu.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+TOOLS   := $(CURDIR)/.cache/tools
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X main.version=$(VERSION)"
+
+export COPRA_TEST_VERSITYGW := $(TOOLS)/bin/versitygw
+export COPRA_TEST_NODE_MODULES := $(CURDIR)/.cache/node/node_modules
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/copra
+	go build $(GOFLAGS_BUILD) -o bin/copra ./cmd/copra
+
+.PHONY: demo
+demo: ## install what is missing, start a server, run a real job [INPUT=file-or-url]
+	@scripts/setup.sh run
+	@$(MAKE) --no-print-directory build
+	@scripts/demo.sh "$(INPUT)"
+
+.PHONY: demo-stop
+demo-stop: ## stop the server that make demo started
+	@scripts/demo.sh --stop
+
+.PHONY: test
+test: ## install what tests need and run all of them
+	@scripts/setup.sh test
+	go vet ./...
+	go test -timeout 20m ./...
+
+.PHONY: test-quick
+test-quick: ## the pure packages: no database, no ffmpeg
+	go test ./job/... ./api/coconut/... ./transcode/format/... ./transcode/expr/...
+
+.PHONY: lint
+lint: ## gofmt, vet and golangci-lint, which hold the layers
+	@scripts/setup.sh lint
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(TOOLS)/bin/golangci-lint run ./...
+
+.PHONY: fuzz
+fuzz: ## run every fuzz target [FUZZTIME=60s]
+	scripts/fuzz.sh $(or $(FUZZTIME),60s)
+
+.PHONY: bench
+bench: ## measure: sharing, POST latency, start of a job, memory
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory build
+	go run ./internal/bench $(BENCHFLAGS)
+
+.PHONY: verify-compose
+verify-compose: ## bring docker-compose.yml up and run a job through it
+	deploy/verify-compose.sh
+
+.PHONY: clean
+clean: ## remove what was built, and downloaded tools
+	rm -rf bin .cache

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# Installs what is missing on Debian and Ubuntu: setup.sh run|test|lint.
+# What is there already is left alone; nothing is asked.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+want=${1:?run, test or lint}
+tools=$PWD/.cache/tools
+
+versitygw=v1.8.0
+golangci=v2.15.0
+
+say() { echo "setup: $*" >&2; }
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@" 2>/dev/null || sudo "$@"; fi
+}
+
+# apt PACKAGE...: one update, then the packages.
+apt() {
+  if ! command -v apt-get >/dev/null; then
+    say "please install: $* (no apt-get here)"; exit 1
+  fi
+  say "installing $*"
+  log=$(mktemp)
+  if ! { as_root apt-get update -q && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"; } >"$log" 2>&1; then
+    tail -20 "$log" >&2; say "apt-get could not install $*"; exit 1
+  fi
+  rm -f "$log"
+}
+
+have_postgres() {
+  command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1
+}
+
+# go_tool MODULE/PATH VERSION: builds a tool into the cache, once a version.
+go_tool() {
+  local name stamp
+  name=$(basename "$1")
+  stamp=$tools/$name-$2.done
+  [ -e "$stamp" ] && [ -x "$tools/bin/$name" ] && return
+  say "building $name $2"
+  mkdir -p "$tools/bin"
+  GOBIN=$tools/bin GOFLAGS=-buildvcs=false go install "$1@$2"
+  touch "$stamp"
+}
+
+packages=()
+if [ "$want" = run ] || [ "$want" = test ]; then
+  command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || packages+=(ffmpeg)
+  have_postgres || packages+=(postgresql)
+  [ -e /etc/ssl/certs/ca-certificates.crt ] || packages+=(ca-certificates)
+fi
+if [ "$want" = test ]; then
+  command -v npm >/dev/null || packages+=(nodejs npm)
+  command -v curl >/dev/null || packages+=(curl)
+fi
+[ ${#packages[@]} = 0 ] || apt "${packages[@]}"
+
+if [ "$want" = test ]; then
+  go_tool github.com/versity/versitygw/cmd/versitygw $versitygw
+  # The published Node client and the clip that the demo and the tests use;
+  # versions are pinned by the lock file.
+  mkdir -p .cache/node
+  if ! cmp -s tools/node/package-lock.json .cache/node/installed-lock.json; then
+    say "installing the published Node client"
+    cp tools/node/package.json tools/node/package-lock.json .cache/node/
+    (cd .cache/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+    cp tools/node/package-lock.json .cache/node/installed-lock.json
+  fi
+fi
+if [ "$want" = lint ]; then
+  go_tool github.com/golangci/golangci-lint/v2/cmd/golangci-lint $golangci
+fi
