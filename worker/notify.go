@@ -13,6 +13,7 @@ import (
 
 	"github.com/riverqueue/river"
 
+	"github.com/copra-video/copra/internal/netguard"
 	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/job"
 )
@@ -40,7 +41,8 @@ func (n *notifyWorker) NextRetry(j *river.Job[queue.NotifyArgs]) time.Time {
 	return time.Now().Add(retryAfter[i])
 }
 
-// Work makes one try to deliver a webhook.
+// Work makes one try to deliver a webhook. The store queues those of a job one
+// after the other, as far as their order can be kept.
 func (n *notifyWorker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs]) error {
 	w := n.w
 	d, err := w.Store.LoadDelivery(ctx, j.Args.DeliveryID)
@@ -48,40 +50,54 @@ func (n *notifyWorker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs])
 		return river.JobCancel(err)
 	}
 	if err != nil {
+		if j.Attempt >= j.MaxAttempts && !j.Args.Replay {
+			err = errors.Join(err, w.Store.MarkGivenUp(ctx, j.Args.DeliveryID))
+		}
 		return fmt.Errorf("load delivery: %w", err)
 	}
-	if d.Done {
+	if d.Done && !j.Args.Replay {
 		return nil
 	}
-	start := time.Now()
-	status, err := w.deliver(ctx, d)
+	leave, ok := w.receivers.enter(d.Notification.URL)
+	if !ok {
+		return river.JobSnooze(busyWait)
+	}
+	a := job.DeliveryAttempt{At: time.Now()}
+	a.Status, err = w.deliver(ctx, d, a.At)
+	leave()
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx) // the process is stopping; that was no try
 	}
-	a := job.DeliveryAttempt{At: start, Status: status, Duration: time.Since(start)}
+	a.Duration = time.Since(a.At)
+	last := j.Args.Replay || j.Attempt > len(retryAfter)
 	if err != nil {
 		a.Error = err.Error()
+		if !last {
+			a.Next = n.NextRetry(j)
+		}
 	}
 	w.Metrics.delivered(d.Event, err == nil)
 	if serr := w.Store.SaveAttempt(ctx, d.ID, a); serr != nil {
 		return fmt.Errorf("save delivery attempt: %w", serr)
 	}
 	if err == nil {
-		return w.Store.MarkDelivered(ctx, d.ID)
+		return nil
 	}
-	w.Log.Warn("webhook not delivered", "job", d.JobID, "event", d.Event, "attempt", j.Attempt, "status", status, "error", err)
-	if j.Attempt > len(retryAfter) {
+	w.Log.Warn("webhook not delivered", "job", d.JobID, "event", d.Event, "attempt", j.Attempt, "replay", j.Args.Replay, "status", a.Status, "error", err)
+	if !last {
+		return err
+	}
+	if !j.Args.Replay {
 		if merr := w.Store.MarkGivenUp(ctx, d.ID); merr != nil {
 			return fmt.Errorf("give delivery up: %w", merr)
 		}
-		return river.JobCancel(err)
 	}
-	return err
+	return river.JobCancel(err)
 }
 
 // deliver posts the body. The error says what went wrong without the URL,
 // which may hold secrets.
-func (w *Worker) deliver(ctx context.Context, d job.Delivery) (status int, err error) {
+func (w *Worker) deliver(ctx context.Context, d job.Delivery, now time.Time) (status int, err error) {
 	target, err := withParams(d.Notification.URL, d.Notification.Params)
 	if err != nil {
 		return 0, errors.New("the notification URL is not valid")
@@ -94,6 +110,9 @@ func (w *Worker) deliver(ctx context.Context, d job.Delivery) (status int, err e
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "Copra/"+w.Version)
+	if err := sign(req.Header, d, now); err != nil {
+		return 0, err
+	}
 	resp, err := w.Webhook.Do(req)
 	if err != nil {
 		return 0, plainNetError(err)
@@ -129,16 +148,14 @@ func withParams(u job.Secret, params map[string]string) (string, error) {
 	return target.String(), nil
 }
 
-// plainNetError drops the URL that net/http puts into its errors.
+// plainNetError says in plain words what went wrong: net/http puts the URL into
+// its errors.
 func plainNetError(err error) error {
 	if je, ok := errors.AsType[*job.Error](err); ok {
 		return je
 	}
-	if ue, ok := errors.AsType[*url.Error](err); ok {
-		err = ue.Err
-	}
 	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 		return fmt.Errorf("no answer within %s", webhookTime)
 	}
-	return err
+	return fmt.Errorf("the receiver could not be reached: %s", netguard.Describe(err))
 }

@@ -33,8 +33,8 @@ type Store interface {
 	SetProgress(ctx context.Context, id string, run int64, progress map[string]float64) error
 
 	LoadDelivery(ctx context.Context, id int64) (job.Delivery, error)
+	// SaveAttempt logs a try; one without an error has delivered the webhook.
 	SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt) error
-	MarkDelivered(ctx context.Context, id int64) error
 	MarkGivenUp(ctx context.Context, id int64) error
 
 	Heartbeat(ctx context.Context, node string) error
@@ -88,7 +88,8 @@ type Config struct {
 // Worker does the work of one process.
 type Worker struct {
 	Config
-	heart *heart
+	heart     *heart
+	receivers *receivers
 }
 
 // New returns a worker with the defaults of c filled in.
@@ -105,7 +106,7 @@ func New(c Config) *Worker {
 	if c.Stale == 0 {
 		c.Stale = 10 * time.Second
 	}
-	return &Worker{Config: c, heart: newHeart()}
+	return &Worker{Config: c, heart: newHeart(), receivers: newReceivers()}
 }
 
 // Register adds the worker of every kind of River job.

@@ -4,17 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/copra-video/copra/job"
-)
-
-// The states of a delivery.
-const (
-	deliveryPending   = "pending"
-	deliveryDelivered = "delivered"
-	deliveryGivenUp   = "given_up"
 )
 
 // LoadDelivery returns a webhook to be sent. Where to is read from the sealed
@@ -22,18 +16,20 @@ const (
 func (s *Store) LoadDelivery(ctx context.Context, id int64) (job.Delivery, error) {
 	d := job.Delivery{ID: id}
 	var r row
-	var body, state string
+	var body string
+	var state job.DeliveryState
+	var signing []byte
 	err := s.pool.QueryRow(ctx, `
-		SELECT d.job_id, d.n, d.event, d.body, d.state, j.request_sealed
-		FROM deliveries d JOIN jobs j ON j.id = d.job_id WHERE d.id = $1`, id).
-		Scan(&d.JobID, &d.N, &d.Event, &body, &state, &r.sealed)
+		SELECT d.job_id, d.n, d.event, d.body, d.state, j.request_sealed, j.key_id, k.signing_sealed
+		FROM deliveries d JOIN jobs j ON j.id = d.job_id JOIN api_keys k ON k.id = j.key_id WHERE d.id = $1`, id).
+		Scan(&d.JobID, &d.N, &d.Event, &body, &state, &r.sealed, &r.keyID, &signing)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = job.ErrNotFound
 	}
 	if err != nil {
 		return job.Delivery{}, fmt.Errorf("load delivery %d: %w", id, err)
 	}
-	d.Body, d.Done = []byte(body), state != deliveryPending
+	d.Body, d.Done = []byte(body), state != job.DeliveryPending
 	r.state.ID = d.JobID
 	n, err := s.wanted(r)
 	if err != nil {
@@ -43,42 +39,61 @@ func (s *Store) LoadDelivery(ctx context.Context, id int64) (job.Delivery, error
 		return job.Delivery{}, fmt.Errorf("load delivery %d: its request asks for no notification: %w", id, job.ErrNotFound)
 	}
 	d.Notification = *n
+	if d.Signing, err = s.openSigning(r.keyID, signing); err != nil {
+		return job.Delivery{}, fmt.Errorf("load delivery %d: %w", id, err)
+	}
 	return d, nil
 }
 
-// SaveAttempt adds a try to the log of a delivery.
+// SaveAttempt adds a try to the log of a delivery and draws the conclusion: one
+// without an error has delivered it. a.Next, unless zero, is when the schedule
+// tries again.
 func (s *Store) SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt) error {
-	tag, err := s.pool.Exec(ctx, `
-		WITH counted AS (
-			UPDATE deliveries SET attempts = attempts + 1 WHERE id = $1 RETURNING id, attempts
-		)
-		INSERT INTO delivery_attempts (delivery_id, n, at, status, error, duration_ms)
-		SELECT id, attempts, $2, $3, $4, $5 FROM counted`,
-		id, a.At, a.Status, clean(a.Error), a.Duration.Milliseconds())
-	return s.oneDelivery("log an attempt of", id, tag.RowsAffected(), err)
-}
-
-// MarkDelivered ends a delivery that the receiver took.
-func (s *Store) MarkDelivered(ctx context.Context, id int64) error {
-	tag, err := s.pool.Exec(ctx, `
-		UPDATE deliveries SET state = $2, next_at = NULL, delivered_at = coalesce(delivered_at, now()) WHERE id = $1`,
-		id, deliveryDelivered)
-	return s.oneDelivery("mark", id, tag.RowsAffected(), err)
+	return s.changeDelivery(ctx, "log an attempt of", id, func(tx pgx.Tx) error {
+		var next *time.Time
+		if !a.Next.IsZero() {
+			next = &a.Next
+		}
+		_, err := tx.Exec(ctx, `
+			WITH counted AS (
+				UPDATE deliveries SET attempts = attempts + 1, held = false,
+					state = CASE WHEN $4 = '' THEN 'delivered' ELSE state END,
+					delivered_at = CASE WHEN $4 = '' THEN coalesce(delivered_at, now()) ELSE delivered_at END,
+					next_at = CASE WHEN $4 = '' OR state <> 'pending' THEN NULL ELSE coalesce($6, next_at) END
+				WHERE id = $1 RETURNING id, attempts
+			)
+			INSERT INTO delivery_attempts (delivery_id, n, at, status, error, duration_ms)
+			SELECT id, attempts, $2, $3, $4, $5 FROM counted`,
+			id, a.At, a.Status, clean(a.Error), a.Duration.Milliseconds(), next)
+		return err
+	})
 }
 
 // MarkGivenUp ends a delivery that no try brought through. One that was
 // delivered meanwhile stays so.
 func (s *Store) MarkGivenUp(ctx context.Context, id int64) error {
-	tag, err := s.pool.Exec(ctx, `
-		UPDATE deliveries SET state = CASE state WHEN $3 THEN $2 ELSE state END, next_at = NULL WHERE id = $1`,
-		id, deliveryGivenUp, deliveryPending)
-	return s.oneDelivery("give up", id, tag.RowsAffected(), err)
+	return s.changeDelivery(ctx, "give up", id, func(tx pgx.Tx) error { return giveUpDelivery(ctx, tx, id) })
 }
 
-func (s *Store) oneDelivery(verb string, id, affected int64, err error) error {
-	if err == nil && affected == 0 {
-		err = job.ErrNotFound
-	}
+func giveUpDelivery(ctx context.Context, tx pgx.Tx, id int64) error {
+	_, err := tx.Exec(ctx, `UPDATE deliveries SET state = $2, next_at = NULL, held = false WHERE id = $1 AND state = $3`,
+		id, job.DeliveryGivenUp, job.DeliveryPending)
+	return err
+}
+
+// changeDelivery runs f with the delivery's job locked and then lets the next
+// delivery pass if f has made way for it.
+func (s *Store) changeDelivery(ctx context.Context, verb string, id int64, f func(pgx.Tx) error) error {
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		jobID, err := lockDelivery(ctx, tx, id)
+		if err != nil {
+			return err
+		}
+		if err := f(tx); err != nil {
+			return err
+		}
+		return s.release(ctx, tx, jobID)
+	})
 	if err != nil {
 		return fmt.Errorf("%s delivery %d: %w", verb, id, err)
 	}

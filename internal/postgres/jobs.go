@@ -24,6 +24,7 @@ type row struct {
 	keyID        string
 	sealed       []byte
 	run          int64
+	since        time.Time
 	priority     int
 	lastEvent    int
 	lastDelivery int
@@ -49,7 +50,7 @@ func (s *Store) Load(ctx context.Context, id string) (job.Record, error) {
 	if err != nil {
 		return job.Record{}, fmt.Errorf("load job %q: %w", id, err)
 	}
-	return job.Record{State: r.state, KeyID: r.keyID, Request: request, Run: r.run}, nil
+	return job.Record{State: r.state, KeyID: r.keyID, Request: request, Run: r.run, Since: r.since}, nil
 }
 
 // readJob reads a job and its outputs as they were at one moment: two
@@ -72,17 +73,17 @@ func readRow(ctx context.Context, q querier, id, keyID, lock string) (row, error
 	j := &r.state
 	err := q.QueryRow(ctx, `
 		SELECT id, key_id, created_at, completed_at, status, error, input_status, input_error, input_metadata::text,
-			request_sealed, run, priority, last_event, last_delivery
+			request_sealed, run, coalesce(retried_at, created_at), priority, last_event, last_delivery
 		FROM jobs WHERE id = $1 AND ($2 = '' OR key_id = $2) `+lock, clean(id), keyID).
 		Scan(&j.ID, &r.keyID, &j.CreatedAt, &completed, &j.Status, &j.Error, &j.Input.Status, &j.Input.Error, &metadata,
-			&r.sealed, &r.run, &r.priority, &r.lastEvent, &r.lastDelivery)
+			&r.sealed, &r.run, &r.since, &r.priority, &r.lastEvent, &r.lastDelivery)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return row{}, job.ErrNotFound
 	}
 	if err != nil {
 		return row{}, fmt.Errorf("read the job: %w", err)
 	}
-	j.CreatedAt = j.CreatedAt.UTC()
+	j.CreatedAt, r.since = j.CreatedAt.UTC(), r.since.UTC()
 	if completed != nil {
 		j.CompletedAt = completed.UTC()
 	}

@@ -23,6 +23,7 @@ type Key struct {
 	Prefix    string // of the token, for people to tell keys apart
 	CreatedAt time.Time
 	RevokedAt time.Time // zero: in force
+	Signs     bool      // webhooks of its jobs are signed
 }
 
 // minToken is the shortest token that may be given; shorter ones can be guessed.
@@ -31,11 +32,11 @@ const minToken = 16
 // prefixLength leaves enough of a token in the dark.
 const prefixLength = 6
 
-const keyColumns = `id, name, prefix, created_at, coalesce(revoked_at, '0001-01-01 00:00:00+00')`
+const keyColumns = `id, name, prefix, created_at, coalesce(revoked_at, '0001-01-01 00:00:00+00'), signing_sealed IS NOT NULL`
 
 func scanKey(row pgx.CollectableRow) (Key, error) {
 	var k Key
-	err := row.Scan(&k.ID, &k.Name, &k.Prefix, &k.CreatedAt, &k.RevokedAt)
+	err := row.Scan(&k.ID, &k.Name, &k.Prefix, &k.CreatedAt, &k.RevokedAt, &k.Signs)
 	k.CreatedAt, k.RevokedAt = k.CreatedAt.UTC(), k.RevokedAt.UTC()
 	return k, err
 }
@@ -92,29 +93,40 @@ func (s *Store) ListKeys(ctx context.Context) ([]Key, error) {
 // RevokeKey ends the key with this id, or the one in force whose token begins
 // so. Its jobs stay. job.ErrNotFound says that there is none.
 func (s *Store) RevokeKey(ctx context.Context, idOrPrefix string) error {
-	return s.inTx(ctx, func(tx pgx.Tx) error {
-		rows, err := tx.Query(ctx, `
-			SELECT id FROM api_keys
-			WHERE revoked_at IS NULL AND (id = $1 OR length($1) >= 3 AND prefix LIKE $2 || '%' )
-			ORDER BY id = $1 DESC FOR UPDATE`, idOrPrefix, likeLiteral(idOrPrefix, prefixLength))
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		id, err := findKey(ctx, tx, idOrPrefix)
 		if err != nil {
-			return fmt.Errorf("revoke the API key: %w", err)
+			return err
 		}
-		ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
-		if err != nil {
-			return fmt.Errorf("revoke the API key: %w", err)
-		}
-		switch {
-		case len(ids) == 0:
-			return fmt.Errorf("revoke the API key %q: %w", idOrPrefix, job.ErrNotFound)
-		case len(ids) > 1 && ids[0] != idOrPrefix:
-			return fmt.Errorf("revoke the API key %q: %d keys begin so; give the id, one of %s", idOrPrefix, len(ids), strings.Join(ids, ", "))
-		}
-		if _, err := tx.Exec(ctx, `UPDATE api_keys SET revoked_at = now() WHERE id = $1`, ids[0]); err != nil {
-			return fmt.Errorf("revoke the API key: %w", err)
-		}
-		return nil
+		_, err = tx.Exec(ctx, `UPDATE api_keys SET revoked_at = now() WHERE id = $1`, id)
+		return err
 	})
+	if err != nil {
+		return fmt.Errorf("revoke the API key %q: %w", idOrPrefix, err)
+	}
+	return nil
+}
+
+// findKey locks the key in force with this id, or the one whose token begins
+// so, and returns its id.
+func findKey(ctx context.Context, tx pgx.Tx, idOrPrefix string) (string, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT id FROM api_keys
+		WHERE revoked_at IS NULL AND (id = $1 OR length($1) >= 3 AND prefix LIKE $2 || '%' )
+		ORDER BY id = $1 DESC FOR UPDATE`, idOrPrefix, likeLiteral(idOrPrefix, prefixLength))
+	if err != nil {
+		return "", err
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	switch {
+	case err != nil:
+		return "", err
+	case len(ids) == 0:
+		return "", job.ErrNotFound
+	case len(ids) > 1 && ids[0] != idOrPrefix:
+		return "", fmt.Errorf("%d keys begin so; give the id, one of %s", len(ids), strings.Join(ids, ", "))
+	}
+	return ids[0], nil
 }
 
 // likeLiteral is s, at most n bytes of it, with nothing that LIKE would take

@@ -11,7 +11,12 @@
 //	run.go         a worker takes a job: claim, fence, progress
 //	record.go      a job changed: the one way
 //	cancel.go      a job ended by its customer
-//	deliveries.go  webhooks to be sent, and their log
+//	retry.go       a finished job begun again by its customer
+//	history.go     a job's events
+//	live.go        word of changes, as they happen
+//	deliveries.go  webhooks to be sent
+//	order.go       in which order
+//	log.go         what became of them, and replay
 //	nodes.go       workers' heartbeats
 //	reap.go        what dead workers held, and what was abandoned
 //	depth.go       figures for /metrics
@@ -59,6 +64,7 @@ type Store struct {
 	river  *river.Client[pgx.Tx]
 	sealer *seal.Sealer
 	log    *slog.Logger
+	live   *live
 	now    func() time.Time
 
 	lookedForAbandoned atomic.Int64 // when, in nanoseconds since 1970
@@ -90,7 +96,8 @@ func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
 		pool.Close()
 		return nil, fmt.Errorf("open the queue: %w", err)
 	}
-	s := &Store{pool: pool, river: client, sealer: o.Sealer, log: o.Log, now: time.Now}
+	s := &Store{pool: pool, river: client, sealer: o.Sealer, log: o.Log, now: time.Now,
+		live: newLive(config.ConnConfig, o.Log)}
 	if err := s.check(ctx); err != nil {
 		pool.Close()
 		return nil, err
@@ -125,7 +132,10 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 }
 
 // Close ends all connections, after waiting for those in use.
-func (s *Store) Close() { s.pool.Close() }
+func (s *Store) Close() {
+	s.live.close()
+	s.pool.Close()
+}
 
 // Pool is for River, which shares the connections.
 func (s *Store) Pool() *pgxpool.Pool { return s.pool }

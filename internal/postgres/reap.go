@@ -86,12 +86,16 @@ func (s *Store) findDead(ctx context.Context, stale time.Duration) ([]deadJob, e
 func (s *Store) reapOne(ctx context.Context, d deadJob, stale time.Duration) (took bool, err error) {
 	err = s.inTx(ctx, func(tx pgx.Tx) error {
 		var r row
-		carrier := int64(0)
-		if d.jobID != "" {
-			var err error
-			if r, carrier, err = lockCarried(ctx, tx, d.jobID); err != nil && !errors.Is(err, job.ErrNotFound) {
-				return err
-			}
+		var err error
+		carrier, deliveryOf := int64(0), ""
+		switch {
+		case d.jobID != "":
+			r, carrier, err = lockCarried(ctx, tx, d.jobID)
+		case d.delivery != 0:
+			deliveryOf, err = lockDelivery(ctx, tx, d.delivery)
+		}
+		if err != nil && !errors.Is(err, job.ErrNotFound) {
+			return err
 		}
 		tag, err := tx.Exec(ctx, `
 			UPDATE river_job r SET
@@ -105,10 +109,11 @@ func (s *Store) reapOne(ctx context.Context, d deadJob, stale time.Duration) (to
 			return err
 		}
 		took = true
-		if d.last && d.delivery != 0 {
-			_, err := tx.Exec(ctx, `UPDATE deliveries SET state = $2, next_at = NULL WHERE id = $1 AND state = $3`,
-				d.delivery, deliveryGivenUp, deliveryPending)
-			return err
+		if d.last && deliveryOf != "" {
+			if err := giveUpDelivery(ctx, tx, d.delivery); err != nil {
+				return err
+			}
+			return s.release(ctx, tx, deliveryOf)
 		}
 		// A River job that has already handed the job on to its successor, but
 		// could not say so to River any more, has no claim on it.

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/riverqueue/river"
 
 	"github.com/copra-video/copra/api/coconut"
 	"github.com/copra-video/copra/internal/queue"
@@ -144,10 +143,11 @@ func putState(b *pgx.Batch, st job.State, lastEvent, lastDelivery int) {
 		completed = &st.CompletedAt
 	}
 	b.Queue(`UPDATE jobs SET status = $2, error = $3, completed_at = $4, input_status = $5, input_error = $6,
-			input_metadata = coalesce(input_metadata, $7::json), last_event = $8, last_delivery = $9, touched_at = now()
+			input_metadata = CASE WHEN $7::json IS NULL THEN NULL ELSE coalesce(input_metadata, $7::json) END, last_event = $8, last_delivery = $9, touched_at = now()
 		WHERE id = $1`,
 		st.ID, string(st.Status), clean(st.Error), completed, string(st.Input.Status), clean(st.Input.Error),
 		cleanJSON(st.Input.Metadata), lastEvent, lastDelivery)
+	b.Queue(`SELECT pg_notify($1, $2)`, jobChannel, st.ID)
 }
 
 // notification is a webhook to be sent.
@@ -201,18 +201,26 @@ func (s *Store) putDeliveries(ctx context.Context, tx pgx.Tx, r row, sent []noti
 	if len(sent) == 0 {
 		return nil
 	}
-	var params []river.InsertManyParams
+	held, err := holding(ctx, tx, r.state.ID)
+	if err != nil {
+		return err
+	}
 	for i, n := range sent {
 		var id int64
-		err := tx.QueryRow(ctx, `INSERT INTO deliveries (job_id, n, event, body, next_at) VALUES ($1, $2, $3, $4, now()) RETURNING id`,
-			r.state.ID, r.lastDelivery+1+i, string(n.event), cleanJSON(n.body)).Scan(&id)
+		err := tx.QueryRow(ctx, `
+			INSERT INTO deliveries (job_id, n, event, body, held, next_at)
+			VALUES ($1, $2, $3, $4, $5, CASE WHEN NOT $5 THEN now() END) RETURNING id`,
+			r.state.ID, r.lastDelivery+1+i, string(n.event), cleanJSON(n.body), held).Scan(&id)
 		if err != nil {
 			return fmt.Errorf("insert the delivery: %w", err)
 		}
-		params = append(params, river.InsertManyParams{Args: queue.NotifyArgs{DeliveryID: id}})
-	}
-	if _, err := s.river.InsertManyTx(ctx, tx, params); err != nil {
-		return fmt.Errorf("queue the deliveries: %w", err)
+		if held {
+			continue
+		}
+		if _, err := s.river.InsertTx(ctx, tx, queue.NotifyArgs{DeliveryID: id}, nil); err != nil {
+			return fmt.Errorf("queue the delivery: %w", err)
+		}
+		held = true // what follows waits for it
 	}
 	return nil
 }

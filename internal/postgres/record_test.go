@@ -95,8 +95,8 @@ func TestRecordWholeJob(t *testing.T) {
 	if want := "1 job.started, 2 input.probed, 3 input.transferred, 4 output.stage, 5 output.completed, 6 output.failed, 7 job.failed"; history != want {
 		t.Errorf("events:\n got %s\nwant %s", history, want)
 	}
-	if n := f.count(`river_job r JOIN deliveries d ON r.args = jsonb_build_object('delivery_id', d.id) WHERE r.kind = 'notify'`); n != 4 {
-		t.Errorf("%d notify jobs", n)
+	if n := f.count(`river_job r JOIN deliveries d ON r.args = jsonb_build_object('delivery_id', d.id) WHERE r.kind = 'notify'`); n != 1 {
+		t.Errorf("%d notify jobs; one at a time keeps the order", n)
 	}
 }
 
@@ -278,7 +278,7 @@ func TestDeliveries(t *testing.T) {
 	if log != "1:500:x:1 2:501:x:1" {
 		t.Errorf("log %s", log)
 	}
-	if err := f.MarkDelivered(t.Context(), did); err != nil {
+	if err := f.SaveAttempt(t.Context(), did, job.DeliveryAttempt{At: time.Now(), Status: 200}); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.MarkGivenUp(t.Context(), did); err != nil {
@@ -287,14 +287,13 @@ func TestDeliveries(t *testing.T) {
 	if d, err := f.LoadDelivery(t.Context(), did); err != nil || !d.Done {
 		t.Errorf("done %v, %v", d.Done, err)
 	}
-	if n := f.count(`deliveries WHERE state = 'delivered' AND attempts = 2`); n != 1 {
+	if n := f.count(`deliveries WHERE state = 'delivered' AND attempts = 3`); n != 1 {
 		t.Error("a delivered webhook was given up")
 	}
 	for name, err := range map[string]error{
-		"LoadDelivery":  second(f.LoadDelivery(t.Context(), 9999)),
-		"SaveAttempt":   f.SaveAttempt(t.Context(), 9999, job.DeliveryAttempt{}),
-		"MarkDelivered": f.MarkDelivered(t.Context(), 9999),
-		"MarkGivenUp":   f.MarkGivenUp(t.Context(), 9999),
+		"LoadDelivery": second(f.LoadDelivery(t.Context(), 9999)),
+		"SaveAttempt":  f.SaveAttempt(t.Context(), 9999, job.DeliveryAttempt{}),
+		"MarkGivenUp":  f.MarkGivenUp(t.Context(), 9999),
 	} {
 		if !errors.Is(err, job.ErrNotFound) {
 			t.Errorf("%s of an unknown delivery: %v", name, err)

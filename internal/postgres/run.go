@@ -58,6 +58,7 @@ func (s *Store) SetProgress(ctx context.Context, id string, run int64, progress 
 		values = append(values, progress[k])
 	}
 	var held bool
+	var told *string // pg_notify returns void
 	err := s.pool.QueryRow(ctx, `
 		WITH held AS (
 			UPDATE jobs SET touched_at = now() WHERE id = $1 AND run = $2 AND completed_at IS NULL RETURNING id
@@ -66,8 +67,10 @@ func (s *Store) SetProgress(ctx context.Context, id string, run int64, progress 
 			FROM held, unnest($3::text[], $4::float8[]) p (key, value)
 			WHERE o.job_id = held.id AND o.key = p.key AND o.progress <> p.value
 				AND o.stage NOT IN ('done', 'failed', 'skipped', 'aborted')
+			RETURNING o.job_id
 		)
-		SELECT EXISTS (SELECT FROM held)`, id, run, keys, values).Scan(&held)
+		SELECT EXISTS (SELECT FROM held), (SELECT pg_notify($5, job_id)::text FROM put LIMIT 1)`,
+		id, run, keys, values, jobChannel).Scan(&held, &told)
 	if err == nil && !held {
 		err = s.absent(ctx, id)
 	}

@@ -38,9 +38,11 @@ type TranscodeArgs struct {
 	JobID string `json:"job_id"`
 }
 
-// NotifyArgs asks for the delivery of one webhook.
+// NotifyArgs asks for the delivery of one webhook. A replay is one more try
+// outside of the schedule, also of what was delivered or given up.
 type NotifyArgs struct {
 	DeliveryID int64 `json:"delivery_id"`
+	Replay     bool  `json:"replay,omitempty"`
 }
 
 // Kind names the job to River.

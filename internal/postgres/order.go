@@ -1,0 +1,64 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/job"
+)
+
+// The webhooks of a job are sent in the order of its events as far as that
+// does not keep a later one back for long: each is queued when the one before
+// it was delivered, was given up, or has failed standAside times. So the first
+// retry, after some seconds, keeps the order, and a receiver that refuses one
+// kind of event gets the others all the same. Whoever queues or holds a
+// delivery has locked the job's row.
+
+// standAside is after how many failures a delivery lets the next one pass.
+const standAside = 2
+
+// holding reports whether a delivery of the job is there that the next one has
+// to wait for.
+func holding(ctx context.Context, tx pgx.Tx, id string) (bool, error) {
+	var held bool
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM deliveries WHERE job_id = $1 AND state = 'pending' AND attempts < $2)`,
+		id, standAside).Scan(&held)
+	if err != nil {
+		return false, fmt.Errorf("look for earlier deliveries: %w", err)
+	}
+	return held, nil
+}
+
+// release queues the next delivery of the job if nothing holds it any more.
+func (s *Store) release(ctx context.Context, tx pgx.Tx, jobID string) error {
+	var id int64
+	err := tx.QueryRow(ctx, `
+		UPDATE deliveries SET held = false, next_at = now()
+		WHERE id = (SELECT id FROM deliveries WHERE job_id = $1 AND held ORDER BY n LIMIT 1)
+			AND NOT EXISTS (SELECT FROM deliveries WHERE job_id = $1 AND NOT held AND state = 'pending' AND attempts < $2)
+		RETURNING id`, jobID, standAside).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("release the next delivery: %w", err)
+	}
+	if _, err := s.river.InsertTx(ctx, tx, queue.NotifyArgs{DeliveryID: id}, nil); err != nil {
+		return fmt.Errorf("queue the next delivery: %w", err)
+	}
+	return nil
+}
+
+// lockDelivery locks the row of the job that a delivery belongs to and returns
+// its id.
+func lockDelivery(ctx context.Context, tx pgx.Tx, id int64) (jobID string, err error) {
+	err = tx.QueryRow(ctx, `SELECT j.id FROM jobs j JOIN deliveries d ON d.job_id = j.id WHERE d.id = $1 FOR UPDATE OF j`, id).Scan(&jobID)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = job.ErrNotFound
+	}
+	return jobID, err
+}

@@ -1,0 +1,55 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/job"
+)
+
+// The codes of the *job.Error for a job that cannot be retried: it has not
+// finished, or all of it is done.
+const (
+	CodeJobNotFinished = "job_not_finished"
+	CodeNothingToRetry = "nothing_to_retry"
+)
+
+// RetryJob puts a finished job of the key back to its beginning and queues it,
+// see job.State.Retry. Its events and webhooks go on counting.
+func (s *Store) RetryJob(ctx context.Context, keyID, id string) (job.State, error) {
+	var st job.State
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		r, err := readRow(ctx, tx, id, keyID, "FOR UPDATE")
+		if err != nil {
+			return err
+		}
+		if !r.state.Finished() {
+			return job.Errorf(CodeJobNotFinished, "The job has not finished yet; only a finished job can be retried.")
+		}
+		if st, err = s.record(ctx, tx, r, job.Event{Kind: job.JobRetriedEvent, At: s.now()}); err != nil {
+			return err
+		}
+		if st.Finished() {
+			return job.Errorf(CodeNothingToRetry, "There is nothing to retry: no output of the job failed or was aborted.")
+		}
+		// A run that was cut off a moment ago may still be winding down.
+		if err := fence(ctx, tx, r.state.ID); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, `UPDATE jobs SET retried_at = now(), revivals = 0, cancel_requested_at = NULL WHERE id = $1`, st.ID); err != nil {
+			return fmt.Errorf("note the retry: %w", err)
+		}
+		r.state = st
+		if st.Input.Metadata == nil {
+			return s.enqueue(ctx, tx, r, queue.ProbeArgs{JobID: st.ID})
+		}
+		return s.enqueue(ctx, tx, r, queue.TranscodeArgs{JobID: st.ID})
+	})
+	if err != nil {
+		return job.State{}, fmt.Errorf("retry job %q: %w", id, err)
+	}
+	return st, nil
+}

@@ -1,0 +1,53 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/copra-video/copra/job"
+)
+
+// signingSize is how many random bytes a signing secret has; Standard Webhooks
+// asks for 24 to 64.
+const signingSize = 32
+
+// SignKey gives the key in force with this id, or the one whose token begins
+// so, a new signing secret in the form of Standard Webhooks, "whsec_" and
+// base64, and returns it; it cannot be read again. All webhooks that are sent
+// from now on are signed with it, those of jobs that are there already too.
+func (s *Store) SignKey(ctx context.Context, idOrPrefix string) (job.Secret, error) {
+	b := make([]byte, signingSize)
+	rand.Read(b)
+	text := "whsec_" + base64.StdEncoding.EncodeToString(b)
+	err := s.inTx(ctx, func(tx pgx.Tx) error {
+		id, err := findKey(ctx, tx, idOrPrefix)
+		if err != nil {
+			return err
+		}
+		_, err = tx.Exec(ctx, `UPDATE api_keys SET signing_sealed = $2 WHERE id = $1`, id, s.sealer.Seal([]byte(text), signingContext(id)))
+		return err
+	})
+	if err != nil {
+		return job.Secret{}, fmt.Errorf("give the API key %q a signing secret: %w", idOrPrefix, err)
+	}
+	return job.NewSecret(text), nil
+}
+
+// signingContext binds a sealed signing secret to its key.
+func signingContext(keyID string) string { return "api_keys/" + keyID }
+
+// openSigning opens a key's signing secret; it is zero when there is none.
+func (s *Store) openSigning(keyID string, sealed []byte) (job.Secret, error) {
+	if sealed == nil {
+		return job.Secret{}, nil
+	}
+	text, err := s.sealer.Open(sealed, signingContext(keyID))
+	if err != nil {
+		return job.Secret{}, fmt.Errorf("open the signing secret: %w", err)
+	}
+	return job.NewSecret(string(text)), nil
+}

@@ -1,0 +1,37 @@
+package worker
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/copra-video/copra/job"
+)
+
+// sign sets the headers of Standard Webhooks (standardwebhooks.com, version 1).
+// The id is the delivery's, the same for every try and replay, so that a
+// receiver can tell a repeat; it is sent without a signing secret too.
+func sign(h http.Header, d job.Delivery, now time.Time) error {
+	id := fmt.Sprintf("msg_%s_%d", d.JobID, d.N)
+	h.Set("Webhook-Id", id)
+	if d.Signing.IsZero() {
+		return nil
+	}
+	secret, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(d.Signing.Reveal(), "whsec_"))
+	if err != nil {
+		return errors.New("the signing secret of the API key is not valid") // err would quote it
+	}
+	timestamp := strconv.FormatInt(now.Unix(), 10)
+	mac := hmac.New(sha256.New, secret)
+	fmt.Fprintf(mac, "%s.%s.", id, timestamp)
+	mac.Write(d.Body)
+	h.Set("Webhook-Timestamp", timestamp)
+	h.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	return nil
+}
