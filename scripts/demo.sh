@@ -64,6 +64,7 @@ base=$(cat "$data/base-url")
 echo "server: $base   API key: $data/api-key   log: $data/server.log"
 
 rm -rf "$out"
+echo "job: mp4:720p, httpstream (HLS and DASH), five thumbnails"
 started=$(date +%s%N)
 bin/copra submit --server "$base" --key-file "$data/api-key" --out "$out" --json \
   -o mp4:720p -o httpstream -o 'jpg:320x;number=5' "$input" >"$data/job.json" || {
@@ -86,7 +87,7 @@ count=0
 while read -r f; do
   name=${f#./}
   case $name in
-    */master.m3u8|*/master.mpd) row "$name" "$f" "$(du -sb "$(dirname "$f")" | cut -f1)" ;;
+    */master.m3u8|*/master.mpd) row "$name" "$PWD/$name" "$(du -sb "$(dirname "$f")" | cut -f1)" ;;
     *.mp4|*.jpg) row "$name" "$f" "$(stat -c %s "$f")" ;;
     *) continue ;;
   esac
