@@ -97,7 +97,7 @@ func (r *run) conclude(ctx context.Context, s *steps, dir string, i int, o *job.
 
 func (r *run) failOutput(ctx context.Context, key string, err error) error {
 	return r.record(ctx, job.Event{Kind: job.OutputFailedEvent, Output: key,
-		Error: job.Message(err, "The output could not be made because of an internal error.")})
+		Error: sentence(err, "The output could not be made because of an internal error.")})
 }
 
 func (r *run) recordResult(ctx context.Context, key string, result job.Result) error {

@@ -38,14 +38,16 @@ func (p *probeWorker) Work(ctx context.Context, j *river.Job[queue.ProbeArgs]) e
 	if err != nil || r == nil {
 		return err
 	}
+	defer r.hold(ctx, done)()
 	pctx, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
 	media, err := r.probe(pctx)
 	if err == nil {
 		err = w.Store.RecordProbed(ctx, r.id, r.run, job.Event{Kind: job.InputProbedEvent, At: time.Now(), Metadata: media.Raw})
 	}
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		err = job.Errorf("input_not_valid", "The input could not be read within %s.", probeTime).WithCause(err)
+	// A server that does not answer gives a DeadlineExceeded too, much sooner.
+	if errors.Is(err, context.DeadlineExceeded) && pctx.Err() != nil && ctx.Err() == nil {
+		err = job.Errorf("input_not_valid", "The input could not be read within %d seconds.", int(probeTime.Seconds())).WithCause(err)
 	}
 	return r.endInput(ctx, err, j.Attempt >= j.MaxAttempts)
 }
@@ -165,12 +167,12 @@ func (r *run) endInput(ctx context.Context, err error, last bool) error {
 		return r.lost(err)
 	}
 	if ctx.Err() != nil {
-		return context.Cause(ctx) // stopped from outside: no verdict on the input
+		return r.lost(context.Cause(ctx)) // stopped from outside: no verdict on the input
 	}
 	if !job.IsPermanent(err) && !last {
 		return err
 	}
 	r.w.Log.Warn("input failed", "job", r.id, "error", err)
-	text := job.Message(err, "The input could not be processed because of an internal error.")
+	text := sentence(err, "The input could not be processed because of an internal error.")
 	return r.lost(r.record(ctx, job.Event{Kind: job.InputFailedEvent, Error: text}))
 }

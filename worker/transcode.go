@@ -40,11 +40,12 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 	if err != nil || r == nil {
 		return err
 	}
+	defer r.hold(ctx, done)()
 	start := time.Now()
 	last := j.Attempt >= j.MaxAttempts
 	if s := r.spec.Settings.MaxDuration; s > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadlineCause(ctx, r.rec.State.CreatedAt.Add(time.Duration(s)*time.Second), errTooLong)
+		ctx, cancel = context.WithDeadlineCause(ctx, r.rec.Since.Add(time.Duration(s)*time.Second), errTooLong)
 		defer cancel()
 	}
 	err = r.transcode(ctx, done, last)
@@ -60,7 +61,7 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 		return fmt.Errorf("stopped: %w", context.Cause(ctx)) // River hands it back
 	case last:
 		w.Log.Error("giving up a job", "job", r.id, "attempt", j.Attempt, "error", err)
-		return r.giveUp(ctx, job.Message(err, "The output could not be made because of an internal error."))
+		return r.giveUp(ctx, sentence(err, "The output could not be made because of an internal error."))
 	default:
 		return err
 	}
@@ -136,7 +137,7 @@ func (r *run) resolve(ctx context.Context, media job.Media) ([]*job.Output, erro
 	fail := func(key string, err error) {
 		r.w.Log.Warn("output cannot be resolved", "job", r.id, "output", key, "error", err)
 		events = append(events, job.Event{Kind: job.OutputFailedEvent, Output: key,
-			Error: job.Message(err, "The parameters of the output could not be evaluated.")})
+			Error: sentence(err, "The parameters of the output could not be evaluated.")})
 	}
 	for i, req := range r.spec.Outputs {
 		if o := r.rec.State.Output(req.Key); o == nil || o.Stage.Final() {

@@ -1,0 +1,29 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+)
+
+func TestSentence(t *testing.T) {
+	const fallback = "Something else."
+	away := &storage.Unavailable{Message: "The storage could not be reached.", Cause: errors.New("dial 10.0.0.1")}
+	tests := []struct {
+		err  error
+		want string
+	}{
+		{errors.New("inside"), fallback},
+		{fmt.Errorf("publish: %w", away), "The storage could not be reached."},
+		{fmt.Errorf("publish: %w", job.Errorf("", "The bucket is locked.")), "The bucket is locked."},
+		{job.Errorf("", "The input broke off.").WithCause(away), "The input broke off."},
+	}
+	for _, tt := range tests {
+		if got := sentence(tt.err, fallback); got != tt.want {
+			t.Errorf("%v: %q, want %q", tt.err, got, tt.want)
+		}
+	}
+}
