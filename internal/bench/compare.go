@@ -107,8 +107,9 @@ func (o *output) addresses() []string {
 	if json.Unmarshal(o.URLs, &plain) == nil {
 		return plain
 	}
+	plain = nil
 	var streams []struct{ URL string }
-	_ = json.Unmarshal(o.URLs, &streams) // nothing but these two
+	_ = json.Unmarshal(o.URLs, &streams) // there is no third form
 	for _, s := range streams {
 		plain = append(plain, s.URL)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
 )
 
@@ -16,7 +18,7 @@ import (
 func (b *bench) largeResults(ctx context.Context, dir string) error {
 	seconds := b.large / (48000 * 2 * 2)
 	wave := filepath.Join(dir, "silence.wav")
-	if _, err := ffmpeg(ctx, dir, "-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo", "-t", fmt.Sprint(seconds), "-rf64", "auto", wave); err != nil {
+	if _, err := ffmpeg(ctx, dir, "-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo", "-t", strconv.FormatInt(seconds, 10), "-rf64", "auto", wave); err != nil {
 		return err
 	}
 	outputs := map[string]any{"wav": map[string]any{"path": "/out.wav"}}
@@ -50,7 +52,7 @@ func (b *bench) s3(ctx context.Context, dir string) (endpoint string, stop func(
 	if program, err = filepath.Abs(program); err != nil {
 		return "", nil, err
 	}
-	data, sidecar := filepath.Join(dir, "s3"), filepath.Join(dir, "s3-sidecar")
+	data, sidecar := filepath.Join(dir, "s3"), filepath.Join(dir, "sidecar")
 	for _, d := range []string{filepath.Join(data, "bench"), sidecar} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return "", nil, err
@@ -62,6 +64,8 @@ func (b *bench) s3(ctx context.Context, dir string) (endpoint string, stop func(
 	}
 	cmd := exec.CommandContext(ctx, program, "--port", address, "--access", "bench", "--secret", "bench-secret", "--health", "/health", "--quiet",
 		"posix", "--sidecar", sidecar, data)
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
 	if err := cmd.Start(); err != nil {
 		return "", nil, err
 	}
@@ -76,7 +80,7 @@ func (b *bench) s3(ctx context.Context, dir string) (endpoint string, stop func(
 		}
 		if ctx.Err() != nil {
 			stop()
-			return "", nil, fmt.Errorf("wait for %s: %w", program, ctx.Err())
+			return "", nil, fmt.Errorf("wait for %s: %w\n%s", program, ctx.Err(), output.String())
 		}
 	}
 }
