@@ -44,7 +44,7 @@ func (r *run) bucket(ctx context.Context, o *job.Output) (storage.Bucket, error)
 	if o.Type == job.TypeStream {
 		kind = "streams"
 	}
-	return r.w.Opener.Bucket(ctx, r.spec.Storage, storage.Owner{JobID: r.id, Kind: kind, Created: r.rec.State.CreatedAt})
+	return r.w.Opener.Bucket(ctx, r.spec.Storage, storage.Owner{JobID: r.id, Kind: kind, Created: r.rec.Since})
 }
 
 // finishFiles publishes the files of a video or image output.

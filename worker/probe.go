@@ -149,7 +149,7 @@ func (r *run) probeSource(ctx context.Context, src storage.Source) (job.Media, e
 	if err != nil {
 		return job.Media{}, fmt.Errorf("serve input to ffprobe: %w", err)
 	}
-	defer srv.Close()
+	defer func() { _ = srv.Close() }()
 	media, err := r.w.Media.Probe(ctx, srv.URL())
 	if serr := srv.Err(); serr != nil {
 		return job.Media{}, fmt.Errorf("read input: %w", serr) // why ffprobe failed

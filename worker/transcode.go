@@ -95,7 +95,7 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	if err != nil {
 		return r.endInput(ctx, fmt.Errorf("open input: %w", err), last)
 	}
-	path, remove, err := r.fetch(ctx, src, nil)
+	path, remove, err := r.fetch(ctx, src, r.stillOurs(ctx, stop))
 	if err != nil {
 		return r.endInput(ctx, fmt.Errorf("fetch input: %w", err), last)
 	}

@@ -37,7 +37,7 @@ func serveAPI(ctx context.Context, e env, args []string) error {
 	}
 	s.fromEnv(e)
 	log := s.logger(e.stderr)
-	l, err := s.listen()
+	l, err := s.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -100,7 +100,7 @@ func serveWorker(ctx context.Context, e env, args []string) error {
 		<-ctx.Done()
 		return nil
 	}
-	l, err := net.Listen("tcp", s.MetricsListen)
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.MetricsListen)
 	if err != nil {
 		return fmt.Errorf("listen on %s (--metrics-listen): %w", s.MetricsListen, err)
 	}
@@ -242,11 +242,15 @@ func (h atLeast) WithAttrs(a []slog.Attr) slog.Handler {
 
 func (h atLeast) WithGroup(n string) slog.Handler { return atLeast{h.Handler.WithGroup(n), h.level} }
 
-// jobStore is the store with the API's own type of a new job.
+// jobStore is the store with the API's own types.
 type jobStore struct{ *postgres.Store }
 
 func (s jobStore) CreateJob(ctx context.Context, n api.NewJob) (job.State, error) {
 	return s.Store.CreateJob(ctx, postgres.NewJob(n))
+}
+
+func (s jobStore) ListJobs(ctx context.Context, keyID string, l api.List) ([]job.State, string, error) {
+	return s.Store.ListJobs(ctx, keyID, postgres.List(l))
 }
 
 var errStopped = errors.New("stopped")

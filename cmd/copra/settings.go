@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -119,7 +120,7 @@ func (f *flagSet) parse(e env, args []string) error {
 	err := f.Parse(args)
 	f.Usage = usage
 	f.SetOutput(quiet)
-	if err == flag.ErrHelp {
+	if errors.Is(err, flag.ErrHelp) {
 		return err
 	}
 	if err != nil {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -36,7 +35,7 @@ func standalone(ctx context.Context, e env, args []string) error {
 	}
 	s.fromEnv(e)
 	log := s.logger(e.stderr)
-	return runStandalone(ctx, e, &s, log, func(base, key string, firstRun bool) {
+	return runStandalone(ctx, &s, log, func(base, key string, firstRun bool) {
 		fmt.Fprintf(e.stdout, "Copra %s is ready.\n\n  base URL   %s/v2\n", programVersion(), base)
 		if firstRun {
 			fmt.Fprintf(e.stdout, "  API key    %s\n", key)
@@ -47,7 +46,7 @@ func standalone(ctx context.Context, e env, args []string) error {
 
 // runStandalone runs until ctx ends; ready is called when requests are
 // answered and workers wait.
-func runStandalone(ctx context.Context, e env, s *settings, log *slog.Logger, ready func(base, key string, firstRun bool)) error {
+func runStandalone(ctx context.Context, s *settings, log *slog.Logger, ready func(base, key string, firstRun bool)) error {
 	dir, err := filepath.Abs(s.Data)
 	if err != nil {
 		return fmt.Errorf("find the data folder: %w", err)
@@ -66,7 +65,7 @@ func runStandalone(ctx context.Context, e env, s *settings, log *slog.Logger, re
 			return fmt.Errorf("make the secret key: %w", err)
 		}
 	}
-	l, err := s.listen()
+	l, err := s.listen(ctx)
 	if err != nil {
 		return err
 	}
@@ -94,6 +93,11 @@ func runStandalone(ctx context.Context, e env, s *settings, log *slog.Logger, re
 	defer sys.close()
 	key, firstRun, err := sys.firstKey(ctx, filepath.Join(dir, "api-key"), "standalone")
 	if err != nil {
+		return err
+	}
+	// Nobody else works on this database, so what an earlier process held when
+	// it was killed is free at once.
+	if _, err := sys.store.Reap(ctx, 0); err != nil {
 		return err
 	}
 	w, err := sys.startWorker(ctx)
@@ -169,7 +173,7 @@ func privateServer(ctx context.Context, e env, s *settings) (base, key string, s
 	up := make(chan address, 1)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- runStandalone(ctx, env{e.getenv, io.Discard, e.stderr}, s, log, func(base, key string, _ bool) { up <- address{base, key} })
+		ended <- runStandalone(ctx, s, log, func(base, key string, _ bool) { up <- address{base, key} })
 	}()
 	select {
 	case a := <-up:

@@ -106,8 +106,8 @@ func (s *settings) databaseAddress() (string, error) {
 
 // listen opens the address to serve on, and fills in the public URL when none
 // was given.
-func (s *settings) listen() (net.Listener, error) {
-	l, err := net.Listen("tcp", s.Listen)
+func (s *settings) listen(ctx context.Context) (net.Listener, error) {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s (--listen, COPRA_LISTEN): %w", s.Listen, err)
 	}
@@ -126,9 +126,9 @@ func reachable(a *net.TCPAddr) string {
 	return a.String()
 }
 
-// readOrMake returns what the file holds, or what make makes, which it then
+// readOrMake returns what the file holds, or what invent returns, which it then
 // holds with mode 0600. Of several processes that start together one makes it.
-func readOrMake(path string, make func() (string, error)) (text string, made bool, err error) {
+func readOrMake(path string, invent func() (string, error)) (text string, made bool, err error) {
 	data, err := os.ReadFile(path)
 	if err == nil && len(strings.TrimSpace(string(data))) > 0 {
 		return strings.TrimSpace(string(data)), false, nil
@@ -136,7 +136,7 @@ func readOrMake(path string, make func() (string, error)) (text string, made boo
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", false, err
 	}
-	if text, err = make(); err != nil {
+	if text, err = invent(); err != nil {
 		return "", false, err
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
