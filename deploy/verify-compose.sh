@@ -28,12 +28,9 @@ if [ ${#need[@]} -gt 0 ]; then
 fi
 install -m 755 "$shim/runc-nolimits" /usr/local/bin/runc-nolimits
 export CONTAINERS_CONF=$shim/containers.conf BUILDAH_ISOLATION=chroot
-certs=/etc/ssl/certs/ca-certificates.crt
 
-build() { # NAME FOLDER: an image from FOLDER/Dockerfile
-  # The go proxy and the certificates of this machine are the container's too.
-  buildah bud -q --layers --format docker --isolation chroot -v $certs:$certs:ro \
-    --build-arg GOPROXY="$(go env GOPROXY)" -t "$1" "${@:3}" "$2" >>"$work/build.log"
+build() { # NAME FOLDER [ARG...]: an image from FOLDER/Dockerfile
+  buildah bud -q --layers --format docker --isolation chroot -t "$1" "${@:3}" "$2" >>"$work/build.log"
 }
 
 base() { # SUITE NAME: an image of a minimal Debian
@@ -50,7 +47,9 @@ say "stand-in golang:1.26-bookworm"
 if ! podman image exists docker.io/library/golang:1.26-bookworm; then
   go_dir=$work/golang; mkdir -p "$go_dir"
   [ -d "$go_dir/go" ] || cp -r "$(go env GOROOT)" "$go_dir/go"
-  printf 'FROM localhost/debian:bookworm\nCOPY go /usr/local/go\nENV PATH=/usr/local/go/bin:/usr/bin:/bin GOTOOLCHAIN=local GOPROXY=%s GOFLAGS=%s\n' \
+  # This machine's module proxy and certificates are the image's too.
+  cp /etc/ssl/certs/ca-certificates.crt "$go_dir/"
+  printf 'FROM localhost/debian:bookworm\nCOPY go /usr/local/go\nCOPY ca-certificates.crt /etc/ssl/certs/\nENV PATH=/usr/local/go/bin:/usr/bin:/bin GOTOOLCHAIN=local GOPROXY=%s GOFLAGS=%s\n' \
     "$(go env GOPROXY)" "$(go env GOFLAGS)" >"$go_dir/Dockerfile"
   build docker.io/library/golang:1.26-bookworm "$go_dir"
 fi

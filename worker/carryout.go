@@ -76,6 +76,9 @@ func (r *run) conclude(ctx context.Context, s *steps, dir string, i int, o *job.
 	}
 	if err != nil {
 		r.w.Log.Warn("output failed", "job", r.id, "output", o.Key, "shared", shared, "error", err)
+		if ffmpeg.Transient(err) && !r.last {
+			return false, fmt.Errorf("make output %s: %w", o.Key, err) // the machine's trouble, not the job's: try again
+		}
 		if shared {
 			return true, nil
 		}

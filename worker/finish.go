@@ -47,6 +47,45 @@ func (r *run) bucket(ctx context.Context, o *job.Output) (storage.Bucket, error)
 	return r.w.Opener.Bucket(ctx, r.spec.Storage, storage.Owner{JobID: r.id, Kind: kind, Created: r.rec.Since})
 }
 
+// checkStorage finds out before any work is done whether the job's storage
+// takes results at all. Where it does not, the outputs that need it fail at
+// once; trouble that may pass is left for the upload to meet.
+func (r *run) checkStorage(ctx context.Context, outputs []*job.Output) error {
+	var events []job.Event
+	var refusal error
+	checked := false
+	for i, o := range outputs {
+		if o == nil || !o.URL.IsZero() {
+			continue
+		}
+		if !checked {
+			checked = true
+			bucket, err := r.bucket(ctx, o)
+			if err == nil {
+				err = bucket.Check(ctx)
+			}
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			if _, told := errors.AsType[*job.Error](err); told {
+				refusal = err
+			} else if err != nil {
+				r.w.Log.Warn("checking the storage", "job", r.id, "error", err)
+			}
+		}
+		if refusal == nil {
+			return nil
+		}
+		outputs[i] = nil
+		events = append(events, job.Event{Kind: job.OutputFailedEvent, Output: o.Key, Error: job.Message(refusal, "")})
+	}
+	if len(events) == 0 {
+		return nil
+	}
+	r.w.Log.Warn("storage refused", "job", r.id, "error", refusal)
+	return r.record(ctx, events...)
+}
+
 // finishFiles publishes the files of a video or image output.
 func (r *run) finishFiles(ctx context.Context, dir string, o *job.Output, files []transcode.File, bucket storage.Bucket) (job.Result, error) {
 	var result job.Result

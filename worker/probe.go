@@ -58,6 +58,7 @@ type run struct {
 	id   string
 	run  int64
 	spec *job.Spec
+	last bool // there will be no other run after this one fails
 
 	mu  sync.Mutex // outputs are recorded from goroutines of their own
 	rec job.Record

@@ -48,6 +48,7 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 		ctx, cancel = context.WithDeadlineCause(ctx, r.rec.Since.Add(time.Duration(s)*time.Second), errTooLong)
 		defer cancel()
 	}
+	r.last = last
 	err = r.transcode(ctx, done, last)
 	switch {
 	case err == nil:
@@ -89,6 +90,9 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	}
 	outputs, err := r.resolve(ctx, media)
 	if err != nil || r.rec.State.Finished() {
+		return err
+	}
+	if err := r.checkStorage(ctx, outputs); err != nil || r.rec.State.Finished() {
 		return err
 	}
 	src, err := r.w.Opener.Source(ctx, r.spec.Input)
