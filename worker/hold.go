@@ -1,0 +1,42 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/copra-video/copra/job"
+)
+
+// holdEvery is how often a run asks whether it still has its job.
+const holdEvery = time.Second
+
+// hold ends the run, by stop, once it has lost its job: that is how it learns
+// of being cancelled or replaced when no word of that reaches it, as while it
+// waits for a slow server. It gives a sign of life with each question. release
+// ends the asking.
+func (r *run) hold(ctx context.Context, stop context.CancelCauseFunc) (release func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		tick := time.NewTicker(holdEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			// Any other trouble is the database's, and not for this to judge.
+			if err := r.w.Store.SetProgress(ctx, r.id, r.run, nil); errors.Is(err, job.ErrLostRun) {
+				stop(err)
+				return
+			}
+		}
+	})
+	return func() {
+		cancel()
+		wg.Wait()
+	}
+}
