@@ -53,16 +53,17 @@ fi
 if [ "$want" = test ]; then
   command -v npm >/dev/null || packages+=(nodejs npm)
   command -v curl >/dev/null || packages+=(curl)
+  command -v chromium >/dev/null || packages+=(chromium)
 fi
 [ ${#packages[@]} = 0 ] || apt "${packages[@]}"
 
 if [ "$want" = test ]; then
   go_tool github.com/versity/versitygw/cmd/versitygw $versitygw
-  # The published Node client and the clip that the demo and the tests use;
-  # versions are pinned by the lock file.
+  # The published Node client, the players that judge streams, and the clip that
+  # the demo and the tests use; versions are pinned by the lock file.
   mkdir -p .cache/node
   if ! cmp -s tools/node/package-lock.json .cache/node/installed-lock.json; then
-    say "installing the published Node client"
+    say "installing the published Node client and players"
     cp tools/node/package.json tools/node/package-lock.json .cache/node/
     (cd .cache/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
     cp tools/node/package-lock.json .cache/node/installed-lock.json
