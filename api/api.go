@@ -3,8 +3,8 @@
 // operator asks for (/healthz, /readyz, /metrics, /openapi.yaml).
 //
 // A tour: routes.go has the whole map of paths. auth.go turns Basic
-// credentials into the id of a key. jobs.go and metadata.go are the handlers;
-// they call api/coconut for every byte of JSON that a client sees and the
+// credentials into the id of a key. jobs.go has the handlers of Coconut's
+// endpoints, control.go and events.go those that this project adds; they call api/coconut for every byte of JSON that a client sees and the
 // interfaces below for everything that is remembered. respond.go turns errors
 // into answers, body.go bounds what is read, path.go reads addresses the way
 // the published clients write them, observe.go logs and counts, serve.go runs
@@ -31,6 +31,30 @@ type Jobs interface {
 	// GetJob returns a job of the key, or job.ErrNotFound when there is none
 	// or it belongs to another key.
 	GetJob(ctx context.Context, keyID, id string) (job.State, error)
+	// ListJobs returns a page of the key's jobs, newest first, and the cursor
+	// of the next one, "" after the last. A cursor that is none of its own is
+	// a *job.Error.
+	ListJobs(ctx context.Context, keyID string, l List) (jobs []job.State, next string, err error)
+	// CancelJob ends a job of the key and RetryJob has it begin again, or they
+	// are a *job.Error with one of the codes that are answered 409.
+	CancelJob(ctx context.Context, keyID, id string) (job.State, error)
+	RetryJob(ctx context.Context, keyID, id string) (job.State, error)
+	// History returns a job of the key with its events behind number after.
+	History(ctx context.Context, keyID, id string, after int) (job.History, error)
+	// Watch returns a channel that gets a value whenever the job, of whichever
+	// key, may have changed, until stop.
+	Watch(id string) (changed <-chan struct{}, stop func())
+	// Deliveries returns the log of a job's webhooks, and Replay sends one of
+	// them once more.
+	Deliveries(ctx context.Context, keyID, id string) ([]job.DeliveryLog, error)
+	Replay(ctx context.Context, keyID, id string, n int) (job.DeliveryLog, error)
+}
+
+// List says which jobs are wanted.
+type List struct {
+	Status job.Status // "": any
+	Limit  int        // 1 to 100
+	Cursor string     // of the page before; "": the first page
 }
 
 // NewJob is a job as it was asked for.
@@ -71,6 +95,9 @@ type Config struct {
 	Metrics *prometheus.Registry
 	// BodyTime is how long a client may take to send a job. Defaults to 30 s.
 	BodyTime time.Duration
+	// Heartbeat is how often a stream of events gives a sign of life. Defaults
+	// to 15 s.
+	Heartbeat time.Duration
 	// Region is shown by /healthz and labels the metrics. Defaults to none.
 	Region string
 	// Version is shown by /healthz and the landing page.
@@ -92,6 +119,9 @@ func New(c Config) http.Handler {
 	}
 	if c.BodyTime == 0 {
 		c.BodyTime = 30 * time.Second
+	}
+	if c.Heartbeat == 0 {
+		c.Heartbeat = 15 * time.Second
 	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()

@@ -32,6 +32,11 @@ type store struct {
 	created []api.NewJob
 	err     error  // when set, what every call returns
 	hook    func() // when set, called by CreateJob
+
+	listed   api.List
+	events   map[string][]job.PastEvent
+	watchers map[chan struct{}]bool
+	replayed []int
 }
 
 func (s *store) Authenticate(_ context.Context, t string) (string, error) {
@@ -82,6 +87,127 @@ func (s *store) GetJob(_ context.Context, keyID, id string) (job.State, error) {
 		return j, nil
 	}
 	return job.State{}, job.ErrNotFound
+}
+
+func (s *store) ListJobs(_ context.Context, keyID string, l api.List) ([]job.State, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.listed = l
+	switch {
+	case s.err != nil:
+		return nil, "", s.err
+	case keyID != "key-1":
+		return nil, "", nil
+	case l.Cursor == "bad":
+		return nil, "", job.Errorf("cursor_not_valid", "The cursor %q is not valid.", l.Cursor)
+	}
+	return []job.State{s.jobs[runningID], s.jobs[finishedID], s.jobs[failedID]}, "next", nil
+}
+
+func (s *store) CancelJob(ctx context.Context, keyID, id string) (job.State, error) {
+	return s.apply(ctx, keyID, id, job.JobCancelledEvent, api.CodeJobFinished)
+}
+
+func (s *store) RetryJob(ctx context.Context, keyID, id string) (job.State, error) {
+	return s.apply(ctx, keyID, id, job.JobRetriedEvent, api.CodeNothingToRetry)
+}
+
+func (s *store) apply(ctx context.Context, keyID, id string, kind job.EventKind, code string) (job.State, error) {
+	j, err := s.GetJob(ctx, keyID, id)
+	if err != nil {
+		return j, err
+	}
+	if !s.happen(id, job.Event{Kind: kind}) {
+		return j, job.Errorf(code, "It cannot be done.")
+	}
+	return s.GetJob(ctx, keyID, id)
+}
+
+// happen applies an event and tells those who watch.
+func (s *store) happen(id string, e job.Event) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	j := s.jobs[id]
+	j.Outputs = append([]job.OutputState(nil), j.Outputs...)
+	e.At = j.CreatedAt.Add(time.Minute)
+	happened, err := j.Apply(e)
+	if err != nil {
+		panic(err)
+	}
+	s.jobs[id] = j
+	for _, h := range happened {
+		s.events[id] = append(s.events[id], job.PastEvent{N: len(s.events[id]) + 1, Event: h})
+	}
+	for c := range s.watchers {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+	return len(happened) > 0
+}
+
+func (s *store) History(ctx context.Context, keyID, id string, after int) (job.History, error) {
+	j, err := s.GetJob(ctx, keyID, id)
+	if err != nil {
+		return job.History{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	all := s.events[id]
+	return job.History{State: j, Events: all[min(after, len(all)):]}, s.err
+}
+
+func (s *store) Watch(string) (<-chan struct{}, func()) {
+	c := make(chan struct{}, 1)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watchers[c] = true
+	return c, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		delete(s.watchers, c)
+	}
+}
+
+// watching is how many watch.
+func (s *store) watching() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.watchers)
+}
+
+func (s *store) Deliveries(ctx context.Context, keyID, id string) ([]job.DeliveryLog, error) {
+	if _, err := s.GetJob(ctx, keyID, id); err != nil {
+		return nil, err
+	}
+	if id != finishedID {
+		return nil, nil
+	}
+	when := at("2021-10-13T11:25:26Z")
+	return []job.DeliveryLog{
+		{N: 1, Event: job.OutputCompletedEvent, State: job.DeliveryPending, CreatedAt: when, NextAt: when.Add(time.Minute), Attempts: []job.DeliveryAttempt{
+			{At: when, Error: "no answer within 10s", Duration: 10 * time.Second},
+			{At: when, Status: 500, Error: "the receiver answered HTTP status 500", Duration: 12 * time.Millisecond},
+		}},
+		{N: 2, Event: job.JobCompletedEvent, State: job.DeliveryDelivered, CreatedAt: when, DeliveredAt: when, Attempts: []job.DeliveryAttempt{
+			{At: when, Status: 204, Duration: 1500 * time.Microsecond},
+		}},
+	}, nil
+}
+
+func (s *store) Replay(ctx context.Context, keyID, id string, n int) (job.DeliveryLog, error) {
+	all, err := s.Deliveries(ctx, keyID, id)
+	if err != nil {
+		return job.DeliveryLog{}, err
+	}
+	if n > len(all) {
+		return job.DeliveryLog{}, job.ErrNotFound
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.replayed = append(s.replayed, n)
+	return all[n-1], nil
 }
 
 // last is the newest job as it was asked for.
@@ -188,6 +314,7 @@ func start(t *testing.T, change ...func(*api.Config)) *world {
 	t.Helper()
 	w := &world{logs: &logs{}, store: &store{
 		jobs: map[string]job.State{}, owner: map[string]string{}, idem: map[string]string{},
+		events: map[string][]job.PastEvent{}, watchers: map[chan struct{}]bool{},
 	}}
 	for _, s := range []job.State{finished(), failed(), running()} {
 		w.store.jobs[s.ID], w.store.owner[s.ID] = s, "key-1"

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/copra-video/copra/api/coconut"
@@ -67,9 +68,9 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request) error {
 
 // job is the job that the route names, if it is one of the asker's.
 func (s *server) job(r *http.Request) (job.State, error) {
-	id := jobID(r)
-	if id == "" {
-		return job.State{}, job.ErrNotFound
+	id, err := wantedJob(r)
+	if err != nil {
+		return job.State{}, err
 	}
 	state, err := s.Jobs.GetJob(r.Context(), keyID(r), id)
 	if err != nil {
@@ -77,6 +78,29 @@ func (s *server) job(r *http.Request) (job.State, error) {
 	}
 	noteJob(r, state.ID)
 	return state, nil
+}
+
+// change answers with the job as f has left it.
+func (s *server) change(w http.ResponseWriter, r *http.Request, f func(ctx context.Context, keyID, id string) (job.State, error)) error {
+	id, err := wantedJob(r)
+	if err != nil {
+		return err
+	}
+	state, err := f(r.Context(), keyID(r), id)
+	if err != nil {
+		return err
+	}
+	noteJob(r, state.ID)
+	writeJSON(w, http.StatusOK, coconut.EncodeJob(state))
+	return nil
+}
+
+// wantedJob is the id in the route.
+func wantedJob(r *http.Request) (string, error) {
+	if id := jobID(r); id != "" {
+		return id, nil
+	}
+	return "", job.ErrNotFound
 }
 
 // idempotencyKey is the header Idempotency-Key, "" when there is none.

@@ -21,7 +21,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	for _, t := range []string{"text/html", "application/yaml", "*/*"} { // not to be looked into
+	for _, t := range []string{"text/html", "application/yaml", "text/event-stream", "*/*"} { // not to be looked into
 		openapi3filter.RegisterBodyDecoder(t, openapi3filter.FileBodyDecoder)
 	}
 	os.Exit(m.Run())
@@ -149,9 +149,18 @@ func template(doc *openapi3.T, p string) (string, map[string]string) {
 		return p, nil
 	}
 	parts := strings.SplitN(strings.TrimPrefix(p, "/"), "/", 5)
+	if strings.HasPrefix(p, "/v2/jobs") { // what is tidied
+		parts = strings.SplitN(strings.Trim(p, "/"), "/", 5)
+	}
 	switch {
+	case len(parts) == 2 && parts[1] == "jobs":
+		return "/v2/jobs", nil
 	case len(parts) == 3 && strings.HasPrefix(p, "/v2/jobs/"):
 		return "/v2/jobs/{id}", map[string]string{"id": parts[2]}
+	case len(parts) == 4 && strings.HasPrefix(p, "/v2/jobs/"):
+		return "/v2/jobs/{id}/" + parts[3], map[string]string{"id": parts[2]}
+	case len(parts) == 5 && strings.HasPrefix(p, "/v2/jobs/") && strings.HasSuffix(p, "/replay"):
+		return "/v2/jobs/{id}/deliveries/{n}/replay", map[string]string{"id": parts[2], "n": strings.TrimSuffix(parts[4], "/replay")}
 	case len(parts) == 3 && strings.HasPrefix(p, "/v2/uploads/"):
 		return "/v2/uploads/{name}", map[string]string{"name": parts[2]}
 	case len(parts) == 4 && strings.HasPrefix(p, "/v2/metadata/jobs/"):

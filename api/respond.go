@@ -15,9 +15,15 @@ const (
 	codeAuthentication = "authentication_failed"
 	codeConfig         = "config_not_valid"
 	codeIdempotencyKey = "idempotency_key_not_valid"
+	codeQuery          = "query_not_valid"
 	// CodeIdempotencyKeyReused is for a job that comes with an idempotency key
 	// that was used with another body; it is answered 409.
 	CodeIdempotencyKeyReused = "idempotency_key_reused"
+	// These are for a job that cannot be cancelled or retried as it stands;
+	// they are answered 409.
+	CodeJobFinished    = "job_finished"
+	CodeJobNotFinished = "job_not_finished"
+	CodeNothingToRetry = "nothing_to_retry"
 )
 
 // statusClientLeft is seen in log and metrics only, as nginx has it.
@@ -47,7 +53,7 @@ func statusOf(code string) int {
 	switch code {
 	case codeAuthentication:
 		return http.StatusUnauthorized
-	case CodeIdempotencyKeyReused:
+	case CodeIdempotencyKeyReused, CodeJobFinished, CodeJobNotFinished, CodeNothingToRetry:
 		return http.StatusConflict
 	default:
 		return http.StatusBadRequest

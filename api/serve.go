@@ -19,7 +19,7 @@ const (
 
 // Serve answers requests on l until ctx ends, then lets those under way finish
 // and returns within 3 seconds; what takes longer, such as a large download,
-// is cut off. There is no timeout on whole requests: files are served and
+// is cut off, and streams of events end at once. There is no timeout on whole requests: files are served and
 // uploaded here too, and readBody bounds the rest.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	srv := &http.Server{
@@ -29,7 +29,9 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		// Requests outlive ctx by the time that shutting down gives them.
-		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+		BaseContext: func(net.Listener) context.Context {
+			return context.WithValue(context.WithoutCancel(ctx), stoppingKey{}, ctx.Done())
+		},
 	}
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
@@ -51,4 +53,13 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 		return fmt.Errorf("stop http: %w", err)
 	}
 	return nil
+}
+
+type stoppingKey struct{}
+
+// stopping is closed when the server that got the request begins to stop. It
+// is nil where there is no such server.
+func stopping(ctx context.Context) <-chan struct{} {
+	c, _ := ctx.Value(stoppingKey{}).(<-chan struct{})
+	return c
 }

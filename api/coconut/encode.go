@@ -42,8 +42,10 @@ type outputBody struct {
 }
 
 // EncodeJob encodes the job object, as GET and POST answer it.
-func EncodeJob(s job.State) []byte {
-	return encode(jobBody{
+func EncodeJob(s job.State) []byte { return encode(jobOf(s)) }
+
+func jobOf(s job.State) jobBody {
+	return jobBody{
 		ID:          s.ID,
 		CreatedAt:   date(s.CreatedAt),
 		CompletedAt: dateOrNull(s.CompletedAt),
@@ -52,7 +54,7 @@ func EncodeJob(s job.State) []byte {
 		Error:       s.Error,
 		Input:       inputOf(s, false),
 		Outputs:     outputsOf(s, false),
-	})
+	}
 }
 
 func inputOf(s job.State, metadata bool) inputBody {

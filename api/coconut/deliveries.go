@@ -1,0 +1,56 @@
+package coconut
+
+import "github.com/copra-video/copra/job"
+
+type deliveriesBody struct {
+	JobID      string         `json:"job_id"`
+	Deliveries []deliveryBody `json:"deliveries"`
+}
+
+type deliveryBody struct {
+	Number      int               `json:"number"`
+	Event       job.EventKind     `json:"event"`
+	State       job.DeliveryState `json:"state"`
+	CreatedAt   string            `json:"created_at"`
+	DeliveredAt *string           `json:"delivered_at"`
+	NextAt      *string           `json:"next_at"`
+	Attempts    []attemptBody     `json:"attempts"`
+}
+
+type attemptBody struct {
+	At         string  `json:"at"`
+	Status     *int    `json:"status"` // null: there was no answer
+	Error      *string `json:"error"`  // null: it was taken
+	DurationMS int64   `json:"duration_ms"`
+}
+
+// EncodeDeliveries encodes the log of a job's webhooks.
+func EncodeDeliveries(id string, all []job.DeliveryLog) []byte {
+	b := deliveriesBody{JobID: id, Deliveries: make([]deliveryBody, 0, len(all))}
+	for _, d := range all {
+		b.Deliveries = append(b.Deliveries, deliveryOf(d))
+	}
+	return encode(b)
+}
+
+// EncodeDelivery encodes the log of one webhook.
+func EncodeDelivery(d job.DeliveryLog) []byte { return encode(deliveryOf(d)) }
+
+func deliveryOf(d job.DeliveryLog) deliveryBody {
+	b := deliveryBody{
+		Number: d.N, Event: d.Event, State: d.State,
+		CreatedAt: moment(d.CreatedAt), DeliveredAt: momentOrNull(d.DeliveredAt), NextAt: momentOrNull(d.NextAt),
+		Attempts: make([]attemptBody, 0, len(d.Attempts)),
+	}
+	for _, a := range d.Attempts {
+		t := attemptBody{At: moment(a.At), DurationMS: a.Duration.Milliseconds()}
+		if a.Status != 0 {
+			t.Status = &a.Status
+		}
+		if a.Error != "" {
+			t.Error = &a.Error
+		}
+		b.Attempts = append(b.Attempts, t)
+	}
+	return b
+}

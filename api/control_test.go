@@ -1,0 +1,131 @@
+package api_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/copra-video/copra/api"
+	"github.com/copra-video/copra/job"
+)
+
+func TestList(t *testing.T) {
+	w := start(t)
+	got := w.do(t, "GET", "/v2/jobs", token, "")
+	v := got.value(t)
+	jobs, _ := v["jobs"].([]any)
+	if got.status != 200 || len(jobs) != 3 || v["next_cursor"] != "next" {
+		t.Fatalf("%d %s", got.status, got.body)
+	}
+	if one := w.do(t, "GET", "/v2/jobs/"+finishedID, token, "").body; !strings.Contains(got.body, one) {
+		t.Errorf("a job in the list is not what GET tells of it:\n%s\n%s", got.body, one)
+	}
+	if d := cmp.Diff(api.List{Limit: 20}, w.store.listed); d != "" {
+		t.Error(d)
+	}
+	w.do(t, "GET", "/v2/jobs/?status=job.failed&limit=100&cursor=x%2By", token, "")
+	if d := cmp.Diff(api.List{Status: job.JobFailed, Limit: 100, Cursor: "x+y"}, w.store.listed); d != "" {
+		t.Error(d)
+	}
+	if got := w.do(t, "GET", "/v2/jobs", otherToken, ""); got.body != `{"jobs":[],"next_cursor":null}` {
+		t.Errorf("nothing is %s", got.body)
+	}
+}
+
+func TestListRefuses(t *testing.T) {
+	w := start(t)
+	tests := []struct{ query, code, names string }{
+		{"status=failed", "query_not_valid", "'status'"},
+		{"status=job.failed&status=job.completed", "query_not_valid", "'status'"},
+		{"limit=0", "query_not_valid", "'limit'"},
+		{"limit=101", "query_not_valid", "'limit'"},
+		{"limit=many", "query_not_valid", "many"},
+		{"limit=99999999999999999999", "query_not_valid", "'limit'"},
+		{"stauts=job.failed", "query_not_valid", "stauts"},
+		{"cursor=%zz", "query_not_valid", "query"},
+		{"cursor=bad", "cursor_not_valid", "bad"},
+	}
+	for _, tt := range tests {
+		got := w.do(t, "GET", "/v2/jobs?"+tt.query, token, "")
+		v := got.value(t)
+		if message, _ := v["message"].(string); got.status != 400 || v["error_code"] != tt.code || !strings.Contains(message, tt.names) {
+			t.Errorf("%s: %d %s", tt.query, got.status, got.body)
+		}
+	}
+}
+
+func TestCancelAndRetry(t *testing.T) {
+	for _, cancel := range []struct{ method, path string }{
+		{"DELETE", "/v2/jobs/" + runningID}, {"POST", "/v2/jobs/" + runningID + "/cancel"}, {"POST", "/v2/jobs/" + runningID + "/cancel/"},
+	} {
+		t.Run(cancel.method+" "+cancel.path, func(t *testing.T) {
+			w := start(t)
+			if got := w.do(t, cancel.method, cancel.path, otherToken, ""); got.status != 404 {
+				t.Errorf("another key: %d", got.status)
+			}
+			if got := w.do(t, cancel.method, cancel.path, "", ""); got.status != 401 {
+				t.Errorf("no key: %d", got.status)
+			}
+			got := w.do(t, cancel.method, cancel.path, token, "")
+			if v := got.value(t); got.status != 200 || v["status"] != "job.failed" || v["error"] != "cancelled" ||
+				!strings.Contains(got.body, `"video.aborted"`) {
+				t.Errorf("%d %s", got.status, got.body)
+			}
+			got = w.do(t, cancel.method, cancel.path, token, "")
+			if v := got.value(t); got.status != 409 || v["error_code"] != "job_finished" || v["status"] != "error" {
+				t.Errorf("again: %d %s", got.status, got.body)
+			}
+			got = w.do(t, "POST", "/v2/jobs/"+runningID+"/retry", token, "")
+			if v := got.value(t); got.status != 200 || v["status"] != "job.starting" || v["error"] != nil || v["completed_at"] != nil {
+				t.Errorf("retry: %d %s", got.status, got.body)
+			}
+		})
+	}
+	w := start(t)
+	got := w.do(t, "POST", "/v2/jobs/"+finishedID+"/retry", token, "")
+	if v := got.value(t); got.status != 409 || v["error_code"] != "nothing_to_retry" {
+		t.Errorf("retry of a completed one: %d %s", got.status, got.body)
+	}
+	if got := w.do(t, "POST", "/v2/jobs/"+failedID+"/retry", otherToken, ""); got.status != 404 {
+		t.Errorf("retry by another key: %d", got.status)
+	}
+	if got := w.do(t, "GET", "/v2/jobs/"+runningID+"/cancel", token, ""); got.status != 405 || got.header.Get("Allow") != "POST" {
+		t.Errorf("GET of cancel: %d, Allow %q", got.status, got.header.Get("Allow"))
+	}
+}
+
+func TestDeliveries(t *testing.T) {
+	w := start(t)
+	got := w.do(t, "GET", "/v2/jobs/"+finishedID+"/deliveries", token, "")
+	want := `{"job_id":"` + finishedID + `","deliveries":[` +
+		`{"number":1,"event":"output.completed","state":"pending","created_at":"2021-10-13T11:25:26.000Z","delivered_at":null,"next_at":"2021-10-13T11:26:26.000Z","attempts":[` +
+		`{"at":"2021-10-13T11:25:26.000Z","status":null,"error":"no answer within 10s","duration_ms":10000},` +
+		`{"at":"2021-10-13T11:25:26.000Z","status":500,"error":"the receiver answered HTTP status 500","duration_ms":12}]},`
+	second := `{"number":2,"event":"job.completed","state":"delivered","created_at":"2021-10-13T11:25:26.000Z","delivered_at":"2021-10-13T11:25:26.000Z","next_at":null,"attempts":[` +
+		`{"at":"2021-10-13T11:25:26.000Z","status":204,"error":null,"duration_ms":1}]}`
+	if got.status != 200 || got.body != want+second+"]}" {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if got := w.do(t, "GET", "/v2/jobs/"+failedID+"/deliveries", token, ""); got.body != `{"job_id":"`+failedID+`","deliveries":[]}` {
+		t.Errorf("none: %s", got.body)
+	}
+	got = w.do(t, "POST", "/v2/jobs/"+finishedID+"/deliveries/2/replay", token, "")
+	if got.status != 202 || got.body != second || len(w.store.replayed) != 1 {
+		t.Errorf("replay: %d %s", got.status, got.body)
+	}
+	for _, path := range []string{"/deliveries/3/replay", "/deliveries/0/replay", "/deliveries/-1/replay", "/deliveries/x/replay", "/deliveries/99999999999/replay"} {
+		if got := w.do(t, "POST", "/v2/jobs/"+finishedID+path, token, ""); got.status != 404 {
+			t.Errorf("%s: %d", path, got.status)
+		}
+	}
+	for _, path := range []string{"/deliveries", "/deliveries/1/replay"} {
+		method := map[bool]string{true: "GET", false: "POST"}[path == "/deliveries"]
+		if got := w.do(t, method, "/v2/jobs/"+finishedID+path, otherToken, ""); got.status != 404 {
+			t.Errorf("%s %s by another key: %d", method, path, got.status)
+		}
+	}
+	if len(w.store.replayed) != 1 {
+		t.Errorf("replayed %v", w.store.replayed)
+	}
+}
