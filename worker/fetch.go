@@ -2,12 +2,10 @@ package worker
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
-	"time"
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
@@ -39,23 +37,6 @@ func (w *Worker) fetchFile(ctx context.Context, src storage.Source, path string,
 		err = fmt.Errorf("write scratch file: %w", cerr)
 	}
 	return err
-}
-
-// stillOurs returns a progress function for a fetch that may take long: every
-// few seconds it makes sure that no other run has begun, and stops this one
-// when one has.
-func (r *run) stillOurs(ctx context.Context, stop context.CancelCauseFunc) func(done, total int64) {
-	const every = 5 * time.Second
-	last := time.Now()
-	return func(int64, int64) {
-		if time.Since(last) < every {
-			return
-		}
-		last = time.Now()
-		if err := r.w.Store.SetProgress(ctx, r.id, r.run, nil); errors.Is(err, job.ErrLostRun) {
-			stop(err)
-		}
-	}
 }
 
 // inputName is how an input is called before clients: its URL without

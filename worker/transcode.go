@@ -99,7 +99,7 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	if err != nil {
 		return r.endInput(ctx, fmt.Errorf("open input: %w", err), last)
 	}
-	path, remove, err := r.fetch(ctx, src, r.stillOurs(ctx, stop))
+	path, remove, err := r.fetch(ctx, src, nil)
 	if err != nil {
 		return r.endInput(ctx, fmt.Errorf("fetch input: %w", err), last)
 	}
