@@ -50,7 +50,7 @@ func doctor(ctx context.Context, e env, args []string) error {
 	s.databaseFlags(f)
 	s.networkFlags(f)
 	s.mediaFlags(f)
-	if err := f.parse(e, args); err != nil {
+	if err := f.parseAlone(e, args); err != nil {
 		return err
 	}
 	s.fromEnv(e)

@@ -20,7 +20,7 @@ func migrate(ctx context.Context, e env, args []string) error {
 	s.databaseFlags(f)
 	s.logFlags(f)
 	f.text(&keyFile, "api-key-file", "", "make an API key too, unless this file holds one, and keep it there. COPRA_API_KEY is taken as the key when it is set. Defaults to none.")
-	if err := f.parse(e, args); err != nil {
+	if err := f.parseAlone(e, args); err != nil {
 		return err
 	}
 	s.fromEnv(e)

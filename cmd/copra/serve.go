@@ -32,7 +32,7 @@ func serveAPI(ctx context.Context, e env, args []string) error {
 	s.databaseFlags(f)
 	s.networkFlags(f)
 	s.logFlags(f)
-	if err := f.parse(e, args); err != nil {
+	if err := f.parseAlone(e, args); err != nil {
 		return err
 	}
 	s.fromEnv(e)
@@ -77,7 +77,7 @@ func serveWorker(ctx context.Context, e env, args []string) error {
 	s.workerFlags(f)
 	s.logFlags(f)
 	f.text(&s.MetricsListen, "metrics-listen", "COPRA_METRICS_LISTEN", "address for /metrics, /healthz and /readyz. Defaults to none.")
-	if err := f.parse(e, args); err != nil {
+	if err := f.parseAlone(e, args); err != nil {
 		return err
 	}
 	s.fromEnv(e)

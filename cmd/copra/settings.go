@@ -102,6 +102,17 @@ func (f *flagSet) number(p *int, name, env string, least, most int, usage string
 	})
 }
 
+// parseAlone is parse for a subcommand that takes flags and nothing else.
+func (f *flagSet) parseAlone(e env, args []string) error {
+	if err := f.parse(e, args); err != nil {
+		return err
+	}
+	if f.NArg() > 0 {
+		return usagef("%s: %q is not expected; copra %s -h shows the flags", f.Name(), f.Arg(0), f.Name())
+	}
+	return nil
+}
+
 // parse reads args and then the environment for what they did not say.
 func (f *flagSet) parse(e env, args []string) error {
 	for _, a := range args {

@@ -30,7 +30,7 @@ func standalone(ctx context.Context, e env, args []string) error {
 	var s settings
 	f := newFlagSet("standalone", "[flags]", "API, worker and a database in one process with one data directory", e.stderr)
 	s.standaloneFlags(f)
-	if err := f.parse(e, args); err != nil {
+	if err := f.parseAlone(e, args); err != nil {
 		return err
 	}
 	s.fromEnv(e)

@@ -33,7 +33,7 @@ func programVersion() string {
 
 func printVersion(_ context.Context, e env, args []string) error {
 	f := newFlagSet("version", "", "print the version", e.stderr)
-	if err := f.parse(e, args); err != nil {
+	if err := f.parseAlone(e, args); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "copra %s (%s %s/%s)\n", programVersion(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
