@@ -1,0 +1,224 @@
+package docs
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// sources parses the program's own files, by package folder.
+func sources(t *testing.T) map[string][]*ast.File {
+	t.Helper()
+	files := map[string][]*ast.File{}
+	set := token.NewFileSet()
+	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name := d.Name()
+		if d.IsDir() {
+			if path != ".." && (strings.HasPrefix(name, ".") || name == "docs" || name == "testdata" || name == "bench") {
+				return filepath.SkipDir
+			}
+			return nil
+		}
+		if !strings.HasSuffix(name, ".go") || strings.HasSuffix(name, "_test.go") {
+			return nil
+		}
+		f, err := parser.ParseFile(set, path, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return err
+		}
+		files[filepath.Dir(path)] = append(files[filepath.Dir(path)], f)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+func literal(e ast.Expr) string {
+	if l, ok := e.(*ast.BasicLit); ok && l.Kind == token.STRING {
+		if s, err := strconv.Unquote(l.Value); err == nil {
+			return s
+		}
+	}
+	return ""
+}
+
+var codeForm = regexp.MustCompile(`^[a-z]+(_[a-z]+)+$`)
+
+// errorCodes are the codes that the source gives to errors: the first argument
+// of job.Errorf, by itself or as a constant, and what helpers of that name
+// take.
+func errorCodes(t *testing.T) []string {
+	var codes []string
+	for _, files := range sources(t) {
+		constants := map[string]string{}
+		for _, f := range files {
+			ast.Inspect(f, func(n ast.Node) bool {
+				if spec, ok := n.(*ast.ValueSpec); ok {
+					for i, name := range spec.Names {
+						if i < len(spec.Values) {
+							constants[name.Name] = literal(spec.Values[i])
+						}
+					}
+				}
+				return true
+			})
+		}
+		for name, value := range constants {
+			if strings.HasPrefix(strings.ToLower(name), "code") {
+				codes = append(codes, value)
+			}
+		}
+		for _, f := range files {
+			ast.Inspect(f, func(n ast.Node) bool {
+				for _, e := range codeExpressions(n) {
+					code := literal(e)
+					if id, ok := e.(*ast.Ident); ok {
+						code = constants[id.Name]
+					}
+					codes = append(codes, code)
+				}
+				return true
+			})
+		}
+	}
+	codes = slices.DeleteFunc(codes, func(c string) bool { return !codeForm.MatchString(c) })
+	slices.Sort(codes)
+	return slices.Compact(codes)
+}
+
+// codeExpressions are the places in n where a code may stand.
+func codeExpressions(n ast.Node) []ast.Expr {
+	switch n := n.(type) {
+	case *ast.CallExpr:
+		name := ""
+		switch f := n.Fun.(type) {
+		case *ast.Ident:
+			name = f.Name
+		case *ast.SelectorExpr:
+			name = f.Sel.Name
+		}
+		switch {
+		case name == "Errorf" && len(n.Args) > 1:
+			return n.Args[:1]
+		case name == "refuse" && len(n.Args) == 4 && codeForm.MatchString(literal(n.Args[2])): // storage/local: writer, status, code, message
+			return n.Args[2:3]
+		case name == "refuse" && len(n.Args) > 1: // api/coconut: code, message
+			if strings.HasSuffix(literal(n.Args[0]), "_not_valid") || strings.HasSuffix(literal(n.Args[0]), "_out_of_range") {
+				return n.Args[:1]
+			}
+		}
+	case *ast.AssignStmt: // h.code = "input_url_not_valid"; code := "..."
+		for _, l := range n.Lhs {
+			if s, ok := l.(*ast.SelectorExpr); ok && s.Sel.Name == "code" {
+				return n.Rhs
+			}
+			if id, ok := l.(*ast.Ident); ok && id.Name == "code" {
+				return n.Rhs
+			}
+		}
+	}
+	return nil
+}
+
+var codeRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\|")
+
+// TestErrorCodes: errors.md explains every code, and none that there is not.
+func TestErrorCodes(t *testing.T) {
+	var listed []string
+	for _, m := range codeRow.FindAllStringSubmatch(read(t, "errors.md"), -1) {
+		listed = append(listed, m[1])
+	}
+	codes := errorCodes(t)
+	for _, c := range codes {
+		if !slices.Contains(listed, c) {
+			t.Errorf("errors.md does not explain %s", c)
+		}
+	}
+	for _, c := range listed {
+		if !slices.Contains(codes, c) {
+			t.Errorf("errors.md explains %s, which the program does not have", c)
+		}
+	}
+}
+
+var metricRow = regexp.MustCompile("(?m)^\\| `(copra_[a-z_]+)` \\|")
+
+// TestMetrics: operations.md lists every metric of the program's own.
+func TestMetrics(t *testing.T) {
+	var metrics []string
+	for _, files := range sources(t) {
+		for _, f := range files {
+			ast.Inspect(f, func(n ast.Node) bool {
+				var name ast.Expr
+				switch n := n.(type) {
+				case *ast.KeyValueExpr: // prometheus.CounterOpts{Name: ...}
+					if id, ok := n.Key.(*ast.Ident); ok && id.Name == "Name" {
+						name = n.Value
+					}
+				case *ast.CallExpr: // prometheus.NewDesc(...)
+					if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "NewDesc" {
+						name = n.Args[0]
+					}
+				}
+				if s := literal(name); strings.HasPrefix(s, "copra_") {
+					metrics = append(metrics, s)
+				}
+				return true
+			})
+		}
+	}
+	var listed []string
+	for _, m := range metricRow.FindAllStringSubmatch(read(t, "operations.md"), -1) {
+		listed = append(listed, m[1])
+	}
+	for _, m := range metrics {
+		if !slices.Contains(listed, m) {
+			t.Errorf("operations.md does not list %s", m)
+		}
+	}
+	for _, m := range listed {
+		if !slices.Contains(metrics, m) {
+			t.Errorf("operations.md lists %s, which the program does not have", m)
+		}
+	}
+	if len(metrics) < 5 {
+		t.Errorf("only %d metrics were found", len(metrics))
+	}
+}
+
+var variable = regexp.MustCompile(`COPRA_[A-Z0-9_]*[A-Z0-9]`)
+
+// TestVariables: configuration.md names every environment variable that the
+// program reads.
+func TestVariables(t *testing.T) {
+	page := read(t, "configuration.md")
+	for dir, files := range sources(t) {
+		if strings.Contains(dir, "test") || strings.Contains(dir, "s3server") {
+			continue
+		}
+		for _, f := range files {
+			ast.Inspect(f, func(n ast.Node) bool {
+				if l, ok := n.(ast.Expr); ok {
+					for _, v := range variable.FindAllString(literal(l), -1) {
+						if !strings.Contains(page, v) {
+							t.Errorf("configuration.md does not name %s, of %s", v, dir)
+						}
+					}
+				}
+				return true
+			})
+		}
+	}
+}

@@ -1,0 +1,152 @@
+package docs
+
+import (
+	"fmt"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// setting is a flag as `copra SUBCOMMAND -h` shows it.
+type setting struct {
+	flag, env, about string
+	used             []string // subcommands
+}
+
+var flagLine = regexp.MustCompile(`^  --([a-z0-9-]+)(?: \[(COPRA_[A-Z0-9_]+)\])?$`)
+
+// dataDefault is the data folder of the user who runs the test.
+var dataDefault = regexp.MustCompile(`^(folder that everything is kept in|data folder of copra standalone)\. Defaults to \S+\.$`)
+
+// TestSettings: the tables of configuration.md are the program's own help.
+func TestSettings(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "copra")
+	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/copra").CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	help := func(args ...string) string {
+		out, err := exec.Command(binary, args...).Output()
+		if err != nil {
+			t.Fatalf("copra %v: %v", args, err)
+		}
+		return string(out)
+	}
+	var names []string
+	_, list, _ := strings.Cut(help("help"), "\n\n  ")
+	list, _, _ = strings.Cut(list, "\n\n")
+	commands := "| subcommand | does |\n|---|---|\n"
+	for line := range strings.Lines(list) {
+		name, about, _ := strings.Cut(strings.TrimSpace(line), " ")
+		names = append(names, name)
+		commands += fmt.Sprintf("| `copra %s` | %s |\n", name, strings.TrimSpace(about))
+	}
+	var settings []*setting
+	for _, name := range names {
+		collect(t, &settings, name, help(name, "-h"))
+	}
+	slices.SortFunc(settings, func(a, b *setting) int { return strings.Compare(a.flag, b.flag) })
+	table(t, "configuration.md", "subcommands", commands)
+	rows := "| flag | variable | of | meaning |\n|---|---|---|---|\n"
+	for _, s := range settings {
+		env := ""
+		if s.env != "" {
+			env = "`" + s.env + "`"
+		}
+		rows += fmt.Sprintf("| `--%s` | %s | %s | %s |\n", s.flag, env, strings.Join(s.used, ", "), strings.ReplaceAll(s.about, "|", "\\|"))
+	}
+	table(t, "configuration.md", "settings", rows)
+}
+
+// collect adds the flags in the help of a subcommand. Some words have another
+// meaning in another subcommand, and get a row of their own.
+func collect(t *testing.T, settings *[]*setting, command, help string) {
+	var now *setting
+	for line := range strings.Lines(help) {
+		line = strings.TrimRight(line, "\n")
+		if m := flagLine.FindStringSubmatch(line); m != nil {
+			now = &setting{flag: m[1], env: m[2], used: []string{command}}
+			continue
+		}
+		about, ok := strings.CutPrefix(line, "        ")
+		if now == nil || !ok {
+			continue
+		}
+		if dataDefault.MatchString(about) {
+			about = "folder that everything is kept in. Defaults to `/var/lib/copra` for root, `~/.local/share/copra` for others."
+		}
+		now.about = about
+		at := slices.IndexFunc(*settings, func(s *setting) bool { return s.flag == now.flag && s.about == now.about })
+		if at < 0 {
+			*settings = append(*settings, now)
+		} else {
+			(*settings)[at].used = append((*settings)[at].used, command)
+		}
+		now = nil
+	}
+	if now != nil {
+		t.Errorf("the flag --%s of %s is not explained", now.flag, command)
+	}
+}
+
+// TestFormats: the tables of formats.md are the program's own, and its
+// examples are accepted or refused as the page says.
+func TestFormats(t *testing.T) {
+	containers := "| container | also called | file | video | audio | video codecs | audio codecs |\n|---|---|---|---|---|---|---|\n"
+	var later []string
+	for _, c := range format.Containers() {
+		if !c.Encodable {
+			later = append(later, "`"+c.Name+"`")
+			continue
+		}
+		if c.Kind == format.KindStream || c.Kind == format.KindImage {
+			continue
+		}
+		containers += fmt.Sprintf("| `%s` | %s | .%s | %s | %s | %s | %s |\n", c.Name, strings.Join(c.Aliases, ", "), c.Extension,
+			c.VideoCodec, c.AudioCodec, encodable(format.TrackVideo, c.VideoCodecs), encodable(format.TrackAudio, c.AudioCodecs))
+	}
+	containers += "\nRecognised, but refused at POST for now: " + strings.Join(later, ", ") + ".\n"
+	table(t, "formats.md", "containers", containers)
+
+	page := read(t, "formats.md")
+	for _, block := range []struct {
+		name     string
+		accepted bool
+	}{{"accepted", true}, {"refused", false}} {
+		_, rest, found := strings.Cut(page, "```"+block.name+"\n")
+		text, _, _ := strings.Cut(rest, "```")
+		if !found {
+			t.Fatalf("formats.md has no examples that are %s", block.name)
+		}
+		for line := range strings.Lines(text) {
+			name, _, _ := strings.Cut(line, " ")
+			f, err := format.Parse(strings.TrimSpace(name))
+			if err == nil {
+				err = format.Supported(f)
+			}
+			if (err == nil) != block.accepted {
+				t.Errorf("formats.md has %q among the %s: %v", name, block.name, err)
+			}
+		}
+	}
+	for _, s := range format.DefaultLadder {
+		if !strings.Contains(page, s) {
+			t.Errorf("formats.md does not show %s of the default ladder", s)
+		}
+	}
+}
+
+// encodable lists the codecs of a container that are encoded.
+func encodable(track format.Track, names []string) string {
+	var list []string
+	for _, n := range names {
+		if c, ok := format.LookupCodec(track, n); ok && c.Encodable {
+			list = append(list, n)
+		}
+	}
+	return strings.Join(list, ", ")
+}
