@@ -21,6 +21,22 @@ import (
 // webhookTime bounds one delivery, answer included (section 12).
 const webhookTime = 10 * time.Second
 
+// lastWords is for how long a delivery that is under way when the process stops
+// may go on, since a receiver that is cut off hears the same again later.
+const lastWords = time.Second
+
+// outlive returns a context that ends so long after ctx does.
+func outlive(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	out, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() {
+		time.AfterFunc(by, func() { cancel(context.Cause(ctx)) })
+	})
+	return out, func() {
+		stop()
+		cancel(nil)
+	}
+}
+
 // retryAfter are the waits between the eight tries of a delivery, about 24 h
 // in all (section 12).
 var retryAfter = [...]time.Duration{
@@ -63,11 +79,16 @@ func (n *notifyWorker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs])
 		return river.JobSnooze(busyWait)
 	}
 	a := job.DeliveryAttempt{At: time.Now()}
-	a.Status, err = w.deliver(ctx, d, a.At)
+	dctx, end := outlive(ctx, lastWords)
+	a.Status, err = w.deliver(dctx, d, a.At)
+	end()
 	leave()
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx) // the process is stopping; that was no try
 	}
+	// What the receiver has answered is noted even as the process stops.
+	ctx, end = outlive(ctx, lastWords)
+	defer end()
 	a.Duration = time.Since(a.At)
 	last := j.Args.Replay || j.Attempt > len(retryAfter)
 	if err != nil {
