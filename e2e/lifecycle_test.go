@@ -1,0 +1,169 @@
+package e2e
+
+import (
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/copra-video/copra/internal/testmedia"
+)
+
+// ordinaryUser is a user other than root to run a server as, when we are root;
+// 0 otherwise.
+func ordinaryUser(t testing.TB, dir string) uint32 {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return 0
+	}
+	u, err := user.Lookup("nobody")
+	if err != nil {
+		testmedia.Missing(t, "no user nobody to run as")
+	}
+	uid, err := strconv.ParseUint(u.Uid, 10, 32)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chown(dir, int(uid), int(uid)); err != nil {
+		t.Fatal(err)
+	}
+	return uint32(uid)
+}
+
+// longJob takes some seconds to encode, and tells the sink at name.
+func longJob(t testing.TB, name string) object {
+	t.Helper()
+	spec := jobOf(inputs(t).add(testmedia.Clip(t, testmedia.Standard)), object{
+		"mp4:1080p::quality=5,preset=slow": object{"path": "/a.mp4"},
+		"mp3":                              object{"path": "/a.mp3"},
+		"jpg:100x":                         object{"path": "/a.jpg"},
+	})
+	spec["notification"] = object{"url": hooks(t).url(name), "events": true}
+	return spec
+}
+
+// longJobEvents holds what the receiver of a longJob has heard in the end:
+// each event once. After a kill the very same delivery may come twice, when the
+// killed one had no time to note that it was taken.
+func longJobEvents(t testing.TB, name string, killed bool) {
+	t.Helper()
+	var all []webhook
+	eventually(t, 30*time.Second, "five webhooks at "+name, func() bool {
+		all = hooks(t).all(name)
+		if killed {
+			seen := map[string]bool{}
+			all = slices.DeleteFunc(all, func(h webhook) bool {
+				repeated := seen[string(h.raw)]
+				seen[string(h.raw)] = true
+				return repeated
+			})
+		}
+		return len(all) >= 5
+	})
+	got := events(all)
+	slices.Sort(got)
+	want := []string{
+		"input.transferred", "job.completed", "output.completed jpg:100x", "output.completed mp3", "output.completed mp4:1080p::quality=5,preset=slow",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("webhooks: %s", diff)
+	}
+}
+
+// awaitEncoding waits until the job's video is being encoded and the input has
+// been told of.
+func awaitEncoding(t testing.TB, scratch, name string) {
+	t.Helper()
+	eventually(t, 30*time.Second, "ffmpeg encodes", func() bool { return encoding(scratch) })
+	hooks(t).await(t, name, "input.transferred", 10*time.Second)
+}
+
+// The life of a standalone server over five starts: first, second, stopped and
+// killed in the middle of work.
+func TestLifecycle(t *testing.T) {
+	t.Parallel()
+	data := filepath.Join(openDir(t), "data")
+	if err := os.Mkdir(data, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	l := launch{uid: ordinaryUser(t, data)}
+	scratch := filepath.Join(data, "scratch")
+	nothingRuns := func(s *standalone) {
+		t.Helper()
+		eventually(t, 5*time.Second, "no process of the server is left", func() bool { return len(children(s.cmd.Process.Pid, data)) == 0 })
+	}
+
+	// First, without networks that are open.
+	s := startStandalone(t, l, data)
+	key, err := s.says(time.Second, `API key +(k-[0-9a-f]{32})\n`)
+	if err != nil || key != s.key {
+		t.Errorf("key %q, file %q: %v", key, s.key, err)
+	}
+	if st, err := os.Stat(filepath.Join(data, "api-key")); err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("key file: %v, %v", st.Mode(), err)
+	}
+	closed := s.run(t, 30*time.Second, jobOf(short(t), object{"mp3": object{"path": "/a.mp3"}}))
+	if closed.Status != "job.failed" || closed.Input.Status != "input.failed" {
+		t.Errorf("%s", closed.raw)
+	}
+	plain(t, closed.Input.Error, "COPRA_ALLOW_NETWORKS")
+	hook := jobOf(s.base, object{"mp3": object{"path": "/a.mp3"}})
+	hook["notification"] = object{"url": hooks(t).url("closed")}
+	s.run(t, 30*time.Second, hook)
+
+	code, _, complaint := finish(t, 20*time.Second, launch{args: []string{"standalone", "--listen", "127.0.0.1:0", "--data", data}, uid: l.uid})
+	if code != 1 || !strings.Contains(complaint, "already uses") {
+		t.Errorf("a second server on the same data: %d %s", code, complaint)
+	}
+	s.terminate(t)
+	nothingRuns(s)
+
+	// Second, with the same data and key.
+	l.args = []string{allow}
+	s = startStandalone(t, l, data)
+	if strings.Contains(s.stdout.String(), "API key") || s.key != key {
+		t.Errorf("the second start: key %q, was %q:\n%s", s.key, key, s.stdout.String())
+	}
+	if j := s.get(t, closed.ID); j.Status != "job.failed" {
+		t.Errorf("the job of before is now %s", j.raw)
+	}
+	if n := len(hooks(t).all("closed")); n != 0 {
+		t.Errorf("%d webhooks to a network that was closed", n)
+	}
+	j := s.create(t, longJob(t, "stopped"))
+	awaitEncoding(t, scratch, "stopped")
+	s.terminate(t)
+	nothingRuns(s)
+	if files := scratchFiles(t, scratch); len(files) != 0 {
+		t.Errorf("work files after the end: %v", files)
+	}
+
+	// Third: the work goes on, and is interrupted again.
+	s = startStandalone(t, l, data)
+	if done := s.wait(t, j.ID, 60*time.Second); done.Status != "job.completed" {
+		t.Errorf("after a stop: %s", done.raw)
+	}
+	longJobEvents(t, "stopped", false)
+	j = s.create(t, longJob(t, "killed"))
+	awaitEncoding(t, scratch, "killed")
+	s.kill(t)
+	nothingRuns(s)
+
+	// Fourth.
+	s = startStandalone(t, l, data)
+	done := s.wait(t, j.ID, 60*time.Second)
+	if done.Status != "job.completed" {
+		t.Errorf("after a kill: %s", done.raw)
+	}
+	longJobEvents(t, "killed", true)
+	probe(t, done.output(t, "mp4:1080p::quality=5,preset=slow").URL).lasts(t, "mp4", 4, 0.1)
+	checkScratch(t, s)
+	s.terminate(t)
+	nothingRuns(s)
+}

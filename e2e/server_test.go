@@ -1,0 +1,213 @@
+package e2e
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/copra-video/copra/internal/s3server"
+	"github.com/copra-video/copra/internal/testmedia"
+)
+
+// startTime bounds how long a server may take until it is ready, with the
+// making of a database on a busy machine.
+const startTime = 60 * time.Second
+
+// allow opens the loopback network, in which everything of these tests lives.
+const allow = "--allow-network=127.0.0.0/8"
+
+// standalone is a running copra standalone.
+type standalone struct {
+	*process
+	client
+	data string
+}
+
+func launchStandalone(l launch, data string) (*standalone, error) {
+	l.args = append([]string{"standalone", "--listen", "127.0.0.1:0", "--data", data}, l.args...)
+	p, err := start(l)
+	if err != nil {
+		return nil, err
+	}
+	s := &standalone{process: p, data: data}
+	s.base, err = p.says(startTime, `base URL +(http://127\.0\.0\.1:\d+/v2)\n`)
+	if err == nil {
+		_, err = p.says(time.Second, `key file`) // the last that is written
+	}
+	if err != nil {
+		p.cmd.Process.Kill()
+		<-p.done
+		return nil, err
+	}
+	key, err := os.ReadFile(filepath.Join(data, "api-key"))
+	s.key = strings.TrimSpace(string(key))
+	return s, err
+}
+
+// startStandalone starts one that ends with the test at the latest.
+func startStandalone(t testing.TB, l launch, data string) *standalone {
+	t.Helper()
+	s, err := launchStandalone(l, data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		s.cmd.Process.Kill()
+		<-s.done
+		if t.Failed() {
+			t.Logf("the server wrote:\n%s%s", s.stdout.String(), tellingLines(s.stderr.String()))
+		}
+	})
+	return s
+}
+
+// tellingLines is the end of a log without its lines of requests.
+func tellingLines(log string) string {
+	var kept []string
+	for line := range strings.Lines(log) {
+		if !strings.Contains(line, "msg=request") {
+			kept = append(kept, line)
+		}
+	}
+	return strings.Join(kept[max(0, len(kept)-60):], "")
+}
+
+// scratchFiles lists the work files that lie in the server's scratch folder; lock
+// files and empty folders do not count.
+func scratchFiles(t testing.TB, dir string) []string {
+	t.Helper()
+	var files []string
+	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		switch {
+		case errors.Is(err, os.ErrNotExist):
+			return nil // went while we looked
+		case err != nil:
+			return err
+		case !d.IsDir() && !strings.HasSuffix(path, ".lock"):
+			files = append(files, path)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return files
+}
+
+// fixtures are started by the first test that asks, and live as long as the
+// test process.
+type fixtures struct {
+	dir string
+
+	mu     sync.Mutex
+	server *standalone
+	inputs *inputServer
+	hooks  *sink
+	bucket *s3server.Server
+}
+
+// close stops the shared server. A server that has left work files behind, or
+// that does not end when asked, fails the run.
+func (f *fixtures) close() error {
+	if f.inputs != nil {
+		f.inputs.close()
+	}
+	if f.hooks != nil {
+		f.hooks.close()
+	}
+	if f.server == nil {
+		return nil
+	}
+	if err := f.server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	select {
+	case <-f.server.done:
+		return nil
+	case <-time.After(5 * time.Second):
+		f.server.cmd.Process.Kill()
+		<-f.server.done
+		return errors.New("the shared server did not end within 5 s of SIGTERM:\n" + f.server.stderr.String())
+	}
+}
+
+// shared returns the server that tests share. Its service "s3" is our own S3
+// server.
+func shared(t testing.TB) *standalone {
+	t.Helper()
+	gateway := s3(t)
+	common.mu.Lock()
+	defer common.mu.Unlock()
+	if common.server == nil {
+		s, err := launchStandalone(launch{args: []string{allow, "--s3-endpoint", gateway.Endpoint, "--slots", "2"}}, filepath.Join(common.dir, "shared"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		common.server = s
+	}
+	s := common.server
+	select {
+	case <-s.done:
+		t.Fatalf("the shared server has ended: %v\n%s", s.err, s.stderr.String())
+	default:
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the shared server wrote, at the end:\n%s", tellingLines(s.stderr.String()))
+		}
+	})
+	return s
+}
+
+// s3 returns the S3 server that tests share.
+func s3(t testing.TB) *s3server.Server {
+	t.Helper()
+	common.mu.Lock()
+	defer common.mu.Unlock()
+	if common.bucket == nil {
+		common.bucket = s3server.Start(&processLife{TB: t})
+	}
+	return common.bucket
+}
+
+// processLife lets what a test starts live on after it: its folder lies in
+// that of the run, and the kernel ends the server with us.
+type processLife struct{ testing.TB }
+
+func (*processLife) Cleanup(func()) {}
+
+func (l *processLife) TempDir() string {
+	dir, err := os.MkdirTemp(common.dir, "s3-")
+	if err != nil {
+		l.Fatal(err)
+	}
+	return dir
+}
+
+func inputs(t testing.TB) *inputServer {
+	t.Helper()
+	common.mu.Lock()
+	defer common.mu.Unlock()
+	if common.inputs == nil {
+		common.inputs = newInputServer()
+	}
+	return common.inputs
+}
+
+func hooks(t testing.TB) *sink {
+	t.Helper()
+	common.mu.Lock()
+	defer common.mu.Unlock()
+	if common.hooks == nil {
+		common.hooks = newSink()
+	}
+	return common.hooks
+}
+
+// short is a second of video with sound.
+func short(t testing.TB) string { return inputs(t).add(testmedia.Clip(t, testmedia.Short)) }
