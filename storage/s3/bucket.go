@@ -3,7 +3,6 @@ package s3
 import (
 	"context"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
@@ -61,7 +60,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts st
 func (b *Bucket) putWhole(ctx context.Context, c *connection, key string, body storage.Body, opts storage.PutOptions, acl string) error {
 	_, err := c.PutObject(ctx, &s3.PutObjectInput{
 		Bucket: &b.name, Key: &key,
-		Body:          section(body, 0, body.Size()),
+		Body:          storage.Section(body, 0, body.Size()),
 		ContentLength: aws.Int64(body.Size()),
 		ContentType:   optional(opts.ContentType),
 		CacheControl:  optional(b.account.CacheControl),
@@ -118,7 +117,7 @@ func (b *Bucket) sendParts(ctx context.Context, c *connection, key string, uploa
 			length := min(size, body.Size()-offset)
 			out, err := c.UploadPart(ctx, &s3.UploadPartInput{
 				Bucket: &b.name, Key: &key, UploadId: upload, PartNumber: &number,
-				Body: section(body, offset, length), ContentLength: &length,
+				Body: storage.Section(body, offset, length), ContentLength: &length,
 			})
 			if err != nil {
 				return err
@@ -155,23 +154,3 @@ func optional(s string) *string {
 	}
 	return &s
 }
-
-// section is a part of body that can be read again for a retry.
-func section(body storage.Body, offset, length int64) io.ReadSeeker {
-	return io.NewSectionReader(localBody{body}, offset, length)
-}
-
-// localBody marks the errors of our own file, which no retry mends.
-type localBody struct{ io.ReaderAt }
-
-func (l localBody) ReadAt(p []byte, offset int64) (int, error) {
-	n, err := l.ReaderAt.ReadAt(p, offset)
-	if err != nil && err != io.EOF {
-		err = &bodyError{fmt.Errorf("read the file to upload: %w", err)}
-	}
-	return n, err
-}
-
-type bodyError struct{ error }
-
-func (e *bodyError) Unwrap() error { return e.error }

@@ -61,8 +61,8 @@ func (b *Bucket) explain(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return err
 	}
-	if body, ok := errors.AsType[*bodyError](err); ok {
-		return body.error
+	if body, ok := errors.AsType[*storage.BodyError](err); ok {
+		return body.Err
 	}
 	err = netguard.StripURL(err)
 	code, status := codeOf(err)

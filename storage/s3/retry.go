@@ -14,6 +14,7 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/storage"
 )
 
 // retryer repeats requests on 5xx, 429, throttling and broken connections, as
@@ -40,7 +41,7 @@ func (b *Bucket) retryer() aws.Retryer {
 // is not: an address that the guard refuses, a certificate, a file of ours that
 // cannot be read.
 func hopeless(err error) aws.Ternary {
-	if _, body := errors.AsType[*bodyError](err); body || netguard.Permanent(err) {
+	if _, body := errors.AsType[*storage.BodyError](err); body || netguard.Permanent(err) {
 		return aws.FalseTernary
 	}
 	return aws.UnknownTernary

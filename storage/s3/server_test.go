@@ -5,12 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/netip"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -55,57 +52,14 @@ func TestConformance(t *testing.T) {
 		n++
 		bucket := fmt.Sprintf("bucket-%d", n)
 		srv.CreateBucket(t, bucket)
-		cutter := newCutter(t, srv.Endpoint)
-		b := mustOpen(t, s3other(cutter.endpoint, bucket, srv.AccessKey, srv.SecretKey), testOptions())
+		cutter := storagetest.NewCutter(t, strings.TrimPrefix(srv.Endpoint, "http://"))
+		b := mustOpen(t, s3other("http://"+cutter.Addr, bucket, srv.AccessKey, srv.SecretKey), testOptions())
 		return storagetest.Target{
 			Bucket: b,
 			Read:   func(key string) ([]byte, http.Header, error) { return srv.Object(bucket, key) },
-			Break:  cutter.arm,
+			Break:  cutter.Arm,
 		}
 	})
-}
-
-// cutter passes connections on to a server and, when armed, cuts the next
-// one that has sent 100 kB.
-type cutter struct {
-	endpoint string
-	armed    atomic.Bool
-}
-
-func newCutter(t *testing.T, target string) *cutter {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &cutter{endpoint: "http://" + l.Addr().String()}
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		for {
-			in, err := l.Accept()
-			if err != nil {
-				return
-			}
-			wg.Go(func() { c.pass(in, strings.TrimPrefix(target, "http://")) })
-		}
-	})
-	t.Cleanup(func() { l.Close(); wg.Wait() })
-	return c
-}
-
-func (c *cutter) arm() { c.armed.Store(true) }
-
-func (c *cutter) pass(in net.Conn, target string) {
-	defer in.Close()
-	out, err := net.Dial("tcp", target)
-	if err != nil {
-		return
-	}
-	defer out.Close()
-	go func() { io.Copy(in, out); in.Close() }()
-	if n, _ := io.CopyN(out, in, 100_000); n == 100_000 && c.armed.CompareAndSwap(true, false) {
-		return
-	}
-	io.Copy(out, in)
 }
 
 func TestMultipart(t *testing.T) {

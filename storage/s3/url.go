@@ -2,12 +2,14 @@ package s3
 
 import (
 	"strings"
+
+	"github.com/copra-video/copra/storage"
 )
 
 // URL is the public address of key: at Amazon with the bucket in the host
 // name, path-style when that has dots, and elsewhere as requests are made.
 func (b *Bucket) URL(key string) string {
-	key = escapeKey(key)
+	key = storage.EscapeKey(key)
 	if b.amazon() {
 		scheme := "https"
 		if b.account.Secure != nil && !*b.account.Secure {
@@ -20,7 +22,7 @@ func (b *Bucket) URL(key string) string {
 		return scheme + "://" + b.name + "." + host + "/" + key
 	}
 	if b.path {
-		return b.public.Scheme + "://" + b.public.Host + b.public.EscapedPath() + "/" + escapeKey(b.name) + "/" + key
+		return b.public.Scheme + "://" + b.public.Host + b.public.EscapedPath() + "/" + storage.EscapeKey(b.name) + "/" + key
 	}
 	return b.public.Scheme + "://" + b.name + "." + b.public.Host + b.public.EscapedPath() + "/" + key
 }
@@ -36,23 +38,4 @@ func amazonHost(region string) string {
 	default:
 		return "s3." + region + ".amazonaws.com"
 	}
-}
-
-// escapeKey percent-encodes all but the unreserved characters and slashes, as
-// S3 itself does: "+" would be read as a space, and "?" and "#" would end the
-// path.
-func escapeKey(key string) string {
-	const hex = "0123456789ABCDEF"
-	var out strings.Builder
-	for i := range len(key) {
-		switch c := key[i]; {
-		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("-_.~/", c) >= 0:
-			out.WriteByte(c)
-		default:
-			out.WriteByte('%')
-			out.WriteByte(hex[c>>4])
-			out.WriteByte(hex[c&15])
-		}
-	}
-	return out.String()
 }

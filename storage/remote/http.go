@@ -1,0 +1,96 @@
+package remote
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/copra-video/copra/storage"
+)
+
+// maxAnswer bounds what is read of an answer that is not a file.
+const maxAnswer = 1 << 20
+
+// expectAbove is the size from which on a server is asked whether it wants a
+// body before it is sent: so its refusal is heard, and not only a connection
+// that breaks.
+const expectAbove = 1 << 20
+
+// Client makes requests to one service.
+type Client struct {
+	HTTP  *http.Client
+	Retry storage.Retry
+	Peer  Peer
+	// Code reads the service's error code from an answer; nil: it has none.
+	Code func(status int, body []byte) string
+	// Sentences for codes, as in Peer.Status.
+	Sentences map[string]string
+}
+
+// Do makes the request of build, again and again as Retry says, until it is
+// answered with success. It returns head and body of the answer.
+func (c Client) Do(ctx context.Context, build func(context.Context) (*http.Request, error)) (*http.Response, []byte, error) {
+	var resp *http.Response
+	var answer []byte
+	err := c.Retry.Do(ctx, func(ctx context.Context) error {
+		r, err := build(ctx)
+		if err != nil {
+			return err
+		}
+		resp, answer, err = c.Once(r)
+		return err
+	})
+	return resp, answer, err
+}
+
+// Once makes one request and explains what goes wrong.
+func (c Client) Once(r *http.Request) (*http.Response, []byte, error) {
+	r.Header.Set("User-Agent", "Copra")
+	resp, err := c.HTTP.Do(r)
+	if err != nil {
+		return nil, nil, c.Peer.Explain(err)
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if resp.StatusCode/100 == 2 {
+		return resp, answer, c.Peer.Explain(err)
+	}
+	code := ""
+	if c.Code != nil {
+		code = c.Code(resp.StatusCode, answer)
+	}
+	return resp, answer, &StatusError{Status: resp.StatusCode, Code: code, err: c.Peer.Status(resp.StatusCode, code, c.Sentences)}
+}
+
+// StatusError is an answer that is no success. It wraps what is told of it.
+type StatusError struct {
+	Status int
+	Code   string
+	err    error
+}
+
+// Error returns the sentence.
+func (e *StatusError) Error() string { return e.err.Error() }
+
+// Unwrap returns the *job.Error or *storage.Unavailable.
+func (e *StatusError) Unwrap() error { return e.err }
+
+// IsStatus reports whether err is an answer with status.
+func IsStatus(err error, status int) bool {
+	e, ok := errors.AsType[*StatusError](err)
+	return ok && e.Status == status
+}
+
+// SetBody gives r a body of size bytes.
+func SetBody(r *http.Request, body io.Reader, size int64) {
+	r.ContentLength = size
+	if size == 0 {
+		r.Body = http.NoBody
+		return
+	}
+	r.Body = io.NopCloser(body)
+	if size > expectAbove {
+		r.Header.Set("Expect", "100-continue")
+	}
+}
