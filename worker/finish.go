@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -47,6 +48,9 @@ func (r *run) bucket(ctx context.Context, o *job.Output) (storage.Bucket, error)
 	return r.w.Opener.Bucket(ctx, r.spec.Storage, storage.Owner{JobID: r.id, Kind: kind, Created: r.rec.Since})
 }
 
+// checkTime bounds the look at the storage before the work.
+const checkTime = 10 * time.Second
+
 // checkStorage finds out before any work is done whether the job's storage
 // takes results at all. Where it does not, the outputs that need it fail at
 // once; trouble that may pass is left for the upload to meet.
@@ -62,7 +66,9 @@ func (r *run) checkStorage(ctx context.Context, outputs []*job.Output) error {
 			checked = true
 			bucket, err := r.bucket(ctx, o)
 			if err == nil {
-				err = bucket.Check(ctx)
+				cctx, cancel := context.WithTimeout(ctx, checkTime)
+				err = bucket.Check(cctx)
+				cancel()
 			}
 			if ctx.Err() != nil {
 				return context.Cause(ctx)

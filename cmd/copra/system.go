@@ -79,7 +79,7 @@ func (s *settings) sealer() (*seal.Sealer, error) {
 	keys := strings.FieldsFunc(text, func(r rune) bool { return r == '\n' || r == '\r' || r == ',' || r == ' ' })
 	sealer, err := seal.ParseKeys(keys)
 	if err != nil {
-		return nil, fmt.Errorf("read the secret keys (COPRA_SECRET_KEYS or COPRA_SECRET_KEY_FILE): %w", err)
+		return nil, usagef("the secret keys (COPRA_SECRET_KEYS or COPRA_SECRET_KEY_FILE) are not valid: %w", err)
 	}
 	return sealer, nil
 }
