@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -25,6 +26,7 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) (int, error) {
+	flag.Parse()
 	dir, err := os.MkdirTemp("", "copra-e2e-")
 	if err != nil {
 		return 0, err
@@ -40,6 +42,12 @@ func run(m *testing.M) (int, error) {
 		return 0, fmt.Errorf("build the program: %w\n%s", err, out)
 	}
 	common.dir = dir
+	// Most tests wait for a server most of the time, which bounds its own work.
+	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
+		if err := f.Value.Set("4"); err != nil {
+			return 0, err
+		}
+	}
 	code := m.Run()
 	if err := common.close(); err != nil && code == 0 {
 		return 0, err

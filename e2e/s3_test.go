@@ -109,7 +109,7 @@ func TestS3Refuses(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			j := srv.wait(t, ids[tt.name], 90*time.Second)
-			if j.Status != "job.failed" || j.Input.Status != "input.transferred" {
+			if j.Status != "job.failed" || j.Input.Error != "" {
 				t.Errorf("%s", j.raw)
 			}
 			for _, o := range j.Outputs {
