@@ -20,14 +20,27 @@ say() { echo "== $*"; }
 
 say "container programs"
 need=()
-for p in buildah podman debootstrap runc docker-compose; do command -v $p >/dev/null || need+=($p); done
+for p in buildah podman debootstrap runc curl; do command -v $p >/dev/null || need+=($p); done
 if [ ${#need[@]} -gt 0 ]; then
   apt-get update -q >"$work/apt.log" 2>&1
   apt-get install -y -q --no-install-recommends buildah debootstrap podman crun runc uidmap slirp4netns fuse-overlayfs netavark \
-    aardvark-dns iptables containernetworking-plugins golang-github-containernetworking-plugin-dnsname docker-compose curl >>"$work/apt.log" 2>&1
+    aardvark-dns iptables containernetworking-plugins golang-github-containernetworking-plugin-dnsname curl >>"$work/apt.log" 2>&1
 fi
 install -m 755 "$shim/runc-nolimits" /usr/local/bin/runc-nolimits
 export CONTAINERS_CONF=$shim/containers.conf BUILDAH_ISOLATION=chroot
+
+# docker compose v2, built from its module: as a program of its own it needs no
+# docker client. Its go.mod has excludes, so it cannot be installed directly.
+compose_version=v2.40.3
+if [ ! -x "$work/docker-compose" ]; then
+  say "docker compose $compose_version"
+  ( mkdir -p "$work/compose" && cd "$work/compose"
+    src=$(GOFLAGS= go mod download -json github.com/docker/compose/v2@$compose_version | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')
+    cp "$src/go.mod" "$src/go.sum" . && chmod u+w go.mod go.sum
+    go mod edit -module=composebuild -require=github.com/docker/compose/v2@$compose_version
+    go build -mod=mod -trimpath -o "$work/docker-compose" github.com/docker/compose/v2/cmd ) >"$work/compose.log" 2>&1 ||
+    { tail -20 "$work/compose.log"; exit 1; }
+fi
 
 build() { # NAME FOLDER [ARG...]: an image from FOLDER/Dockerfile
   buildah bud -q --layers --format docker --isolation chroot -t "$1" "${@:3}" "$2" >>"$work/build.log"
@@ -76,7 +89,7 @@ export DOCKER_HOST=unix://$sock
     done
     sleep 1
   done ) & health=$!
-compose() { docker-compose -p $project "$@"; }
+compose() { "$work/docker-compose" -p $project "$@"; }
 cleanup() {
   compose down -v --timeout 5 >>"$work/down.log" 2>&1 || true
   kill $health $api 2>/dev/null || true
