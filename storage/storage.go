@@ -19,8 +19,31 @@ type Bucket interface {
 	// Put stores body under key, replacing what was there. It either stores the
 	// whole object or nothing that a reader could take for it.
 	Put(ctx context.Context, key string, body Body, opts PutOptions) error
-	// URL is the public address of key, without any credential.
+	// URL is the public address of key, without any credential. Services that
+	// name a file themselves know it only after Put.
 	URL(key string) string
+}
+
+// Together is a Bucket that wants the files of an output all at once, because
+// they get one address: on IPFS a folder is named by what is in it.
+type Together interface {
+	Bucket
+	PutAll(ctx context.Context, items []Item) error
+}
+
+// Item is one file for Together.
+type Item struct {
+	Key     string
+	Body    Body
+	Options PutOptions
+}
+
+// Close ends the connections of a Bucket that keeps some.
+func Close(b Bucket) error {
+	if c, ok := b.(io.Closer); ok {
+		return c.Close()
+	}
+	return nil
 }
 
 // Body is a file to be stored; it may be read several times and from the

@@ -10,8 +10,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/transcode"
@@ -33,6 +31,7 @@ func (r *run) finish(ctx context.Context, dir string, o *job.Output, res transco
 	if err != nil {
 		return job.Result{}, fmt.Errorf("open storage: %w", err)
 	}
+	defer r.close(bucket)
 	if o.Type == job.TypeStream {
 		return r.finishStream(ctx, dir, o, res.Packages, bucket)
 	}
@@ -41,11 +40,20 @@ func (r *run) finish(ctx context.Context, dir string, o *job.Output, res transco
 
 // bucket opens the place for the results of o.
 func (r *run) bucket(ctx context.Context, o *job.Output) (storage.Bucket, error) {
+	if !o.URL.IsZero() {
+		return r.w.Opener.Upload(ctx, o.URL)
+	}
 	kind := "files" // one folder of shared storage for files, another for streams
 	if o.Type == job.TypeStream {
 		kind = "streams"
 	}
 	return r.w.Opener.Bucket(ctx, r.spec.Storage, storage.Owner{JobID: r.id, Kind: kind, Created: r.rec.Since})
+}
+
+func (r *run) close(bucket storage.Bucket) {
+	if err := storage.Close(bucket); err != nil {
+		r.w.Log.Debug("close storage", "job", r.id, "error", err)
+	}
 }
 
 // checkTime bounds the look at the storage before the work.
@@ -69,6 +77,7 @@ func (r *run) checkStorage(ctx context.Context, outputs []*job.Output) error {
 				cctx, cancel := context.WithTimeout(ctx, checkTime)
 				err = bucket.Check(cctx)
 				cancel()
+				r.close(bucket)
 			}
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
@@ -96,27 +105,39 @@ func (r *run) checkStorage(ctx context.Context, outputs []*job.Output) error {
 func (r *run) finishFiles(ctx context.Context, dir string, o *job.Output, files []transcode.File, bucket storage.Bucket) (job.Result, error) {
 	var result job.Result
 	var pubs []publication
+	var media job.Media
 	for _, f := range files {
 		found, err := expand(dir, f)
 		if err != nil {
 			return result, err
 		}
 		for i, p := range found {
-			media, err := r.verify(ctx, p.file, f.Expect, i == 0)
+			m, err := r.verify(ctx, p.file, f.Expect, i == 0)
 			if err != nil {
 				return result, err
 			}
-			pubs = append(pubs, p)
-			if o.Type == job.TypeImage {
-				result.URLs = append(result.URLs, bucket.URL(p.key))
-				continue
+			if !o.URL.IsZero() {
+				p.key = string(o.Type) + "." + o.Format.Extension() // the name where the URL has none
 			}
-			result.URL = bucket.URL(p.key)
-			media.SetFilename(result.URL)
-			result.Metadata = media.Raw
+			pubs, media = append(pubs, p), m
 		}
 	}
-	return result, r.publish(ctx, bucket, o, pubs)
+	if !o.URL.IsZero() && len(pubs) > 1 {
+		return result, job.Errorf("output_path_not_valid", "The output is made of %d files, which cannot go to one 'url': it needs a 'path'.", len(pubs))
+	}
+	if err := r.publish(ctx, bucket, o, pubs); err != nil {
+		return result, err
+	}
+	for _, p := range pubs {
+		if o.Type == job.TypeImage {
+			result.URLs = append(result.URLs, bucket.URL(p.key))
+			continue
+		}
+		result.URL = bucket.URL(p.key)
+		media.SetFilename(result.URL)
+		result.Metadata = media.Raw
+	}
+	return result, nil
 }
 
 // verify holds a finished file against what was planned. Of a row of pictures
@@ -170,7 +191,11 @@ func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packa
 		return result, fmt.Errorf("open scratch folder: %w", err)
 	}
 	defer root.Close()
-	metadata := map[string]json.RawMessage{}
+	type told struct {
+		format, key string
+		media       job.Media
+	}
+	var list []told
 	var pubs []publication
 	for _, p := range packages {
 		files, _, err := stream.Build(root.FS(), p)
@@ -189,20 +214,27 @@ func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packa
 				contentType: f.ContentType, last: f.Source == ""})
 		}
 		for _, e := range entries(p) {
-			u := bucket.URL(p.Path + "/" + e.file)
-			result.Streams = append(result.Streams, job.StreamURL{Format: e.format, URL: u})
 			media, err := r.w.Media.ProbePlaylist(ctx, filepath.Join(dir, tree, e.file))
 			if err != nil {
 				return result, fmt.Errorf("verify %s: %w", e.format, err)
 			}
-			media.SetFilename(u)
-			metadata[e.format] = media.Raw
+			list = append(list, told{e.format, p.Path + "/" + e.file, media})
 		}
+	}
+	if err := r.publish(ctx, bucket, o, pubs); err != nil {
+		return result, err
+	}
+	metadata := map[string]json.RawMessage{}
+	for _, e := range list {
+		u := bucket.URL(e.key)
+		result.Streams = append(result.Streams, job.StreamURL{Format: e.format, URL: u})
+		e.media.SetFilename(u)
+		metadata[e.format] = e.media.Raw
 	}
 	if result.Metadata, err = json.Marshal(metadata); err != nil {
 		return result, fmt.Errorf("encode metadata: %w", err)
 	}
-	return result, r.publish(ctx, bucket, o, pubs)
+	return result, nil
 }
 
 // lay puts one file of a stream at its published place below root.
@@ -232,54 +264,3 @@ func entries(p stream.Package) []entry {
 	}
 	return e
 }
-
-// publish stores files, several at once, and then playlists one by one with
-// the outermost last, so that no player finds one that names what is not there.
-func (r *run) publish(ctx context.Context, bucket storage.Bucket, o *job.Output, pubs []publication) error {
-	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(r.w.Uploads)
-	for _, p := range pubs {
-		if !p.last {
-			g.Go(func() error { return r.put(gctx, bucket, o, p) })
-		}
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	for _, p := range pubs {
-		if p.last {
-			if err := r.put(ctx, bucket, o, p); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-func (r *run) put(ctx context.Context, bucket storage.Bucket, o *job.Output, p publication) error {
-	form := map[string]string{"job_id": r.id, "encoded_video_id": o.Key}
-	if o.Type == job.TypeVideo {
-		form["video_id"] = o.Key // its presence tells receivers a video from a picture
-	}
-	opts := storage.PutOptions{ContentType: p.contentType, Form: form}
-	f, err := os.Open(p.file)
-	if err != nil {
-		return fmt.Errorf("open result: %w", err)
-	}
-	defer f.Close()
-	st, err := f.Stat()
-	if err != nil {
-		return fmt.Errorf("measure result: %w", err)
-	}
-	r.w.Metrics.uploading(st.Size())
-	return bucket.Put(ctx, p.key, fileBody{f, st.Size()}, opts)
-}
-
-// fileBody is a file to be stored.
-type fileBody struct {
-	*os.File
-	size int64
-}
-
-// Size in bytes.
-func (b fileBody) Size() int64 { return b.size }

@@ -43,8 +43,10 @@ type Store interface {
 
 // Opener finds the storage behind what a request named.
 type Opener interface {
-	// Bucket opens the place for the results of a job.
+	// Bucket opens the place for the results of a job, Upload that for the one
+	// file of an output with a URL of its own.
 	Bucket(ctx context.Context, s *job.Storage, owner storage.Owner) (storage.Bucket, error)
+	Upload(ctx context.Context, address job.Secret) (storage.Bucket, error)
 	Source(ctx context.Context, in job.Input) (storage.Source, error)
 }
 

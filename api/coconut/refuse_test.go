@@ -120,7 +120,6 @@ func TestRefused(t *testing.T) {
 		{"service empty", "storage_service_not_valid", body(`storage: {"service": "", "bucket": "b"}`), []string{"'service'"}},
 		{"service as hash", "storage_service_not_valid", body(`storage: {"service": {}}`), []string{"a hash"}},
 		{"service not yet", "storage_service_not_valid", body(`storage: {"service": "gcs", "bucket": "b", "credentials": {"access_key_id": "a", "secret_access_key": "b"}}`), []string{"'gcs'", "recognised, but not supported", "coconut, s3, s3other"}},
-		{"URL storage not yet", "storage_service_not_valid", body(`storage: {"url": "ftp://u:p@host/dir", "public_host": "https://cdn"}`), []string{"'url'", "recognised, but not supported"}},
 		{"input service not yet", "storage_service_not_valid", body(`input: {"service": "wasabi", "bucket": "b", "key": "k", "region": "r", "credentials": {"access_key_id": "a", "secret_access_key": "b"}}`), []string{"'wasabi'", "recognised, but not supported"}},
 
 		{"credentials empty (Go)", "storage_credentials_not_valid", body(`storage: {"service": "s3", "bucket": "", "region": "", "credentials": {"access_key_id": "", "secret_access_key": ""}}`), []string{awsMessage}},
@@ -220,7 +219,6 @@ func TestRefused(t *testing.T) {
 
 		{"the root for two playlists", "output_path_not_valid", str(`{"hls": {"path": "/"}, "dash": {"path": "/", "hlsfmp4": true}}`), []string{"two folders"}},
 
-		{"url", "output_param_not_valid", out(`{"url": "https://a/b.mp4?X-Amz-Signature=1"}`), []string{"'url'", "recognised, but not supported"}},
 		{"fit=crop", "output_param_not_valid", out(`{"path": "/a.mp4", "fit": "crop"}`), []string{"'crop' of the param 'fit'", "recognised, but not supported"}},
 		{"transpose not yet", "output_param_not_valid", out(`{"path": "/a.mp4", "transpose": 0}`), []string{"'transpose'", "recognised, but not supported", "offset, duration"}},
 		{"vflip", "output_param_not_valid", out(`{"path": "/a.mp4", "vflip": 1}`), []string{"'vflip'", "recognised, but not supported"}},

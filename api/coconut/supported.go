@@ -14,7 +14,7 @@ import (
 var (
 	supportedInputSchemes  = []string{"http", "https"}
 	supportedInputServices = []string{"s3", "s3other"}
-	supportedStorages      = []string{"coconut", "s3", "s3other"}
+	supportedStorages      = []string{"coconut", "s3", "s3other", serviceURL}
 	supportedNotifications = []string{"http"}
 )
 
@@ -31,7 +31,6 @@ type unsupportedParam struct {
 
 // unsupportedParams are the params of outputs that are not carried out.
 var unsupportedParams = []unsupportedParam{
-	{"url", func(o *output) bool { return !o.URL.IsZero() }, ""},
 	{"fit", func(o *output) bool { return o.fit() == "crop" }, "crop"},
 	{"transpose", func(o *output) bool {
 		return o.Video != nil && o.Video.Transpose != nil || o.Image != nil && o.Image.Transpose != nil

@@ -294,4 +294,3 @@ func TestLarge(t *testing.T) {
 		t.Errorf("Put: %v, %d bytes arrived", err, n)
 	}
 }
-

@@ -14,7 +14,6 @@ import (
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/httpsource"
 	"github.com/copra-video/copra/storage/local"
-	"github.com/copra-video/copra/storage/s3"
 )
 
 // Options of an Opener.
@@ -72,43 +71,64 @@ func (o *Opener) Close() {
 
 // Bucket returns the place for results that st describes. Its keys are the
 // paths of outputs; st.Path is put before them. owner matters only to the
-// built-in storage, which gives each kind of a job a folder of its own. It connects to nothing; Check of the result does.
-func (o *Opener) Bucket(_ context.Context, st *job.Storage, owner storage.Owner) (storage.Bucket, error) {
+// built-in storage, which gives each kind of a job a folder of its own. It
+// connects to nothing; Check of the result does. The caller closes the result
+// with storage.Close.
+func (o *Opener) Bucket(ctx context.Context, st *job.Storage, owner storage.Owner) (storage.Bucket, error) {
 	if st == nil {
-		return nil, job.Errorf("storage_not_valid", "The job has no 'storage'; outputs with a 'url' of their own are not supported yet.")
+		return nil, job.Errorf("storage_not_valid", "The job has no 'storage', and the output has no 'url' of its own.")
 	}
+	var b storage.Bucket
+	var err error
 	if st.Service == "coconut" {
-		if o.o.Local == nil {
-			return nil, job.Errorf("storage_service_not_valid", "This server has no built-in storage 'coconut'.")
-		}
-		b, err := o.o.Local.Bucket(owner.Created, o.o.Local.Hash(owner.JobID, owner.Kind))
-		if err != nil {
-			return nil, err
-		}
-		return prefixed{b, st.Path}, nil
+		b, err = o.builtIn(owner)
+	} else {
+		b, err = o.backend(ctx, st)
 	}
-	b, err := o.s3(st)
 	if err != nil {
 		return nil, err
 	}
-	return prefixed{b, st.Path}, nil
+	return below(b, st.Path), nil
+}
+
+func (o *Opener) builtIn(owner storage.Owner) (storage.Bucket, error) {
+	if o.o.Local == nil {
+		return nil, job.Errorf("storage_service_not_valid", "This server has no built-in storage 'coconut'.")
+	}
+	return o.o.Local.Bucket(owner.Created, o.o.Local.Hash(owner.JobID, owner.Kind))
+}
+
+// Upload returns the place for the one file of an output that has a URL of its
+// own. Its key gives the file a name where the URL does not.
+func (o *Opener) Upload(_ context.Context, address job.Secret) (storage.Bucket, error) {
+	b, err := o.upload(&job.Storage{Service: serviceURL, URL: address}, true)
+	if err != nil {
+		return nil, err
+	}
+	return below(b, ""), nil
 }
 
 // Source finds the input in and returns it for reading. Trouble that the
 // customer can mend or should know is a *job.Error.
 func (o *Opener) Source(ctx context.Context, in job.Input) (storage.Source, error) {
-	if in.Storage != nil {
-		key := strings.TrimLeft(in.Key, "/")
-		if key == "" {
-			return nil, job.Errorf("input_not_valid", "The job 'input' has no 'key'.")
-		}
-		b, err := o.s3(in.Storage)
-		if err != nil {
-			return nil, err
-		}
-		return b.Source(ctx, key)
+	if in.Storage == nil {
+		return o.URL(ctx, in.URL)
 	}
-	return o.URL(ctx, in.URL)
+	key := strings.TrimLeft(in.Key, "/")
+	if key == "" {
+		return nil, job.Errorf("input_not_valid", "The job 'input' has no 'key'.")
+	}
+	b, err := o.backend(ctx, in.Storage)
+	if err != nil {
+		return nil, err
+	}
+	readable, ok := b.(interface {
+		Source(ctx context.Context, key string) (storage.Source, error)
+	})
+	if !ok {
+		return nil, job.Errorf("storage_service_not_valid", "The service %q cannot be an input.", in.Storage.Service)
+	}
+	return readable.Source(ctx, key)
 }
 
 // URL returns the file at an address for reading: an input or a watermark.
@@ -127,16 +147,4 @@ func (o *Opener) URL(ctx context.Context, address job.Secret) (storage.Source, e
 		return nil, err
 	}
 	return src, nil
-}
-
-func (o *Opener) s3(st *job.Storage) (*s3.Bucket, error) {
-	if _, ok := s3.Lookup(st.Service); !ok {
-		return nil, job.Errorf("storage_service_not_valid",
-			"The storage service %q is not supported yet; coconut, s3, s3other and their kin are.", st.Service)
-	}
-	opts := s3.Options{Client: o.buckets, Attempts: o.o.S3Attempts, Backoff: o.o.S3Backoff}
-	if st.Service == "s3" && o.o.S3Endpoint != "" && st.Endpoint == "" {
-		opts.Client, opts.Endpoint, opts.PublicEndpoint = o.trusted, o.o.S3Endpoint, o.o.S3PublicURL
-	}
-	return s3.Open(st, opts)
 }

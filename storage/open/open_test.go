@@ -169,6 +169,39 @@ func TestHTTPInput(t *testing.T) {
 	}
 }
 
+// TestUpload opens the place of an output with a URL of its own.
+func TestUpload(t *testing.T) {
+	var got *http.Request
+	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r }))
+	defer srv.Close()
+	o := newOpener(t, Options{Guard: netguard.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")})})
+	for query, method := range map[string]string{"": "POST", "?X-Amz-Signature=a": "PUT"} {
+		b, err := o.Upload(t.Context(), job.NewSecret(srv.URL+"/bkt/out"+query))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Put(t.Context(), "video.mp4", bytes.NewReader([]byte("hello")), storage.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if got.Method != method || got.URL.Path != "/bkt/out" || b.URL("video.mp4") != srv.URL+"/bkt/out" {
+			t.Errorf("%s %s, told %s", got.Method, got.URL, b.URL("video.mp4"))
+		}
+	}
+	b, err := o.Bucket(t.Context(), &job.Storage{Service: "url", URL: job.NewSecret(srv.URL + "/in?a=b"), Path: "/p"}, owner)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.Put(t.Context(), "/dir/a.mp4", bytes.NewReader(nil), storage.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	if got.Method != "POST" || got.URL.String() != "/in/p/dir/a.mp4?a=b" || b.URL("/dir/a.mp4") != srv.URL+"/in/p/dir/a.mp4" {
+		t.Errorf("%s %s, told %s", got.Method, got.URL, b.URL("/dir/a.mp4"))
+	}
+	if _, err := o.Upload(t.Context(), job.NewSecret("gopher://u:secret@h/x")); job.Message(err, "") == "" || strings.Contains(err.Error(), "secret") {
+		t.Errorf("Upload = %v", err)
+	}
+}
+
 func TestNotSupported(t *testing.T) {
 	o := newOpener(t, Options{})
 	for _, st := range []*job.Storage{nil, {Service: "coconut"}, {Service: "azure"}, {Service: "url"}, {Service: ""}} {

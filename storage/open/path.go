@@ -2,6 +2,7 @@ package open
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/copra-video/copra/job"
@@ -20,6 +21,34 @@ func (p prefixed) Put(ctx context.Context, path string, body storage.Body, opts 
 		return err
 	}
 	return p.Bucket.Put(ctx, key, body, opts)
+}
+
+// Close ends the connections of the bucket.
+func (p prefixed) Close() error { return storage.Close(p.Bucket) }
+
+// together is a prefixed storage.Together.
+type together struct {
+	prefixed
+	inner storage.Together
+}
+
+func (t together) PutAll(ctx context.Context, items []storage.Item) error {
+	items = slices.Clone(items)
+	for i := range items {
+		items[i].Key = Key(t.prefix, items[i].Key)
+		if err := checkKey(items[i].Key); err != nil {
+			return err
+		}
+	}
+	return t.inner.PutAll(ctx, items)
+}
+
+// below is b with prefix before its keys.
+func below(b storage.Bucket, prefix string) storage.Bucket {
+	if inner, ok := b.(storage.Together); ok {
+		return together{prefixed{b, prefix}, inner}
+	}
+	return prefixed{b, prefix}
 }
 
 func (p prefixed) URL(path string) string { return p.Bucket.URL(Key(p.prefix, path)) }

@@ -1,0 +1,61 @@
+package open
+
+import (
+	"context"
+	"net/url"
+	"strings"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/storage/httpupload"
+	"github.com/copra-video/copra/storage/s3"
+)
+
+// serviceURL is the Service of a storage that is a URL to upload to.
+const serviceURL = "url"
+
+// backend opens a service of others.
+func (o *Opener) backend(_ context.Context, st *job.Storage) (storage.Bucket, error) {
+	switch st.Service {
+	case serviceURL:
+		return o.upload(st, false)
+	}
+	if _, ok := s3.Lookup(st.Service); ok {
+		return o.s3(st)
+	}
+	return nil, job.Errorf("storage_service_not_valid", "The storage service %q is not known.", st.Service)
+}
+
+// upload opens a URL that takes files. exact says that it is one file's.
+func (o *Opener) upload(st *job.Storage, exact bool) (storage.Bucket, error) {
+	switch scheme(st.URL) {
+	case "http", "https":
+		return httpupload.Open(st, httpupload.Options{Client: o.buckets, Retry: o.retry(), Exact: exact})
+	}
+	return nil, job.Errorf("storage_not_valid", "The 'url' of the storage or output must begin with http, https, ftp, ftps or sftp.")
+}
+
+func (o *Opener) s3(st *job.Storage) (storage.Bucket, error) {
+	opts := s3.Options{Client: o.buckets, Attempts: o.o.S3Attempts, Backoff: o.o.S3Backoff}
+	if st.Service == "s3" && o.o.S3Endpoint != "" && st.Endpoint == "" {
+		opts.Client, opts.Endpoint, opts.PublicEndpoint = o.trusted, o.o.S3Endpoint, o.o.S3PublicURL
+	}
+	return s3.Open(st, opts)
+}
+
+// retry is how the requests of other backends than s3 are repeated.
+func (o *Opener) retry() storage.Retry {
+	r := storage.Retry{Tries: o.o.S3Attempts, Backoff: o.o.S3Backoff}
+	if r.Tries == 0 {
+		r.Tries = 6
+	}
+	return r
+}
+
+func scheme(address job.Secret) string {
+	u, err := url.Parse(strings.TrimSpace(address.Reveal()))
+	if err != nil {
+		return ""
+	}
+	return u.Scheme
+}
