@@ -157,9 +157,12 @@ func (b *Bucket) resolve(region string) error {
 	case b.service.Amazon:
 		return nil
 	default:
-		account := st.Credentials["account_id"].Reveal()
+		account := st.Options["account_id"]
+		if account == "" {
+			account = st.Credentials["account_id"].Reveal()
+		}
 		if account != "" && !hostPart.MatchString(account) {
-			return job.Errorf(CodeCredentials, "The storage credential 'account_id' is not an account id.")
+			return job.Errorf(CodeCredentials, "The storage member 'account_id' is not an account id.")
 		}
 		b.endpoint, err = b.parseEndpoint(b.service.endpoint(region, account))
 	}
@@ -225,6 +228,9 @@ func (b *Bucket) connect(region string) *connection {
 		o.EndpointOptions.DisableHTTPS = b.account.Secure != nil && !*b.account.Secure
 	} else {
 		o.BaseEndpoint = aws.String(b.endpoint.String())
+	}
+	if b.service.PlainEncoding {
+		o.APIOptions = append(o.APIOptions, plainEncoding)
 	}
 	c := &connection{Client: s3.New(o), region: region}
 	b.conn.Store(c)

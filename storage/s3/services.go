@@ -27,6 +27,11 @@ type Service struct {
 	// ACL is the canned ACL of objects when the request names none; "" for
 	// services that know no ACL or keep objects private on purpose.
 	ACL string
+	// PlainEncoding leaves the header Accept-Encoding out of the signature:
+	// Google's front changes it on the way.
+	PlainEncoding bool
+	// Tenant puts the option "tenant_id" before the bucket in public addresses.
+	Tenant bool
 }
 
 // services of the specification, sections 3.3 and 12. Path style where it is
@@ -36,13 +41,13 @@ var services = []Service{
 	{Name: "s3", Region: "us-east-1", Amazon: true, ACL: "public-read"},
 	{Name: "s3other", Region: "us-east-1", PathStyle: true},
 	{Name: "minio", Region: "us-east-1", PathStyle: true},
-	{Name: "gcs", Endpoint: "https://storage.googleapis.com", Region: "auto", PathStyle: true},
+	{Name: "gcs", Endpoint: "https://storage.googleapis.com", Region: "auto", PathStyle: true, PlainEncoding: true},
 	{Name: "dospaces", Endpoint: "https://{region}.digitaloceanspaces.com", Region: "nyc3", ACL: "public-read"},
 	{Name: "linode", Endpoint: "https://{region}.linodeobjects.com", Region: "us-east-1", ACL: "public-read"},
 	{Name: "wasabi", Endpoint: "https://s3.{region}.wasabisys.com", Region: "us-east-1", PathStyle: true, ACL: "public-read"},
 	{Name: "scaleway", Endpoint: "https://s3.{region}.scw.cloud", Region: "fr-par", ACL: "public-read"},
 	{Name: "vultr", Endpoint: "https://{region}.vultrobjects.com", Region: "ewr1", ACL: "public-read"},
-	{Name: "contabo", Aliases: []string{"contabostorage"}, Endpoint: "https://{region}.contabostorage.com", Region: "eu2", PathStyle: true, ACL: "public-read"},
+	{Name: "contabo", Aliases: []string{"contabostorage"}, Endpoint: "https://{region}.contabostorage.com", Region: "eu2", PathStyle: true, ACL: "public-read", Tenant: true},
 	{Name: "impossible", Aliases: []string{"impossiblecloud"}, Endpoint: "https://{region}.storage.impossibleapi.net", Region: "eu-central-2", ACL: "public-read"},
 	{Name: "cdn77", Endpoint: "https://{region}.cdn77-storage.com", Region: "us-1", PathStyle: true, ACL: "public-read"},
 	{Name: "r2", Endpoint: "https://{account}.r2.cloudflarestorage.com", Region: "auto", PathStyle: true},

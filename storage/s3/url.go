@@ -22,9 +22,18 @@ func (b *Bucket) URL(key string) string {
 		return scheme + "://" + b.name + "." + host + "/" + key
 	}
 	if b.path {
-		return b.public.Scheme + "://" + b.public.Host + b.public.EscapedPath() + "/" + storage.EscapeKey(b.name) + "/" + key
+		return b.public.Scheme + "://" + b.public.Host + b.public.EscapedPath() + "/" + b.publicName() + "/" + key
 	}
 	return b.public.Scheme + "://" + b.name + "." + b.public.Host + b.public.EscapedPath() + "/" + key
+}
+
+// publicName is the bucket in the path of public addresses. The colon behind a
+// tenant stays one, as in the addresses that the service itself shows.
+func (b *Bucket) publicName() string {
+	if tenant := b.account.Options["tenant_id"]; b.service.Tenant && tenant != "" && !strings.Contains(b.name, ":") {
+		return storage.EscapeKey(tenant) + ":" + b.name
+	}
+	return b.name
 }
 
 // amazonHost is the host of a region. us-east-1 keeps the name without a

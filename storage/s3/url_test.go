@@ -48,9 +48,11 @@ func TestURL(t *testing.T) {
 		{job.Storage{Service: "wasabi", Bucket: "b", Endpoint: "https://other.example"}, "k", "https://other.example/b/k"},
 		{job.Storage{Service: "scaleway", Bucket: "b"}, "k", "https://b.s3.fr-par.scw.cloud/k"},
 		{job.Storage{Service: "vultr", Bucket: "b"}, "k", "https://b.ewr1.vultrobjects.com/k"},
-		{job.Storage{Service: "contabostorage", Bucket: "t:b"}, "k", "https://eu2.contabostorage.com/t%3Ab/k"},
+		{job.Storage{Service: "contabostorage", Bucket: "t:b"}, "k", "https://eu2.contabostorage.com/t:b/k"},
+		{job.Storage{Service: "contabo", Bucket: "b", Options: map[string]string{"tenant_id": "t1"}}, "k", "https://eu2.contabostorage.com/t1:b/k"},
 		{job.Storage{Service: "impossiblecloud", Bucket: "b"}, "k", "https://b.eu-central-2.storage.impossibleapi.net/k"},
 		{job.Storage{Service: "cdn77", Bucket: "b"}, "k", "https://us-1.cdn77-storage.com/b/k"},
+		{job.Storage{Service: "r2", Bucket: "b", Options: map[string]string{"account_id": "acc1"}}, "k", "https://acc1.r2.cloudflarestorage.com/b/k"},
 		{job.Storage{Service: "r2", Bucket: "b", Credentials: account}, "k", "https://acc1.r2.cloudflarestorage.com/b/k"},
 	}
 	for _, tt := range tests {

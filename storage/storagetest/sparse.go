@@ -2,6 +2,9 @@ package storagetest
 
 import (
 	"io"
+	"os"
+	"runtime"
+	"testing"
 
 	"github.com/copra-video/copra/storage"
 )
@@ -20,4 +23,25 @@ func (s sparse) ReadAt(p []byte, offset int64) (int, error) {
 		return n, io.EOF
 	}
 	return n, nil
+}
+
+// Huge has put store a huge body, and fails when that allocates a good part of
+// it. It returns the size: 300 MiB, or 5 GiB and a bit with COPRA_TEST_HUGE
+// set, which shows what only numbers above 32 bits do but takes its time.
+func Huge(t *testing.T, put func(storage.Body) error) int64 {
+	t.Helper()
+	size := int64(300<<20 + 1)
+	if os.Getenv("COPRA_TEST_HUGE") != "" {
+		size = 5<<30 + 1
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	if err := put(Sparse(size)); err != nil {
+		t.Fatalf("Put of %d bytes: %v", size, err)
+	}
+	runtime.ReadMemStats(&after)
+	if used := after.TotalAlloc - before.TotalAlloc; used > 128<<20 {
+		t.Errorf("Put of %d bytes allocated %d", size, used)
+	}
+	return size
 }
