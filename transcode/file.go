@@ -78,17 +78,15 @@ func (p *planner) fileRendition(f format.Format, w window, v *job.VideoParams) (
 	if err != nil {
 		return rendition{}, err
 	}
-	if v.Watermark != nil {
-		return rendition{}, unsupported("watermark")
-	}
 	mode := fitPad
 	if v.Fit == "crop" {
 		mode = fitCrop
 	}
-	r, err := p.newRendition(f, w, prep, fit(in, f.Video.Resolution, mode))
+	r, err := p.newRendition(f, w, prep, fit(in, squareResolution(f.Video.Resolution, v.Square), mode))
 	if err != nil {
 		return r, err
 	}
+	r.mark = p.newMark(v.Watermark)
 	r.fps = p.plainRate(r.fps)
 	return r, nil
 }

@@ -11,8 +11,16 @@ import (
 // syntax.
 type branch struct {
 	filters []string
-	pad     string // "v1": the output pad; leaf
+	over    *overlay // laid over what filters made; nil: nothing
+	pad     string   // "v1": the output pad; leaf
 	next    []*branch
+}
+
+// overlay is a second picture that goes over the first.
+type overlay struct {
+	input   string   // its pad, such as "1:0"
+	filters []string // what it goes through before
+	args    string   // the overlay filter
 }
 
 func (b *branch) add(filters ...string) {
@@ -31,17 +39,45 @@ func (b *branch) child(filters ...string) *branch {
 	return c
 }
 
-// render prints the graph that feeds tree from the input pad, such as "0:0".
-func render(input string, tree *branch) string {
+// rooted is a tree with the pad that feeds it, such as "0:0".
+type rooted struct {
+	input string
+	tree  *branch
+}
+
+// render prints the graph that feeds tree from the input pad.
+func render(input string, tree *branch) string { return renderAll([]rooted{{input, tree}}) }
+
+// renderAll prints several trees as one graph.
+func renderAll(roots []rooted) string {
 	var chains []string
-	splits := 0
+	splits, overlays := 0, 0
 	var walk func(in string, b *branch)
 	walk = func(in string, b *branch) {
+		var filters []string
+		// take goes through one branch. What two pictures come together for
+		// begins a new chain.
+		take := func() {
+			filters = append(filters, b.filters...)
+			if b.over == nil {
+				return
+			}
+			overlays++
+			if len(filters) > 0 {
+				below := fmt.Sprintf("b%d", overlays)
+				chains = append(chains, "["+in+"]"+strings.Join(filters, ",")+"["+below+"]")
+				in = below
+			}
+			above := fmt.Sprintf("o%d", overlays)
+			chains = append(chains, "["+b.over.input+"]"+strings.Join(b.over.filters, ",")+"["+above+"]")
+			in += "][" + above
+			filters = []string{b.over.args}
+		}
+		take()
 		// A single branch needs no split: the rows are joined.
-		filters := append([]string(nil), b.filters...)
 		for b.pad == "" && len(b.next) == 1 {
 			b = b.next[0]
-			filters = append(filters, b.filters...)
+			take()
 		}
 		if b.pad != "" {
 			if len(filters) == 0 {
@@ -63,6 +99,8 @@ func render(input string, tree *branch) string {
 			walk(pads[i], c)
 		}
 	}
-	walk(input, tree)
+	for _, r := range roots {
+		walk(r.input, r.tree)
+	}
 	return strings.Join(chains, ";")
 }

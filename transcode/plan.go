@@ -40,10 +40,12 @@ type Plan struct {
 	Results []Result // one per output given to New, in that order
 }
 
-// Fetch is a file to bring into the scratch folder before the steps run.
+// Fetch is a picture to bring into the scratch folder before the steps run.
+// Its name says what it is, so another plan of the job finds it there.
 type Fetch struct {
-	Name string
-	URL  job.Secret
+	Name    string
+	URL     job.Secret
+	Outputs []int // those that cannot be made without it
 }
 
 // StepKind says what a step is for.
@@ -85,6 +87,7 @@ type Result struct {
 	Err      *job.Error
 	Files    []File
 	Packages []stream.Package
+	Track    *Thumbnails // published after the pictures; nil: none
 }
 
 // File is a finished file to verify and publish.
@@ -94,6 +97,9 @@ type File struct {
 	Count       int    // pictures expected for a pattern, numbered from 1; 0: a single file. At least one must exist
 	ContentType string
 	Expect      Expect
+	// Animated says that the file is an animated WebP, which FFmpeg writes but
+	// cannot read: it is checked by ReadAnimation instead of a probe.
+	Animated bool
 }
 
 // Expect is what a file must show when it is probed before it is published.

@@ -32,7 +32,7 @@ func New(outputs []*job.Output, m job.Media, o Options) Plan {
 		alone := make([]*job.Output, len(outputs))
 		alone[i] = outputs[i]
 		part := newPlanner(src, o, fmt.Sprintf("o%d-", i+1), len(outputs)).plan(alone)
-		plan.Fetches = append(plan.Fetches, part.Fetches...)
+		plan.Fetches = mergeFetches(plan.Fetches, part.Fetches)
 		plan.Steps = append(plan.Steps, part.Steps...)
 		plan.Results[i] = part.Results[i]
 	}
@@ -52,7 +52,11 @@ type planner struct {
 	tracks  []*trackNode
 	finals  []Step // mux and segment
 	stills  []*stills
+	sheets  []*sheets
+	fetches []Fetch
 	results []Result
+
+	markURLs map[string]job.Secret // by name
 }
 
 // group is what one ffmpeg makes from one decode: all renditions of a window.
@@ -81,7 +85,7 @@ type trackNode struct {
 }
 
 func newPlanner(src *source, o Options, prefix string, outputs int) *planner {
-	return &planner{Options: o, src: src, prefix: prefix, results: make([]Result, outputs)}
+	return &planner{Options: o, src: src, prefix: prefix, results: make([]Result, outputs), markURLs: map[string]job.Secret{}}
 }
 
 func (p *planner) plan(outputs []*job.Output) Plan {
@@ -95,13 +99,15 @@ func (p *planner) plan(outputs []*job.Output) Plan {
 		}
 		p.results[i] = r
 	}
-	return Plan{Steps: p.steps(), Results: p.results}
+	return Plan{Fetches: p.fetches, Steps: p.steps(), Results: p.results}
 }
 
 func (p *planner) output(i int, o *job.Output) (Result, *job.Error) {
 	switch {
 	case o.Type == job.TypeVideo && o.Video != nil:
 		return p.file(i, o)
+	case o.Type == job.TypeImage && o.Image != nil && o.Format.Kind() == format.KindAnimated:
+		return p.animation(i, o)
 	case o.Type == job.TypeImage && o.Image != nil:
 		return p.pictures(i, o)
 	case o.Type == job.TypeStream && o.Stream != nil:
@@ -128,6 +134,7 @@ func (p *planner) video(key rendition, i int) *videoNode {
 	}
 	v := g.videos[at]
 	v.outputs = appendOnce(v.outputs, i)
+	p.fetchMark(key.mark, i)
 	return v
 }
 
@@ -195,6 +202,9 @@ func (p *planner) steps() []Step {
 	for _, s := range p.stills {
 		steps = append(steps, p.stillSteps(s)...)
 	}
+	for _, s := range p.sheets {
+		steps = append(steps, s.step())
+	}
 	return append(steps, p.finals...)
 }
 
@@ -225,7 +235,8 @@ func (p *planner) passStep(g *group) (Step, bool) {
 	}
 	s := Step{ID: strings.Replace(g.id, "encode", "pass1", 1), Kind: StepPass1, Duration: p.length(g.window), VideoEncodes: len(two)}
 	in, each := p.open(g.window)
-	s.Args = append(in, "-filter_complex", render(p.videoPad(), p.tree(two, nil)))
+	marks := markNames(two, nil)
+	s.Args = append(append(in, markInputs(marks)...), "-filter_complex", render(p.videoPad(), p.tree(two, nil, marks)))
 	for i, v := range two {
 		s.Args = append(s.Args, each...)
 		s.Args = append(s.Args, p.videoArgs(v.key, padName(i), 1, p.statsName(v))...)
@@ -246,7 +257,8 @@ func (p *planner) encodeStep(g *group) Step {
 	}
 	all := append(two, one...)
 	in, each := p.open(g.window)
-	s.Args = append(in, "-filter_complex", render(p.videoPad(), p.tree(all, g.stills)))
+	marks := markNames(all, g.stills)
+	s.Args = append(append(in, markInputs(marks)...), "-filter_complex", render(p.videoPad(), p.tree(all, g.stills, marks)))
 	for i, v := range all {
 		s.Args = append(s.Args, each...)
 		pass := 0
@@ -263,6 +275,7 @@ func (p *planner) encodeStep(g *group) Step {
 		s.Args = append(s.Args, st.graphArgs(stillPad(i))...)
 		s.Dirs = append(s.Dirs, st.dir)
 		s.Files = append(s.Files, st.pattern())
+		st.steps = []string{g.id}
 		s.Outputs = union(s.Outputs, []int{st.output})
 	}
 	s.Args = append(s.Args, p.sameClock("a", each)...)
@@ -335,7 +348,7 @@ func union(a, b []int) []int {
 
 // tree is the graph of a group: renditions of the same preparation and frame
 // rate share a stem, and pictures are taken from the decoded frames.
-func (p *planner) tree(videos []*videoNode, pictures []*stills) *branch {
+func (p *planner) tree(videos []*videoNode, pictures []*stills, marks []string) *branch {
 	type stem struct {
 		prep string
 		fps  format.Rational
@@ -355,10 +368,10 @@ func (p *planner) tree(videos []*videoNode, pictures []*stills) *branch {
 		if k.prep != "" {
 			in = frame{} // the size after the preparation is not the source's
 		}
-		p.cascade(node, in, stems[k])
+		p.cascade(node, in, stems[k], marks)
 	}
 	for i, s := range pictures {
-		root.child(append([]string{s.selectFilter()}, s.filters...)...).pad = stillPad(i)
+		s.look.graph(p, root.child(s.selectFilter()), marks, 1, stillPad(i))
 	}
 	return root
 }

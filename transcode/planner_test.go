@@ -109,7 +109,7 @@ func TestErrors(t *testing.T) {
 		media              job.Media
 	}{
 		{"no video", "mp4:720p path=/a.mp4", "The input has no video, so mp4 cannot be made from it; ask for an audio format such as mp3.", sound},
-		{"no video for a picture", "jpg path=/a.jpg", "The input has no video, so jpg cannot be made from it; ask for an audio format such as mp3.", sound},
+		{"no video for a picture", "jpg path=/a.jpg", "The input has no video, so no picture can be taken from it.", sound},
 		{"no audio", "mp3 path=/a.mp3", "The input has no audio, so mp3 cannot be made from it.", silent},
 		{"no audio, video off", "mp4:x:64k path=/a.mp4", "The input has no audio, so mp4 cannot be made from it.", silent},
 		{"offset", "mp4 path=/a.mp4 offset=40", "The offset of 40 s lies beyond the end of the input, which lasts 30 s.", silent},

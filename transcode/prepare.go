@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/expr"
+	"github.com/copra-video/copra/transcode/format"
 )
 
 // edits are what is done with the picture before it is scaled.
@@ -25,7 +27,14 @@ const (
 	singleDeinterlacer = "estdif=mode=frame"
 )
 
-// prepare returns the filters of e, joined, and the frame that they make.
+// prepare returns the filters of e, joined, and the frame that they make. The
+// order of all that is done with a picture is:
+//
+//	turned as the source says -> deinterlace -> crop -> transpose -> hflip, vflip
+//	-> square -> scale, pad or cut (fit) -> watermark -> blur
+//
+// so that a crop is told in pixels of the input as it is shown, and a watermark
+// stands upright in the corner of what is seen in the end.
 func prepare(in frame, e edits) (string, frame, *job.Error) {
 	var f []string
 	switch {
@@ -35,8 +44,8 @@ func prepare(in frame, e edits) (string, frame, *job.Error) {
 		f = append(f, deinterlacer)
 	}
 	if e.cropW != "" || e.cropH != "" {
-		w, errW := strconv.Atoi(strings.TrimSpace(e.cropW))
-		h, errH := strconv.Atoi(strings.TrimSpace(e.cropH))
+		w, errW := cropSide(e.cropW, in)
+		h, errH := cropSide(e.cropH, in)
 		if errW != nil || errH != nil || w < 1 || h < 1 || w > in.W || h > in.H {
 			return "", in, job.Errorf("output_param_not_valid", "The crop %q does not fit the input's picture of %dx%d; give two numbers such as \"640:360\".", e.cropW+":"+e.cropH, in.W, in.H)
 		}
@@ -63,4 +72,32 @@ func prepare(in frame, e edits) (string, frame, *job.Error) {
 		f = append(f, fmt.Sprintf("crop=%d:%d", in.W, in.H))
 	}
 	return strings.Join(f, ","), in, nil
+}
+
+// cropSide is a side of a crop in pixels: a number, or arithmetic with the
+// names that ffmpeg's crop has for the picture's own sides.
+func cropSide(s string, in frame) (int, error) {
+	w, h := float64(in.W), float64(in.H)
+	v, err := expr.Eval("{%"+s+"%}", expr.Vars{"iw": w, "ih": h, "in_w": w, "in_h": h})
+	if err != nil {
+		return 0, err
+	}
+	text, _ := v.(string)
+	n, err := strconv.ParseFloat(text, 64)
+	if err != nil || n > maxSide {
+		return 0, fmt.Errorf("crop side %q is no number of pixels", s)
+	}
+	return int(n), nil
+}
+
+// squareResolution is what a resolution asks of a square picture: its side is
+// the width, or the height of a named one, which is named after it.
+func squareResolution(r format.Resolution, square bool) format.Resolution {
+	switch {
+	case !square || r.Width == 0 || r.Height == 0:
+		return r
+	case r.Name != "":
+		return format.Resolution{Width: r.Height, Height: r.Height}
+	}
+	return format.Resolution{Width: r.Width, Height: r.Width}
 }

@@ -78,6 +78,7 @@ type rendition struct {
 	window   window
 	prep     string // filters before scaling: crop, turn, deinterlace ...
 	geometry geometry
+	mark     mark
 	codec    string
 	crf      int // 0: bitrateK
 	bitrateK int
@@ -232,8 +233,8 @@ func (p *planner) scalerOptions(pixFmt string) string {
 
 // cascade builds below root the branches of renditions that share window, prep
 // and frame rate: from the largest down, each is scaled from the next larger
-// one instead of from the source.
-func (p *planner) cascade(root *branch, in frame, list []padded) {
+// one instead of from the source. marks are the inputs after the source.
+func (p *planner) cascade(root *branch, in frame, list []padded, marks []string) {
 	slices.SortStableFunc(list, func(a, b padded) int {
 		return cmp.Compare(b.key.geometry.ScaleW*b.key.geometry.ScaleH, a.key.geometry.ScaleW*a.key.geometry.ScaleH)
 	})
@@ -265,7 +266,12 @@ func (p *planner) cascade(root *branch, in frame, list []padded) {
 			}
 			levels = append(levels, level{g, l.key.pixFmt, at})
 		}
-		at.child(g.finish()...).pad = l.pad
+		at = at.child(g.finish()...)
+		if over := lay(l.key.mark, marks, 1, g, l.key.pixFmt, p.markColours(l.key.pixFmt)); over != nil {
+			at.over = over
+			at = at.child("format=" + l.key.pixFmt)
+		}
+		at.pad = l.pad
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/format"
 )
 
 // stills are the pictures of one image output.
@@ -18,10 +19,27 @@ type stills struct {
 	ext      string
 	times    []float64 // distinct and ascending; picture n is numbered n+1
 	interval float64   // seconds; 0: times were chosen one by one
-	filters  []string  // from the decoded frame to the picture
-	encode   []string  // -c:v and its options
+	look     look
+	encode   []string // -c:v and its options
 	stream   int
-	still    bool // of a source that is a picture
+	still    bool     // of a source that is a picture
+	steps    []string // IDs of those that make the pictures; known when they are written
+}
+
+// look is how a decoded frame becomes a picture.
+type look struct {
+	filters  []string // up to the watermark
+	mark     mark
+	after    []string
+	geometry geometry
+	pixFmt   string
+}
+
+// graph adds a look to a tree, with its pad.
+func (l look) graph(p *planner, at *branch, marks []string, first int, pad string) {
+	at = at.child(l.filters...)
+	at.over = lay(l.mark, marks, first, l.geometry, l.pixFmt, pictureColours(l.pixFmt))
+	at.child(l.after...).pad = pad
 }
 
 func (s *stills) pattern() string { return s.dir + "/%05d." + s.ext }
@@ -36,72 +54,113 @@ const (
 	seekBatch = 10
 )
 
+// maxPictures bounds what a small interval makes of a long film.
+const maxPictures = 10000
+
 // pictures plans the image output i.
 func (p *planner) pictures(i int, o *job.Output) (Result, *job.Error) {
+	im := o.Image
 	if p.src.video == nil {
-		return Result{}, noVideo(o.Format.Container)
+		return Result{}, noPicture()
 	}
-	s, err := p.newStills(i, o)
-	if err != nil {
+	if im.VTT != nil && p.src.still {
+		return Result{}, job.Errorf("output_param_not_valid", "The input is a picture and has no time line, so no 'vtt' can be made of it.")
+	}
+	encode, pixFmt, ok := pictureEncoder(o.Format.Container, p.alpha())
+	if !ok {
+		return Result{}, job.Errorf("output_format_not_valid", "The image format %q is not supported yet.", o.Format.Container)
+	}
+	s := &stills{
+		output: i, id: p.finalID(StepStills, i, ""), dir: fmt.Sprintf("%sout%d", p.prefix, i+1), ext: o.Format.Extension(),
+		encode: encode, stream: p.src.video.Index, still: p.src.still,
+	}
+	if im.Sprite != nil {
+		// The cells of a sheet lose nothing before the sheet is encoded.
+		s.ext, s.encode, pixFmt = "png", []string{"-c:v", "png", "-compression_level", "1"}, rgbFor(p.alpha())
+	}
+	var err *job.Error
+	if s.look, err = p.newLook(o.Format.Video.Resolution, im, pixFmt); err != nil {
 		return Result{}, err
 	}
-	order, times := p.pictureTimes(o.Image)
-	s.times, s.interval = times, pictureInterval(o.Image, p.src.Duration)
-	files, err := s.files(o, order)
+	s.interval = pictureInterval(im, p.src.Duration)
+	if n := p.src.videoEnd() / s.interval; s.interval > 0 && n > maxPictures {
+		return Result{}, job.Errorf("output_param_not_valid", "An 'interval' of %s s makes %.0f pictures of this input; at most %d are accepted.", seconds(s.interval), n, maxPictures)
+	}
+	order, times := p.pictureTimes(im)
+	s.times = times
+	var r Result
+	if im.Sprite != nil {
+		r, err = p.sprite(o, s)
+	} else {
+		r.Files, err = s.files(o, order)
+		if err == nil && im.VTT != nil {
+			r.Track = s.thumbnails(o, order, p.src.videoEnd())
+		}
+	}
 	if err != nil {
 		return Result{}, err
 	}
 	p.stills = append(p.stills, s)
-	return Result{Files: files}, nil
+	p.fetchMark(s.look.mark, i)
+	return r, nil
 }
 
-// newStills resolves how a picture looks.
-func (p *planner) newStills(i int, o *job.Output) (*stills, *job.Error) {
-	im := o.Image
-	for name, set := range map[string]bool{"watermark": im.Watermark != nil, "sprite": im.Sprite != nil, "vtt": im.VTT != nil, "scene": im.Scene != nil} {
-		if set {
-			return nil, unsupported(name)
-		}
-	}
+func noPicture() *job.Error {
+	return job.Errorf("output_format_not_valid", "The input has no video, so no picture can be taken from it.")
+}
+
+// newLook resolves how the pictures of an output look.
+func (p *planner) newLook(r format.Resolution, im *job.ImageParams, pixFmt string) (look, *job.Error) {
 	prep, in, err := prepare(p.src.frame, edits{
 		deinterlace: p.src.interlaced(), single: true, transpose: im.Transpose, hflip: im.HFlip, vflip: im.VFlip, square: im.Square,
 	})
 	if err != nil {
-		return nil, err
+		return look{}, err
 	}
 	mode := fitPad
 	if im.Fit == "crop" {
 		mode = fitCrop
 	}
-	encode, pixFmt, ok := pictureEncoder(o.Format.Container, p.alpha())
-	if !ok {
-		return nil, job.Errorf("output_format_not_valid", "The image format %q is not supported yet.", o.Format.Container)
-	}
-	g := fitPicture(in, o.Format.Video.Resolution, mode)
-	s := &stills{
-		output: i, id: p.finalID(StepStills, i, ""), dir: fmt.Sprintf("%sout%d", p.prefix, i+1), ext: o.Format.Extension(),
-		encode: encode, stream: p.src.video.Index, still: p.src.still,
-	}
+	g := fitPicture(in, squareResolution(r, im.Square), mode)
+	l := look{mark: p.newMark(im.Watermark), geometry: g, pixFmt: pixFmt}
 	w, h := in.W, in.H
 	if prep != "" {
-		s.filters, w, h = append(s.filters, prep), 0, 0
+		l.filters, w, h = append(l.filters, prep), 0, 0
 	}
-	// JPEG is full range; the others are converted from what the frame says.
-	extra := ""
-	if pixFmt == "yuvj420p" {
-		extra = ":out_range=pc"
+	if scale := g.scaleFilter(w, h, pictureColours(pixFmt)); scale != "" {
+		l.filters = append(l.filters, scale)
 	}
-	if scale := g.scaleFilter(w, h, extra); scale != "" {
-		s.filters = append(s.filters, scale)
+	l.filters = append(l.filters, g.finish()...)
+	if l.mark != (mark{}) {
+		l.filters = append(l.filters, "format="+pixFmt)
 	}
-	s.filters = append(s.filters, g.finish()...)
 	if im.Blur > 0 {
 		// 1..5: the width of the blur follows the picture's, so that it looks
 		// the same in all sizes.
-		s.filters = append(s.filters, "gblur=sigma="+seconds(float64(im.Blur*max(g.W, g.H))/200))
+		l.after = append(l.after, "gblur=sigma="+seconds(float64(im.Blur*max(g.W, g.H))/200))
 	}
-	s.filters = append(s.filters, "format="+pixFmt)
-	return s, nil
+	l.after = append(l.after, "format="+pixFmt)
+	return l, nil
+}
+
+// pictureColours are what the scaler must convert for a picture: files of JPEG
+// and WebP name no matrix, and readers take BT.601 for granted; JPEG is full
+// range.
+func pictureColours(pixFmt string) string {
+	switch {
+	case pixFmt == "yuvj420p":
+		return ":out_color_matrix=bt601:out_range=pc"
+	case strings.HasPrefix(pixFmt, "yuv"):
+		return ":out_color_matrix=bt601:out_range=tv"
+	}
+	return ""
+}
+
+func rgbFor(alpha bool) string {
+	if alpha {
+		return "rgba"
+	}
+	return "rgb24"
 }
 
 // pictureEncoder is the table of picture formats.
@@ -110,10 +169,7 @@ func pictureEncoder(container string, alpha bool) (args []string, pixFmt string,
 	case "jpg":
 		return []string{"-c:v", "mjpeg", "-q:v", "2"}, "yuvj420p", true
 	case "png":
-		if alpha {
-			return []string{"-c:v", "png"}, "rgba", true
-		}
-		return []string{"-c:v", "png"}, "rgb24", true
+		return []string{"-c:v", "png"}, rgbFor(alpha), true
 	case "webp":
 		if alpha {
 			return []string{"-c:v", "libwebp", "-quality", "85"}, "yuva420p", true
@@ -218,7 +274,7 @@ func (s *stills) files(o *job.Output, order []int) ([]File, *job.Error) {
 		return []File{{Name: s.name(order[0] + 1), Path: path, ContentType: contentType}}, nil
 	}
 	if !several {
-		return nil, job.Errorf("output_path_not_valid", "The path %q must hold a sequence variable such as %%.2d, because %d pictures are made.", o.Path, len(order))
+		return nil, noSequence(o.Path, len(order), "pictures")
 	}
 	if slices.IsSorted(order) && len(order) == len(s.times) {
 		return []File{{Name: s.pattern(), Path: path, Count: len(order), ContentType: contentType}}, nil
@@ -234,8 +290,25 @@ func (s *stills) files(o *job.Output, order []int) ([]File, *job.Error) {
 // "%.2d", "%02d", "%d" and "#num#", which is "%02d". Without one it returns the
 // path as it is and false.
 func picturePath(path string) (string, bool) {
-	if at := strings.Index(path, "#num#"); at >= 0 {
-		return escapePercent(path[:at]) + "%02d" + escapePercent(path[at+len("#num#"):]), true
+	at, end, ok := sequence(path)
+	if !ok {
+		return path, false
+	}
+	width := 2
+	if path[at] == '%' {
+		var err error
+		if width, err = strconv.Atoi(strings.Trim(path[at+1:end-1], ".")); err != nil || width > 20 {
+			width = 1
+		}
+	}
+	return fmt.Sprintf("%s%%0%dd%s", escapePercent(path[:at]), width, escapePercent(path[end:])), true
+}
+
+// sequence finds the variable for the number of a picture in a path.
+func sequence(path string) (from, to int, ok bool) {
+	const num = "#num#"
+	if at := strings.Index(path, num); at >= 0 {
+		return at, at + len(num), true
 	}
 	for at := range len(path) {
 		if path[at] != '%' {
@@ -246,14 +319,10 @@ func picturePath(path string) (string, bool) {
 			end++
 		}
 		if end < len(path) && path[end] == 'd' {
-			width, err := strconv.Atoi(strings.Trim(path[at+1:end], "."))
-			if err != nil || width > 20 {
-				width = 1
-			}
-			return fmt.Sprintf("%s%%0%dd%s", escapePercent(path[:at]), width, escapePercent(path[end+1:])), true
+			return at, end + 1, true
 		}
 	}
-	return path, false
+	return 0, 0, false
 }
 
 func escapePercent(s string) string { return strings.ReplaceAll(s, "%", "%%") }
@@ -298,34 +367,57 @@ func (s *stills) graphArgs(pad string) []string {
 // stillSteps makes pictures without any encode over the same window: by
 // seeking, or from one decode when they are many.
 func (p *planner) stillSteps(s *stills) []Step {
+	marks := markNames(nil, []*stills{s})
 	if len(s.times) > maxSeeks {
-		tree := &branch{filters: append([]string{s.selectFilter()}, s.filters...), pad: stillPad(0)}
+		tree := &branch{filters: []string{s.selectFilter()}}
+		s.look.graph(p, tree, marks, 1, stillPad(0))
+		s.steps = []string{s.id}
+		args := append([]string{"-i", SourceName}, markInputs(marks)...)
 		return []Step{{
 			ID: s.id, Kind: StepStills, Dirs: []string{s.dir}, Files: []string{s.pattern()}, Outputs: []int{s.output},
-			Args:     append([]string{"-i", SourceName, "-filter_complex", render(p.videoPad(), tree)}, s.graphArgs(stillPad(0))...),
+			Args:     append(append(args, "-filter_complex", render(p.videoPad(), tree)), s.graphArgs(stillPad(0))...),
 			Duration: p.length(window{}), Cost: p.decodeCost(window{}),
 		}}
 	}
 	var steps []Step
 	for from := 0; from < len(s.times); from += seekBatch {
-		batch := s.times[from:min(from+seekBatch, len(s.times))]
-		step := Step{ID: s.id, Kind: StepStills, Dirs: []string{s.dir}, Outputs: []int{s.output}, Cost: 0.5 * float64(len(batch))}
-		if from > 0 {
-			step.ID += "-" + strconv.Itoa(from/seekBatch+1)
-		}
-		var outs []string
-		for k, t := range batch {
-			in, each := p.open(window{offset: t})
-			step.Args = append(step.Args, in...)
-			name := s.name(from + k + 1)
-			outs = append(outs, each...)
-			outs = append(outs, "-map", fmt.Sprintf("%d:%d", k, s.stream), "-frames:v", "1", "-vf", strings.Join(s.filters, ","))
-			outs = append(outs, s.encode...)
-			outs = append(outs, "-map_metadata", "-1", "-f", "image2", "-update", "1", name)
-			step.Files = append(step.Files, name)
-		}
-		step.Args = append(step.Args, outs...)
-		steps = append(steps, step)
+		steps = append(steps, s.seekStep(p, from, marks))
+		s.steps = append(s.steps, steps[len(steps)-1].ID)
 	}
 	return steps
+}
+
+// seekStep finds up to seekBatch pictures from number from on.
+func (s *stills) seekStep(p *planner, from int, marks []string) Step {
+	batch := s.times[from:min(from+seekBatch, len(s.times))]
+	step := Step{ID: s.id, Kind: StepStills, Dirs: []string{s.dir}, Outputs: []int{s.output}, Cost: 0.5 * float64(len(batch))}
+	if from > 0 {
+		step.ID += "-" + strconv.Itoa(from/seekBatch+1)
+	}
+	var roots []rooted
+	var outs []string
+	for k, t := range batch {
+		in, each := p.open(window{offset: t})
+		step.Args = append(step.Args, in...)
+		name := s.name(from + k + 1)
+		pad := fmt.Sprintf("%d:%d", k, s.stream)
+		outs = append(outs, each...)
+		if len(marks) == 0 {
+			outs = append(outs, "-map", pad, "-frames:v", "1", "-vf", strings.Join(append(slices.Clone(s.look.filters), s.look.after...), ","))
+		} else {
+			tree := &branch{}
+			s.look.graph(p, tree, marks, len(batch), stillPad(k))
+			roots = append(roots, rooted{pad, tree})
+			outs = append(outs, "-map", "["+stillPad(k)+"]", "-frames:v", "1")
+		}
+		outs = append(outs, s.encode...)
+		outs = append(outs, "-map_metadata", "-1", "-f", "image2", "-update", "1", name)
+		step.Files = append(step.Files, name)
+	}
+	step.Args = append(step.Args, markInputs(marks)...)
+	if len(roots) > 0 {
+		step.Args = append(step.Args, "-filter_complex", renderAll(roots))
+	}
+	step.Args = append(step.Args, outs...)
+	return step
 }

@@ -1,0 +1,171 @@
+package transcode
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/copra-video/copra/job"
+)
+
+// mark is a watermark, as the keys of renditions and pictures have it. The
+// zero value is none.
+type mark struct {
+	name     string // of the fetched picture
+	position string
+}
+
+// The place and size of a watermark: it is drawn pixel by pixel, but it takes
+// at most a quarter of the width and of the height, so that a logo made for
+// 1080p is no blanket over 240p; it is never enlarged. Its distance from both
+// edges is a fortieth of the longer side.
+const (
+	markShare  = 4
+	markMargin = 40
+)
+
+// newMark resolves a watermark. Its name says what is in it, so that outputs
+// with the same one share it, and a plan made again finds what was fetched.
+func (p *planner) newMark(w *job.Watermark) mark {
+	if w == nil || w.URL.IsZero() {
+		return mark{}
+	}
+	sum := sha256.Sum256([]byte(w.URL.Reveal()))
+	m := mark{name: fmt.Sprintf("mark-%x", sum[:8]), position: w.Position}
+	p.markURLs[m.name] = w.URL
+	return m
+}
+
+// fetchMark registers that output i needs the picture of m.
+func (p *planner) fetchMark(m mark, i int) {
+	if m == (mark{}) {
+		return
+	}
+	at := slices.IndexFunc(p.fetches, func(f Fetch) bool { return f.Name == m.name })
+	if at < 0 {
+		at = len(p.fetches)
+		p.fetches = append(p.fetches, Fetch{Name: m.name, URL: p.markURLs[m.name]})
+	}
+	p.fetches[at].Outputs = appendOnce(p.fetches[at].Outputs, i)
+}
+
+// mergeFetches adds what another plan fetches.
+func mergeFetches(list, more []Fetch) []Fetch {
+	for _, f := range more {
+		at := slices.IndexFunc(list, func(have Fetch) bool { return have.Name == f.Name })
+		if at < 0 {
+			list = append(list, f)
+			continue
+		}
+		list[at].Outputs = union(list[at].Outputs, f.Outputs)
+	}
+	return list
+}
+
+// markNames are the watermarks of a graph, each once: the inputs after the
+// source.
+func markNames(videos []*videoNode, pictures []*stills) []string {
+	var names []string
+	add := func(m mark) {
+		if m.name != "" && !slices.Contains(names, m.name) {
+			names = append(names, m.name)
+		}
+	}
+	for _, v := range videos {
+		add(v.key.mark)
+	}
+	for _, s := range pictures {
+		add(s.look.mark)
+	}
+	return names
+}
+
+func markInputs(names []string) []string {
+	var args []string
+	for _, n := range names {
+		args = append(args, "-i", n)
+	}
+	return args
+}
+
+// lay returns the node that lays the watermark over a finished picture of
+// geometry g in pixFmt, or nil without one. first is the number of the input
+// that names[0] is; colours are scaler options that make the watermark's
+// colours those of the picture below it.
+func lay(m mark, names []string, first int, g geometry, pixFmt, colours string) *overlay {
+	if m == (mark{}) {
+		return nil
+	}
+	format, alpha := overlayFormat(pixFmt)
+	var f []string
+	// The picture's pixels may be wider or narrower than they are high.
+	switch sar := g.SAR; {
+	case sar.num <= 0 || math.Abs(sar.float()-1) < 0.01:
+	case sar.float() > 1:
+		f = append(f, fmt.Sprintf("scale=w='max(1,iw*%d/%d)':h=ih", sar.den, sar.num))
+	default:
+		f = append(f, fmt.Sprintf("scale=w=iw:h='max(1,ih*%d/%d)'", sar.num, sar.den))
+	}
+	f = append(f,
+		fmt.Sprintf("scale=w='min(iw,%d)':h='min(ih,%d)':force_original_aspect_ratio=decrease:flags=bicubic%s",
+			max(1, g.W/markShare), max(1, g.H/markShare), colours),
+		"format="+alpha,
+		// A time base of a second is a multiple of any other: the film's own
+		// stays as it is.
+		"settb=1")
+	margin := evenHalf(2 * max(g.W, g.H) / markMargin)
+	x, y := fmt.Sprint(margin), fmt.Sprint(margin)
+	if !strings.HasSuffix(m.position, "left") {
+		x = fmt.Sprintf("main_w-overlay_w-%d", margin)
+	}
+	if strings.HasPrefix(m.position, "bottom") {
+		y = fmt.Sprintf("main_h-overlay_h-%d", margin)
+	}
+	return &overlay{
+		input: fmt.Sprintf("%d:0", first+slices.Index(names, m.name)), filters: f,
+		args: fmt.Sprintf("overlay=x=%s:y=%s:format=%s", x, y, format),
+	}
+}
+
+// overlayFormat names the mode of the overlay filter that loses nothing of
+// pixFmt, where there is one, and the format of the picture laid over.
+func overlayFormat(pixFmt string) (format, alpha string) {
+	deep := strings.Contains(pixFmt, "p10") || strings.Contains(pixFmt, "p12")
+	switch {
+	case strings.HasPrefix(pixFmt, "gbr"):
+		return "gbrp", "gbrap"
+	case strings.HasPrefix(pixFmt, "rgb") || strings.HasPrefix(pixFmt, "bgr"):
+		return "rgb", "rgba"
+	case strings.Contains(pixFmt, "444"):
+		return "yuv444", "yuva444p"
+	case strings.Contains(pixFmt, "422") && deep:
+		return "yuv422p10", "yuva422p10le"
+	case strings.Contains(pixFmt, "422"):
+		return "yuv422", "yuva422p"
+	case deep:
+		return "yuv420p10", "yuva420p10le"
+	}
+	return "yuv420", "yuva420p"
+}
+
+// markColours are the colours of a film for lay.
+func (p *planner) markColours(pixFmt string) string {
+	switch {
+	case strings.HasPrefix(pixFmt, "gbr") || strings.HasPrefix(pixFmt, "rgb") || strings.HasPrefix(pixFmt, "bgr"):
+		return ""
+	}
+	levels := "tv"
+	if strings.HasPrefix(pixFmt, "yuvj") {
+		levels = "pc"
+	}
+	matrix := "bt601" // what nobody has named is taken for this everywhere
+	switch space := p.src.video.ColorSpace; {
+	case space == "bt709" || p.fromRGB():
+		matrix = "bt709"
+	case strings.HasPrefix(space, "bt2020"):
+		matrix = "bt2020"
+	}
+	return ":out_color_matrix=" + matrix + ":out_range=" + levels
+}
