@@ -226,6 +226,11 @@ func TestBadRequests(t *testing.T) {
 			}
 		}
 	})
+	t.Run("described", func(t *testing.T) {
+		t.Parallel()
+		_, body, _ := srv.send(t, http.MethodPost, "/jobs", `{}`)
+		served(t, srv.client).holds(t, "Error", body)
+	})
 	t.Run("no such job", func(t *testing.T) {
 		t.Parallel()
 		if status, body, _ := srv.send(t, http.MethodGet, "/jobs/undefined", nil); status != http.StatusNotFound || len(body) != 0 {

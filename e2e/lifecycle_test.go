@@ -1,12 +1,16 @@
 package e2e
 
 import (
+	"encoding/base64"
+	"fmt"
+	"net"
 	"os"
 	"os/user"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -123,6 +127,9 @@ func TestLifecycle(t *testing.T) {
 	}
 	s.terminate(t)
 	nothingRuns(s)
+	if n := len(hooks(t).all("closed")); n != 0 {
+		t.Errorf("%d webhooks to a network that was closed", n)
+	}
 
 	// Second, with the same data and key.
 	l.args = []string{allow}
@@ -133,11 +140,15 @@ func TestLifecycle(t *testing.T) {
 	if j := s.get(t, closed.ID); j.Status != "job.failed" {
 		t.Errorf("the job of before is now %s", j.raw)
 	}
-	if n := len(hooks(t).all("closed")); n != 0 {
-		t.Errorf("%d webhooks to a network that was closed", n)
-	}
 	j := s.create(t, longJob(t, "stopped"))
 	awaitEncoding(t, scratch, "stopped")
+	// Besides, a webhook hangs and a client never ends its request.
+	hooks(t).answer("hangs-on", func(int) int { return 0 })
+	hanging := jobOf(closedPort(t), object{"mp3": object{"path": "/a.mp3"}})
+	hanging["notification"] = object{"url": hooks(t).url("hangs-on")}
+	s.create(t, hanging)
+	hooks(t).await(t, "hangs-on", "job.failed", 20*time.Second)
+	defer slowPost(t, s.client)()
 	s.terminate(t)
 	nothingRuns(s)
 	if files := scratchFiles(t, scratch); len(files) != 0 {
@@ -164,6 +175,48 @@ func TestLifecycle(t *testing.T) {
 	longJobEvents(t, "killed", true)
 	probe(t, done.output(t, "mp4:1080p::quality=5,preset=slow").URL).lasts(t, "mp4", 4, 0.1)
 	checkScratch(t, s)
-	s.terminate(t)
+
+	// Without its database it does not go on as if nothing were.
+	for _, p := range children(s.cmd.Process.Pid, data) {
+		if p.name() == "postgres" && p.parent == s.cmd.Process.Pid {
+			if err := syscall.Kill(p.pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.await(t, 20*time.Second)
+	if code := s.cmd.ProcessState.ExitCode(); code != 1 || !strings.Contains(s.stderr.String(), "copra: PostgreSQL has ended") {
+		t.Errorf("without its database: exit code %d", code)
+	}
 	nothingRuns(s)
+
+	// Fifth, after a crash of the database.
+	s = startStandalone(t, l, data)
+	if again := s.get(t, j.ID); again.Status != "job.completed" {
+		t.Errorf("after a crash of the database: %s", again.raw)
+	}
+	if err := s.cmd.Process.Signal(os.Interrupt); err != nil {
+		t.Fatal(err)
+	}
+	s.await(t, 5*time.Second)
+	nothingRuns(s)
+}
+
+// slowPost begins a request whose body never ends, until the returned function
+// is called.
+func slowPost(t testing.TB, c client) func() {
+	t.Helper()
+	conn, err := net.Dial("tcp", strings.TrimSuffix(strings.TrimPrefix(c.base, "http://"), "/v2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	auth := base64.StdEncoding.EncodeToString([]byte(c.key + ":"))
+	if _, err := fmt.Fprintf(conn, "POST /v2/jobs HTTP/1.1\r\nHost: a\r\nAuthorization: Basic %s\r\nContent-Length: 1000\r\nExpect: 100-continue\r\n\r\n", auth); err != nil {
+		t.Fatal(err)
+	}
+	// The answer "100 Continue" says that the server waits for the body.
+	if _, err := conn.Read(make([]byte, 16)); err != nil {
+		t.Fatal(err)
+	}
+	return func() { conn.Close() }
 }

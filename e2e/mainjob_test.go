@@ -107,10 +107,22 @@ func TestMainJob(t *testing.T) {
 		if f.count("video") != 2 || f.count("audio") == 0 {
 			t.Errorf("dash has %+v", f.Streams)
 		}
+		// The first of its variants, by another demuxer than that of HLS.
+		inOrder(t, "dash", testmedia.ReadFrames(t, u), frames)
 		checkRanges(t, u, "application/dash+xml")
 	})
 	t.Run("webhooks", func(t *testing.T) { checkWebhooks(t, hook.count(t, "main", 6, 20*time.Second), j) })
 	t.Run("metadata", func(t *testing.T) { checkMetadata(t, srv.client, j) })
+	t.Run("described", func(t *testing.T) {
+		d := served(t, srv.client)
+		d.holds(t, "Job", created.raw)
+		d.holds(t, "Job", j.raw)
+		for _, h := range hook.all("main") {
+			d.holds(t, "Notification", h.raw)
+		}
+		_, metadata, _ := srv.send(t, http.MethodGet, "/metadata/jobs/"+j.ID, nil)
+		d.holds(t, "Metadata", metadata)
+	})
 	t.Run("scratch", func(t *testing.T) { checkScratch(t, srv) })
 }
 

@@ -152,7 +152,9 @@ func (p *process) terminate(t testing.TB) {
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
+	asked := time.Now()
 	p.await(t, 5*time.Second)
+	t.Logf("%s ended %s after SIGTERM", p.cmd.Args[1], time.Since(asked).Round(time.Millisecond))
 	if code := p.cmd.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("%q ended with exit code %d after SIGTERM:\n%s", p.cmd.Args, code, p.stderr.String())
 	}
