@@ -25,9 +25,6 @@ func (p *planner) stream(i int, o *job.Output) (Result, *job.Error) {
 	if p.src.still {
 		return Result{}, job.Errorf("output_format_not_valid", "The input is a picture, so no httpstream can be made from it.")
 	}
-	if h := o.Stream.HLS; h != nil && !h.EncryptionKey.IsZero() {
-		return Result{}, unsupported("hls.encryption_key")
-	}
 	variants, err := p.variants(o.Stream)
 	if err != nil {
 		return Result{}, err
@@ -37,6 +34,12 @@ func (p *planner) stream(i int, o *job.Output) (Result, *job.Error) {
 		layout := stream.TS
 		if slices.ContainsFunc(variants, func(v variant) bool { return v.video != nil && v.video.codec != "h264" }) {
 			layout = stream.CMAF // rule 1.5: HEVC only in fragmented MP4
+			if !h.EncryptionKey.IsZero() {
+				return Result{}, job.Errorf("output_param_not_valid", "The parameter \"hls.encryption_key\" needs H.264 in all variants: AES-128 is for TS segments, and other codecs go into fragmented MP4.")
+			}
+		}
+		if s.key, err = encryptionKey(h); err != nil {
+			return Result{}, err
 		}
 		s.add(stream.Package{Layout: layout, Dir: s.dir("hls"), Path: h.Path, HLS: true, Version: h.Version})
 	}
@@ -55,8 +58,9 @@ func (p *planner) stream(i int, o *job.Output) (Result, *job.Error) {
 func (p *planner) variants(params *job.StreamParams) ([]variant, *job.Error) {
 	var pictures, sounds []variant
 	var smallest *variant
+	pad := p.overhang(params.Variants)
 	for _, f := range params.Variants {
-		v, err := p.variant(f)
+		v, err := p.variant(f, pad)
 		switch {
 		case err != nil:
 			return nil, err
@@ -94,8 +98,29 @@ func (p *planner) variants(params *job.StreamParams) ([]variant, *job.Error) {
 	if len(all) == 0 {
 		return nil, job.Errorf("output_format_not_valid", "The input has no stream that the variants ask for, so no httpstream can be made from it.")
 	}
+	p.sameStart(all)
 	nameVariants(all)
 	return all, nil
+}
+
+// sameStart lets the pictures of all variants begin at the same time. Where the
+// source's begin late, a rendition with a rate of its own is filled up from the
+// start of the time line; then all are.
+func (p *planner) sameStart(list []variant) {
+	if p.src.video == nil || p.src.lead(p.src.video.StartTime) < 0.001 {
+		return
+	}
+	own := func(v variant) bool { return v.video != nil && validRate(v.video.fps) }
+	if !slices.ContainsFunc(list, own) {
+		return
+	}
+	for i, v := range list {
+		if v.video != nil && !own(v) && validRate(p.src.rate()) {
+			r := *v.video
+			r.fps = p.src.rate()
+			list[i].video = &r
+		}
+	}
 }
 
 // soundOnly is for a source without video: when no variant is for audio alone,
@@ -106,7 +131,7 @@ func (p *planner) soundOnly(formats []format.Format, sounds []variant) []variant
 			break
 		}
 		f.Video = format.Video{Disabled: true}
-		if v, err := p.variant(f); err == nil && v.audio != nil {
+		if v, err := p.variant(f, 0); err == nil && v.audio != nil {
 			sounds = append(sounds, v)
 		}
 	}
@@ -130,14 +155,30 @@ func same[T comparable](a, b *T) bool {
 	return *a == *b
 }
 
-func (p *planner) variant(f format.Format) (variant, *job.Error) {
+// overhang is by how much the sound outlasts the picture, in seconds. The last
+// picture then stays until the sound ends, or else the last segment would be
+// too long (rule 7.7) and audio and video would not cover the same time (8.2).
+func (p *planner) overhang(formats []format.Format) float64 {
+	heard := slices.ContainsFunc(formats, func(f format.Format) bool { return f.AudioCodec() != "" })
+	if !heard || p.src.video == nil || p.src.audio == nil || p.src.audio.Duration <= 0 {
+		return 0
+	}
+	over := p.src.lead(p.src.audio.StartTime) + p.src.audio.Duration - p.src.videoEnd()
+	if over < lateStart {
+		return 0 // players do not mind
+	}
+	return math.Round(over*1000) / 1000
+}
+
+// variant resolves one rung; pad is for how long the last picture stays.
+func (p *planner) variant(f format.Format, pad float64) (variant, *job.Error) {
 	v := variant{format: f}
 	codec := f.VideoCodec()
 	if codec == "copy" {
 		return v, job.Errorf("output_format_not_valid", "A variant of an httpstream cannot copy the input's video, because segments must begin at keyframes; name a codec.")
 	}
 	if codec != "" && p.src.video != nil {
-		r, err := p.streamRendition(f)
+		r, err := p.streamRendition(f, pad)
 		if err != nil {
 			return v, err
 		}
@@ -155,10 +196,13 @@ func (p *planner) variant(f format.Format) (variant, *job.Error) {
 
 // streamRendition is the rendition of a variant: inside the box with the
 // source's shape, constant rate, at most 60 frames a second, not interlaced.
-func (p *planner) streamRendition(f format.Format) (rendition, *job.Error) {
+func (p *planner) streamRendition(f format.Format, pad float64) (rendition, *job.Error) {
 	prep, in, err := prepare(p.src.frame, edits{deinterlace: p.src.interlaced()})
 	if err != nil {
 		return rendition{}, err
+	}
+	if pad > 0 {
+		prep = strings.TrimPrefix(prep+",tpad=stop_mode=clone:stop_duration="+seconds(pad), ",")
 	}
 	r, err := p.newRendition(f, window{}, prep, fit(in, f.Video.Resolution, fitInside))
 	if err != nil {
@@ -207,143 +251,4 @@ func unique(seen map[string]int, id string) string {
 		return fmt.Sprintf("%s-%d", id, n)
 	}
 	return id
-}
-
-// streamBuilder writes the packages of one httpstream.
-type streamBuilder struct {
-	*planner
-	output   int
-	params   *job.StreamParams
-	variants []variant
-	packages []stream.Package
-}
-
-func (b *streamBuilder) dir(kind string) string {
-	return fmt.Sprintf("%sout%d/%s", b.prefix, b.output+1, kind)
-}
-
-// add completes a package and plans the steps that cut its segments.
-func (b *streamBuilder) add(pkg stream.Package) {
-	pkg.Name = b.params.PlaylistName
-	if pkg.Name == "" {
-		pkg.Name = "master"
-	}
-	pkg.TargetDuration = b.SegmentSeconds
-	pkg.Duration = b.duration()
-	if pkg.Layout == stream.TS {
-		b.addTS(&pkg)
-	} else {
-		b.addCMAF(&pkg)
-	}
-	b.packages = append(b.packages, pkg)
-}
-
-// duration of the time line: that of the picture, else of the audio.
-func (b *streamBuilder) duration() float64 {
-	end := 0.0
-	for _, v := range b.variants {
-		if v.video != nil {
-			end = max(end, b.src.videoEnd())
-		}
-		if v.audio != nil && b.src.audio.Duration > 0 {
-			end = max(end, b.src.lead(b.src.audio.StartTime)+b.src.audio.Duration)
-		}
-	}
-	if end == 0 {
-		end = b.src.Duration
-	}
-	return math.Round(end*1e6) / 1e6
-}
-
-// addTS muxes audio into the video of each variant.
-func (b *streamBuilder) addTS(pkg *stream.Package) {
-	for _, v := range b.variants {
-		t := stream.Track{ID: v.id, Dir: v.id, Segments: "segment-%05d.ts"}
-		var video, audio string
-		var needs []string
-		if v.video != nil {
-			n := b.video(*v.video, b.output)
-			video, needs = n.name, append(needs, n.needs)
-			t.Type, t.FrameRate = stream.Video, b.rate(*v.video)
-		}
-		if v.audio != nil {
-			n := b.audio(*v.audio, v.enc, b.output)
-			audio, needs = n.name, append(needs, n.id)
-			t.Type, t.Language = stream.Muxed, b.language()
-			if v.video == nil {
-				t.Type = stream.Audio
-			}
-		}
-		dir := pkg.Dir + "/" + t.Dir
-		b.segment(pkg, v.id, needs, dir, t, segmentTSArgs(video, audio, dir, b.SegmentSeconds))
-	}
-}
-
-// addCMAF gives each rendition and each audio setting its own track.
-func (b *streamBuilder) addCMAF(pkg *stream.Package) {
-	seen := map[string]int{}
-	videos, groups, alone := map[rendition]bool{}, map[track]string{}, map[track]bool{}
-	names := map[string]int{}
-	for _, v := range b.variants {
-		if v.audio == nil {
-			continue
-		}
-		if _, ok := groups[*v.audio]; !ok {
-			// A setting is a group: within one, tracks differ in language only.
-			groups[*v.audio] = unique(names, "audio")
-		}
-		if v.video == nil {
-			alone[*v.audio] = true
-		}
-	}
-	for _, v := range b.variants {
-		if v.video == nil || videos[*v.video] {
-			continue
-		}
-		videos[*v.video] = true
-		n := b.video(*v.video, b.output)
-		id := unique(seen, v.id)
-		t := stream.Track{ID: id, Type: stream.Video, Dir: id, Init: "init.mp4", Segments: "segment-%05d.m4s", FrameRate: b.rate(*v.video)}
-		if v.audio != nil {
-			t.Audio = groups[*v.audio]
-		}
-		dir := pkg.Dir + "/" + id
-		b.segment(pkg, id, []string{n.needs}, dir, t, segmentCMAFArgs(n.name, dir, b.SegmentSeconds, true))
-	}
-	for _, v := range b.variants {
-		if v.audio == nil || groups[*v.audio] == "" {
-			continue
-		}
-		group := groups[*v.audio]
-		groups[*v.audio] = "" // done
-		n := b.audio(*v.audio, v.enc, b.output)
-		id := unique(seen, "audio")
-		t := stream.Track{
-			ID: id, Type: stream.Audio, Dir: id, Init: "init.mp4", Segments: "segment-%05d.m4s",
-			Language: b.language(), Name: b.src.audio.Title, Default: true,
-			Group: group, NoVariant: !alone[*v.audio],
-		}
-		dir := pkg.Dir + "/" + id
-		b.segment(pkg, id, []string{n.id}, dir, t, segmentCMAFArgs(n.name, dir, b.SegmentSeconds, false))
-	}
-}
-
-func (b *streamBuilder) language() string {
-	if l := b.src.audio.Language; known(l) && l != "und" {
-		return l
-	}
-	return ""
-}
-
-func (b *streamBuilder) segment(pkg *stream.Package, id string, needs []string, dir string, t stream.Track, args []string) {
-	pkg.Tracks = append(pkg.Tracks, t)
-	files := []string{dir + "/" + t.Segments}
-	if t.Init != "" {
-		files = append(files, dir+"/"+t.Init)
-	}
-	kind := pkg.Dir[strings.LastIndexByte(pkg.Dir, '/')+1:]
-	b.final(Step{
-		ID: b.finalID(StepSegment, b.output, kind+"-"+id), Kind: StepSegment, Args: args, Needs: needs,
-		Dirs: []string{dir}, Files: files, Outputs: []int{b.output}, Cost: 0.5,
-	})
 }

@@ -59,6 +59,7 @@ const (
 	StepMux     StepKind = "mux"     // copy intermediates into a final file
 	StepSegment StepKind = "segment" // copy intermediates into segments
 	StepStills  StepKind = "stills"  // pictures by seeking
+	StepText    StepKind = "text"    // extract subtitles
 )
 
 // Step is one run of ffmpeg.
@@ -68,7 +69,9 @@ type Step struct {
 	Args  []string // after the runner's own global flags; no program name
 	Needs []string // IDs of steps that must be done before
 	Dirs  []string // folders to make before it runs
-	Files []string // files it makes; for patterns and segments the pattern
+	// Writes are small files that it reads, to be written before it runs.
+	Writes []Write
+	Files  []string // files it makes; for patterns and segments the pattern
 	// Outputs are the indices of the outputs that fail when this step fails.
 	Outputs []int
 	// Duration is the length of the time line it runs over, for progress; 0
@@ -79,6 +82,13 @@ type Step struct {
 	Cost float64
 	// Encodes counts the encoders it runs, for metrics and tests.
 	VideoEncodes, AudioEncodes int
+}
+
+// Write is a small file that a step reads. It may hold a key, so it is for its
+// owner's eyes only, mode 0600.
+type Write struct {
+	Name string
+	Data job.Secret
 }
 
 // Result says what becomes of one output: either Err, or Files (video, image)

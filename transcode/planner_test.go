@@ -158,8 +158,8 @@ func TestStreamRate(t *testing.T) {
 		{r(24, 1), r(602112, 25088), r(0, 0)}, // exactly 24
 		{r(120, 1), r(120, 1), r(60, 1)},
 		{r(120000, 1001), r(120000, 1001), r(60000, 1001)},
-		{r(30, 1), r(28, 1), r(30, 1)},    // most frames are there
-		{r(30, 1), r(20, 1), r(20, 1)},    // a third is missing
+		{r(30, 1), r(28, 1), r(30, 1)},          // most frames are there
+		{r(30, 1), r(20, 1), r(20, 1)},          // a third is missing
 		{r(1000, 1), r(119, 5), r(24000, 1001)}, // 23.8, no nominal rate
 		{r(90000, 1), r(58, 1), r(60000, 1001)},
 		{r(0, 1), r(0, 1), r(25, 1)},

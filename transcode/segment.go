@@ -4,6 +4,7 @@ import (
 	"path"
 	"strconv"
 
+	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode/stream"
 )
 
@@ -17,11 +18,16 @@ const tsMuxDelay = 0.5
 // two seconds and on the grid; audio is an mp4 with one track. Either may be
 // "". seconds is the length aimed at.
 //
+// keyInfo names the file with the key of AES-128; "": not encrypted.
+//
 // One muxer runs over all segments, so continuity counters run on. The
 // playlist that the muxer insists on writing, dir/cut.m3u8, is not published:
 // stream.Build measures the segments itself.
-func segmentTSArgs(video, audio, dir string, seconds float64) []string {
+func segmentTSArgs(video, audio, dir string, seconds float64, keyInfo string) []string {
 	args := segmentInputs(video, audio)
+	if keyInfo != "" {
+		args = append(args, "-hls_key_info_file", keyInfo)
+	}
 	return append(args,
 		"-output_ts_offset", decimal(stream.TSOrigin-2*tsMuxDelay),
 		"-muxdelay", decimal(tsMuxDelay), "-muxpreload", "0",
@@ -30,6 +36,16 @@ func segmentTSArgs(video, audio, dir string, seconds float64) []string {
 		"-hls_list_size", "0", "-start_number", "1",
 		"-hls_segment_filename", path.Join(dir, "segment-%05d.ts"),
 		path.Join(dir, "cut.m3u8"))
+}
+
+// keyFiles are what hls_key_info_file wants: the key, and a file that names it.
+// Its first line is the address for a playlist that nobody reads. Without a
+// third line the initialisation vector is the number of the segment, as
+// RFC 8216 section 5.2 has it for playlists that state none.
+func keyFiles(dir string, key []byte) (info string, files []Write) {
+	name := path.Join(dir, "key.bin")
+	info = path.Join(dir, "key.info")
+	return info, []Write{{name, job.NewSecret(string(key))}, {info, job.NewSecret("key\n" + name + "\n")}}
 }
 
 // segmentCMAFArgs cuts one track into dir/init.mp4 and dir/segment-%05d.m4s
@@ -45,7 +61,9 @@ func segmentTSArgs(video, audio, dir string, seconds float64) []string {
 // It is the dash muxer and not the hls one, which cannot start a fragment
 // (moof) at each keyframe; an I-frame playlist needs one there. The manifest
 // that it insists on writing, dir/cut.mpd, is not published.
-func segmentCMAFArgs(track, dir string, seconds float64, video bool) []string {
+//
+// early moves the track to an earlier time, in seconds.
+func segmentCMAFArgs(track, dir string, seconds float64, video bool, early float64) []string {
 	// The index (sidx) is of no use in segments that playlists describe.
 	flags := "movflags=+skip_sidx"
 	var args []string
@@ -54,6 +72,9 @@ func segmentCMAFArgs(track, dir string, seconds float64, video bool) []string {
 		flags += "+frag_keyframe"
 	} else {
 		args = segmentInputs("", track)
+	}
+	if early > 0 {
+		args = append([]string{"-itsoffset", decimal(-early)}, args...)
 	}
 	return append(args,
 		"-f", "dash", "-dash_segment_type", "mp4",

@@ -134,15 +134,15 @@ func publish(t *testing.T, work string, c clip, p stream.Package) *published {
 func cutArgs(p stream.Package, tr stream.Track, dir string) []string {
 	source := tr.ID + ".mp4"
 	if p.Layout == stream.CMAF {
-		return transcode.SegmentCMAFArgs(source, dir, p.TargetDuration, tr.Type == stream.Video)
+		return transcode.SegmentCMAFArgs(source, dir, p.TargetDuration, tr.Type == stream.Video, 0)
 	}
 	switch tr.Type {
 	case stream.Muxed:
-		return transcode.SegmentTSArgs(source, "audio.mp4", dir, p.TargetDuration)
+		return transcode.SegmentTSArgs(source, "audio.mp4", dir, p.TargetDuration, "")
 	case stream.Video:
-		return transcode.SegmentTSArgs(source, "", dir, p.TargetDuration)
+		return transcode.SegmentTSArgs(source, "", dir, p.TargetDuration, "")
 	}
-	return transcode.SegmentTSArgs("", source, dir, p.TargetDuration)
+	return transcode.SegmentTSArgs("", source, dir, p.TargetDuration, "")
 }
 
 func (p *published) read(name string) []byte {

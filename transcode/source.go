@@ -49,12 +49,15 @@ func pickVideo(list []job.VideoStream) *job.VideoStream {
 	return nil
 }
 
+func usableAudio(a job.AudioStream) bool {
+	return a.Channels > 0 && a.Codec != "" && a.Codec != "unknown"
+}
+
 func pickAudio(list []job.AudioStream) *job.AudioStream {
-	usable := func(a job.AudioStream) bool { return a.Channels > 0 && a.Codec != "" && a.Codec != "unknown" }
-	if i := slices.IndexFunc(list, func(a job.AudioStream) bool { return a.Default && usable(a) }); i >= 0 {
+	if i := slices.IndexFunc(list, func(a job.AudioStream) bool { return a.Default && usableAudio(a) }); i >= 0 {
 		return &list[i]
 	}
-	if i := slices.IndexFunc(list, usable); i >= 0 {
+	if i := slices.IndexFunc(list, usableAudio); i >= 0 {
 		return &list[i]
 	}
 	return nil

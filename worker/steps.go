@@ -89,6 +89,11 @@ func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
 			return fmt.Errorf("make folder for step %s: %w", st.ID, err)
 		}
 	}
+	for _, w := range st.Writes {
+		if err := os.WriteFile(filepath.Join(s.dir, w.Name), []byte(w.Data.Reveal()), 0o600); err != nil {
+			return fmt.Errorf("write file for step %s: %w", st.ID, err)
+		}
+	}
 	err := s.media.Run(ctx, ffmpeg.Command{Args: st.Args, Dir: s.dir, Progress: func(p ffmpeg.Progress) {
 		s.watch.step(st, p.OutTime)
 	}})

@@ -231,8 +231,7 @@ func TestRefused(t *testing.T) {
 		{"blur not yet", "output_param_not_valid", img(`{"path": "/a.jpg", "blur": 5}`), []string{"'blur'", "recognised, but not supported"}},
 		{"sprite not yet", "output_param_not_valid", img(`{"path": "/jpg/tooltip/image.jpg", "interval": 10, "sprite": true, "vtt": true}`), []string{"'sprite'", "recognised, but not supported"}},
 		{"vtt not yet", "output_param_not_valid", img(`{"path": "/%d.jpg", "interval": 10, "vtt": {"filename": "a.vtt"}}`), []string{"'vtt'", "recognised, but not supported"}},
-		{"hls.version not yet", "output_param_not_valid", str(`{"hls": {"path": "/hls", "version": 3}}`), []string{"'hls.version'", "recognised, but not supported"}},
-		{"encryption not yet", "output_param_not_valid", str(`{"hls": {"path": "/hls"}, "hls_encryption_key": "000102030405060708090a0b0c0d0e0f"}`), []string{"'hls.encryption_key'", "recognised, but not supported"}},
+		{"key without its URI", "output_param_not_valid", str(`{"hls": {"path": "/hls"}, "hls_encryption_key": "000102030405060708090a0b0c0d0e0f"}`), []string{"'hls.encryption_key_uri'", "missing"}},
 
 		{"notification {}", "notification_not_valid", body("notification: {}"), []string{"'notification'"}},
 		{"notification []", "notification_not_valid", body("notification: []"), []string{"'notification'"}},

@@ -126,6 +126,9 @@ func (h hash) encryption(hls hash) (job.Secret, string) {
 	if key.IsZero() && uri != "" && h.get("hls_encryption_key") == nil && hls.get("encryption_key") == nil && hls.get("hls_encryption_key") == nil {
 		h.d.refuse(h.code, "%s is missing: expected 32 hexadecimal digits beside the 'encryption_key_uri'.", h.subject("hls.encryption_key"))
 	}
+	if uri == "" && !key.IsZero() && h.get("hls_encryption_key_uri") == nil && hls.get("encryption_key_uri") == nil && hls.get("hls_encryption_key_uri") == nil {
+		h.d.refuse(h.code, "%s is missing: expected the URI from which players fetch the 'encryption_key'.", h.subject("hls.encryption_key_uri"))
+	}
 	return key, uri
 }
 

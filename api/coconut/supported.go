@@ -47,11 +47,7 @@ var unsupportedParams = []unsupportedParam{
 	{"sprite", func(o *output) bool { return o.Image != nil && o.Image.Sprite != nil }, ""},
 	{"vtt", func(o *output) bool { return o.Image != nil && o.Image.VTT != nil }, ""},
 	{"scene", func(o *output) bool { return o.given["scene"] && o.Image != nil && o.Image.Scene != nil }, ""},
-	{"hls.version", func(o *output) bool { return o.hls() && o.Stream.HLS.Version != 0 }, ""},
-	{"hls.encryption_key", func(o *output) bool { return o.hls() && !o.Stream.HLS.EncryptionKey.IsZero() }, ""},
 }
-
-func (o *output) hls() bool { return o.Stream != nil && o.Stream.HLS != nil }
 
 func (o *output) fit() string {
 	switch {
@@ -109,7 +105,7 @@ func supportedParams(o *output) []string {
 	accepted := videoParams
 	switch {
 	case o.Stream != nil:
-		return []string{"path", "if", "key", "variants", "playlist_name", "hls.path", "dash.path", "dash.hlsfmp4"}
+		return []string{"path", "if", "key", "variants", "playlist_name", "hls.path", "hls.version", "hls.encryption_key", "hls.encryption_key_uri", "dash.path", "dash.hlsfmp4"}
 	case o.Format.Kind() == format.KindAnimated:
 		accepted = animatedParams
 	case o.Image != nil:

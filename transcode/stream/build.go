@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 )
 
@@ -18,12 +19,14 @@ const (
 	typeFragment  = "video/iso.segment"
 	typeInitVideo = "video/mp4"
 	typeInitAudio = "audio/mp4"
+	typeText      = "text/vtt"
 )
 
 // built is a package on its way to files.
 type built struct {
 	Package
 	tracks []*measured
+	texts  []*textTrack
 	target int // EXT-X-TARGETDURATION, seconds
 }
 
@@ -39,6 +42,14 @@ func Build(fsys fs.FS, p Package) ([]File, []Summary, error) {
 	b := &built{Package: p}
 	longest := 0.0
 	for _, t := range p.Tracks {
+		if t.Type == Text {
+			m, err := readText(fsys, p.Dir, t)
+			if err != nil {
+				return nil, nil, fmt.Errorf("read track %s: %w", t.ID, err)
+			}
+			b.texts = append(b.texts, m)
+			continue
+		}
 		m, err := measure(fsys, p.Dir, p.Layout, t)
 		if err != nil {
 			return nil, nil, fmt.Errorf("measure track %s: %w", t.ID, err)
@@ -50,11 +61,15 @@ func Build(fsys fs.FS, p Package) ([]File, []Summary, error) {
 		return nil, nil, fmt.Errorf("the segments cover %.3f s of %.3f s", longest, p.Duration)
 	}
 	b.joinTails()
+	for _, m := range b.texts {
+		m.cut(b.leader(), longest)
+	}
 	b.target = b.targetDuration()
 	files, err := b.mediaFiles(fsys)
 	if err != nil {
 		return nil, nil, err
 	}
+	files = append(files, b.textFiles()...)
 	if p.HLS {
 		files = append(files, b.hls()...)
 	}
@@ -71,23 +86,30 @@ func Build(fsys fs.FS, p Package) ([]File, []Summary, error) {
 	return files, b.summaries(), nil
 }
 
+// leader is the track that tells the others where segments end: the first one
+// with video, else the first one.
+func (b *built) leader() *measured {
+	for _, m := range b.tracks {
+		if m.video != nil {
+			return m
+		}
+	}
+	return b.tracks[0]
+}
+
 // joinTails lets audio have as many segments as video.
 func (b *built) joinTails() {
-	for _, v := range b.tracks {
-		if v.video == nil {
-			continue
-		}
+	if v := b.leader(); v.video != nil {
 		for _, m := range b.tracks {
 			m.joinTail(len(v.segments))
 		}
-		return
 	}
 }
 
 // check refuses packages that cannot be described.
 func (p *Package) check() error {
-	if len(p.Tracks) == 0 {
-		return errors.New("a package needs a track")
+	if !slices.ContainsFunc(p.Tracks, func(t Track) bool { return t.Type != Text }) {
+		return errors.New("a package needs a track with video or audio")
 	}
 	if p.Layout != TS && p.Layout != CMAF {
 		return fmt.Errorf("the layout %q is not known", p.Layout)
@@ -105,7 +127,7 @@ func (p *Package) check() error {
 			return fmt.Errorf("the track name %q is empty, in use already or not fit for a file name", t.ID)
 		case t.Type == Muxed && p.Layout != TS:
 			return fmt.Errorf("track %s: audio and video in one file need the layout ts", t.ID)
-		case t.Type != Muxed && t.Type != Video && t.Type != Audio:
+		case t.Type != Muxed && t.Type != Video && t.Type != Audio && t.Type != Text:
 			return fmt.Errorf("track %s: the type %q is not supported", t.ID, t.Type)
 		case (len(t.Key) > 0 || t.KeyURI != "") && p.Layout != TS:
 			return fmt.Errorf("track %s: AES-128 needs the layout ts", t.ID)
@@ -176,7 +198,7 @@ func (b *built) mediaFiles(fsys fs.FS) ([]File, error) {
 		for i, s := range m.segments {
 			f := File{Path: b.segmentPath(m, i), Source: s.source, ContentType: kind}
 			if s.more != "" {
-				data, err := joined(fsys, s.source, s.more)
+				data, err := m.joined(fsys, i)
 				if err != nil {
 					return nil, err
 				}
@@ -188,15 +210,27 @@ func (b *built) mediaFiles(fsys fs.FS) ([]File, error) {
 	return files, nil
 }
 
-// joined is the content of files one after the other.
-func joined(fsys fs.FS, names ...string) ([]byte, error) {
+// joined is the content of segment i and of the one that is put to it, as one
+// segment.
+func (m *measured) joined(fsys fs.FS, i int) ([]byte, error) {
 	var all []byte
-	for _, name := range names {
+	for n, name := range []string{m.segments[i].source, m.segments[i].more} {
+		if m.init == "" {
+			d, err := m.readTS(fsys, name, i+n+1)
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, d.clear...)
+			continue
+		}
 		data, err := fs.ReadFile(fsys, name)
 		if err != nil {
 			return nil, fmt.Errorf("read segment: %w", err)
 		}
 		all = append(all, data...)
+	}
+	if len(m.Key) > 0 {
+		return m.encrypt(all, i+1)
 	}
 	return all, nil
 }
@@ -222,6 +256,9 @@ func (b *built) summaries() []Summary {
 			s.Playlist = b.playlistPath(m)
 		}
 		out = append(out, s)
+	}
+	for _, m := range b.texts {
+		out = append(out, b.textSummary(m))
 	}
 	return out
 }

@@ -32,11 +32,12 @@ type (
 		ContentType     string              `xml:"contentType,attr"`
 		MimeType        string              `xml:"mimeType,attr"`
 		Lang            string              `xml:"lang,attr,omitempty"`
-		Aligned         bool                `xml:"segmentAlignment,attr"`
-		StartWithSAP    int                 `xml:"startWithSAP,attr"`
+		Aligned         bool                `xml:"segmentAlignment,attr,omitempty"`
+		StartWithSAP    int                 `xml:"startWithSAP,attr,omitempty"`
 		Par             string              `xml:"par,attr,omitempty"`
-		Roles           []xmlDescriptor     `xml:"Role"`
 		Properties      []xmlDescriptor     `xml:"SupplementalProperty"`
+		Label           string              `xml:"Label,omitempty"`
+		Roles           []xmlDescriptor     `xml:"Role"`
 		Representations []xmlRepresentation `xml:"Representation"`
 	}
 	xmlDescriptor struct {
@@ -45,7 +46,7 @@ type (
 	}
 	xmlRepresentation struct {
 		ID        string          `xml:"id,attr"`
-		Codecs    string          `xml:"codecs,attr"`
+		Codecs    string          `xml:"codecs,attr,omitempty"`
 		Bandwidth int             `xml:"bandwidth,attr"`
 		Width     int             `xml:"width,attr,omitempty"`
 		Height    int             `xml:"height,attr,omitempty"`
@@ -53,7 +54,8 @@ type (
 		SAR       string          `xml:"sar,attr,omitempty"`
 		Sampling  int             `xml:"audioSamplingRate,attr,omitempty"`
 		Channels  []xmlDescriptor `xml:"AudioChannelConfiguration"`
-		Template  xmlTemplate     `xml:"SegmentTemplate"`
+		BaseURL   string          `xml:"BaseURL,omitempty"`
+		Template  *xmlTemplate    `xml:"SegmentTemplate"`
 	}
 	xmlTemplate struct {
 		Timescale int64  `xml:"timescale,attr"`
@@ -81,7 +83,7 @@ func (b *built) dash() File {
 		Duration: duration, MinBuffer: isoDuration(b.buffer()),
 		Period: xmlPeriod{ID: "0", Start: "PT0S", Duration: duration},
 	}
-	for _, set := range b.adaptationSets() {
+	for _, set := range append(b.adaptationSets(), b.textSets()...) {
 		set.ID = len(doc.Period.Sets) + 1
 		doc.Period.Sets = append(doc.Period.Sets, set)
 	}
@@ -104,13 +106,16 @@ func (b *built) buffer() float64 {
 }
 
 // adaptationSets puts tracks together that a player may switch between: those
-// of the same type, codec and language.
+// of the same type, codec and content.
 func (b *built) adaptationSets() []xmlSet {
-	type key struct{ codec, language string }
+	type key struct {
+		codec, language string
+		alternative     int
+	}
 	var keys []key
 	sets := map[key][]*measured{}
 	for _, m := range b.tracks {
-		k := key{family(m.codecs()), m.Language}
+		k := key{family(m.codecs()), m.Language, m.Alternative}
 		if m.video != nil {
 			k.language = ""
 		}
@@ -153,8 +158,13 @@ func (b *built) adaptationSet(tracks []*measured) xmlSet {
 		}
 	} else {
 		set.Lang = cmp.Or(shortLanguage(first.Language), "und")
-		if first.Default {
-			set.Roles = []xmlDescriptor{{"urn:mpeg:dash:role:2011", "main"}}
+		set.Label = cmp.Or(first.Name, languageName(first.Language))
+		role := "main"
+		if first.Alternative > 0 {
+			role = "alternate"
+		}
+		if first.Default || first.Alternative > 0 {
+			set.Roles = []xmlDescriptor{{"urn:mpeg:dash:role:2011", role}}
 		}
 	}
 	for _, m := range tracks {
@@ -167,7 +177,7 @@ func (b *built) representation(m *measured) xmlRepresentation {
 	r := xmlRepresentation{
 		ID: m.ID, Codecs: m.codecs(),
 		Bandwidth: max(m.rates(b.target).peak, m.bufferedRate(b.buffer())),
-		Template: xmlTemplate{
+		Template: &xmlTemplate{
 			Timescale: m.timescale, Start: 1,
 			Init: template(uri("", b.initPath(m))), Media: template(uri("", m.ID+"-")) + "$Number%05d$.m4s",
 			Timeline: timeline(m),

@@ -39,6 +39,9 @@ func (b *built) hls() []File {
 			iframes = append(iframes, File{Path: b.iframesPath(m), Data: []byte(b.iframePlaylist(m)), ContentType: typeHLS})
 		}
 	}
+	for _, m := range b.texts {
+		media = append(media, File{Path: b.textPlaylistPath(m), Data: []byte(b.textPlaylist(m)), ContentType: typeHLS})
+	}
 	main := File{Path: b.Name + ".m3u8", Data: []byte(b.multivariant()), ContentType: typeHLS}
 	return append(append(media, iframes...), main)
 }

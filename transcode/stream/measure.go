@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
@@ -169,6 +170,7 @@ func (m *measured) readTS(fsys fs.FS, name string, number int) (tsData, error) {
 	if len(m.Key) == 0 {
 		return d, nil
 	}
+	data = bytes.Clone(data) // a file system in memory lends its own bytes
 	block, err := aes.NewCipher(m.Key)
 	if err != nil {
 		return tsData{}, fmt.Errorf("use AES-128 key: %w", err)
@@ -176,15 +178,32 @@ func (m *measured) readTS(fsys fs.FS, name string, number int) (tsData, error) {
 	if len(data) == 0 || len(data)%aes.BlockSize != 0 {
 		return tsData{}, fmt.Errorf("segment %s is broken: its %d bytes are no whole number of AES blocks", name, len(data))
 	}
-	var iv [aes.BlockSize]byte
-	binary.BigEndian.PutUint64(iv[8:], uint64(number))
-	cipher.NewCBCDecrypter(block, iv[:]).CryptBlocks(data, data)
+	cipher.NewCBCDecrypter(block, vector(number)).CryptBlocks(data, data)
 	pad := int(data[len(data)-1])
 	if pad < 1 || pad > aes.BlockSize {
 		return tsData{}, fmt.Errorf("segment %s is broken: it does not decrypt with its key", name)
 	}
 	d.clear = data[:len(data)-pad]
 	return d, nil
+}
+
+// vector is the initialisation vector of a segment.
+func vector(number int) []byte {
+	var iv [aes.BlockSize]byte
+	binary.BigEndian.PutUint64(iv[8:], uint64(number))
+	return iv[:]
+}
+
+// encrypt is the inverse of readTS.
+func (m *measured) encrypt(data []byte, number int) ([]byte, error) {
+	block, err := aes.NewCipher(m.Key)
+	if err != nil {
+		return nil, fmt.Errorf("use AES-128 key: %w", err)
+	}
+	pad := aes.BlockSize - len(data)%aes.BlockSize
+	data = append(data, bytes.Repeat([]byte{byte(pad)}, pad)...)
+	cipher.NewCBCEncrypter(block, vector(number)).CryptBlocks(data, data)
+	return data, nil
 }
 
 // checkTS holds a segment against what its track promises.
@@ -315,11 +334,10 @@ const tinyTail = 0.25
 // joinTail puts a last segment of a few frames to the one before it when the
 // track has one segment more than the video: the frames of the audio encoder do
 // not end with the last picture, and a clip of exactly some segments' length
-// would get a segment of 20 ms in audio and none in video. Both kinds of segment
-// may be appended to each other, but not when they are encrypted.
+// would get a segment of 20 ms in audio and none in video.
 func (m *measured) joinTail(videoSegments int) {
 	n := len(m.segments) - 1
-	if m.video != nil || n < 1 || n != videoSegments || m.segments[n].duration >= tinyTail || len(m.Key) > 0 {
+	if m.video != nil || n < 1 || n != videoSegments || m.segments[n].duration >= tinyTail {
 		return
 	}
 	tail, before := m.segments[n], &m.segments[n-1]

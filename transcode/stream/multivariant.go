@@ -27,31 +27,44 @@ type variant struct {
 type group struct {
 	id     string
 	tracks []*measured
+	muxed  *measured // TS: a variant whose muxed audio is what plays by default
 }
 
-// groups are the audio groups in order of appearance. TS muxes its audio.
+// groups are the audio groups in order of appearance. TS muxes its default
+// audio; a group is what can be chosen instead of it.
 func (b *built) groups() []group {
 	var out []group
-	if b.Layout != CMAF {
-		return nil
-	}
 	for _, m := range b.tracks {
-		if m.Type != Audio {
+		if m.Type != Audio || b.Layout == TS && !m.NoVariant {
 			continue
 		}
 		id := cmp.Or(m.Group, defaultGroup)
 		i := slices.IndexFunc(out, func(g group) bool { return g.id == id })
 		if i < 0 {
 			i = len(out)
-			out = append(out, group{id: id})
+			out = append(out, group{id: id, muxed: b.muxed(id)})
 		}
 		out[i].tracks = append(out[i].tracks, m)
 	}
 	return out
 }
 
-// standard is the index of the track that plays unless a viewer chooses.
+// muxed is the first variant that holds the default audio of a group itself.
+func (b *built) muxed(group string) *measured {
+	for _, m := range b.tracks {
+		if b.Layout == TS && m.audio != nil && !m.NoVariant && m.Audio == group {
+			return m
+		}
+	}
+	return nil
+}
+
+// standard is the index of the track that plays unless a viewer chooses; -1:
+// the muxed one.
 func (g group) standard() int {
+	if g.muxed != nil {
+		return -1
+	}
 	return max(0, slices.IndexFunc(g.tracks, func(m *measured) bool { return m.Default }))
 }
 
@@ -62,18 +75,22 @@ func (b *built) variants() []variant {
 	groups := b.groups()
 	for _, m := range b.tracks {
 		v := variant{track: m, rates: m.rates(b.target), codecs: strings.Split(m.codecs(), ",")}
-		if m.Type == Audio {
-			if b.Layout == TS {
-				audio = append(audio, v)
-			}
+		if m.Type == Audio && (b.Layout == CMAF || m.NoVariant) {
 			continue
 		}
-		if g := playsWith(groups, m.Audio); g != nil {
+		if g := b.playsWith(groups, m); g != nil {
 			v.add(g, b.target)
 		}
-		video = append(video, v)
+		if m.Type == Audio {
+			audio = append(audio, v)
+		} else {
+			video = append(video, v)
+		}
 	}
 	for _, g := range groups {
+		if b.Layout == TS {
+			break // listed above
+		}
 		m := g.tracks[g.standard()]
 		if len(video) > 0 && !slices.ContainsFunc(g.tracks, func(m *measured) bool { return !m.NoVariant }) {
 			continue
@@ -101,14 +118,15 @@ func distance(v variant) float64 {
 	return math.Abs(float64(v.rates.average) - firstVariantRate)
 }
 
-// playsWith is the group of that name, or the first one; nil: there is none.
-func playsWith(groups []group, id string) *group {
+// playsWith is the group that a track names, or else the first one, unless the
+// default audio of that is muxed into other variants; nil: none.
+func (b *built) playsWith(groups []group, m *measured) *group {
 	for i := range groups {
-		if groups[i].id == id {
+		if groups[i].id == m.Audio {
 			return &groups[i]
 		}
 	}
-	if len(groups) == 0 {
+	if len(groups) == 0 || b.Layout == TS {
 		return nil
 	}
 	return &groups[0]
@@ -135,7 +153,9 @@ func (b *built) multivariant() string {
 	self := b.Name + ".m3u8"
 	fmt.Fprintf(&w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-INDEPENDENT-SEGMENTS\n", b.version())
 	variants := b.variants()
-	if slices.ContainsFunc(variants, func(v variant) bool { return v.track.video != nil }) {
+	pictures := slices.ContainsFunc(variants, func(v variant) bool { return v.track.video != nil })
+	choice := slices.ContainsFunc(b.groups(), func(g group) bool { return g.muxed != nil || len(g.tracks) > 1 })
+	if pictures || choice {
 		for _, g := range b.groups() {
 			b.writeGroup(&w, self, g)
 		}
@@ -144,6 +164,7 @@ func (b *built) multivariant() string {
 			variants[i].group = ""
 		}
 	}
+	b.writeTexts(&w, self)
 	sdr := !slices.ContainsFunc(b.tracks, func(m *measured) bool {
 		return m.video != nil && m.video.videoRange() != "SDR"
 	})
@@ -158,6 +179,9 @@ func (b *built) multivariant() string {
 		}
 		if v.group != "" {
 			fmt.Fprintf(&w, ",AUDIO=%s", quoted(v.group))
+		}
+		if len(b.texts) > 0 {
+			fmt.Fprintf(&w, ",SUBTITLES=%s", quoted(textGroup))
 		}
 		fmt.Fprintf(&w, "\n%s\n", uri(self, b.playlistPath(v.track)))
 	}
@@ -175,20 +199,27 @@ func rateAttributes(r rates, codecs string) string {
 
 func (b *built) writeGroup(w *strings.Builder, self string, g group) {
 	names := map[string]bool{}
-	for i, m := range g.tracks {
-		language := cmp.Or(shortLanguage(m.Language), "und")
-		name := cmp.Or(m.Name, m.Language, "Audio")
-		for n := 2; names[name]; n++ { // names are unique in a group
-			name = fmt.Sprintf("%s %d", cmp.Or(m.Name, m.Language, "Audio"), n)
-		}
-		names[name] = true
-		standard := "NO"
-		if i == g.standard() {
-			standard = "YES"
-		}
-		fmt.Fprintf(w, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%s,NAME=%s,LANGUAGE=%s,DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%d\",URI=%s\n",
-			quoted(g.id), quoted(name), quoted(language), standard, m.audio.channels, quoted(uri(self, b.playlistPath(m))))
+	line := func(m *measured, standard bool, at string) {
+		name := uniqueName(names, cmp.Or(m.Name, languageName(m.Language), "Audio"))
+		fmt.Fprintf(w, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%s,NAME=%s,LANGUAGE=%s,DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%d\"%s\n",
+			quoted(g.id), quoted(name), quoted(cmp.Or(shortLanguage(m.Language), "und")), yes(standard), m.audio.channels, at)
 	}
+	if g.muxed != nil {
+		line(g.muxed, true, "") // without an address: it is in the variants
+	}
+	for i, m := range g.tracks {
+		line(m, i == g.standard(), ",URI="+quoted(uri(self, b.playlistPath(m))))
+	}
+}
+
+// uniqueName is name, numbered when it is taken: names are unique in a group.
+func uniqueName(taken map[string]bool, name string) string {
+	unique := name
+	for n := 2; taken[unique]; n++ {
+		unique = fmt.Sprintf("%s %d", name, n)
+	}
+	taken[unique] = true
+	return unique
 }
 
 func (b *built) writeIFrameVariant(w *strings.Builder, self string, m *measured, sdr bool) {

@@ -123,7 +123,8 @@ func TestCheck(t *testing.T) {
 		{"in use already", func(p *Package) { p.Tracks = append(p.Tracks, p.Tracks[0]) }},
 		{"not fit", func(p *Package) { p.Tracks[0].ID = "a/b" }},
 		{"layout ts", func(p *Package) { p.Layout = CMAF }},
-		{"not supported", func(p *Package) { p.Tracks[0].Type = Text }},
+		{"video or audio", func(p *Package) { p.Tracks[0].Type = Text }},
+		{"not supported", func(p *Package) { p.Tracks[0].Type = "smell" }},
 		{"a key needs", func(p *Package) { p.Tracks[0].Key = make([]byte, 16) }},
 	} {
 		p := ok

@@ -52,23 +52,31 @@ const (
 
 // Track is one rendition of a package.
 type Track struct {
-	ID       string // unique in the package; "720p", "audio"
-	Type     TrackType
-	Dir      string // folder below Package.Dir
-	Init     string // CMAF: "init.mp4" in Dir
-	Segments string // printf pattern of the segments in Dir, numbered from 1: "segment-%05d.ts"
+	ID   string // unique in the package; "720p", "audio"
+	Type TrackType
+	Dir  string // folder below Package.Dir
+	Init string // CMAF: "init.mp4" in Dir
+	// Segments is the printf pattern of the segments in Dir, numbered from 1:
+	// "segment-%05d.ts". For Text it is one whole WebVTT file, which Build cuts.
+	Segments string
 	// FrameRate of video; 0 unknown.
 	FrameRate format.Rational
 	Language  string
 	Name      string // shown to viewers
 	Default   bool
-	// Group is the audio group of an Audio track in CMAF; "": "audio". Tracks
-	// of one group differ in language or role, not in quality.
+	Forced    bool // Text: shown to everybody
+	// Alternative tells tracks of different content apart, whatever they are
+	// called: 0 is the default audio.
+	Alternative int
+	// Group is the audio group of an Audio track; "": "audio". Tracks of one
+	// group differ in language or role, not in quality. In TS only tracks with
+	// NoVariant are in a group: the ones to choose instead of the muxed audio.
 	Group string
-	// Audio is the group that a Video track plays with; "": the first one.
+	// Audio is the group that a Video or Muxed track plays with; "": the first
+	// one.
 	Audio string
-	// NoVariant keeps an Audio track in CMAF from being listed as a variant of
-	// its own, without video.
+	// NoVariant keeps an Audio track from being listed as a variant of its own,
+	// without video.
 	NoVariant bool
 	KeyURI    string // AES-128: the address players fetch the key from; "": clear
 	Key       []byte // AES-128: 16 bytes; needed to measure encrypted segments
