@@ -3,6 +3,7 @@ package coconut
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -360,6 +361,8 @@ func TestDecodedUnsupported(t *testing.T) {
 func TestServices(t *testing.T) {
 	for _, c := range []struct{ storage, service, bucket string }{
 		{`{"service": "gcs", "bucket": "b", AWS}`, "gcs", "b"},
+		{`{"service": "gcs", "bucket": "b", "credentials": {"service_account_json": "{}"}}`, "gcs", "b"},
+		{`{"service": "gcs", "bucket": "b", "credentials": {"service_account_json": {"a": "b"}}}`, "gcs", "b"},
 		{`{"service": "dospaces", "bucket": "b", AWS}`, "dospaces", "b"},
 		{`{"service": "linode", "bucket": "b", "region": "r", AWS}`, "linode", "b"},
 		{`{"service": "wasabi", "bucket": "b", "region": "r", AWS}`, "wasabi", "b"},
@@ -391,11 +394,14 @@ func TestServices(t *testing.T) {
 			t.Errorf("%s: got %s %s", c.storage, s.Service, s.Bucket)
 		case c.service == "azure" && s.Credentials["api_key"].Reveal() != "b":
 			t.Errorf("%s: api_key is not %q", c.storage, "b")
+		case strings.Contains(c.storage, `{"a": "b"}`) && s.Credentials["service_account_json"].Reveal() != `{"a": "b"}`:
+			t.Errorf("%s: service_account_json is %q", c.storage, s.Credentials["service_account_json"].Reveal())
 		case c.service == "r2" && s.Options["account_id"] != "x":
 			t.Errorf("%s: options %v", c.storage, s.Options)
 		}
-		if u := unsupportedJob(&job.Spec{Input: job.Input{URL: job.NewSecret("http://a/b")}, Storage: s}); c.service != "url" && (u == nil || u.Code != codeService) {
-			t.Errorf("%s is not refused: %v", c.storage, u)
+		u := unsupportedJob(&job.Spec{Input: job.Input{URL: job.NewSecret("http://a/b")}, Storage: s})
+		if slices.Contains([]string{"backblaze", "rackspace", "azure", "ipfs_pinata", "ipfs_infura"}, c.service) != (u != nil) {
+			t.Errorf("%s: refused: %v", c.storage, u)
 		}
 	}
 }

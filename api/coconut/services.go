@@ -17,11 +17,14 @@ type service struct {
 	// is accepted as either and kept as a.
 	credentials []string
 	optional    []string
-	options     []string // members that go to Storage.Options
-	acls        []string // accepted values of acl; nil: acl is not known
-	classes     []string // accepted values of storage_class; nil: not known
-	input       []string // members needed beside target and key when it is an input
-	noInput     bool     // it cannot be an input
+	// instead is a credential that does alone what the required ones do. As a
+	// hash it is kept as its JSON text.
+	instead string
+	options []string // members that go to Storage.Options
+	acls    []string // accepted values of acl; nil: acl is not known
+	classes []string // accepted values of storage_class; nil: not known
+	input   []string // members needed beside target and key when it is an input
+	noInput bool     // it cannot be an input
 }
 
 var (
@@ -35,6 +38,7 @@ var (
 		"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER",
 		"DEEP_ARCHIVE", "GLACIER_IR", "EXPRESS_ONEZONE",
 	}
+	gcsClasses       = []string{"STANDARD", "NEARLINE", "COLDLINE", "ARCHIVE"}
 	regionOrEndpoint = []string{"region|endpoint"}
 )
 
@@ -44,14 +48,14 @@ var services = []service{
 	{name: "coconut", noInput: true},
 	{name: "s3", target: "bucket", needs: []string{"region"}, credentials: awsKeys, acls: s3ACLs, classes: s3Classes, input: []string{"region"}},
 	{name: "s3other", target: "bucket", needs: []string{"endpoint"}, credentials: awsKeys, acls: s3ACLs, classes: s3Classes, input: []string{"endpoint"}},
-	{name: "gcs", target: "bucket", credentials: awsKeys, acls: s3ACLs},
+	{name: "gcs", target: "bucket", credentials: awsKeys, instead: "service_account_json", acls: s3ACLs, classes: gcsClasses},
 	{name: "dospaces", target: "bucket", credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
 	{name: "linode", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
 	{name: "wasabi", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
 	{name: "scaleway", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
 	{name: "vultr", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
 	{name: "cdn77", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
-	{name: "contabo", aliases: []string{"contabostorage"}, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: "contabo", aliases: []string{"contabostorage"}, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, options: []string{"tenant_id"}, acls: plainACLs, input: regionOrEndpoint},
 	{name: "impossible", aliases: []string{"impossiblecloud"}, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
 	{name: "r2", target: "bucket", needs: []string{"endpoint|account_id"}, credentials: awsKeys, options: []string{"account_id"}, acls: plainACLs, input: []string{"endpoint|account_id"}},
 	{name: "minio", target: "bucket", needs: []string{"endpoint"}, credentials: awsKeys, acls: plainACLs, input: []string{"endpoint"}},

@@ -139,6 +139,15 @@ func (h hash) credentials(row service, section string) map[string]job.Secret {
 	for i, n := range row.credentials {
 		names[i], _, _ = strings.Cut(n, "|")
 	}
+	if v := h.get("credentials").get(row.instead); row.instead != "" && v != nil {
+		text := v.text
+		if v.kind == kindHash {
+			text = string(v.raw)
+		}
+		if strings.TrimSpace(text) != "" {
+			return map[string]job.Secret{row.instead: job.NewSecret(text)}
+		}
+	}
 	found := h.get("credentials").secrets(row.credentials)
 	for _, n := range names {
 		if found[n].IsZero() {

@@ -13,8 +13,10 @@ import (
 // something work means to extend a list or to delete a row.
 var (
 	supportedInputSchemes  = []string{"http", "https"}
-	supportedInputServices = []string{"s3", "s3other"}
-	supportedStorages      = []string{"coconut", "s3", "s3other", serviceURL}
+	supportedInputServices = []string{
+		"s3", "s3other", "gcs", "dospaces", "linode", "wasabi", "scaleway", "vultr", "cdn77", "contabo", "impossible", "r2", "minio",
+	}
+	supportedStorages      = append([]string{"coconut", serviceURL}, supportedInputServices...)
 	supportedNotifications = []string{"http"}
 )
 

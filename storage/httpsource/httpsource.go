@@ -37,17 +37,40 @@ type Source struct {
 	ranges   bool
 	etag     string // strong ones only
 	modified string
+	place    string // what messages call where it is
+	// authorize adds credentials to a request; nil: those of the address.
+	authorize func(r *http.Request, again bool) error
+}
+
+// Options beside the address.
+type Options struct {
+	// Retry is how long is waited between tries; its Tries is not used.
+	Retry storage.Retry
+	// Authorize adds credentials to a request, fresh ones when again is set
+	// because the last were not accepted. Nil: those in the address are used.
+	Authorize func(r *http.Request, again bool) error
+	// Place is what messages call where the file is. Defaults to the host.
+	Place string
 }
 
 // Open asks for the first byte of the file at address, by which it learns the
 // size and whether the server knows ranges. It waits between tries as retry
 // says; retry.Tries is not used.
 func Open(ctx context.Context, client *http.Client, address job.Secret, retry storage.Retry) (*Source, error) {
+	return OpenWith(ctx, client, address, Options{Retry: retry})
+}
+
+// OpenWith is Open for the storage services whose files are read like any
+// other, but with credentials of their own.
+func OpenWith(ctx context.Context, client *http.Client, address job.Secret, o Options) (*Source, error) {
 	u, err := url.Parse(strings.TrimSpace(address.Reveal()))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
 		return nil, job.Errorf(CodeURL, "The input 'url' is not a valid http or https address.")
 	}
-	s := &Source{client: client, user: u.User, url: u, size: -1}
+	s := &Source{client: client, user: u.User, url: u, size: -1, place: o.Place, authorize: o.Authorize}
+	if s.place == "" {
+		s.place = u.Hostname()
+	}
 	u.User, u.Fragment, u.RawFragment = nil, "", ""
 	for try := 1; ; try++ {
 		err := s.probe(ctx)
@@ -60,7 +83,7 @@ func Open(ctx context.Context, client *http.Client, address job.Secret, retry st
 		case try == openTries || timedOut(err):
 			return nil, job.Errorf(CodeFailed, "%s", unavailable.Message).WithCause(unavailable.Cause)
 		}
-		if err := retry.Wait(ctx, try); err != nil {
+		if err := o.Retry.Wait(ctx, try); err != nil {
 			return nil, err
 		}
 	}
@@ -156,12 +179,12 @@ func (s *Source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) 
 
 // body returns the body of resp from offset on.
 func (s *Source) body(resp *http.Response, offset int64, ranged bool) (io.ReadCloser, error) {
-	changed := job.Errorf(CodeFailed, "The input changed on %s while it was being read.", s.url.Hostname())
+	changed := job.Errorf(CodeFailed, "The input changed on %s while it was being read.", s.place)
 	switch {
 	case resp.StatusCode == http.StatusPartialContent && ranged:
 		start, total, ok := parseContentRange(resp.Header.Get("Content-Range"))
 		if !ok || start != offset {
-			return nil, job.Errorf(CodeFailed, "The server %s answers requests for a part of the input with another part.", s.url.Hostname())
+			return nil, job.Errorf(CodeFailed, "The server %s answers requests for a part of the input with another part.", s.place)
 		}
 		if !s.same(resp, total) {
 			return nil, changed
@@ -195,7 +218,17 @@ func (s *Source) same(resp *http.Response, size int64) bool {
 	return s.etag == "" || !strings.HasPrefix(etag, `"`) || etag == s.etag
 }
 
+// get makes a request, and once more with fresh credentials.
 func (s *Source) get(ctx context.Context, byteRange string, known bool) (*http.Response, error) {
+	resp, err := s.request(ctx, byteRange, known, false)
+	if err == nil && resp.StatusCode == http.StatusUnauthorized && s.authorize != nil {
+		resp.Body.Close()
+		return s.request(ctx, byteRange, known, true)
+	}
+	return resp, err
+}
+
+func (s *Source) request(ctx context.Context, byteRange string, known, again bool) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.String(), nil)
 	if err != nil {
 		return nil, job.Errorf(CodeURL, "The input 'url' is not a valid http or https address.")
@@ -206,6 +239,11 @@ func (s *Source) get(ctx context.Context, byteRange string, known bool) (*http.R
 	if s.user != nil {
 		password, _ := s.user.Password()
 		r.SetBasicAuth(s.user.Username(), password)
+	}
+	if s.authorize != nil {
+		if err := s.authorize(r, again); err != nil {
+			return nil, err
+		}
 	}
 	if byteRange != "" {
 		r.Header.Set("Range", byteRange)
@@ -238,7 +276,7 @@ func (s *Source) statusError(status int) error {
 	if text != "" {
 		text = " (" + text + ")"
 	}
-	message := fmt.Sprintf("The input could not be downloaded from %s: HTTP status code: %d%s.", s.url.Hostname(), status, text)
+	message := fmt.Sprintf("The input could not be downloaded from %s: HTTP status code: %d%s.", s.place, status, text)
 	if status >= 500 && status != http.StatusNotImplemented || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
 		return &storage.Unavailable{Message: message}
 	}
@@ -250,7 +288,7 @@ func (s *Source) connectionError(err error) error {
 		return e
 	}
 	err = netguard.StripURL(err)
-	message := fmt.Sprintf("The input could not be downloaded from %s: %s.", s.url.Hostname(), netguard.Describe(err))
+	message := fmt.Sprintf("The input could not be downloaded from %s: %s.", s.place, netguard.Describe(err))
 	if netguard.Permanent(err) {
 		return job.Errorf(CodeFailed, "%s", message).WithCause(err)
 	}
