@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 )
 
 // rung is a size of the ladder, in the source's shape of 16:9.
@@ -92,9 +91,9 @@ func (h *byHand) makeDirs(dir string) error {
 
 // apart runs one ffmpeg per output, one after another: each file, each variant
 // and each picture.
-func (h *byHand) apart(ctx context.Context, dir string) (time.Duration, error) {
+func (h *byHand) apart(ctx context.Context, dir string) (cost, error) {
 	if err := h.makeDirs(dir); err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	var commands [][]string
 	for _, r := range rungs {
@@ -115,9 +114,9 @@ func (h *byHand) apart(ctx context.Context, dir string) (time.Duration, error) {
 // shared makes the same by two command lines: one decode, a cascade of scalers,
 // each rung and the audio encoded once and pictures out of the same graph; then
 // copies into files and segments.
-func (h *byHand) shared(ctx context.Context, dir string) (time.Duration, error) {
+func (h *byHand) shared(ctx context.Context, dir string) (cost, error) {
 	if err := h.makeDirs(dir); err != nil {
-		return 0, err
+		return cost{}, err
 	}
 	// The largest rung first, each smaller one scaled from the one before.
 	graph := "[0:v]split=2[pic][in]"
@@ -159,13 +158,13 @@ func (h *byHand) shared(ctx context.Context, dir string) (time.Duration, error) 
 }
 
 // inTurn runs command lines one after another.
-func inTurn(ctx context.Context, dir string, commands [][]string) (total time.Duration, err error) {
+func inTurn(ctx context.Context, dir string, commands [][]string) (total cost, err error) {
 	for _, args := range commands {
 		took, err := ffmpeg(ctx, dir, args...)
 		if err != nil {
-			return 0, err
+			return cost{}, err
 		}
-		total += took
+		total = total.plus(took)
 	}
 	return total, nil
 }

@@ -35,16 +35,16 @@ func (b *bench) source(ctx context.Context) (string, error) {
 	return file, err
 }
 
-// ffmpeg runs ffmpeg in dir and returns how long that took.
-func ffmpeg(ctx context.Context, dir string, args ...string) (time.Duration, error) {
+// ffmpeg runs ffmpeg in dir and returns what that took.
+func ffmpeg(ctx context.Context, dir string, args ...string) (cost, error) {
 	cmd := exec.CommandContext(ctx, "ffmpeg", append([]string{"-nostdin", "-nostats", "-v", "error", "-y"}, args...)...)
 	cmd.Dir = dir
 	begin := time.Now()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("ffmpeg %s: %w\n%s", strings.Join(args, " "), err, out)
+		return cost{}, fmt.Errorf("ffmpeg %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
-	return time.Since(begin), nil
+	return cost{time.Since(begin), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
 }
 
 // probe asks ffprobe for one figure.

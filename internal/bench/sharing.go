@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 )
 
 // preset of libx264 for all that is compared.
@@ -40,16 +39,24 @@ func (b *bench) sharing(ctx context.Context) error {
 		}
 	}
 	var last jobState
-	ways := []func() (time.Duration, error){
-		func() (time.Duration, error) {
+	ways := []func() (cost, error){
+		func() (cost, error) {
+			before, err := cpuTime(srv.cmd.Process.Pid)
+			if err != nil {
+				return cost{}, err
+			}
 			j, sent, ended, err := srv.job(ctx, srv.request(input, sharingOutputs(), nil))
+			if err != nil {
+				return cost{}, err
+			}
 			last = j
-			return ended.Sub(sent), err
+			after, err := cpuTime(srv.cmd.Process.Pid)
+			return cost{ended.Sub(sent), after - before}, err
 		},
-		func() (time.Duration, error) { return hand.apart(ctx, dirs[1]) },
-		func() (time.Duration, error) { return hand.shared(ctx, dirs[2]) },
+		func() (cost, error) { return hand.apart(ctx, dirs[1]) },
+		func() (cost, error) { return hand.shared(ctx, dirs[2]) },
 	}
-	times := make([][]float64, len(ways))
+	times, cpu := make([][]float64, len(ways)), make([][]float64, len(ways))
 	for round := range b.rounds {
 		for k := range ways {
 			i := (round + k) % len(ways)
@@ -57,10 +64,10 @@ func (b *bench) sharing(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			times[i] = append(times[i], took.Seconds())
+			times[i], cpu[i] = append(times[i], took.wall.Seconds()), append(cpu[i], took.cpu.Seconds())
 		}
-		fmt.Fprintf(os.Stderr, "round %d: server %.2f s, one ffmpeg per output %.2f s, shared by hand %.2f s\n",
-			round+1, times[0][round], times[1][round], times[2][round])
+		fmt.Fprintf(os.Stderr, "round %d: server %.2f s (%.2f s of CPU), one ffmpeg per output %.2f s (%.2f s), shared by hand %.2f s (%.2f s)\n",
+			round+1, times[0][round], cpu[0][round], times[1][round], cpu[1][round], times[2][round], cpu[2][round])
 	}
 	if err := srv.fetchResults(ctx, last, dirs[0]); err != nil {
 		return err
@@ -69,12 +76,14 @@ func (b *bench) sharing(ctx context.Context) error {
 		return err
 	}
 
+	for i, name := range []string{"server's job", "(a) one ffmpeg per output", "(b) shared command line"} {
+		b.report.note("sharing: "+name, fmt.Sprintf("%.2f s (CPU %.2f s)", median(times[i]), median(cpu[i])))
+	}
 	apart, shared := ratios(times[1], times[0]), ratios(times[0], times[2])
-	b.report.note("sharing: server's job", fmt.Sprintf("%.2f s", median(times[0])))
-	b.report.note("sharing: (a) one ffmpeg per output", fmt.Sprintf("%.2f s", median(times[1])))
-	b.report.note("sharing: (b) shared command line", fmt.Sprintf("%.2f s", median(times[2])))
 	b.report.expect("sharing: faster than (a)"+list(apart), fmt.Sprintf("%.2f x", median(apart)), ">= 2.20 x", median(apart) >= 2.2)
 	b.report.expect("sharing: time against (b)"+list(shared), fmt.Sprintf("%.2f x", median(shared)), "<= 1.10 x", median(shared) <= 1.10)
+	b.report.note("sharing: less CPU than (a)", fmt.Sprintf("%.2f x", median(ratios(cpu[1], cpu[0]))))
+	b.report.note("sharing: CPU against (b)", fmt.Sprintf("%.2f x", median(ratios(cpu[0], cpu[2]))))
 	return nil
 }
 

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// cost is what a piece of work took: time on the clock, and of processors. The
+// second hardly depends on what else the machine does.
+type cost struct{ wall, cpu time.Duration }
+
+func (c cost) plus(o cost) cost { return cost{c.wall + o.wall, c.cpu + o.cpu} }
+
+// tick is the unit of times in /proc: USER_HZ, 100 a second on Linux.
+const tick = 10 * time.Millisecond
+
+// cpuTime is what a process and all below it have used so far, with those that
+// have ended.
+func cpuTime(pid int) (time.Duration, error) {
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, err
+	}
+	parent, used := map[int]int{}, map[int]time.Duration{}
+	for _, name := range stats {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		// The name in parentheses may hold anything; what follows may not.
+		head, rest, _ := strings.Cut(string(data), " (")
+		fields := strings.Fields(rest[strings.LastIndexByte(rest, ')')+1:])
+		id, err := strconv.Atoi(head)
+		if err != nil || len(fields) < 15 {
+			return 0, fmt.Errorf("read %s: %q", name, data)
+		}
+		parent[id], _ = strconv.Atoi(fields[1])
+		for _, f := range fields[11:15] { // utime, stime, cutime, cstime
+			n, err := strconv.ParseInt(f, 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("read %s: %w", name, err)
+			}
+			used[id] += time.Duration(n) * tick
+		}
+	}
+	var sum time.Duration
+	for id := range used {
+		for at := id; at != 0; at = parent[at] {
+			if at == pid {
+				sum += used[id]
+				break
+			}
+		}
+	}
+	return sum, nil
+}
