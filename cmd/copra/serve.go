@@ -111,7 +111,7 @@ func serveWorker(ctx context.Context, e env, args []string) error {
 // runningWorker is a started worker.
 type runningWorker struct {
 	node string
-	stop func() // hands running work back and waits
+	stop func() // hands running work back and waits; may be called again
 }
 
 // startWorker checks what a worker needs and starts it. It goes on until stop.
@@ -186,7 +186,7 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 		wg.Wait()
 		release()
 	}
-	return &runningWorker{node, stop}, nil
+	return &runningWorker{node, sync.OnceFunc(stop)}, nil
 }
 
 func (sys *system) opener() *open.Opener {

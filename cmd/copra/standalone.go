@@ -121,6 +121,9 @@ func runStandalone(ctx context.Context, s *settings, log *slog.Logger, ready fun
 		case <-ctx.Done():
 		}
 	}()
+	// Work is handed back while the last requests are answered: each may take
+	// its time, and all is to have ended in five seconds.
+	context.AfterFunc(ctx, w.stop)
 	log.Info("copra standalone", "version", programVersion(), "listen", base, "data", dir)
 	ready(s.PublicURL, key, firstRun)
 	if err := api.Serve(ctx, l, sys.handler(), log); err != nil {
