@@ -114,7 +114,10 @@ func (p *planner) sceneStep(i int, l look, starts []float64, length float64) Ste
 		Duration: timeOf(length * float64(len(starts))), Cost: 1,
 	}
 	rate := p.animationRate()
-	frames := max(1, int(math.Round(length*fpsFloat(rate))))
+	frames := 1
+	if !p.src.still {
+		frames = max(1, int(math.Round(length*fpsFloat(rate))))
+	}
 	var roots []rooted
 	joined := ""
 	for k, start := range starts {
@@ -122,7 +125,6 @@ func (p *planner) sceneStep(i int, l look, starts []float64, length float64) Ste
 		switch {
 		case p.src.still:
 			s.Args = append(s.Args, "-i", SourceName)
-			frames = 1
 		case p.src.discontinuous() && start > 0:
 			// As in open: entered earlier, and cut in the graph.
 			early := math.Max(0, start-preRoll)
@@ -131,7 +133,12 @@ func (p *planner) sceneStep(i int, l look, starts []float64, length float64) Ste
 		default:
 			s.Args = append(s.Args, window{offset: start, length: length}.inputArgs()...)
 		}
-		f = append(f, "setpts=PTS-STARTPTS", fmt.Sprintf("fps=%d/%d", rate.Num, rate.Den), fmt.Sprintf("trim=end_frame=%d", frames))
+		f = append(f, "setpts=PTS-STARTPTS")
+		if !p.src.still && length*fpsFloat(rate) >= 1 {
+			// Of less than a frame's time the fps filter leaves nothing.
+			f = append(f, fmt.Sprintf("fps=%d/%d", rate.Num, rate.Den))
+		}
+		f = append(f, fmt.Sprintf("trim=end_frame=%d", frames))
 		f = append(f, l.filters...)
 		pad := fmt.Sprintf("c%d", k+1)
 		roots = append(roots, rooted{fmt.Sprintf("%d:%d", k, p.src.video.Index), &branch{filters: f, pad: pad}})

@@ -42,9 +42,32 @@ func output(t testing.TB, line string) *job.Output {
 		im := &job.ImageParams{Number: int(number("number")), Interval: number("interval"), Fit: params["fit"], Blur: int(number("blur"))}
 		_, im.HasInterval = params["interval"]
 		_, im.Square = params["square"]
+		im.Transpose, im.HFlip, im.VFlip, im.Watermark = turns(t, params)
+		if v, ok := params["sprite"]; ok {
+			columns, limit, _ := strings.Cut(v, ";")
+			im.Sprite = &job.Sprite{Columns: 4}
+			if columns != "" {
+				im.Sprite.Columns, _ = strconv.Atoi(columns)
+			}
+			im.Sprite.Limit, _ = strconv.Atoi(limit)
+		}
+		if v, ok := params["vtt"]; ok {
+			im.VTT = &job.VTT{Filename: v}
+		}
 		for _, s := range strings.FieldsFunc(params["offsets"], func(r rune) bool { return r == ';' }) {
 			n, _ := strconv.ParseFloat(s, 64)
 			im.Offsets = append(im.Offsets, n)
+		}
+		o.Type, o.Image = job.TypeImage, im
+	case format.KindAnimated:
+		im := &job.ImageParams{Fit: params["fit"], Blur: int(number("blur"))}
+		_, im.Square = params["square"]
+		im.Transpose, im.HFlip, im.VFlip, im.Watermark = turns(t, params)
+		n, d, _ := strings.Cut(params["scene"], ";")
+		im.Scene = &job.Scene{Number: 1, Duration: 5}
+		if n != "" {
+			im.Scene.Number, _ = strconv.Atoi(n)
+			im.Scene.Duration, _ = strconv.ParseFloat(d, 64)
 		}
 		o.Type, o.Image = job.TypeImage, im
 	case format.KindStream:
@@ -73,15 +96,28 @@ func output(t testing.TB, line string) *job.Output {
 		v := &job.VideoParams{Offset: number("offset"), Duration: number("duration"), Fit: params["fit"]}
 		_, v.Deinterlace = params["deinterlace"]
 		_, v.Square = params["square"]
-		_, v.HFlip = params["hflip"]
-		if s := params["transpose"]; s != "" {
-			n := int(number("transpose"))
-			v.Transpose = &n
-		}
+		v.Transpose, v.HFlip, v.VFlip, v.Watermark = turns(t, params)
 		v.CropW, v.CropH, _ = strings.Cut(params["crop"], ":")
 		o.Type, o.Video = job.TypeVideo, v
 	}
 	return o
+}
+
+// turns reads the parameters that videos and pictures share.
+func turns(t testing.TB, params map[string]string) (transpose *int, hflip, vflip bool, w *job.Watermark) {
+	if s := params["transpose"]; s != "" {
+		n, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		transpose = &n
+	}
+	_, hflip = params["hflip"]
+	_, vflip = params["vflip"]
+	if position, ok := params["watermark"]; ok {
+		w = &job.Watermark{URL: job.NewSecret("https://a/logo.png"), Position: position}
+	}
+	return transpose, hflip, vflip, w
 }
 
 func outputs(t testing.TB, lines ...string) []*job.Output {

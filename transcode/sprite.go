@@ -19,6 +19,7 @@ type sheets struct {
 	name       string // in scratch; a pattern when there are several
 	columns    int
 	rows       int
+	each       int // cells of a sheet that are used
 	count      int // sheets; 0: one, without a number
 	colours    string
 	pixFmt     string
@@ -41,7 +42,7 @@ func (p *planner) sprite(o *job.Output, s *stills) (Result, *job.Error) {
 	encode, pixFmt, _ := pictureEncoder(o.Format.Container, p.alpha())
 	sh := &sheets{
 		stills: s, output: s.output, id: p.finalID(StepSheets, s.output, ""),
-		columns: min(max(1, o.Image.Sprite.Columns), each), encode: encode, pixFmt: pixFmt, colours: pictureColours(pixFmt),
+		columns: min(max(1, o.Image.Sprite.Columns), each), each: each, encode: encode, pixFmt: pixFmt, colours: pictureColours(pixFmt),
 		background: "black",
 	}
 	if p.alpha() {
@@ -93,7 +94,7 @@ func noSequence(path string, n int, what string) *job.Error {
 
 // step reads the cells in the order of their numbers.
 func (s *sheets) step() Step {
-	filters := []string{fmt.Sprintf("tile=%dx%d:color=%s", s.columns, s.rows, s.background)}
+	filters := []string{fmt.Sprintf("tile=%dx%d:nb_frames=%d:color=%s", s.columns, s.rows, s.each, s.background)}
 	if s.colours != "" {
 		filters = append(filters, "scale="+strings.TrimPrefix(s.colours, ":"))
 	}

@@ -1,0 +1,453 @@
+package transcode
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// These tests run plans and read the pixels of what comes out.
+
+// rgb is a picture as decoded.
+type rgb struct {
+	w, h int
+	pix  []byte // with alpha, four bytes a pixel
+}
+
+// at is the colour at a place given in shares of the sides, by its letter:
+// red, green, blue, white, black (k), or ? with the value.
+func (p rgb) at(x, y float64) string {
+	i := 4 * (int(y*float64(p.h))*p.w + int(x*float64(p.w)))
+	r, g, b := p.pix[i] > 128, p.pix[i+1] > 128, p.pix[i+2] > 128
+	switch [3]bool{r, g, b} {
+	case [3]bool{true, false, false}:
+		return "r"
+	case [3]bool{false, true, false}:
+		return "g"
+	case [3]bool{false, false, true}:
+		return "b"
+	case [3]bool{true, true, true}:
+		return "w"
+	case [3]bool{}:
+		return "k"
+	}
+	return fmt.Sprint("?", p.pix[i:i+3])
+}
+
+// corners are the colours in the middles of the four quarters, as rows.
+func (p rgb) corners() string {
+	return p.at(0.25, 0.25) + p.at(0.75, 0.25) + p.at(0.25, 0.75) + p.at(0.75, 0.75)
+}
+
+// decoded returns frames of a film or picture; filter chooses them.
+func decoded(t testing.TB, dir, name string, filter ...string) []rgb {
+	t.Helper()
+	m := probe(t, dir, name)
+	w, h := m.Video[0].Width, m.Video[0].Height
+	args := []string{"-v", "error", "-i", name, "-map", "0:v:0"}
+	if len(filter) > 0 {
+		args = append(args, "-vf", strings.Join(filter, ","))
+	}
+	cmd := exec.CommandContext(t.Context(), tool(t, "ffmpeg"), append(args, "-fps_mode", "passthrough", "-pix_fmt", "rgba", "-f", "rawvideo", "-")...)
+	cmd.Dir = dir
+	raw, err := cmd.Output()
+	if err != nil || len(raw) == 0 {
+		t.Fatalf("decode %s: %v", name, err)
+	}
+	var list []rgb
+	for frame := range slices.Chunk(raw, 4*w*h) {
+		list = append(list, rgb{w, h, frame})
+	}
+	return list
+}
+
+// quarters is a film, or with frames 1 a picture, of four colours:
+//
+//	red   green
+//	blue  white
+func quarters(size string, more ...string) []string {
+	return append([]string{"-f", "lavfi", "-i", "color=white:s=" + size + ":r=10:d=1,format=rgb24," +
+		"drawbox=x=0:y=0:w=iw/2:h=ih/2:c=red:t=fill,drawbox=x=iw/2:y=0:w=iw/2:h=ih/2:c=lime:t=fill,drawbox=x=0:y=ih/2:w=iw/2:h=ih/2:c=blue:t=fill"}, more...)
+}
+
+// logo puts the watermark of the tests into a scratch folder, under the name
+// that plans have for it.
+func logo(t testing.TB, dir string, p Plan, w, h int) {
+	t.Helper()
+	for _, f := range p.Fetches {
+		command(t, dir, "ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", fmt.Sprintf("color=black:s=%dx%d:d=1,format=rgba,geq=r=0:g=0:b=0:a='if(lt(X,W/2),255,0)'", w, h), "-frames:v", "1", "-c:v", "png", "-f", "image2", "-update", "1", f.Name)
+	}
+}
+
+// runMarked is run with a watermark of w x h, of which the left half is black
+// and the right half transparent.
+func runMarked(t testing.TB, dir string, w, h int, o Options, lines ...string) Plan {
+	t.Helper()
+	logo(t, dir, New(outputs(t, lines...), probe(t, dir, SourceName), o), w, h)
+	return run(t, dir, o, lines...)
+}
+
+// Flips and turns, of films and of pictures.
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, quarters("96x64", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "5", "-pix_fmt", "yuv420p", "-f", "mp4")...)
+	cases := []struct{ params, want string }{
+		{"", "rgbw"},
+		{"hflip", "grwb"},
+		{"vflip", "bwrg"},
+		{"hflip vflip", "wbgr"},
+		{"transpose=0", "rbgw"}, // counterclockwise and flipped: mirrored at the diagonal
+		{"transpose=1", "brwg"},
+		{"transpose=2", "gwrb"},
+		{"transpose=3", "wgbr"},
+		{"transpose=1 hflip", "rbgw"}, // the turn comes first
+	}
+	var lines []string
+	for i, c := range cases {
+		lines = append(lines, fmt.Sprintf("mp4::x:quality=5 path=/%d.mp4 %s", i, c.params), fmt.Sprintf("png path=/%d.png %s", i, c.params))
+	}
+	p := run(t, dir, fast, lines...)
+	for i, c := range cases {
+		for _, r := range p.Results[2*i : 2*i+2] {
+			got := decoded(t, dir, r.Files[0].Name)[0]
+			if got.corners() != c.want {
+				t.Errorf("%s of %q: %s, want %s", r.Files[0].Path, c.params, got.corners(), c.want)
+			}
+			if turned := strings.Contains(c.params, "transpose"); turned != (got.h > got.w) {
+				t.Errorf("%s of %q is %dx%d", r.Files[0].Path, c.params, got.w, got.h)
+			}
+		}
+	}
+}
+
+// A crop is told in pixels of what is shown; square, pad and cut change shapes.
+func TestShapes(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, quarters("96x64", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "5", "-pix_fmt", "yuv420p", "-f", "mp4")...)
+	for _, c := range []struct {
+		line, want string
+		w, h       int
+	}{
+		{"mp4::x:quality=5 path=/a.mp4 crop=48:32", "rgbw", 48, 32},
+		{"mp4::x:quality=5 path=/a.mp4 crop=iw/2:in_h-32", "rgbw", 48, 32},
+		{"mp4:24x:x:quality=5 path=/a.mp4 crop=48:32 transpose=1", "brwg", 24, 36},
+		{"mp4::x:quality=5 path=/a.mp4 square", "rgbw", 64, 64},
+		{"mp4:32x:x:quality=5 path=/a.mp4 square", "rgbw", 32, 32},
+		{"mp4:64x64:x:quality=5 path=/a.mp4", "rgbw", 64, 64},
+		{"mp4:64x64:x:quality=5 path=/a.mp4 fit=crop", "rgbw", 64, 64},
+		{"png:64x64 path=/a.png", "rgbw", 64, 64},
+		{"png:64x64 path=/a.png fit=crop", "rgbw", 64, 64},
+		{"jpg:33x path=/a.jpg square", "rgbw", 33, 33},
+		{"webp:48x32 path=/a.webp", "rgbw", 48, 32},
+	} {
+		p := run(t, dir, fast, c.line)
+		if p.Results[0].Err != nil {
+			continue
+		}
+		got := decoded(t, dir, p.Results[0].Files[0].Name)[0]
+		if got.w != c.w || got.h != c.h || got.corners() != c.want {
+			t.Errorf("%s: %dx%d %s, want %dx%d %s", c.line, got.w, got.h, got.corners(), c.w, c.h, c.want)
+		}
+		if bars, cut := strings.Contains(c.line, ":64x64"), strings.Contains(c.line, "crop"); bars && (got.at(0.5, 0.02) == "k") == cut {
+			t.Errorf("%s: the top is %s", c.line, got.at(0.5, 0.02))
+		}
+	}
+}
+
+// The watermark stands in its corner, upright whatever is done to the picture,
+// shows what is below its transparent part, and is no larger than it is.
+func TestWatermark(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, "-f", "lavfi", "-i", "color=white:s=160x80:r=10:d=1", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-f", "mp4")
+	positions := []string{"topleft", "topright", "bottomleft", "bottomright"}
+	var lines []string
+	for _, at := range positions {
+		lines = append(lines, "mp4::x:quality=5 path=/a.mp4 watermark="+at, "mp4:80x:x:quality=5 path=/s.mp4 vflip watermark="+at,
+			"png path=/a.png watermark="+at, "jpg path=/b.jpg watermark="+at, "png path=/c_%d.png watermark="+at+" number=2")
+	}
+	for _, seek := range []bool{false, true} {
+		these := lines
+		if seek {
+			these = slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return strings.HasPrefix(l, "mp4") })
+		}
+		p := runMarked(t, dir, 20, 10, fast, these...)
+		if len(p.Fetches) != 1 || len(p.Fetches[0].Outputs) != len(these) {
+			t.Errorf("fetches %+v", p.Fetches)
+		}
+		for i, r := range p.Results {
+			name := r.Files[0].Name
+			if r.Files[0].Count > 0 {
+				name = fmt.Sprintf(name, 2)
+			}
+			frames := decoded(t, dir, name)
+			got := frames[len(frames)-1]
+			w, h := 20, 10
+			if got.w == 80 {
+				w, h = 20, 10 // a quarter of 80
+			}
+			margin := got.w / 40 / 2 * 2
+			if margin == 0 {
+				margin = evenHalf(2 * got.w / 40)
+			}
+			at := strings.Fields(these[i])
+			position := ""
+			for _, word := range at {
+				if v, ok := strings.CutPrefix(word, "watermark="); ok {
+					position = v
+				}
+			}
+			x0, y0 := margin, margin
+			if strings.HasSuffix(position, "right") {
+				x0 = got.w - margin - w
+			}
+			if strings.HasPrefix(position, "bottom") {
+				y0 = got.h - margin - h
+			}
+			dark := func(x, y int) bool { return got.pix[4*(y*got.w+x)] < 128 }
+			inside := dark(x0+2, y0+h/2) && dark(x0+w/2-3, y0+2) && !dark(x0+w/2+3, y0+h/2) && !dark(x0+w-1, y0+h/2)
+			outside := !dark(max(0, x0-2), y0+h/2) && !dark(x0+2, max(0, y0-2)) && !dark(x0+2, min(got.h-1, y0+h+2))
+			if !inside || !outside {
+				t.Errorf("%s: the mark is not at %d,%d of %dx%d (inside %v, outside %v)", these[i], x0, y0, got.w, got.h, inside, outside)
+			}
+			if light := got.pix[4*(got.h/2*got.w+got.w/2)]; light < 250 {
+				t.Errorf("%s: white became %d", these[i], light)
+			}
+		}
+		if videos, _ := encodes(p); !seek && videos != 8 {
+			t.Errorf("%d encodes, want 8", videos)
+		}
+	}
+	// A large one is made smaller, and equal outputs share their encode.
+	p := runMarked(t, dir, 400, 400, fast, "mp4::x:quality=5 path=/a.mp4 watermark=topleft", "mov::x:quality=5 path=/a.mov watermark=topleft", "mp4::x:quality=5 path=/b.mp4", "mkv:::quality=5,pix_fmt=yuv422p path=/c.mkv watermark=topleft")
+	if videos, _ := encodes(p); videos != 3 {
+		t.Errorf("%d encodes, want 3", videos)
+	}
+	for _, i := range []int{0, 1, 3} {
+		got := decoded(t, dir, p.Results[i].Files[0].Name)[0]
+		if n := darkColumns(got, 12); n != 10 {
+			t.Errorf("output %d: the mark's half is %d wide, want 10", i, n)
+		}
+	}
+}
+
+func darkColumns(p rgb, y int) (n int) {
+	for x := range p.w {
+		if p.pix[4*(y*p.w+x)] < 128 {
+			n++
+		}
+	}
+	return n
+}
+
+// second is a film whose brightness tells the second: 30 a second.
+var second = []string{"-f", "lavfi", "-i", "color=black:s=64x36:r=10:d=8,geq=lum='16+floor(N/10)*27':cb=128:cr=128", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "2", "-pix_fmt", "yuv420p", "-g", "25", "-f", "mp4"}
+
+func secondOf(level byte) int { return int(math.Round(float64(level) / (27 * 255.0 / 219))) }
+
+// Cells of sheets are the thumbnails, in their order, and the tracks say where
+// they are.
+func TestSprites(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, second...)
+	lines := []string{
+		"jpg:32x path=/s/image.jpg interval=1 sprite vtt",
+		"png:32x path=/s/p_%03d.png interval=1 sprite=2;3 vtt=cues.vtt",
+		"jpg:32x path=/t/thumb_%.2d.jpg interval=2 vtt",
+		"webp:32x path=/t/#num#.webp offsets=6;2;4 vtt",
+		"png:32x path=/t/one.png sprite vtt number=3",
+	}
+	for _, beside := range [][]string{nil, {"mp4:32x:x:quality=3 path=/x.mp4"}} {
+		p := run(t, dir, fast, append(slices.Clone(lines), beside...)...)
+		if r := p.Results[0]; len(r.Files) != 1 || r.Files[0].Path != "/s/image.jpg" || r.Files[0].Expect.Width != 128 || r.Files[0].Expect.Height != 36 {
+			t.Errorf("one sheet: %+v", r.Files)
+		}
+		if r := p.Results[1]; len(r.Files) != 1 || r.Files[0].Count != 3 || r.Files[0].Path != "/s/p_%03d.png" {
+			t.Errorf("three sheets: %+v", r.Files)
+		}
+		for i, path := range []string{"/s/image.vtt", "/s/cues.vtt", "/t/thumb.vtt", "/t/thumbnails.vtt", "/t/one.vtt"} {
+			if got := p.Results[i].Track.Path; got != path {
+				t.Errorf("%s: the track is at %s, want %s", lines[i], got, path)
+			}
+		}
+		for i, want := range [][]int{{0, 1, 2, 3, 4, 5, 6, 7}, {0, 1, 2, 3, 4, 5, 6, 7}, {0, 2, 4, 6}, {2, 4, 6}, {1, 4, 6}} {
+			r := p.Results[i]
+			cues := readVTT(t, r.Track.WebVTT(len(r.Track.Times)))
+			if len(cues) != len(want) {
+				t.Fatalf("%s: %d cues, want %d", lines[i], len(cues), len(want))
+			}
+			for k, c := range cues {
+				if k+1 < len(cues) && c.end != cues[k+1].start || k+1 == len(cues) && c.end != 8 {
+					t.Errorf("%s: cue %d ends at %v", lines[i], k+1, c.end)
+				}
+				name := scratchOf(t, r, filepath.Dir(r.Track.Path)+"/"+c.file)
+				pic := decoded(t, dir, name)[0]
+				x, y := 16, 9
+				if c.w > 0 {
+					if c.w != 32 || c.h != 18 {
+						t.Errorf("%s: a cell of %dx%d", lines[i], c.w, c.h)
+					}
+					x, y = c.x+16, c.y+9
+				}
+				if got := secondOf(pic.pix[4*(y*pic.w+x)]); got != want[k] || int(c.start) != want[k] {
+					t.Errorf("%s: cue %d at %v shows second %d, want %d", lines[i], k+1, c.start, got, want[k])
+				}
+			}
+		}
+	}
+}
+
+// scratchOf finds the file that is published at a path.
+func scratchOf(t testing.TB, r Result, path string) string {
+	t.Helper()
+	for _, f := range r.Files {
+		if f.Count == 0 && f.Path == path {
+			return f.Name
+		}
+		for n := 1; n <= f.Count; n++ {
+			if fmt.Sprintf(f.Path, n) == path {
+				return fmt.Sprintf(f.Name, n)
+			}
+		}
+	}
+	t.Fatalf("nothing is published at %s: %+v", path, r.Files)
+	return ""
+}
+
+type cue struct {
+	start, end float64
+	file       string
+	x, y, w, h int
+}
+
+// readVTT is a reader of its own.
+func readVTT(t testing.TB, text []byte) []cue {
+	t.Helper()
+	if !bytes.HasPrefix(text, []byte("WEBVTT\n\n")) {
+		t.Fatalf("no WebVTT:\n%s", text)
+	}
+	var cues []cue
+	for _, block := range strings.Split(strings.TrimSpace(string(text[8:])), "\n\n") {
+		times, payload, _ := strings.Cut(block, "\n")
+		var c cue
+		var h1, m1, h2, m2 int
+		var s1, s2 float64
+		if n, err := fmt.Sscanf(times, "%02d:%02d:%06f --> %02d:%02d:%06f", &h1, &m1, &s1, &h2, &m2, &s2); n != 6 {
+			t.Fatalf("cue %q: %v", times, err)
+		}
+		c.start, c.end = float64(h1*3600+m1*60)+s1, float64(h2*3600+m2*60)+s2
+		file, fragment, ok := strings.Cut(payload, "#xywh=")
+		c.file = file
+		if ok {
+			var v []int
+			for _, s := range strings.Split(fragment, ",") {
+				n, err := strconv.Atoi(s)
+				if err != nil {
+					t.Fatalf("fragment %q", fragment)
+				}
+				v = append(v, n)
+			}
+			c.x, c.y, c.w, c.h = v[0], v[1], v[2], v[3]
+		}
+		cues = append(cues, c)
+	}
+	return cues
+}
+
+// Scenes come from the middles of equal parts and last as long as asked.
+func TestAnimations(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, second...)
+	ts := clip(t, "-i", filepath.Join(dir, SourceName), "-c", "copy", "-f", "mpegts")
+	check := func(dir string, p Plan) {
+		frames := decoded(t, dir, p.Results[0].Files[0].Name)
+		if len(frames) != 20 {
+			t.Errorf("%d frames, want 20", len(frames))
+		}
+		for i, f := range frames {
+			// 0.75..1.25, 2.75..3.25 and so on.
+			want := []int{i/5*2 + 0, i/5*2 + 1}
+			if got := secondOf(f.pix[4*(10*f.w+10)]); got != want[0] && got != want[1] {
+				t.Errorf("frame %d shows second %d, want %v", i, got, want)
+			}
+		}
+		if m := probe(t, dir, p.Results[0].Files[0].Name); math.Abs(m.Duration-2) > 0.02 {
+			t.Errorf("the gif lasts %v s, want 2", m.Duration)
+		}
+	}
+	check(ts, run(t, ts, fast, "gif:48x path=/a.gif scene=4;0.5"))
+	{
+		p := run(t, dir, fast, "gif:48x path=/a.gif scene=4;0.5", "gif path=/b.gif", "webp_anim:32x32 path=/c.webp scene=4;0.5 square", "gif:40x40 path=/d.gif scene=1;1 fit=pad hflip")
+		check(dir, p)
+		if e := p.Results[1].Files[0].Expect; e.Width != 64 || e.Height != 36 || e.Duration != 5 {
+			t.Errorf("a gif of nothing asked: %+v", e)
+		}
+		if e := p.Results[3].Files[0].Expect; e.Width != 40 || e.Height != 40 || e.Duration != 1 {
+			t.Errorf("a gif in a box: %+v", e)
+		}
+		data, err := os.ReadFile(filepath.Join(dir, p.Results[2].Files[0].Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := ReadAnimation(bytes.NewReader(data), int64(len(data)))
+		if err != nil || a.Width != 32 || a.Height != 32 || math.Abs(a.Duration-2) > 0.05 || a.Frames < 4 {
+			t.Errorf("webp: %+v, %v", a, err)
+		}
+		if _, err := ReadAnimation(bytes.NewReader(data[:len(data)-20]), int64(len(data)-20)); err == nil {
+			t.Error("a damaged webp was read")
+		}
+	}
+	photo := clip(t, quarters("1200x800", "-frames:v", "1", "-c:v", "mjpeg", "-f", "image2", "-update", "1")...)
+	p := run(t, photo, fast, "gif path=/a.gif", "webp_anim:30x path=/a.webp", "webp:130x86 path=/b.webp")
+	if e := p.Results[0].Files[0].Expect; e.Width != 500 || e.Height != 333 {
+		t.Errorf("a gif of a photo: %+v", e)
+	}
+	if got := decoded(t, photo, p.Results[0].Files[0].Name); len(got) != 1 || got[0].corners() != "rgbw" {
+		t.Errorf("a gif of a photo: %d frames, %s", len(got), got[0].corners())
+	}
+}
+
+// What is transparent stays so where the format can show it.
+func TestAlpha(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, "-f", "lavfi", "-i", "color=red:s=64x32:d=1,format=rgba,geq=r=255:g=0:b=0:a='if(lt(X,W/2),255,0)'", "-frames:v", "1", "-c:v", "png", "-f", "image2", "-update", "1")
+	p := run(t, dir, fast, "png:32x path=/a.png", "webp:32x path=/a.webp", "jpg:32x path=/a.jpg")
+	for _, r := range p.Results[:2] {
+		got := decoded(t, dir, r.Files[0].Name)[0]
+		if a, b := got.pix[4*(8*got.w+8)+3], got.pix[4*(8*got.w+24)+3]; a < 250 || b > 5 {
+			t.Errorf("%s: alpha %d and %d", r.Files[0].Path, a, b)
+		}
+		if got.at(0.25, 0.5) != "r" {
+			t.Errorf("%s: %s", r.Files[0].Path, got.at(0.25, 0.5))
+		}
+	}
+}
+
+// The order of what is done: the watermark is blurred, a blurred edge is soft.
+func TestBlur(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, quarters("400x200", "-frames:v", "1", "-c:v", "png", "-f", "image2", "-update", "1")...)
+	edge := func(p rgb) (n int) { // pixels of the top row between red and green
+		for x := range p.w {
+			if r := p.pix[4*(10*p.w+x)]; r > 30 && r < 225 {
+				n++
+			}
+		}
+		return n
+	}
+	var last int
+	for blur := range 6 {
+		p := run(t, dir, fast, fmt.Sprintf("png path=/a.png blur=%d", blur))
+		n := edge(decoded(t, dir, p.Results[0].Files[0].Name)[0])
+		if blur > 0 && n <= last {
+			t.Errorf("blur %d: %d soft pixels, with less blur %d", blur, n, last)
+		}
+		last = n
+	}
+}
