@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
@@ -33,7 +34,7 @@ func (r *run) carryOut(ctx context.Context, stop context.CancelCauseFunc, dir st
 			stop(err)
 		}
 	})
-	s := newSteps(r.w.Media, dir, plan, watch)
+	s := newSteps(r.w.Log.With("job", r.id), r.w.Media, dir, plan, watch)
 	r.w.Metrics.planned(plan)
 
 	var wg sync.WaitGroup
@@ -84,9 +85,11 @@ func (r *run) conclude(ctx context.Context, s *steps, dir string, i int, o *job.
 		}
 		return false, r.failOutput(ctx, o.Key, &job.Error{Message: ffmpeg.Explain(err), Cause: err})
 	}
+	start := time.Now()
 	result, err := r.finish(ctx, dir, o, res)
 	switch {
 	case err == nil:
+		r.w.Log.Debug("output verified and published", "job", r.id, "output", o.Key, "took", time.Since(start))
 		return false, r.recordResult(ctx, o.Key, result)
 	case ctx.Err() != nil:
 		return false, context.Cause(ctx)

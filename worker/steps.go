@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
@@ -24,6 +25,7 @@ const lightSteps = 3
 // heavy step at a time, because an encoder fills all cores by itself, and a few
 // light ones beside it.
 type steps struct {
+	log   *slog.Logger
 	media Media
 	dir   string
 	plan  transcode.Plan
@@ -36,9 +38,9 @@ type steps struct {
 	errs map[string]error
 }
 
-func newSteps(media Media, dir string, plan transcode.Plan, watch *progress) *steps {
+func newSteps(log *slog.Logger, media Media, dir string, plan transcode.Plan, watch *progress) *steps {
 	s := &steps{
-		media: media, dir: dir, plan: plan, watch: watch,
+		log: log, media: media, dir: dir, plan: plan, watch: watch,
 		heavy: semaphore.NewWeighted(1), light: semaphore.NewWeighted(lightSteps),
 		done: map[string]chan struct{}{}, errs: map[string]error{},
 	}
@@ -94,12 +96,14 @@ func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
 			return fmt.Errorf("write file for step %s: %w", st.ID, err)
 		}
 	}
+	start := time.Now()
 	err := s.media.Run(ctx, ffmpeg.Command{Args: st.Args, Dir: s.dir, Progress: func(p ffmpeg.Progress) {
 		s.watch.step(st, p.OutTime)
 	}})
 	if err != nil {
 		return fmt.Errorf("step %s: %w", st.ID, err)
 	}
+	s.log.Debug("step done", "step", st.ID, "took", time.Since(start))
 	s.watch.step(st, st.Duration)
 	return nil
 }

@@ -99,11 +99,13 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	if err != nil {
 		return r.endInput(ctx, fmt.Errorf("open input: %w", err), last)
 	}
+	start := time.Now()
 	path, remove, err := r.fetch(ctx, src, nil)
 	if err != nil {
 		return r.endInput(ctx, fmt.Errorf("fetch input: %w", err), last)
 	}
 	defer remove()
+	r.w.Log.Debug("input fetched", "job", r.id, "took", time.Since(start))
 	if err := r.record(ctx, job.Event{Kind: job.InputTransferredEvent}); err != nil {
 		return err
 	}
