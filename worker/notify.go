@@ -173,7 +173,7 @@ func withParams(u job.Secret, params map[string]string) (string, error) {
 // its errors.
 func plainNetError(err error) error {
 	if je, ok := errors.AsType[*job.Error](err); ok {
-		return je
+		return errors.New(je.Message) // its cause is not the customer's
 	}
 	if ne, ok := errors.AsType[net.Error](err); ok && ne.Timeout() {
 		return fmt.Errorf("no answer within %s", webhookTime)
