@@ -144,19 +144,33 @@ func (c *client) upload(ctx context.Context, path string) (string, error) {
 	return answer.URL, nil
 }
 
-// follow calls show with the state of the job, about three times a second,
-// until the job has finished. A server that is away for a moment is waited for.
+// cancel asks the server to end a job.
+func (c *client) cancel(ctx context.Context, id string) (jobInfo, error) {
+	var j jobInfo
+	err := c.do(ctx, http.MethodDelete, "/jobs/"+url.PathEscape(id), nil, 0, &j)
+	return j, err
+}
+
+// follow calls show with the state of the job until it has finished: as the
+// server tells of changes, or, from a server that has no such stream, about
+// three times a second. A server that is away for a moment is waited for.
 func (c *client) follow(ctx context.Context, id string, show func(jobInfo)) (jobInfo, error) {
 	const every, patience = 300 * time.Millisecond, 30 * time.Second
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	answered := time.Now()
+	events := eventStream{c: c, id: id, show: show, faults: map[string]string{}}
 	for {
+		if events.read(ctx) {
+			answered = time.Now()
+		}
 		j, err := c.get(ctx, id)
 		switch {
 		case err == nil:
 			answered = time.Now()
-			show(j)
+			if j.finished() || events.missing {
+				show(j)
+			}
 			if j.finished() {
 				return j, nil
 			}

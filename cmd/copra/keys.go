@@ -10,12 +10,14 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// keys is the subcommand keys create|list|revoke. It works on COPRA_DATABASE_URL.
+// keys is the subcommand keys create|list|sign|revoke. It works on COPRA_DATABASE_URL.
 func keys(ctx context.Context, e env, args []string) error {
 	var s settings
 	var name string
-	f := newFlagSet("keys", "create|list|revoke KEY [flags]", "API keys", e.stderr)
+	var signing bool
+	f := newFlagSet("keys", "create|list|sign KEY|revoke KEY [flags]", "API keys", e.stderr)
 	f.text(&name, "name", "", "create: what the key is for, shown by list. Defaults to none.")
+	f.BoolVar(&signing, "signing", false, "create: give the key a signing secret too, for its webhooks, and print that on a second line; sign gives one to a key that is there.")
 	s.databaseFlags(f)
 	s.logFlags(f)
 	var words []string
@@ -31,11 +33,11 @@ func keys(ctx context.Context, e env, args []string) error {
 	}
 	s.fromEnv(e)
 	if len(words) == 0 {
-		return usagef("keys: say create, list or revoke")
+		return usagef("keys: say create, list, sign or revoke")
 	}
-	want := map[string]int{"create": 1, "list": 1, "revoke": 2}[words[0]]
+	want := map[string]int{"create": 1, "list": 1, "sign": 2, "revoke": 2}[words[0]]
 	if want == 0 {
-		return usagef("keys: %q is not create, list or revoke", words[0])
+		return usagef("keys: %q is not create, list, sign or revoke", words[0])
 	}
 	if len(words) != want {
 		return usagef("keys %s: expected %d words, got %d", words[0], want, len(words))
@@ -63,7 +65,12 @@ func keys(ctx context.Context, e env, args []string) error {
 		}
 		fmt.Fprintf(e.stderr, "key %s; it is shown this once:\n", k.ID)
 		fmt.Fprintln(e.stdout, token.Reveal())
+		if signing {
+			return printSigning(ctx, e, store, k.ID)
+		}
 		return nil
+	case "sign":
+		return printSigning(ctx, e, store, words[1])
 	case "revoke":
 		return store.RevokeKey(ctx, words[1])
 	}
@@ -72,11 +79,29 @@ func keys(ctx context.Context, e env, args []string) error {
 		return err
 	}
 	tw := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(tw, "ID\tKEY\tNAME\tCREATED\tREVOKED")
+	fmt.Fprintln(tw, "ID\tKEY\tNAME\tCREATED\tREVOKED\tSIGNS")
 	for _, k := range list {
-		fmt.Fprintf(tw, "%s\t%s...\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Name, day(k.CreatedAt), day(k.RevokedAt))
+		fmt.Fprintf(tw, "%s\t%s...\t%s\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Name, day(k.CreatedAt), day(k.RevokedAt), yesNo(k.Signs))
 	}
 	return tw.Flush()
+}
+
+// printSigning gives the key a new signing secret.
+func printSigning(ctx context.Context, e env, store *postgres.Store, key string) error {
+	secret, err := store.SignKey(ctx, key)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(e.stderr, "signing secret of its webhooks; it is shown this once and replaces the one before:")
+	fmt.Fprintln(e.stdout, secret.Reveal())
+	return nil
+}
+
+func yesNo(b bool) string {
+	if b {
+		return "yes"
+	}
+	return "-"
 }
 
 func day(t time.Time) string {

@@ -38,7 +38,7 @@ func subcommands() []subcommand {
 		{"api", "[flags]", "the HTTP API", serveAPI},
 		{"worker", "[flags]", "a worker; run as many as you like", serveWorker},
 		{"migrate", "[flags]", "bring the database up to this version", migrate},
-		{"keys", "create|list|revoke [flags]", "API keys", keys},
+		{"keys", "create|list|sign|revoke [flags]", "API keys", keys},
 		{"secrets", "[flags] DIR", "make the secret files of a deployment that are not there yet", secrets},
 		{"submit", "[flags] FILE|URL|job.json", "send a job and follow it to its end", submit},
 		{"doctor", "[flags]", "check ffmpeg, database, storage and scratch space", doctor},

@@ -162,21 +162,22 @@ func (sys *system) firstKey(ctx context.Context, file, name string) (key string,
 }
 
 // privateServer finds the standalone server of the data folder, or starts one
-// in this process for as long as it is needed.
-func privateServer(ctx context.Context, e env, s *settings) (base, key string, stop func(), err error) {
+// in this process, which goes on until stop, also when ctx has ended: there is
+// a job to be cancelled on it then.
+func privateServer(ctx context.Context, e env, s *settings) (base, key string, stop func(), started bool, err error) {
 	if base, key, ok := runningServer(ctx, s.Data); ok {
-		return base, key, func() {}, nil
+		return base, key, func() {}, false, nil
 	}
 	if !s.listenGiven {
 		s.Listen = "127.0.0.1:0"
 	}
 	log := slog.New(atLeast{s.logger(e.stderr).Handler(), slog.LevelError})
-	ctx, cancel := context.WithCancel(ctx)
+	sctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	type address struct{ base, key string }
 	up := make(chan address, 1)
 	ended := make(chan error, 1)
 	go func() {
-		ended <- runStandalone(ctx, s, log, func(base, key string, _ bool) { up <- address{base, key} })
+		ended <- runStandalone(sctx, s, log, func(base, key string, _ bool) { up <- address{base, key} })
 	}()
 	select {
 	case a := <-up:
@@ -185,13 +186,17 @@ func privateServer(ctx context.Context, e env, s *settings) (base, key string, s
 			if err := <-ended; err != nil {
 				fmt.Fprintln(e.stderr, "copra:", err)
 			}
-		}, nil
+		}, true, nil
+	case <-ctx.Done():
+		cancel()
+		<-ended
+		return "", "", nil, false, context.Cause(ctx)
 	case err := <-ended:
 		cancel()
 		if err == nil {
 			err = errStopped
 		}
-		return "", "", nil, fmt.Errorf("start a server in %s: %w", s.Data, err)
+		return "", "", nil, false, fmt.Errorf("start a server in %s: %w", s.Data, err)
 	}
 }
 

@@ -25,10 +25,11 @@ type submission struct {
 	server  string
 	keyFile string
 	json    bool
+	private bool // the server was started for this job and ends with it
 }
 
 // submit sends a job and follows it to its end. The exit code is 0 when the
-// job completed, 1 when it failed.
+// job completed, 1 when it failed, 130 when it was interrupted.
 func submit(ctx context.Context, e env, args []string) error {
 	var sub submission
 	s := settings{}
@@ -119,10 +120,11 @@ func (sub *submission) connect(ctx context.Context, e env, s *settings) (*client
 		c.base = strings.TrimSuffix(strings.TrimRight(sub.server, "/"), "/v2") + "/v2"
 		return c, func() {}, nil
 	}
-	base, key, stop, err := privateServer(ctx, e, s)
+	base, key, stop, started, err := privateServer(ctx, e, s)
 	if err != nil {
 		return nil, nil, err
 	}
+	sub.private = started
 	c.base, c.key = base+"/v2", key
 	return c, stop, nil
 }
@@ -133,13 +135,17 @@ func (sub *submission) run(ctx context.Context, e env, c *client) error {
 		return err
 	}
 	start := time.Now()
-	j, err := c.create(ctx, body)
+	made, err := c.create(ctx, body)
 	if err != nil {
 		return err
 	}
-	show, done := watch(e.stderr, j)
-	j, err = c.follow(ctx, j.ID, show)
+	show, done := watch(e.stderr, made)
+	show(made)
+	j, err := c.follow(ctx, made.ID, show)
 	done()
+	if err != nil && ctx.Err() != nil {
+		return sub.interrupted(ctx, e, c, made.ID)
+	}
 	if err != nil {
 		return err
 	}
@@ -166,6 +172,25 @@ func (sub *submission) run(ctx context.Context, e env, c *client) error {
 	}
 	return nil
 }
+
+// interrupted ends what Ctrl-C interrupts: a job on a server of its own is
+// cancelled, since that server goes; on another server it goes on.
+func (sub *submission) interrupted(ctx context.Context, e env, c *client, id string) error {
+	if !sub.private {
+		fmt.Fprintf(e.stderr, "the job %s goes on; DELETE %s/jobs/%s ends it\n", id, c.base, id)
+		return exitError{interruptedCode}
+	}
+	cctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer stop()
+	if _, err := c.cancel(cctx, id); err != nil {
+		return fmt.Errorf("cancel the job %s: %w", id, err)
+	}
+	fmt.Fprintf(e.stderr, "the job %s was cancelled\n", id)
+	return exitError{interruptedCode}
+}
+
+// interruptedCode is what shells make of a program that SIGINT ended.
+const interruptedCode = 130
 
 // body makes the request, uploading a local file first.
 func (sub *submission) body(ctx context.Context, e env, c *client) ([]byte, error) {
