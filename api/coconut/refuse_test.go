@@ -119,8 +119,8 @@ func TestRefused(t *testing.T) {
 		{"service", "storage_service_not_valid", body(`storage: {"service": "dropbox"}`), []string{`"dropbox"`, "backblaze"}},
 		{"service empty", "storage_service_not_valid", body(`storage: {"service": "", "bucket": "b"}`), []string{"'service'"}},
 		{"service as hash", "storage_service_not_valid", body(`storage: {"service": {}}`), []string{"a hash"}},
-		{"service not yet", "storage_service_not_valid", body(`storage: {"service": "azure", "container": "b", "credentials": {"account": "a", "api_key": "b"}}`), []string{"'azure'", "recognised, but not supported", "coconut, url, s3, s3other"}},
-		{"input service not yet", "storage_service_not_valid", body(`input: {"service": "azure", "container": "b", "key": "k", "credentials": {"account": "a", "api_key": "b"}}`), []string{"'azure'", "recognised, but not supported"}},
+		{"service not yet", "storage_service_not_valid", body(`storage: {"service": "rackspace", "container": "b", "credentials": {"username": "a", "api_key": "b"}}`), []string{"'rackspace'", "recognised, but not supported", "coconut, url, s3, s3other"}},
+		{"input service not yet", "storage_service_not_valid", body(`input: {"service": "rackspace", "container": "b", "key": "k", "credentials": {"username": "a", "api_key": "b"}}`), []string{"'rackspace'", "recognised, but not supported"}},
 
 		{"credentials empty (Go)", "storage_credentials_not_valid", body(`storage: {"service": "s3", "bucket": "", "region": "", "credentials": {"access_key_id": "", "secret_access_key": ""}}`), []string{awsMessage}},
 		{"credentials absent (JS)", "storage_credentials_not_valid", body(`storage: {"service": "s3", "credentials": {}}`), []string{awsMessage}},
