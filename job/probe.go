@@ -111,6 +111,9 @@ func isImage(formatName string) bool {
 	return formatName == "image2" || formatName == "mjpeg" || strings.HasSuffix(formatName, "_pipe")
 }
 
+// Still reports whether the file is a single picture.
+func (m *Media) Still() bool { return isImage(m.FormatName) }
+
 // SetFilename replaces format.filename in Raw, where ffprobe puts the path of
 // a scratch file that is no client's business. All else stays byte for byte;
 // without such a member nothing changes.

@@ -32,7 +32,7 @@ func newSource(m job.Media) *source {
 	s.video, s.audio = pickVideo(m.Video), pickAudio(m.Audio)
 	if s.video != nil {
 		s.frame = displayFrame(*s.video)
-		s.still = isImageFormat(m.FormatName) || m.Duration == 0 && s.video.Frames == 1
+		s.still = m.Still() || m.Duration == 0 && s.video.Frames == 1
 	}
 	return s
 }
@@ -74,15 +74,6 @@ func displayFrame(v job.VideoStream) frame {
 		return frame{v.Height, v.Width, ratio{sar.den, sar.num}}
 	}
 	return frame{v.Width, v.Height, sar}
-}
-
-func isImageFormat(name string) bool {
-	for n := range strings.SplitSeq(name, ",") {
-		if n == "image2" || n == "image2pipe" || strings.HasSuffix(n, "_pipe") {
-			return true
-		}
-	}
-	return false
 }
 
 func (s *source) isFormat(name string) bool {

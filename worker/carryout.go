@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"sync"
 	"time"
 
@@ -19,9 +18,6 @@ import (
 // recorded as done or failed. An error means that the run as a whole cannot go
 // on.
 func (r *run) carryOut(ctx context.Context, stop context.CancelCauseFunc, dir string, outputs []*job.Output, plan transcode.Plan) (again []int, err error) {
-	if err := r.fetchExtras(ctx, dir, plan); err != nil {
-		return nil, err
-	}
 	if err := r.recordEncoding(ctx, outputs, plan); err != nil {
 		return nil, err
 	}
@@ -122,18 +118,4 @@ func (r *run) recordEncoding(ctx context.Context, outputs []*job.Output, plan tr
 		return nil
 	}
 	return r.record(ctx, events...)
-}
-
-// fetchExtras brings what the plan needs beside the source.
-func (r *run) fetchExtras(ctx context.Context, dir string, plan transcode.Plan) error {
-	for _, f := range plan.Fetches {
-		src, err := r.w.Opener.Source(ctx, job.Input{URL: f.URL})
-		if err != nil {
-			return fmt.Errorf("open %s: %w", f.Name, err)
-		}
-		if err := r.w.fetchFile(ctx, src, filepath.Join(dir, f.Name), nil); err != nil {
-			return fmt.Errorf("fetch %s: %w", f.Name, err)
-		}
-	}
-	return nil
 }

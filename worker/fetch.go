@@ -20,19 +20,19 @@ func (r *run) fetch(ctx context.Context, src storage.Source, progress func(done,
 		return "", nil, err
 	}
 	path = filepath.Join(dir, transcode.SourceName)
-	if err := r.w.fetchFile(ctx, src, path, progress); err != nil {
+	if err := r.w.fetchFile(ctx, src, path, r.w.MaxInputBytes, progress); err != nil {
 		remove()
 		return "", nil, err
 	}
 	return path, remove, nil
 }
 
-func (w *Worker) fetchFile(ctx context.Context, src storage.Source, path string, progress func(done, total int64)) error {
+func (w *Worker) fetchFile(ctx context.Context, src storage.Source, path string, limit int64, progress func(done, total int64)) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("make scratch file: %w", err)
 	}
-	err = storage.Fetch(ctx, src, f, w.MaxInputBytes, progress)
+	err = storage.Fetch(ctx, src, f, limit, progress)
 	if cerr := f.Close(); err == nil && cerr != nil {
 		err = fmt.Errorf("write scratch file: %w", cerr)
 	}

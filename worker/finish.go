@@ -35,7 +35,7 @@ func (r *run) finish(ctx context.Context, dir string, o *job.Output, res transco
 	if o.Type == job.TypeStream {
 		return r.finishStream(ctx, dir, o, res.Packages, bucket)
 	}
-	return r.finishFiles(ctx, dir, o, res.Files, bucket)
+	return r.finishFiles(ctx, dir, o, res, bucket)
 }
 
 // bucket opens the place for the results of o.
@@ -101,18 +101,19 @@ func (r *run) checkStorage(ctx context.Context, outputs []*job.Output) error {
 	return r.record(ctx, events...)
 }
 
-// finishFiles publishes the files of a video or image output.
-func (r *run) finishFiles(ctx context.Context, dir string, o *job.Output, files []transcode.File, bucket storage.Bucket) (job.Result, error) {
+// finishFiles publishes the files of a video or image output, and the track of
+// its pictures after them.
+func (r *run) finishFiles(ctx context.Context, dir string, o *job.Output, res transcode.Result, bucket storage.Bucket) (job.Result, error) {
 	var result job.Result
 	var pubs []publication
 	var media job.Media
-	for _, f := range files {
+	for _, f := range res.Files {
 		found, err := expand(dir, f)
 		if err != nil {
 			return result, err
 		}
 		for i, p := range found {
-			m, err := r.verify(ctx, p.file, f.Expect, i == 0)
+			m, err := r.verify(ctx, p.file, f, i == 0)
 			if err != nil {
 				return result, err
 			}
@@ -121,6 +122,13 @@ func (r *run) finishFiles(ctx context.Context, dir string, o *job.Output, files 
 			}
 			pubs, media = append(pubs, p), m
 		}
+	}
+	if res.Track != nil {
+		p, err := writeTrack(dir, res.Track)
+		if err != nil {
+			return result, err
+		}
+		pubs = append(pubs, p)
 	}
 	if !o.URL.IsZero() && len(pubs) > 1 {
 		return result, job.Errorf("output_path_not_valid", "The output is made of %d files, which cannot go to one 'url': it needs a 'path'.", len(pubs))
@@ -142,9 +150,12 @@ func (r *run) finishFiles(ctx context.Context, dir string, o *job.Output, files 
 
 // verify holds a finished file against what was planned. Of a row of pictures
 // the first is probed; that the others hold anything is enough.
-func (r *run) verify(ctx context.Context, file string, want transcode.Expect, probe bool) (job.Media, error) {
+func (r *run) verify(ctx context.Context, file string, want transcode.File, probe bool) (job.Media, error) {
+	if want.Animated {
+		return job.Media{}, verifyAnimation(file)
+	}
 	if probe {
-		return r.w.Media.Verify(ctx, file, ffmpeg.Expect(want))
+		return r.w.Media.Verify(ctx, file, ffmpeg.Expect(want.Expect))
 	}
 	st, err := os.Stat(file)
 	if err != nil {

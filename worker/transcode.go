@@ -12,7 +12,6 @@ import (
 	"github.com/copra-video/copra/api/coconut"
 	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/job"
-	"github.com/copra-video/copra/transcode"
 )
 
 type transcodeWorker struct {
@@ -111,7 +110,10 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	}
 
 	dir := filepath.Dir(path)
-	plan := transcode.New(outputs, media, r.w.planOptions())
+	plan, err := r.plan(ctx, dir, outputs, media, r.w.planOptions())
+	if err != nil {
+		return err
+	}
 	failed, err := r.carryOut(ctx, stop, dir, outputs, plan)
 	if err != nil {
 		return err
@@ -129,7 +131,10 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	}
 	opts := r.w.planOptions()
 	opts.Isolate = true
-	_, err = r.carryOut(ctx, stop, dir, alone, transcode.New(alone, media, opts))
+	if plan, err = r.plan(ctx, dir, alone, media, opts); err != nil {
+		return err
+	}
+	_, err = r.carryOut(ctx, stop, dir, alone, plan)
 	return err
 }
 

@@ -1,0 +1,48 @@
+package worker
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
+)
+
+// verifyAnimation looks at an animated WebP, which ffprobe cannot read.
+func verifyAnimation(file string) error {
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("look at result: %w", err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return fmt.Errorf("look at result: %w", err)
+	}
+	if _, err := transcode.ReadAnimation(f, st.Size()); err != nil {
+		return job.Errorf("output_not_valid", "The animation could not be written.").WithCause(err)
+	}
+	return nil
+}
+
+// writeTrack writes the WebVTT track of the pictures that were made. It is
+// published last, because it names the others.
+func writeTrack(dir string, t *transcode.Thumbnails) (publication, error) {
+	made := 0
+	for made < len(t.Times) {
+		if _, err := os.Stat(filepath.Join(dir, fmt.Sprintf(t.Pictures, made+1))); errors.Is(err, fs.ErrNotExist) {
+			break
+		} else if err != nil {
+			return publication{}, fmt.Errorf("look for picture %d: %w", made+1, err)
+		}
+		made++
+	}
+	file := filepath.Join(dir, filepath.Dir(t.Pictures), "track.vtt")
+	if err := os.WriteFile(file, t.WebVTT(made), 0o600); err != nil {
+		return publication{}, fmt.Errorf("write track: %w", err)
+	}
+	return publication{key: t.Path, file: file, contentType: t.ContentType(), last: true}, nil
+}
