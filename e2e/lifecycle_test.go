@@ -44,9 +44,9 @@ func ordinaryUser(t testing.TB, dir string) uint32 {
 func longJob(t testing.TB, name string) object {
 	t.Helper()
 	spec := jobOf(inputs(t).add(testmedia.Clip(t, testmedia.Standard)), object{
-		"mp4:1080p::quality=5,preset=slow": object{"path": "/a.mp4"},
-		"mp3":                              object{"path": "/a.mp3"},
-		"jpg:100x":                         object{"path": "/a.jpg"},
+		"mp4:720p::quality=5,preset=slow": object{"path": "/a.mp4"},
+		"mp3":                             object{"path": "/a.mp3"},
+		"jpg:100x":                        object{"path": "/a.jpg"},
 	})
 	spec["notification"] = object{"url": hooks(t).url(name), "events": true}
 	return spec
@@ -73,7 +73,7 @@ func longJobEvents(t testing.TB, name string, killed bool) {
 	got := events(all)
 	slices.Sort(got)
 	want := []string{
-		"input.transferred", "job.completed", "output.completed jpg:100x", "output.completed mp3", "output.completed mp4:1080p::quality=5,preset=slow",
+		"input.transferred", "job.completed", "output.completed jpg:100x", "output.completed mp3", "output.completed mp4:720p::quality=5,preset=slow",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("webhooks: %s", diff)
@@ -173,7 +173,7 @@ func TestLifecycle(t *testing.T) {
 		t.Errorf("after a kill: %s", done.raw)
 	}
 	longJobEvents(t, "killed", true)
-	probe(t, done.output(t, "mp4:1080p::quality=5,preset=slow").URL).lasts(t, "mp4", 4, 0.1)
+	probe(t, done.output(t, "mp4:720p::quality=5,preset=slow").URL).lasts(t, "mp4", 4, 0.1)
 	checkScratch(t, s)
 
 	// Without its database it does not go on as if nothing were.

@@ -49,6 +49,8 @@ func run(m *testing.M) (int, error) {
 		}
 	}
 	code := m.Run()
+	// After failed tests jobs may still be running, so only good ones are held
+	// to leave nothing behind.
 	if err := common.close(); err != nil && code == 0 {
 		return 0, err
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,10 +78,9 @@ func tellingLines(log string) string {
 	return strings.Join(kept[max(0, len(kept)-60):], "")
 }
 
-// scratchFiles lists the work files that lie in the server's scratch folder; lock
-// files and empty folders do not count.
-func scratchFiles(t testing.TB, dir string) []string {
-	t.Helper()
+// leftovers lists the work files that lie in a scratch folder; lock files and
+// empty folders do not count.
+func leftovers(dir string) ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		switch {
@@ -93,6 +93,12 @@ func scratchFiles(t testing.TB, dir string) []string {
 		}
 		return nil
 	})
+	return files, err
+}
+
+func scratchFiles(t testing.TB, dir string) []string {
+	t.Helper()
+	files, err := leftovers(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -123,16 +129,42 @@ func (f *fixtures) close() error {
 	if f.server == nil {
 		return nil
 	}
+	select {
+	case <-f.server.done:
+		return fmt.Errorf("the shared server ended by itself: %w\n%s", f.server.err, tellingLines(f.server.stderr.String()))
+	default:
+	}
+	if err := f.cleared(); err != nil {
+		return err
+	}
 	if err := f.server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
 	select {
 	case <-f.server.done:
-		return nil
+		return f.server.err
 	case <-time.After(5 * time.Second):
 		f.server.cmd.Process.Kill()
 		<-f.server.done
-		return errors.New("the shared server did not end within 5 s of SIGTERM:\n" + f.server.stderr.String())
+		return errors.New("the shared server did not end within 5 s of SIGTERM:\n" + tellingLines(f.server.stderr.String()))
+	}
+}
+
+// cleared waits for the work files of all the good and bad jobs to go.
+func (f *fixtures) cleared() error {
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	late := time.After(10 * time.Second)
+	for {
+		files, err := leftovers(filepath.Join(f.server.data, "scratch"))
+		if err != nil || len(files) == 0 {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-late:
+			return fmt.Errorf("work files are left behind after all tests: %q", files)
+		}
 	}
 }
 
