@@ -61,7 +61,7 @@ func run(m *testing.M) (int, error) {
 // t.TempDir.
 func openDir(t testing.TB) string {
 	t.Helper()
-	dir, err := os.MkdirTemp(common.dir, "t-")
+	dir, err := os.MkdirTemp(common.dir, "t-") //nolint:usetesting // t.TempDir of root is closed to others
 	if err != nil {
 		t.Fatal(err)
 	}

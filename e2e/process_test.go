@@ -138,7 +138,7 @@ func (p *process) says(limit time.Duration, re string) (string, error) {
 		select {
 		case <-tick.C:
 		case <-p.done:
-			return "", fmt.Errorf("%q ended (%v) before it wrote %q:\n%s", p.cmd.Args, p.err, re, all)
+			return "", fmt.Errorf("%q ended (%s) before it wrote %q:\n%s", p.cmd.Args, p.cmd.ProcessState, re, all)
 		case <-deadline.C:
 			return "", fmt.Errorf("%q has not written %q after %s:\n%s", p.cmd.Args, re, limit, all)
 		}
