@@ -272,7 +272,7 @@ func TestResolveRefused(t *testing.T) {
 		{"unknown variable", `{"mp4": {"path": "/{{ input.colour }}.mp4"}}`, codeParam, "input.colour"},
 		{"division by zero", `{"mp4": {"path": "/a.mp4", "duration": "{% 1 / (input.width - 1920) %}"}}`, codeParam, "'duration'"},
 		{"several pictures", `{"jpg": {"path": "/a.jpg", "number": "{{ input.duration }}"}}`, codePath, "sequence"},
-		{"fit", `{"mp4": {"path": "/a.mp4", "fit": "{% if(input.width > 1000, 'crop', 'pad') %}"}}`, codeParam, "not supported by this server yet"},
+		{"fit", `{"mp4": {"path": "/a.mp4", "fit": "{% if(input.width > 1000, 'fill', 'pad') %}"}}`, codeParam, "pad, crop"},
 		{"format", `{"mp4": {"path": "/a.mp4", "format": {"video_codec": "{% if(true, 'prores', 'h264') %}"}}}`, codeFormat, "prores"},
 		{"a list where a number belongs", `{"mp4": {"path": "/a.mp4", "duration": "{% array(1, 2) %}"}}`, codeParam, "an array"},
 		{"variant", `{"httpstream": {"hls": {"path": "/hls"}, "variants": "{% array('webm:720p') %}"}}`, codeFormat, "mp4"},

@@ -19,7 +19,6 @@ type output struct {
 	key       string // the param; "" when it was not given
 	echo      string // the format as shown to clients
 	condition string
-	given     map[string]bool // params that were given
 	deferred  map[string]bool // params that hold expressions
 }
 
@@ -46,12 +45,9 @@ var (
 // output decodes one output. vars is nil at POST: then expressions are checked
 // for syntax and deferred. name is what messages call it.
 func (d *decoder) output(mapKey, name string, v *value, vars expr.Vars) *output {
-	o := &output{name: name, given: map[string]bool{}, deferred: map[string]bool{}}
+	o := &output{name: name, deferred: map[string]bool{}}
 	h := hash{d: d, code: codeParam, before: "The param '", after: "' of the output '" + shorten(name) + "'"}
 	h.v = d.params(mapKey, name, v)
-	for _, m := range h.v.members {
-		o.given[m.name] = h.get(m.name) != nil
-	}
 	o.condition = h.condition()
 	o.key = h.outputKey()
 	h.v = h.evaluate(o, vars)
@@ -88,8 +84,29 @@ func (d *decoder) output(mapKey, name string, v *value, vars expr.Vars) *output 
 		h.only(videoParams...)
 		h.destination(&o.Output)
 		o.Video = h.video()
+		h.copied(o)
 	}
 	return o
+}
+
+// copied refuses to change a picture that is copied as it is.
+func (h hash) copied(o *output) {
+	if o.Format.VideoCodec() != format.Copy {
+		return
+	}
+	v := o.Video
+	for _, p := range []struct {
+		name string
+		used bool
+	}{
+		{"fit", v.Fit == "crop"}, {"transpose", v.Transpose != nil}, {"vflip", v.VFlip}, {"hflip", v.HFlip},
+		{"deinterlace", v.Deinterlace}, {"square", v.Square}, {"crop", v.CropW != ""}, {"watermark", v.Watermark != nil},
+	} {
+		if p.used {
+			h.d.refuse(h.code, "%s is not valid: the video codec 'copy' keeps the picture as it is, so leave out one of the two.", h.subject(p.name))
+			return
+		}
+	}
 }
 
 // params brings the shapes in which an output can be written to a hash: a
@@ -219,6 +236,10 @@ func (h hash) destination(o *job.Output) {
 // sequence refuses several pictures without a way to name them.
 func (h hash) sequence(o *output) {
 	i := o.Image
+	if i.VTT != nil && !o.URL.IsZero() {
+		h.d.refuse(codePath, "%s is not valid: pictures and their 'vtt' cannot go to one URL, expected a 'path'.", h.subject("url"))
+		return
+	}
 	several := i.Number > 1 || i.HasInterval || len(i.Offsets) > 1
 	if i.Sprite != nil {
 		// All pictures are on one sheet unless there is a limit to it.

@@ -219,19 +219,16 @@ func TestRefused(t *testing.T) {
 
 		{"the root for two playlists", "output_path_not_valid", str(`{"hls": {"path": "/"}, "dash": {"path": "/", "hlsfmp4": true}}`), []string{"two folders"}},
 
-		{"fit=crop", "output_param_not_valid", out(`{"path": "/a.mp4", "fit": "crop"}`), []string{"'crop' of the param 'fit'", "recognised, but not supported"}},
-		{"transpose not yet", "output_param_not_valid", out(`{"path": "/a.mp4", "transpose": 0}`), []string{"'transpose'", "recognised, but not supported", "offset, duration"}},
-		{"vflip", "output_param_not_valid", out(`{"path": "/a.mp4", "vflip": 1}`), []string{"'vflip'", "recognised, but not supported"}},
-		{"hflip", "output_param_not_valid", img(`{"path": "/a.jpg", "hflip": "true"}`), []string{"'hflip'", "recognised, but not supported"}},
-		{"deinterlace", "output_param_not_valid", out(`{"path": "/a.mp4", "deinterlace": true}`), []string{"'deinterlace'", "recognised, but not supported"}},
-		{"square", "output_param_not_valid", img(`{"path": "/a.jpg", "square": true}`), []string{"'square'", "recognised, but not supported", "number, interval, offsets"}},
-		{"crop not yet", "output_param_not_valid", out(`{"path": "/a.mp4", "crop": "10:10"}`), []string{"'crop'", "recognised, but not supported"}},
-		{"crop of expressions not yet", "output_param_not_valid", out(`{"path": "/a.mp4", "crop": "{% input.width / 2 %}:{{ input.height }}"}`), []string{"'crop'", "recognised, but not supported"}},
-		{"watermark not yet", "output_param_not_valid", out(`{"path": "/a.mp4", "watermark": {"url": "https://a/b.png"}}`), []string{"'watermark'", "recognised, but not supported"}},
-		{"blur not yet", "output_param_not_valid", img(`{"path": "/a.jpg", "blur": 5}`), []string{"'blur'", "recognised, but not supported"}},
-		{"sprite not yet", "output_param_not_valid", img(`{"path": "/jpg/tooltip/image.jpg", "interval": 10, "sprite": true, "vtt": true}`), []string{"'sprite'", "recognised, but not supported"}},
-		{"vtt not yet", "output_param_not_valid", img(`{"path": "/%d.jpg", "interval": 10, "vtt": {"filename": "a.vtt"}}`), []string{"'vtt'", "recognised, but not supported"}},
 		{"key without its URI", "output_param_not_valid", str(`{"hls": {"path": "/hls"}, "hls_encryption_key": "000102030405060708090a0b0c0d0e0f"}`), []string{"'hls.encryption_key_uri'", "missing"}},
+
+		{"crop of nonsense", "output_param_not_valid", out(`{"path": "/a.mp4", "crop": "iw/:ih"}`), []string{"'crop'", "640:360"}},
+		{"crop of another variable", "output_param_not_valid", out(`{"path": "/a.mp4", "crop": "main_w:ih"}`), []string{"'crop'"}},
+		{"crop of a copy", "output_param_not_valid", body(`outputs: {"mp4:copy": {"path": "/a.mp4", "crop": "10:10"}}`), []string{"'crop'", "'copy'"}},
+		{"watermark of a copy", "output_param_not_valid", body(`outputs: {"mp4:copy": {"path": "/a.mp4", "watermark": "https://a/b.png"}}`), []string{"'watermark'", "'copy'"}},
+		{"vtt to a URL", "output_path_not_valid", img(`{"url": "https://a/b", "vtt": true}`), []string{"'vtt'", "'path'"}},
+		{"blur", "output_param_not_valid", img(`{"path": "/a.jpg", "blur": 6}`), []string{"'blur'", "from 0 to 5"}},
+		{"scenes", "output_param_not_valid", gif(`{"path": "/a.gif", "scene": {"number": 11}}`), []string{"'scene.number'", "from 1 to 10"}},
+		{"expression", "output_param_not_valid", img(`{"path": "/%d.jpg", "offsets": "{% array(1, input.duration / ) %}"}`), []string{"'offsets'", "character"}},
 
 		{"notification {}", "notification_not_valid", body("notification: {}"), []string{"'notification'"}},
 		{"notification []", "notification_not_valid", body("notification: []"), []string{"'notification'"}},

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/expr"
 )
 
 // maxSeconds bounds times: a hundred days.
@@ -38,8 +39,9 @@ func (h hash) transpose() *int {
 	return &n
 }
 
-// crop reads "W:H". The sides may be expressions of ffmpeg's, of letters,
-// digits and arithmetic only: what separates filters stays out.
+// crop reads "W:H". The sides may be arithmetic with the sides of the input's
+// picture, by the names of ffmpeg's crop: "iw/2:ih". What separates filters
+// stays out.
 func (h hash) crop() (w, height string) {
 	v := h.get("crop")
 	if v == nil || v.kind == kindDeferred || blank(v) {
@@ -48,14 +50,21 @@ func (h hash) crop() (w, height string) {
 	w, height, ok := strings.Cut(v.text, ":")
 	w, height = strings.TrimSpace(w), strings.TrimSpace(height)
 	if v.kind != kindString || !ok || !cropSide(w) || !cropSide(height) {
-		h.refuse("crop", "\"W:H\", such as \"640:360\"")
+		h.refuse("crop", "\"W:H\", such as \"640:360\" or \"iw/2:ih\"")
 		return "", ""
 	}
 	return w, height
 }
 
+// cropVars are all that the sides of a crop can be told with.
+var cropVars = expr.Vars{"iw": 1e6, "ih": 1e6, "in_w": 1e6, "in_h": 1e6}
+
 func cropSide(s string) bool {
-	return s != "" && s != "0" && len(s) <= 100 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_0123456789.+-*/()") == ""
+	if s == "" || s == "0" || len(s) > 100 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_0123456789.+-*/(), ") != "" {
+		return false
+	}
+	_, err := expr.Eval("{%"+s+"%}", cropVars)
+	return err == nil
 }
 
 // watermark reads the picture to lay over; false and "" are none, a string is

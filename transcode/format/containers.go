@@ -89,9 +89,9 @@ var containers = []Container{
 
 	{Name: "jpg", Aliases: []string{"jpeg"}, Kind: KindImage, Extension: "jpg", ContentType: "image/jpeg", Encodable: true},
 	{Name: "png", Kind: KindImage, Extension: "png", ContentType: "image/png", Encodable: true},
-	{Name: "webp", Kind: KindImage, Extension: "webp", ContentType: "image/webp"},
-	{Name: "gif", Kind: KindAnimated, Extension: "gif", ContentType: "image/gif", MaxWidth: 500},
-	{Name: "webp_anim", Kind: KindAnimated, Extension: "webp", ContentType: "image/webp", MaxWidth: 500},
+	{Name: "webp", Kind: KindImage, Extension: "webp", ContentType: "image/webp", Encodable: true},
+	{Name: "gif", Kind: KindAnimated, Extension: "gif", ContentType: "image/gif", Encodable: true, MaxWidth: 500},
+	{Name: "webp_anim", Kind: KindAnimated, Extension: "webp", ContentType: "image/webp", Encodable: true, MaxWidth: 500},
 
 	{Name: "httpstream", Kind: KindStream, Extension: "m3u8", ContentType: "application/vnd.apple.mpegurl", Encodable: true},
 }

@@ -123,7 +123,7 @@ func TestInForce(t *testing.T) {
 
 func TestSupported(t *testing.T) {
 	for _, s := range []string{"mp4", "mp4:hevc", "mp4:720p_vp9:opus", "mp4:copy:copy", "mp4:x:64k_mono", "webm:vp9:opus", "webm", "mov::pcm", "mkv:vp8:vorbis",
-		"mpegts:hevc:mp3", "hls", "mp3", "aac", "ogg:opus", "ogg", "wav", "wav:pcm_u8", "jpg:300x", "jpeg", "png", "httpstream",
+		"mpegts:hevc:mp3", "hls", "mp3", "aac", "ogg:opus", "ogg", "wav", "wav:pcm_u8", "jpg:300x", "jpeg", "png", "webp:160x", "gif:300x", "webp_anim", "httpstream",
 		"mp4:720p:x:quality=4,maxrate=400k,vprofile=main,level=31,pix_fmt=yuv420p,2pass,frag,metadata=0,preset=slow",
 		"mp4:::vprofile=high422,pix_fmt=yuv422p", "mp4:hevc::vprofile=main10,pix_fmt=yuv420p10le", "webm:::preset=4", "mp4:copy_500k::quality=4",
 		"mp4:x:copy"} {
@@ -136,8 +136,6 @@ func TestSupported(t *testing.T) {
 		want []string
 	}{
 		{"avi:0x240_500k", []string{`format "avi:0x240_500k"`, "recognised but not encoded by this server", "mp4, webm, mov, mkv, mpegts, mp3, aac, ogg, wav, jpg, png"}},
-		{"gif:300x", []string{"gif is recognised but not encoded"}},
-		{"webp", []string{"webp is recognised but not encoded"}},
 		{"mp4:av1", []string{"av1 is recognised but not encoded", "h264, hevc, vp9, copy"}},
 		{"mkv::flac", []string{"flac is recognised but not encoded", "aac, mp3, vorbis, opus"}},
 		{"mpegts:vp9", []string{"mpegts cannot hold vp9 video", "h264, hevc"}},
