@@ -400,7 +400,7 @@ func TestServices(t *testing.T) {
 			t.Errorf("%s: options %v", c.storage, s.Options)
 		}
 		u := unsupportedJob(&job.Spec{Input: job.Input{URL: job.NewSecret("http://a/b")}, Storage: s})
-		if slices.Contains([]string{"backblaze", "rackspace", "ipfs_pinata", "ipfs_infura"}, c.service) != (u != nil) {
+		if slices.Contains([]string{"rackspace", "ipfs_pinata", "ipfs_infura"}, c.service) != (u != nil) {
 			t.Errorf("%s: refused: %v", c.storage, u)
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/azure"
+	"github.com/copra-video/copra/storage/b2"
 	"github.com/copra-video/copra/storage/gcs"
 	"github.com/copra-video/copra/storage/httpupload"
 	"github.com/copra-video/copra/storage/s3"
@@ -27,6 +28,8 @@ func (o *Opener) backend(_ context.Context, st *job.Storage) (storage.Bucket, er
 		}
 	case "azure":
 		return azure.Open(st, azure.Options{Client: o.buckets, Retry: o.retry()})
+	case "backblaze":
+		return b2.Open(st, b2.Options{Client: o.buckets, Retry: o.retry()})
 	}
 	if _, ok := s3.Lookup(st.Service); ok {
 		return o.s3(st)
