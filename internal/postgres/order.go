@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -51,6 +52,52 @@ func (s *Store) release(ctx context.Context, tx pgx.Tx, jobID string) error {
 		return fmt.Errorf("queue the next delivery: %w", err)
 	}
 	return nil
+}
+
+// heldMost is for how long a delivery may be held in all. It bounds what a
+// receiver that fails at every event can hold up, and is the net below the
+// hand-over from one delivery to the next.
+const heldMost = 10 * time.Minute
+
+// releaseOverdue queues what has been held for longer than that, and returns
+// how much it was.
+func (s *Store) releaseOverdue(ctx context.Context) (n int, err error) {
+	rows, err := s.pool.Query(ctx, `SELECT DISTINCT job_id FROM deliveries WHERE held AND created_at < now() - $1::interval LIMIT 200`, heldMost)
+	if err != nil {
+		return 0, fmt.Errorf("look for held deliveries: %w", err)
+	}
+	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return 0, fmt.Errorf("look for held deliveries: %w", err)
+	}
+	for _, id := range ids {
+		err := s.inTx(ctx, func(tx pgx.Tx) error {
+			if _, err := readRow(ctx, tx, id, "", "FOR UPDATE"); err != nil {
+				return err
+			}
+			rows, err := tx.Query(ctx, `
+				UPDATE deliveries SET held = false, next_at = now()
+				WHERE job_id = $1 AND held AND created_at < now() - $2::interval RETURNING id`, id, heldMost)
+			if err != nil {
+				return err
+			}
+			overdue, err := pgx.CollectRows(rows, pgx.RowTo[int64])
+			if err != nil {
+				return err
+			}
+			for _, d := range overdue {
+				if _, err := s.river.InsertTx(ctx, tx, queue.NotifyArgs{DeliveryID: d}, nil); err != nil {
+					return err
+				}
+			}
+			n += len(overdue)
+			return nil
+		})
+		if err != nil {
+			return n, fmt.Errorf("release the held deliveries of job %q: %w", id, err)
+		}
+	}
+	return n, nil
 }
 
 // lockDelivery locks the row of the job that a delivery belongs to and returns

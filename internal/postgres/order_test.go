@@ -92,6 +92,23 @@ func TestDeliveriesKeepTheirOrder(t *testing.T) {
 	}
 }
 
+// TestHeldForTooLong has a hand-over go missing.
+func TestHeldForTooLong(t *testing.T) {
+	f := open(t)
+	id := f.create(request).ID
+	run := f.process(id)
+	f.record(id, run, completed("jpg:300x"))
+	f.record(id, run, failed("mp4:720p"))
+	f.exec(`UPDATE deliveries SET created_at = now() - interval '9 minutes' WHERE n = 2`)
+	f.exec(`UPDATE deliveries SET created_at = now() - interval '11 minutes' WHERE n = 3`)
+	if _, err := f.Reap(t.Context(), time.Minute); err != nil {
+		t.Fatal(err)
+	}
+	if f.queued() != "1 3" {
+		t.Errorf("queued %s", f.queued())
+	}
+}
+
 func TestDeliveryLog(t *testing.T) {
 	f := open(t)
 	id := f.create(request).ID

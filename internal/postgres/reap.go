@@ -38,7 +38,7 @@ const silent = `r.state = 'running'
 // attempts so ends, and with it, in the same transaction, what it was for: the
 // job fails with a sentence, the delivery is given up. stale 0 takes everything
 // that runs, for a process that starts and has the database for itself. Now and then it also
-// looks for abandoned jobs, see ReapAbandoned. Any process may call it at any
+// looks for abandoned jobs, see ReapAbandoned, and webhooks held for too long. Any process may call it at any
 // time; calls that meet do the work once.
 func (s *Store) Reap(ctx context.Context, stale time.Duration) (int, error) {
 	dead, err := s.findDead(ctx, stale)
@@ -59,7 +59,11 @@ func (s *Store) Reap(ctx context.Context, stale time.Duration) (int, error) {
 		return n, nil
 	}
 	more, err := s.ReapAbandoned(ctx, stale)
-	return n + more, err
+	if err != nil {
+		return n + more, err
+	}
+	overdue, err := s.releaseOverdue(ctx)
+	return n + more + overdue, err
 }
 
 // findDead lists candidates; reapOne decides. Right after the database's own
