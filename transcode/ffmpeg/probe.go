@@ -51,6 +51,9 @@ func (t *Tools) Probe(ctx context.Context, source string) (job.Media, error) {
 	if err != nil {
 		return job.Media{}, err
 	}
+	if m, err = in.turnPicture(ctx, m); err != nil {
+		return job.Media{}, err
+	}
 	if len(m.Video) == 0 && len(m.Audio) == 0 {
 		return job.Media{}, job.Errorf(notValid, "The input holds no audio and no video that can be decoded.").WithCause(errors.New(lastError(messages.String())))
 	}
