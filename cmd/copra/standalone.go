@@ -189,7 +189,7 @@ func privateServer(ctx context.Context, e env, s *settings) (base, key string, s
 		}, true, nil
 	case <-ctx.Done():
 		cancel()
-		<-ended
+		_ = <-ended // it was told to stop
 		return "", "", nil, false, context.Cause(ctx)
 	case err := <-ended:
 		cancel()
