@@ -20,16 +20,9 @@ func keys(ctx context.Context, e env, args []string) error {
 	f.BoolVar(&signing, "signing", false, "create: give the key a signing secret too, for its webhooks, and print that on a second line; sign gives one to a key that is there.")
 	s.databaseFlags(f)
 	s.logFlags(f)
-	var words []string
-	for left := args; ; {
-		if err := f.parse(e, left); err != nil {
-			return err
-		}
-		if f.NArg() == 0 {
-			break
-		}
-		words = append(words, f.Arg(0))
-		left = f.Args()[1:]
+	words, err := f.parse(e, args)
+	if err != nil {
+		return err
 	}
 	s.fromEnv(e)
 	if len(words) == 0 {

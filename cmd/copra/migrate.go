@@ -54,13 +54,14 @@ func migrate(ctx context.Context, e env, args []string) error {
 // that no two should share.
 func secrets(_ context.Context, e env, args []string) error {
 	f := newFlagSet("secrets", "DIR", "make the secret files of a deployment that are not there yet", e.stderr)
-	if err := f.parse(e, args); err != nil {
+	words, err := f.parse(e, args)
+	if err != nil {
 		return err
 	}
-	if f.NArg() != 1 {
+	if len(words) != 1 {
 		return usagef("secrets: name one folder")
 	}
-	dir := f.Arg(0)
+	dir := words[0]
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make the folder: %w", err)
 	}

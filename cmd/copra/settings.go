@@ -104,39 +104,47 @@ func (f *flagSet) number(p *int, name, env string, least, most int, usage string
 
 // parseAlone is parse for a subcommand that takes flags and nothing else.
 func (f *flagSet) parseAlone(e env, args []string) error {
-	if err := f.parse(e, args); err != nil {
+	words, err := f.parse(e, args)
+	if err != nil {
 		return err
 	}
-	if f.NArg() > 0 {
-		return usagef("%s: %q is not expected; copra %s -h shows the flags", f.Name(), f.Arg(0), f.Name())
+	if len(words) > 0 {
+		return usagef("%s: %q is not expected; copra %s -h shows the flags", f.Name(), words[0], f.Name())
 	}
 	return nil
 }
 
-// parse reads args and then the environment for what they did not say.
-func (f *flagSet) parse(e env, args []string) error {
-	for _, a := range args {
-		if a == "-h" || a == "--help" || a == "-help" {
-			f.SetOutput(e.stdout)
-		}
-	}
+// parse reads args, in which flags and words may stand in any order, and then
+// the environment for what they did not say. It returns the words.
+func (f *flagSet) parse(e env, args []string) (words []string, err error) {
 	// The flag package prints the whole usage on a mistake; one line that names
 	// the flag is what helps.
 	usage := f.Usage
-	quiet := f.Output()
-	if quiet != e.stdout {
-		f.SetOutput(io.Discard)
-		f.Usage = func() {}
+	out := f.Output()
+	f.SetOutput(io.Discard)
+	f.Usage = func() {}
+	for left := args; err == nil; {
+		if err = f.Parse(left); err != nil || f.NArg() == 0 {
+			break
+		}
+		words = append(words, f.Arg(0))
+		left = f.Args()[1:]
 	}
-	err := f.Parse(args)
 	f.Usage = usage
-	f.SetOutput(quiet)
+	f.SetOutput(out)
 	if errors.Is(err, flag.ErrHelp) {
-		return err
+		f.SetOutput(e.stdout)
+		f.Usage()
+		return nil, err
 	}
 	if err != nil {
-		return usagef("%s: %w; copra %s -h shows the flags", f.Name(), err, f.Name())
+		return nil, usagef("%s: %w; copra %s -h shows the flags", f.Name(), err, f.Name())
 	}
+	return words, f.fromEnv(e)
+}
+
+// fromEnv sets the flags that were not given from their variables.
+func (f *flagSet) fromEnv(e env) error {
 	given := map[string]bool{}
 	f.Visit(func(fl *flag.Flag) { given[fl.Name] = true })
 	var bad error

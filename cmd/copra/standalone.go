@@ -189,8 +189,7 @@ func privateServer(ctx context.Context, e env, s *settings) (base, key string, s
 		}, true, nil
 	case <-ctx.Done():
 		cancel()
-		_ = <-ended // it was told to stop
-		return "", "", nil, false, context.Cause(ctx)
+		return "", "", nil, false, errors.Join(context.Cause(ctx), <-ended)
 	case err := <-ended:
 		cancel()
 		if err == nil {

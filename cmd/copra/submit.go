@@ -43,17 +43,9 @@ func submit(ctx context.Context, e env, args []string) error {
 	f.text(&sub.keyFile, "key-file", "COPRA_API_KEY_FILE", "file with the API key; the variable COPRA_API_KEY may hold the key itself. Defaults to the standalone server's own.")
 	f.BoolVar(&sub.json, "json", false, "print the finished job as JSON instead of a table.")
 	s.standaloneFlags(f)
-	// Flags may stand behind the target too.
-	var rest []string
-	for left := args; ; {
-		if err := f.parse(e, left); err != nil {
-			return err
-		}
-		if f.NArg() == 0 {
-			break
-		}
-		rest = append(rest, f.Arg(0))
-		left = f.Args()[1:]
+	rest, err := f.parse(e, args)
+	if err != nil {
+		return err
 	}
 	if len(rest) != 1 {
 		return usagef("submit: name one FILE, URL or job.json; there are %d", len(rest))
