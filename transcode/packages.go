@@ -73,69 +73,71 @@ func (b *streamBuilder) duration() float64 {
 	return math.Round(end*1e6) / 1e6
 }
 
-// addTS muxes the default audio into the video of each variant. Other audio of
-// the source goes into tracks of its own, which players of version 4 and up
-// take instead of the muxed one.
+// addTS muxes audio into the video of each variant. Where the source has other
+// audio to choose from, all of it goes into tracks of its own: a muxed default
+// beside them is allowed, but shaka-player loses the picture when a viewer
+// leaves it.
 func (b *streamBuilder) addTS(pkg *stream.Package) {
 	names := map[string]int{}
 	groups := b.audioGroups()
+	choice := slices.ContainsFunc(groups, func(g *audioGroup) bool { return len(g.others) > 0 })
+	if choice && !oldPlayers(pkg) {
+		b.addApart(pkg, groups, names, b.segmentTS)
+		return
+	}
 	for _, v := range b.variants {
-		t := stream.Track{ID: unique(names, v.id), Dir: v.id, Segments: "segment-%05d.ts"}
-		var video, audio string
-		var needs []string
+		t := stream.Track{ID: unique(names, v.id)}
+		var video, audio *input
 		if v.video != nil {
 			n := b.video(*v.video, b.output)
-			video, needs = n.name, append(needs, n.needs)
+			video = &input{n.name, n.needs}
 			t.Type, t.FrameRate = stream.Video, b.rate(*v.video)
 		}
 		if v.audio != nil {
 			n := b.audio(*v.audio, v.enc, b.output)
-			audio, needs = n.name, append(needs, n.id)
-			t.Type, t.Default = stream.Muxed, true
-			t.Language, t.Name = label(b.src.audio.Language), b.src.audio.Title
+			audio = &input{n.name, n.id}
+			t.Type, t.Language = stream.Muxed, label(b.src.audio.Language)
 			if v.video == nil {
 				t.Type = stream.Audio
 			}
-			t.Audio = groupOf(groups, *v.audio).id
 		}
-		b.segmentTS(pkg, t, needs, video, audio)
+		b.segmentTS(pkg, t, video, audio)
 	}
-	if oldPlayers(pkg) {
-		return
+	if !oldPlayers(pkg) {
+		b.addText(pkg, names)
 	}
-	for _, g := range groups {
-		for i, o := range g.others {
-			n := b.audio(o.key, o.enc, b.output)
-			t := stream.Track{
-				ID: unique(names, languageID("audio", o.from.Language)), Type: stream.Audio, Segments: "segment-%05d.ts",
-				Language: label(o.from.Language), Name: o.from.Title, Group: g.id, NoVariant: true, Alternative: i + 1,
-			}
-			t.Dir = t.ID
-			b.segmentTS(pkg, t, []string{n.id}, "", n.name)
-		}
-	}
-	b.addText(pkg, names)
 }
 
 // oldPlayers reports whether a package is for players that know no renditions,
 // which came with version 4.
 func oldPlayers(pkg *stream.Package) bool { return pkg.Version > 0 && pkg.Version <= 3 }
 
-func (b *streamBuilder) segmentTS(pkg *stream.Package, t stream.Track, needs []string, video, audio string) {
+func (b *streamBuilder) segmentTS(pkg *stream.Package, t stream.Track, video, audio *input) {
+	t.Dir, t.Segments = t.ID, "segment-%05d.ts"
 	dir := pkg.Dir + "/" + t.Dir
+	names, needs := [2]string{}, []string(nil)
+	for i, in := range []*input{video, audio} {
+		if in != nil {
+			names[i], needs = in.name, append(needs, in.needs)
+		}
+	}
 	info, writes := "", []Write(nil)
 	if b.key != nil {
 		t.Key, t.KeyURI = b.key, b.params.HLS.EncryptionKeyURI
 		info, writes = keyFiles(dir, b.key)
 	}
-	b.segment(pkg, t, needs, segmentTSArgs(video, audio, dir, b.SegmentSeconds, info), writes)
+	b.segment(pkg, t, needs, segmentTSArgs(names[0], names[1], dir, b.SegmentSeconds, info), writes)
 }
 
 // addCMAF gives each rendition and each audio setting its own track.
 func (b *streamBuilder) addCMAF(pkg *stream.Package) {
-	names := map[string]int{}
+	b.addApart(pkg, b.audioGroups(), map[string]int{}, b.segmentCMAF)
+}
+
+// addApart adds video and audio each in tracks of their own; segment adds one
+// of either.
+func (b *streamBuilder) addApart(pkg *stream.Package, groups []*audioGroup, names map[string]int, segment func(pkg *stream.Package, t stream.Track, video, audio *input)) {
 	videos := map[rendition]bool{}
-	groups := b.audioGroups()
 	for _, v := range b.variants {
 		if v.video == nil || videos[*v.video] {
 			continue
@@ -146,23 +148,33 @@ func (b *streamBuilder) addCMAF(pkg *stream.Package) {
 		if v.audio != nil {
 			t.Audio = groupOf(groups, *v.audio).id
 		}
-		b.segmentCMAF(pkg, t, n.needs, n.name)
+		segment(pkg, t, &input{n.name, n.needs}, nil)
 	}
 	for _, g := range groups {
 		n := b.audio(g.key, g.enc, b.output)
-		b.segmentCMAF(pkg, stream.Track{
+		segment(pkg, stream.Track{
 			ID: unique(names, "audio"), Type: stream.Audio, Group: g.id, Default: true, NoVariant: !g.alone,
 			Language: label(b.src.audio.Language), Name: b.src.audio.Title,
-		}, n.id, n.name)
+		}, nil, &input{n.name, n.id})
 		for i, o := range g.others {
 			n := b.audio(o.key, o.enc, b.output)
-			b.segmentCMAF(pkg, stream.Track{
+			segment(pkg, stream.Track{
 				ID: unique(names, languageID("audio", o.from.Language)), Type: stream.Audio, Group: g.id, NoVariant: true, Alternative: i + 1,
 				Language: label(o.from.Language), Name: o.from.Title,
-			}, n.id, n.name)
+			}, nil, &input{n.name, n.id})
 		}
 	}
 	b.addText(pkg, names)
+}
+
+func (b *streamBuilder) segmentCMAF(pkg *stream.Package, t stream.Track, video, audio *input) {
+	t.Dir, t.Init, t.Segments = t.ID, "init.mp4", "segment-%05d.m4s"
+	in := audio
+	if video != nil {
+		in = video
+	}
+	args := segmentCMAFArgs(in.name, pkg.Dir+"/"+t.Dir, b.SegmentSeconds, video != nil, b.early())
+	b.segment(pkg, t, []string{in.needs}, args, nil)
 }
 
 // early is by how much all tracks of fragmented MP4 are moved so that the
@@ -183,12 +195,6 @@ func (b *streamBuilder) early() float64 {
 		return 0
 	}
 	return lead
-}
-
-func (b *streamBuilder) segmentCMAF(pkg *stream.Package, t stream.Track, needs, name string) {
-	t.Dir, t.Init, t.Segments = t.ID, "init.mp4", "segment-%05d.m4s"
-	args := segmentCMAFArgs(name, pkg.Dir+"/"+t.Dir, b.SegmentSeconds, t.Type == stream.Video, b.early())
-	b.segment(pkg, t, []string{needs}, args, nil)
 }
 
 // audioGroup is an audio setting of the ladder with the same setting for the
@@ -260,9 +266,11 @@ func (b *streamBuilder) addText(pkg *stream.Package, names map[string]int) {
 		if !s.Text {
 			continue
 		}
+		// Containers mark the first of them as default without anybody's wish;
+		// they are on only where a viewer wants them, or when they are forced.
 		t := stream.Track{
 			ID: unique(names, languageID("subtitles", s.Language)), Type: stream.Text, Segments: "text.vtt",
-			Language: label(s.Language), Name: s.Title, Default: s.Default, Forced: s.Forced, Alternative: i + 1,
+			Language: label(s.Language), Name: s.Title, Default: s.Forced, Forced: s.Forced, Alternative: i + 1,
 		}
 		t.Dir = t.ID
 		dir := pkg.Dir + "/" + t.Dir

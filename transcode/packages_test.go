@@ -105,7 +105,7 @@ func TestRenditions(t *testing.T) {
 	roots, _ := packaged(t, dir, shortSegments, output(t, "httpstream hls=/hls dash=/dash variants=mp4:128x72::quality=2;mp4:x:64k"))
 	for i, root := range roots {
 		master := text(t, root, "master.m3u8")
-		uri := map[int][2]string{0: {`,URI="audio-ger/stream.m3u8"`, ""}, 1: {`,URI="stream-audio-ger.m3u8"`, `,URI="stream-audio.m3u8"`}}[i]
+		uri := map[int][2]string{0: {`,URI="audio-ger/stream.m3u8"`, `,URI="audio/stream.m3u8"`}, 1: {`,URI="stream-audio-ger.m3u8"`, `,URI="stream-audio.m3u8"`}}[i]
 		for _, want := range []string{
 			`TYPE=AUDIO,GROUP-ID="audio",NAME="English",LANGUAGE="en",DEFAULT=YES,AUTOSELECT=YES,CHANNELS="2"` + uri[1] + "\n",
 			`TYPE=AUDIO,GROUP-ID="audio",NAME="Deutsche Fassung",LANGUAGE="de",DEFAULT=NO,AUTOSELECT=YES,CHANNELS="2"` + uri[0] + "\n",

@@ -27,44 +27,29 @@ type variant struct {
 type group struct {
 	id     string
 	tracks []*measured
-	muxed  *measured // TS: a variant whose muxed audio is what plays by default
 }
 
-// groups are the audio groups in order of appearance. TS muxes its default
-// audio; a group is what can be chosen instead of it.
+// groups are the audio groups in order of appearance. In TS audio is muxed
+// unless its tracks name a group.
 func (b *built) groups() []group {
 	var out []group
 	for _, m := range b.tracks {
-		if m.Type != Audio || b.Layout == TS && !m.NoVariant {
+		if m.Type != Audio || b.Layout == TS && m.Group == "" {
 			continue
 		}
 		id := cmp.Or(m.Group, defaultGroup)
 		i := slices.IndexFunc(out, func(g group) bool { return g.id == id })
 		if i < 0 {
 			i = len(out)
-			out = append(out, group{id: id, muxed: b.muxed(id)})
+			out = append(out, group{id: id})
 		}
 		out[i].tracks = append(out[i].tracks, m)
 	}
 	return out
 }
 
-// muxed is the first variant that holds the default audio of a group itself.
-func (b *built) muxed(group string) *measured {
-	for _, m := range b.tracks {
-		if b.Layout == TS && m.audio != nil && !m.NoVariant && m.Audio == group {
-			return m
-		}
-	}
-	return nil
-}
-
-// standard is the index of the track that plays unless a viewer chooses; -1:
-// the muxed one.
+// standard is the index of the track that plays unless a viewer chooses.
 func (g group) standard() int {
-	if g.muxed != nil {
-		return -1
-	}
 	return max(0, slices.IndexFunc(g.tracks, func(m *measured) bool { return m.Default }))
 }
 
@@ -75,22 +60,18 @@ func (b *built) variants() []variant {
 	groups := b.groups()
 	for _, m := range b.tracks {
 		v := variant{track: m, rates: m.rates(b.target), codecs: strings.Split(m.codecs(), ",")}
-		if m.Type == Audio && (b.Layout == CMAF || m.NoVariant) {
+		if m.Type == Audio {
+			if b.Layout == TS && m.Group == "" {
+				audio = append(audio, v)
+			}
 			continue
 		}
-		if g := b.playsWith(groups, m); g != nil {
+		if g := playsWith(groups, m); g != nil {
 			v.add(g, b.target)
 		}
-		if m.Type == Audio {
-			audio = append(audio, v)
-		} else {
-			video = append(video, v)
-		}
+		video = append(video, v)
 	}
 	for _, g := range groups {
-		if b.Layout == TS {
-			break // listed above
-		}
 		m := g.tracks[g.standard()]
 		if len(video) > 0 && !slices.ContainsFunc(g.tracks, func(m *measured) bool { return !m.NoVariant }) {
 			continue
@@ -118,15 +99,14 @@ func distance(v variant) float64 {
 	return math.Abs(float64(v.rates.average) - firstVariantRate)
 }
 
-// playsWith is the group that a track names, or else the first one, unless the
-// default audio of that is muxed into other variants; nil: none.
-func (b *built) playsWith(groups []group, m *measured) *group {
+// playsWith is the group that a track names, or else the first one; nil: none.
+func playsWith(groups []group, m *measured) *group {
 	for i := range groups {
 		if groups[i].id == m.Audio {
 			return &groups[i]
 		}
 	}
-	if len(groups) == 0 || b.Layout == TS {
+	if len(groups) == 0 || m.Type == Muxed {
 		return nil
 	}
 	return &groups[0]
@@ -154,7 +134,7 @@ func (b *built) multivariant() string {
 	fmt.Fprintf(&w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-INDEPENDENT-SEGMENTS\n", b.version())
 	variants := b.variants()
 	pictures := slices.ContainsFunc(variants, func(v variant) bool { return v.track.video != nil })
-	choice := slices.ContainsFunc(b.groups(), func(g group) bool { return g.muxed != nil || len(g.tracks) > 1 })
+	choice := slices.ContainsFunc(b.groups(), func(g group) bool { return len(g.tracks) > 1 })
 	if pictures || choice {
 		for _, g := range b.groups() {
 			b.writeGroup(&w, self, g)
@@ -199,16 +179,10 @@ func rateAttributes(r rates, codecs string) string {
 
 func (b *built) writeGroup(w *strings.Builder, self string, g group) {
 	names := map[string]bool{}
-	line := func(m *measured, standard bool, at string) {
-		name := uniqueName(names, cmp.Or(m.Name, languageName(m.Language), "Audio"))
-		fmt.Fprintf(w, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%s,NAME=%s,LANGUAGE=%s,DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%d\"%s\n",
-			quoted(g.id), quoted(name), quoted(cmp.Or(shortLanguage(m.Language), "und")), yes(standard), m.audio.channels, at)
-	}
-	if g.muxed != nil {
-		line(g.muxed, true, "") // without an address: it is in the variants
-	}
 	for i, m := range g.tracks {
-		line(m, i == g.standard(), ",URI="+quoted(uri(self, b.playlistPath(m))))
+		name := uniqueName(names, cmp.Or(m.Name, languageName(m.Language), "Audio"))
+		fmt.Fprintf(w, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%s,NAME=%s,LANGUAGE=%s,DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%d\",URI=%s\n",
+			quoted(g.id), quoted(name), quoted(cmp.Or(shortLanguage(m.Language), "und")), yes(i == g.standard()), m.audio.channels, quoted(uri(self, b.playlistPath(m))))
 	}
 }
 

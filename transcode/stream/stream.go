@@ -11,7 +11,7 @@ type Layout string
 
 // The layouts.
 const (
-	TS   Layout = "ts"   // MPEG-TS segments, audio muxed into each video variant
+	TS   Layout = "ts"   // MPEG-TS segments, audio muxed into each video variant or in groups
 	CMAF Layout = "cmaf" // fragmented MP4, one track a file, for DASH and for HLS with EXT-X-MAP
 )
 
@@ -68,12 +68,11 @@ type Track struct {
 	// Alternative tells tracks of different content apart, whatever they are
 	// called: 0 is the default audio.
 	Alternative int
-	// Group is the audio group of an Audio track; "": "audio". Tracks of one
-	// group differ in language or role, not in quality. In TS only tracks with
-	// NoVariant are in a group: the ones to choose instead of the muxed audio.
+	// Group is the audio group of an Audio track; "": in CMAF "audio", in TS
+	// none, because its audio is muxed. Tracks of one group differ in language
+	// or role, not in quality.
 	Group string
-	// Audio is the group that a Video or Muxed track plays with; "": the first
-	// one.
+	// Audio is the group that a Video track plays with; "": the first one.
 	Audio string
 	// NoVariant keeps an Audio track from being listed as a variant of its own,
 	// without video.

@@ -1,0 +1,159 @@
+// Plays one stream with one player in the page and tells what happened:
+// play.mjs calls run().
+'use strict';
+
+const video = document.getElementById('video');
+const found = { errors: [], switched: false, buffers: [] };
+
+// What each SourceBuffer holds shows where a player has put audio and video.
+const buffers = [];
+const add = MediaSource.prototype.addSourceBuffer;
+MediaSource.prototype.addSourceBuffer = function (mime) {
+  const b = add.call(this, mime);
+  buffers.push({ mime, b });
+  return b;
+};
+
+const script = (src) => new Promise((resolve, reject) => {
+  const s = document.createElement('script');
+  s.src = src;
+  s.onload = resolve;
+  s.onerror = () => reject(new Error('cannot load ' + src));
+  document.head.append(s);
+});
+
+const ranges = (r) => Array.from({ length: r.length }, (_, i) => [r.start(i), r.end(i)]);
+
+// until waits for a condition, looked at whenever the video says something.
+const until = (what, condition, limit = 20000) => new Promise((resolve, reject) => {
+  const look = () => {
+    if (found.errors.length) done(new Error(found.errors.join('; ')));
+    else if (condition()) done();
+  };
+  const done = (err) => {
+    clearInterval(tick);
+    clearTimeout(deadline);
+    err ? reject(err) : resolve();
+  };
+  const tick = setInterval(look, 20);
+  const deadline = setTimeout(() => done(new Error(`not ${what}: at ${video.currentTime} of ${video.duration}, ` +
+    `ready ${video.readyState}, buffered ${JSON.stringify(ranges(video.buffered))}`)), limit);
+});
+
+// The players, each with the same few verbs.
+const players = {
+  async hls(url) {
+    await script('/node_modules/hls.js/dist/hls.min.js');
+    const hls = new Hls({ startLevel: 0, maxBufferLength: 60, backBufferLength: Infinity, capLevelToPlayerSize: false });
+    hls.on(Hls.Events.ERROR, (_, e) => { if (e.fatal || e.details === 'bufferSeekOverHole') found.errors.push(`${e.details} ${e.reason || e.error || ''}`); });
+    hls.loadSource(url);
+    hls.attachMedia(video);
+    await until('parsed', () => hls.levels.length > 0);
+    return {
+      levels: () => hls.levels.length,
+      level: () => hls.currentLevel,
+      toLevel: (n) => { hls.currentLevel = n; },
+      audios: () => hls.audioTracks.length,
+      toAudio: async (n) => { hls.audioTrack = n; await until('audio changed', () => hls.audioTrack === n); },
+      texts: () => hls.subtitleTracks.length,
+      toText: (n) => { hls.subtitleDisplay = true; hls.subtitleTrack = n; },
+    };
+  },
+  async shaka(url) {
+    await script('/node_modules/shaka-player/dist/shaka-player.compiled.js');
+    shaka.polyfill.installAll();
+    const player = new shaka.Player();
+    player.addEventListener('error', (e) => found.errors.push(`shaka ${e.detail.code} ${e.detail.data}`));
+    await player.attach(video);
+    player.configure({ abr: { enabled: false }, streaming: { bufferingGoal: 60, bufferBehind: 60 } });
+    await player.load(url).catch((e) => { throw new Error(`shaka ${e.code} ${e.data}`); });
+    const videoTracks = () => {
+      const active = player.getVariantTracks().find((t) => t.active);
+      return player.getVariantTracks().filter((t) => t.height && t.language === active.language).sort((a, b) => a.height - b.height);
+    };
+    return {
+      levels: () => videoTracks().length,
+      level: () => videoTracks().findIndex((t) => t.active),
+      toLevel: (n) => player.selectVariantTrack(videoTracks()[n], true),
+      audios: () => player.getAudioTracks().length,
+      toAudio: async (n) => player.selectAudioTrack(player.getAudioTracks()[n]),
+      texts: () => player.getTextTracks().length,
+      toText: (n) => player.selectTextTrack(player.getTextTracks()[n]),
+    };
+  },
+  async dash(url) {
+    await script('/node_modules/dashjs/dist/modern/umd/dash.all.min.js');
+    const player = dashjs.MediaPlayer().create();
+    player.on(dashjs.MediaPlayer.events.ERROR, (e) => found.errors.push(`dash.js ${e.error && (e.error.message || e.error.code)}`));
+    player.updateSettings({ streaming: {
+      abr: { autoSwitchBitrate: { video: false } },
+      buffer: { fastSwitchEnabled: true, bufferTimeDefault: 60, bufferTimeAtTopQuality: 60, bufferToKeep: 60 },
+    } });
+    player.initialize(video, url, false);
+    await until('initialised', () => player.getRepresentationsByType && player.isReady() && player.getRepresentationsByType('video').length > 0);
+    return {
+      levels: () => player.getRepresentationsByType('video').length,
+      level: () => player.getCurrentRepresentationForType('video').index,
+      toLevel: (n) => player.setRepresentationForTypeByIndex('video', n, true),
+      audios: () => player.getTracksFor('audio').length,
+      toAudio: async (n) => player.setCurrentTrack(player.getTracksFor('audio')[n]),
+      texts: () => player.getTracksFor('text').length,
+      toText: (n) => player.setTextTrack(n),
+    };
+  },
+};
+
+async function play() {
+  await video.play();
+  video.playbackRate = 8;
+}
+
+// watch plays to the end, with a switch of level, a seek, and a switch of audio
+// and of subtitles where there are some.
+async function watch({ player, url }) {
+  const p = await players[player](url);
+  await until('ready', () => video.readyState >= 2);
+  found.duration = video.duration;
+  found.start = ranges(video.buffered)[0][0];
+  found.levels = p.levels();
+  found.audios = p.audios();
+  found.texts = p.texts();
+  if (found.texts > 0) p.toText(0);
+  await play();
+  if (found.levels > 1) {
+    await until('on its way', () => video.currentTime > 1);
+    const other = (p.level() + 1) % found.levels;
+    const height = video.videoHeight;
+    p.toLevel(other);
+    await until('switched', () => video.videoHeight !== height || p.level() === other && found.levels === 1);
+    found.switched = true;
+    found.heights = [height, video.videoHeight];
+  }
+  const target = video.duration * 0.6;
+  video.currentTime = target;
+  await until('seeked', () => !video.seeking && video.currentTime >= target - 0.01);
+  found.seeked = video.currentTime - target;
+  if (found.audios > 1) await p.toAudio(1);
+  await play();
+  await until('past the seek', () => video.currentTime > target + 1);
+  if (found.texts > 0) {
+    await until('with subtitles', () => Array.from(video.textTracks).some((t) => t.cues && t.cues.length > 0));
+    const t = Array.from(video.textTracks).find((t) => t.cues && t.cues.length > 0);
+    found.cue = { start: t.cues[0].startTime, text: t.cues[0].text };
+  }
+  // Once more from the start, to the end.
+  video.currentTime = 0;
+  await until('back at the start', () => !video.seeking && video.readyState >= 2);
+  await play();
+  await until('ended', () => video.ended, 30000);
+  found.end = video.currentTime;
+  found.buffered = ranges(video.buffered);
+  for (const { mime, b } of buffers) {
+    try { found.buffers.push({ mime, ranges: ranges(b.buffered) }); } catch { /* was removed */ }
+  }
+  const q = video.getVideoPlaybackQuality();
+  found.corrupted = q.corruptedVideoFrames;
+  return found;
+}
+
+window.run = (c) => watch(c).catch((e) => ({ ...found, failed: String(e && e.message || e) }));

@@ -1,0 +1,149 @@
+// Package streamtest makes whole streams for tests: it plans an httpstream,
+// runs the plan's steps with the ffmpeg of the machine, and lays the result out
+// as it is published.
+package streamtest
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/transcode/ffmpeg"
+	"github.com/copra-video/copra/transcode/format"
+	"github.com/copra-video/copra/transcode/stream"
+)
+
+// Published is one package of a stream.
+type Published struct {
+	Root    string // folder
+	Package stream.Package
+}
+
+// Run runs ffmpeg in dir.
+func Run(t testing.TB, dir string, args ...string) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "ffmpeg", append([]string{"-nostdin", "-v", "error", "-y"}, args...)...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("ffmpeg %q: %v\n%s", args, err, out)
+	}
+}
+
+// Film makes a source in a new folder: a picture that moves, a beep each
+// second in the first audio, another tone in a second one, and a subtitle for
+// each second in two languages.
+func Film(t testing.TB, seconds int, size, rate string) string {
+	t.Helper()
+	dir := t.TempDir()
+	for _, l := range []string{"en", "de"} {
+		var w strings.Builder
+		for n := range seconds {
+			fmt.Fprintf(&w, "%d\n00:00:%02d,000 --> 00:00:%02d,900\n%s %d\n\n", n+1, n, n, l, n)
+		}
+		if err := os.WriteFile(filepath.Join(dir, l+".srt"), []byte(w.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	Run(t, dir,
+		"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=s=%s:r=%s:d=%d", size, rate, seconds),
+		"-f", "lavfi", "-i", fmt.Sprintf("aevalsrc='if(lt(mod(t,1),0.1),sin(2*PI*1000*t),0)':s=48000:d=%d", seconds),
+		"-f", "lavfi", "-i", fmt.Sprintf("sine=f=300:r=48000:d=%d", seconds),
+		"-i", "en.srt", "-i", "de.srt", "-map", "0", "-map", "1", "-map", "2", "-map", "3", "-map", "4",
+		"-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-c:a", "aac", "-b:a", "192k", "-ac", "2", "-c:s", "mov_text",
+		"-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu", "-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=deu",
+		"-disposition:s:0", "0", "-f", "mp4", transcode.SourceName)
+	return dir
+}
+
+// Plain makes of a Film one with a single audio and without subtitles.
+func Plain(t testing.TB, film string) string {
+	t.Helper()
+	dir := t.TempDir()
+	Run(t, dir, "-i", filepath.Join(film, transcode.SourceName), "-map", "0:0", "-map", "0:1", "-c", "copy", "-f", "mp4", transcode.SourceName)
+	return dir
+}
+
+// Formats parses variants.
+func Formats(t testing.TB, list ...string) []format.Format {
+	t.Helper()
+	var out []format.Format
+	for _, s := range list {
+		f, err := format.Parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// Publish makes the stream of the source in dir.
+func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Options) []Published {
+	t.Helper()
+	tools, err := ffmpeg.Find(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	media, err := tools.Probe(t.Context(), filepath.Join(dir, transcode.SourceName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o.FFmpegMajor = tools.Major()
+	plan := transcode.New([]*job.Output{{Key: "httpstream", Type: job.TypeStream, Stream: params}}, media, o)
+	if err := plan.Results[0].Err; err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range plan.Steps {
+		for _, d := range s.Dirs {
+			mkdir(t, filepath.Join(dir, d))
+		}
+		for _, w := range s.Writes {
+			write(t, filepath.Join(dir, w.Name), []byte(w.Data.Reveal()))
+		}
+		if err := tools.Run(t.Context(), ffmpeg.Command{Args: s.Args, Dir: dir}); err != nil {
+			t.Fatalf("step %s: %v", s.ID, err)
+		}
+	}
+	var out []Published
+	for _, pkg := range plan.Results[0].Packages {
+		files, _, err := stream.Build(os.DirFS(dir), pkg)
+		if err != nil {
+			j, _ := json.Marshal(pkg.Tracks)
+			t.Fatalf("build %s: %v\n%s", pkg.Path, err, j)
+		}
+		root := t.TempDir()
+		for _, f := range files {
+			to := filepath.Join(root, filepath.FromSlash(f.Path))
+			mkdir(t, filepath.Dir(to))
+			data := f.Data
+			if f.Source != "" {
+				if data, err = os.ReadFile(filepath.Join(dir, f.Source)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			write(t, to, data)
+		}
+		out = append(out, Published{root, pkg})
+	}
+	return out
+}
+
+func mkdir(t testing.TB, dir string) {
+	t.Helper()
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t testing.TB, name string, data []byte) {
+	t.Helper()
+	if err := os.WriteFile(name, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
