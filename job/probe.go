@@ -184,7 +184,7 @@ func (s probeStream) video() (VideoStream, bool) {
 		BitRate: s.BitRate.int(), Duration: s.duration(), StartTime: s.start(), Frames: s.Frames.int(),
 		ColorSpace: s.ColorSpace.known(), ColorTransfer: s.ColorTransfer.known(),
 		ColorPrimaries: s.ColorPrimaries.known(), ColorRange: s.ColorRange.known(),
-		Default: s.Disposition.has("default"),
+		Light: s.SideData.light(), Default: s.Disposition.has("default"),
 	}
 	if v.FieldOrder == "unknown" {
 		v.FieldOrder = ""

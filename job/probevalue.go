@@ -202,20 +202,6 @@ func side(n number) int {
 	return 0
 }
 
-// sides is the side data of a stream, as far as it turns the picture.
-type sides []struct {
-	Rotation number `json:"rotation"`
-}
-
-func (s *sides) UnmarshalJSON(b []byte) error {
-	type plain sides
-	var list plain
-	if json.Unmarshal(b, &list) == nil {
-		*s = sides(list)
-	}
-	return nil
-}
-
 // flags is ffprobe's disposition: names with 0 or 1.
 type flags map[string]number
 

@@ -23,6 +23,9 @@ type audioEncoder struct {
 var (
 	aacRates = []int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000}
 	mp3Rates = []int{48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000}
+	mp2Rates = []int{48000, 44100, 32000, 24000, 22050, 16000}
+	wmaRates = []int{48000, 44100, 32000, 22050, 16000, 11025, 8000}
+	flvRates = []int{44100, 22050, 11025}
 )
 
 // audioEncoders is the table. MP4 carries the encoder's delay in its edit list,
@@ -33,6 +36,11 @@ var audioEncoders = []audioEncoder{
 	{codec: "mp3", encoder: "libmp3lame", inter: "mp4", rates: mp3Rates, most: 2, lossy: true},
 	{codec: "vorbis", encoder: "libvorbis", inter: "mkv", most: 8, lossy: true},
 	{codec: "opus", encoder: "libopus", inter: "mkv", rates: []int{48000}, most: 8, lossy: true, extra: []string{"-mapping_family", "1"}},
+	{codec: "ac3", encoder: "ac3", inter: "mp4", rates: []int{48000, 44100, 32000}, most: 6, lossy: true},
+	{codec: "mp2", encoder: "mp2", inter: "mkv", rates: mp2Rates, most: 2, lossy: true},
+	{codec: "wmav2", encoder: "wmav2", inter: "mkv", rates: wmaRates, most: 2, lossy: true},
+	{codec: "amr-nb", encoder: "libopencore_amrnb", inter: "mov", rates: []int{8000}, most: 1, lossy: true},
+	{codec: "flac", encoder: "flac", inter: "mkv", most: 8},
 }
 
 func audioEncoderFor(codec string) (audioEncoder, bool) {
@@ -78,14 +86,50 @@ func (s *source) newTrack(f format.Format, w window, codec string) (track, audio
 	t := track{window: w, stream: a.Index, codec: codec}
 	t.channels = min(enc.most, wantedChannels(f.Audio.Channels, a.Channels))
 	t.rate = wantedRate(f.AudioRate(), a.SampleRate, enc)
+	t.bound(f.Container)
 	if codec == "vorbis" && f.Audio.SampleRate == 0 && t.rate < 32000 {
 		// Vorbis has no setup for common bitrates at low rates.
 		t.rate = 44100
 	}
 	if enc.lossy {
-		t.bitrateK = clampBitrate(codec, f.AudioBitrateK(), t.rate, t.channels)
+		k := f.AudioBitrateK()
+		if f.Audio.BitrateK == 0 && t.channels > 2 {
+			k = max(k, surroundK*t.channels) // the usual bitrate is that of stereo
+		}
+		t.bitrateK = clampBitrate(codec, k, t.rate, t.channels)
 	}
 	return t, enc, nil
+}
+
+// surroundK is the bitrate of a channel of more than two.
+const surroundK = 64
+
+// bound brings a track within what its container can say of it.
+func (t *track) bound(container string) {
+	if t.codec == "aac" && t.channels == 7 {
+		t.channels = 6 // AAC counts 1 to 6 and 8
+	}
+	if container != "flv" {
+		return
+	}
+	switch t.codec {
+	case "mp3", "pcm-s16le", "pcm-u8":
+		t.rate, t.channels = rateAbove(flvRates, t.rate), min(t.channels, 2)
+	case "pcm-alaw", "pcm-mulaw":
+		t.rate, t.channels = 8000, 1 // the one rate that players take it for
+	}
+}
+
+// rateAbove is the lowest of rates, which descend, that is not below rate, or
+// the highest.
+func rateAbove(rates []int, rate int) int {
+	best := rates[0]
+	for _, r := range rates {
+		if r >= rate {
+			best = r
+		}
+	}
+	return best
 }
 
 func wantedChannels(asked string, has int) int {
@@ -116,13 +160,7 @@ func wantedRate(asked, has int, enc audioEncoder) int {
 	if enc.rates == nil || asked > 0 {
 		return rate
 	}
-	best := enc.rates[0]
-	for _, r := range enc.rates {
-		if r >= rate {
-			best = r
-		}
-	}
-	return best
+	return rateAbove(enc.rates, rate)
 }
 
 // clampBitrate keeps a bitrate within what the encoder accepts; beyond it some
@@ -154,9 +192,27 @@ func clampBitrate(codec string, k, rate, channels int) int {
 		return max(32*channels*rate/96000, min(k, perChannel*channels))
 	case "opus":
 		return max(6, min(k, 256*channels))
+	case "ac3":
+		return max(32, min(k, 640))
+	case "mp2":
+		steps := mp2Bitrates
+		if rate < 32000 {
+			steps = mp2LowBitrates
+		}
+		return slices.MinFunc(steps, func(a, b int) int { return abs(a-k) - abs(b-k) })
+	case "wmav2":
+		return max(24, min(k, 128*channels))
 	}
 	return k
 }
+
+// The bitrates of MPEG audio layer II, at its usual and at half the rates.
+var (
+	mp2Bitrates    = []int{32, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384}
+	mp2LowBitrates = []int{8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160}
+)
+
+func abs(n int) int { return max(n, -n) }
 
 // satisfied reports whether the source's audio already is what t asks for, so
 // that copying it loses nothing. Only AAC-LC in MP4 is taken: there the index

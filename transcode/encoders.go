@@ -19,11 +19,12 @@ type videoEncoder struct {
 	encoder string
 	inter   string  // container of the intermediate: "mp4" or "mkv"
 	preset  string  // default of coconut-api section 12
-	quality [5]int  // CRF for quality 1..5
+	quality [5]int  // CRF, or what the encoder has in its place, for quality 1..5
 	weight  float64 // time per pixel against libx264 fast, for progress
 	// ownPass: passes are told through the encoder's own parameters, not by
 	// ffmpeg's -pass.
 	ownPass bool
+	limits  limits
 	args    func(r rendition, c encodeContext) []string
 }
 
@@ -32,41 +33,7 @@ type encodeContext struct {
 	gop   int    // frames in keyframeSeconds, rounded up
 	pass  int    // 0: one pass
 	stats string // name of the pass log
-}
-
-// videoEncoders is the table of video codecs.
-//
-// The CRFs of VP8 and VP9 give the SSIM that libx264 has at the CRF in the same
-// column, measured on a 360p film clip to about 0.002.
-var videoEncoders = []videoEncoder{
-	{
-		codec: "h264", encoder: "libx264", inter: "mp4", preset: "fast", weight: 1,
-		quality: [5]int{32, 29, 26, 23, 20},
-		args:    x264Args,
-	},
-	{
-		codec: "hevc", encoder: "libx265", inter: "mp4", preset: "fast", weight: 4, ownPass: true,
-		quality: [5]int{37, 34, 31, 28, 25},
-		args:    x265Args,
-	},
-	{
-		codec: "vp8", encoder: "libvpx", inter: "mkv", preset: "2", weight: 2,
-		quality: [5]int{39, 31, 23, 16, 10},
-		args:    vp8Args,
-	},
-	{
-		codec: "vp9", encoder: "libvpx-vp9", inter: "mkv", preset: "2", weight: 4,
-		quality: [5]int{51, 45, 39, 33, 26},
-		args:    vp9Args,
-	},
-}
-
-func videoEncoderFor(codec string) (videoEncoder, bool) {
-	i := slices.IndexFunc(videoEncoders, func(e videoEncoder) bool { return e.codec == codec })
-	if i < 0 {
-		return videoEncoder{}, false
-	}
-	return videoEncoders[i], true
+	hdr   *hdr   // what an HDR source says of its light; nil: the output is SDR
 }
 
 func kilobits(k int) string { return strconv.Itoa(k) + "k" }
@@ -106,6 +73,9 @@ func gopArgs(c encodeContext) []string {
 func x264Args(r rendition, c encodeContext) []string {
 	args := []string{"-preset", r.preset}
 	args = append(args, rateArgs(r)...)
+	if r.flat {
+		args = append(args, "-bf", "0")
+	}
 	args = append(args, "-profile:v", r.profile)
 	if r.level != "" {
 		args = append(args, "-level", dotted(r.level))
@@ -121,6 +91,7 @@ func x265Args(r rendition, c encodeContext) []string {
 	if r.level != "" {
 		params = append(params, "level-idc="+dotted(r.level))
 	}
+	params = append(params, c.hdr.x265Params()...)
 	if c.pass > 0 {
 		params = append(params, "pass="+strconv.Itoa(c.pass), "stats="+c.stats)
 	}
@@ -219,6 +190,8 @@ func (e videoEncoder) profile(pixFmt, asked string) (string, *job.Error) {
 		case "yuv420p10le":
 			return "main10", nil
 		}
+	case "prores", "prores-ks":
+		return proresProfile(pixFmt, asked), nil
 	}
 	return "", nil
 }

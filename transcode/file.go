@@ -87,7 +87,6 @@ func (p *planner) fileRendition(f format.Format, w window, v *job.VideoParams) (
 		return r, err
 	}
 	r.mark = p.newMark(v.Watermark)
-	r.fps = p.plainRate(r.fps)
 	return r, nil
 }
 

@@ -30,11 +30,20 @@ var muxers = []muxer{
 	{container: "mkv", name: "matroska", more: []string{"eac3", "alac", "dts", "truehd", "ffv1"}},
 	{container: "webm", name: "webm"},
 	{container: "mpegts", name: "mpegts", more: []string{"eac3"}},
+	{container: "avi", name: "avi", more: []string{"msmpeg4v3", "msmpeg4v2", "dvvideo", "ffv1", "h263p"}},
+	{container: "asf", name: "asf", more: []string{"wmv3", "vc1", "wmav1", "wmapro", "msmpeg4v3"}},
+	{container: "flv", name: "flv"},
+	{container: "3gp", name: "3gp", args: []string{"-movflags", "+faststart"}},
+	{container: "ogv", name: "ogg", args: oggPages, whole: true},
 	{container: "aac", name: "adts"},
 	{container: "mp3", name: "mp3", whole: true},
 	{container: "ogg", name: "ogg", whole: true},
 	{container: "wav", name: "wav", whole: true},
 }
+
+// oggPages gives each packet a page and so a time of its own: Theora leaves out
+// frames that are like the one before, and readers count.
+var oggPages = []string{"-page_duration", "1"}
 
 func muxerFor(container string) (muxer, bool) {
 	i := slices.IndexFunc(muxers, func(m muxer) bool { return m.container == container })
@@ -74,9 +83,16 @@ func canonicalCodec(name string) string {
 
 // videoTag is what a video track needs by its codec in this container.
 func (m muxer) videoTag(codec string) []string {
-	if codec == "hevc" && (m.container == "mp4" || m.container == "mov") {
+	switch {
+	case codec == "hevc" && (m.container == "mp4" || m.container == "mov"):
 		// hvc1 is the tag that Apple's players ask for (rule 1.10).
 		return []string{"-tag:v", "hvc1"}
+	case m.container == "avi" && (codec == "mpeg4" || codec == "xvid"):
+		// The name that most players and televisions know; and these two
+		// containers have no place for headers but the frames.
+		return []string{"-tag:v", "XVID", "-bsf:v", "dump_extra"}
+	case m.container == "mpegts" && (codec == "mpeg4" || codec == "xvid"):
+		return []string{"-bsf:v", "dump_extra"}
 	}
 	return nil
 }

@@ -29,8 +29,11 @@ type Options struct {
 	// Isolate plans every output on its own, sharing nothing. Used after a
 	// shared step failed, so that one bad output does not kill the others.
 	Isolate bool
-	// Encoders tells whether ffmpeg has an encoder; nil: all.
-	Encoders func(name string) bool
+	// Encoders and Filters tell whether ffmpeg has one; nil: all.
+	Encoders, Filters func(name string) bool
+	// PixFmts lists the pixel formats that ffmpeg's encoder takes; nil, or an
+	// empty list: not known.
+	PixFmts func(encoder string) []string
 }
 
 // Plan is what is to be done for a job.

@@ -285,9 +285,10 @@ func (p *planner) encodeStep(g *group) Step {
 // intermediate are the arguments of a file with a single track, by which tracks
 // go from their encoder to the muxers. MP4 and Matroska keep a late start,
 // the delay of B frames and the priming of audio codecs exactly; NUT and AAC
-// in Matroska do not.
+// in Matroska do not. Theora leaves out frames
+// that are like the one before, and only from NUT its times pass into Ogg.
 func intermediate(name string) []string {
-	muxers := map[string]string{"mp4": "mp4", "mov": "mov", "mkv": "matroska"}
+	muxers := map[string]string{"mp4": "mp4", "mov": "mov", "mkv": "matroska", "nut": "nut"}
 	args := []string{"-map_metadata", "-1", "-map_chapters", "-1"}
 	if m, ok := muxers[suffix(name)]; ok {
 		args = append(args, "-f", m)
@@ -352,14 +353,15 @@ func (p *planner) tree(videos []*videoNode, pictures []*stills, marks []string) 
 	type stem struct {
 		prep string
 		fps  format.Rational
+		sdr  bool
 	}
 	stems := map[stem][]padded{}
 	for i, v := range videos {
-		k := stem{v.key.prep, v.key.fps}
+		k := stem{v.key.prep, v.key.fps, v.key.sdr}
 		stems[k] = append(stems[k], padded{v.key, padName(i)})
 	}
 	order := slices.SortedFunc(maps.Keys(stems), func(a, b stem) int {
-		return cmp.Or(cmp.Compare(a.prep, b.prep), cmp.Compare(a.fps.Num, b.fps.Num), cmp.Compare(a.fps.Den, b.fps.Den))
+		return cmp.Or(cmp.Compare(a.prep, b.prep), cmp.Compare(a.fps.Num, b.fps.Num), cmp.Compare(a.fps.Den, b.fps.Den), compareBool(a.sdr, b.sdr))
 	})
 	root := &branch{}
 	for _, k := range order {
@@ -367,6 +369,9 @@ func (p *planner) tree(videos []*videoNode, pictures []*stills, marks []string) 
 		in := p.src.frame
 		if k.prep != "" {
 			in = frame{} // the size after the preparation is not the source's
+		}
+		if k.sdr {
+			in = p.toSDR(node, in, stems[k])
 		}
 		p.cascade(node, in, stems[k], marks)
 	}

@@ -79,6 +79,8 @@ type rendition struct {
 	prep     string // filters before scaling: crop, turn, deinterlace ...
 	geometry geometry
 	mark     mark
+	sdr      bool // an HDR source is brought to SDR
+	flat     bool // frames are coded in the order in which they are shown
 	codec    string
 	crf      int // 0: bitrateK
 	bitrateK int
@@ -93,7 +95,7 @@ type rendition struct {
 
 // newRendition resolves what a format asks of the video of src.
 func (p *planner) newRendition(f format.Format, w window, prep string, g geometry) (rendition, *job.Error) {
-	codec := f.VideoCodec()
+	codec := p.codecFor(f)
 	enc, ok := videoEncoderFor(codec)
 	if !ok {
 		return rendition{}, job.Errorf("output_format_not_valid", "The video codec %q is not supported yet.", codec)
@@ -112,11 +114,48 @@ func (p *planner) newRendition(f format.Format, w window, prep string, g geometr
 		r.bitrateK = max(1, f.VideoBitrateK())
 	}
 	if fps := f.FPSRational(); validRate(fps) {
-		r.fps = fps
+		r.fps = p.plainRate(fps)
+	}
+	r.pixFmt, r.sdr = p.src.dynamicRange(f, codec, r.pixFmt)
+	if codec == "mjpeg" && strings.HasPrefix(r.pixFmt, "yuv4") {
+		r.pixFmt = "yuvj" + strings.TrimPrefix(r.pixFmt, "yuv") // JPEG is full range
+	}
+	// These have no way to say when a frame is shown that is coded early.
+	r.flat = f.Container == "avi" || f.Container == "asf"
+	r.geometry = enc.limits.fit(g)
+	r.fps = p.limitRate(r, enc.limits, f.Container == "avi")
+	if err := p.refuses(enc, r); err != nil {
+		return r, err
 	}
 	var err *job.Error
 	r.profile, err = enc.profile(r.pixFmt, f.Options.Profile)
 	return r, err
+}
+
+// codecFor is the codec of the table for a format: one name can mean two
+// encoders.
+func (p *planner) codecFor(f format.Format) string {
+	switch codec := f.VideoCodec(); {
+	case codec == "h263" && f.Container != "3gp":
+		return "h263p"
+	case codec == "xvid" && !p.has("libxvid"):
+		return "mpeg4"
+	default:
+		return codec
+	}
+}
+
+// refuses tells what this ffmpeg cannot do for r.
+func (p *planner) refuses(enc videoEncoder, r rendition) *job.Error {
+	if p.PixFmts != nil {
+		if takes := p.PixFmts(enc.encoder); len(takes) > 0 && !slices.Contains(takes, r.pixFmt) {
+			return job.Errorf("output_format_not_valid", "The pixel format %q is not taken by %s of this server's ffmpeg; it takes %s.", r.pixFmt, enc.encoder, strings.Join(takes, ", "))
+		}
+	}
+	if r.sdr {
+		return p.noSDR()
+	}
+	return nil
 }
 
 func noEncoder(encoder, codec string) *job.Error {
@@ -174,7 +213,7 @@ func (p *planner) videoArgs(r rendition, pad string, pass int, stats string) []s
 		args = append(args, "-enc_time_base", tb)
 	}
 	args = append(args, "-c:v", enc.encoder)
-	args = append(args, enc.args(r, encodeContext{gop: p.gop(r), pass: pass, stats: stats})...)
+	args = append(args, enc.args(r, encodeContext{gop: p.gop(r), pass: pass, stats: stats, hdr: p.hdr(r)})...)
 	if pass > 0 && !enc.ownPass {
 		args = append(args, "-pass", strconv.Itoa(pass), "-passlogfile", stats)
 	}
@@ -185,23 +224,42 @@ func (p *planner) videoArgs(r rendition, pad string, pass int, stats string) []s
 // "nobody said" are left out, so that no encoder writes them as a fact.
 func (p *planner) colourArgs(r rendition) []string {
 	v := p.src.video
-	space, primaries, transfer := v.ColorSpace, v.ColorPrimaries, v.ColorTransfer
-	if p.fromRGB() {
-		space = "bt709"
+	space, primaries, transfer, rng := v.ColorSpace, v.ColorPrimaries, v.ColorTransfer, known(v.ColorRange)
+	switch {
+	case r.sdr:
+		space, primaries, transfer, rng = "bt709", "bt709", "bt709", true
+	case p.src.hdr():
+		space, primaries = p.src.matrix(), p.src.primaries()
+	case p.fromRGB():
+		space, rng = "bt709", true
+	}
+	if isRGB(r.pixFmt) {
+		return nil
+	}
+	if !known(transfer) {
+		transfer = transferOf(primaries)
 	}
 	var args []string
 	for _, tag := range [][2]string{{"-color_primaries", primaries}, {"-color_trc", transfer}, {"-colorspace", space}} {
-		if known(tag[1]) && !strings.HasPrefix(r.pixFmt, "gbr") {
+		if known(tag[1]) {
 			args = append(args, tag[0], tag[1])
+		} else if r.codec == "hevc" {
+			// A reserved value of the source would pass into the stream.
+			args = append(args, tag[0], "unknown")
 		}
 	}
 	switch {
 	case strings.HasPrefix(r.pixFmt, "yuvj"):
 		return append(args, "-color_range", "pc")
-	case known(v.ColorRange) || p.fromRGB():
+	case rng:
 		return append(args, "-color_range", "tv")
 	}
 	return args
+}
+
+// isRGB reports whether a pixel format is no YUV.
+func isRGB(pixFmt string) bool {
+	return strings.HasPrefix(pixFmt, "gbr") || strings.Contains(pixFmt, "rgb") || strings.Contains(pixFmt, "bgr") || pixFmt == "pal8"
 }
 
 func known(tag string) bool {
@@ -214,14 +272,13 @@ func known(tag string) bool {
 
 // fromRGB reports whether the source is no YUV, so that a matrix is chosen here.
 func (p *planner) fromRGB() bool {
-	f := p.src.video.PixFmt
-	return strings.HasPrefix(f, "gbr") || strings.Contains(f, "rgb") || strings.Contains(f, "bgr") || f == "pal8"
+	return isRGB(p.src.video.PixFmt)
 }
 
 // scalerOptions are what the first scaling of the source must convert.
-func (p *planner) scalerOptions(pixFmt string) string {
+func (p *planner) scalerOptions(r rendition) string {
 	switch {
-	case strings.HasPrefix(pixFmt, "yuvj") || strings.HasPrefix(pixFmt, "gbr"):
+	case strings.HasPrefix(r.pixFmt, "yuvj") || isRGB(r.pixFmt) || r.sdr:
 		return ""
 	case p.fromRGB():
 		return ":out_color_matrix=bt709:out_range=tv"
@@ -248,7 +305,7 @@ func (p *planner) cascade(root *branch, in frame, list []padded, marks []string)
 	for _, l := range list {
 		g := l.key.geometry
 		at := root
-		w, h, options := in.W, in.H, p.scalerOptions(l.key.pixFmt)
+		w, h, options := in.W, in.H, p.scalerOptions(l.key)
 		found := false
 		for _, have := range slices.Backward(levels) {
 			if have.pixFmt != l.key.pixFmt || !have.geometry.feeds(g) {

@@ -121,7 +121,7 @@ func run(t testing.TB, dir string, o Options, lines ...string) Plan {
 	return p
 }
 
-func checkFile(t testing.TB, dir string, f File) {
+func checkFile(t testing.TB, dir string, f File) job.Media {
 	t.Helper()
 	name := f.Name
 	for n := 1; n <= f.Count; n++ {
@@ -142,6 +142,7 @@ func checkFile(t testing.TB, dir string, f File) {
 	if f.Expect.Width > 0 && len(m.Video) > 0 && (m.Video[0].Width != f.Expect.Width || m.Video[0].Height != f.Expect.Height) {
 		t.Errorf("%s is %dx%d, want %dx%d", name, m.Video[0].Width, m.Video[0].Height, f.Expect.Width, f.Expect.Height)
 	}
+	return m
 }
 
 // beepAndFlash is a source whose picture is white and whose sound is a tone for

@@ -127,6 +127,16 @@ func (p *planner) newLook(r format.Resolution, im *job.ImageParams, pixFmt strin
 	if prep != "" {
 		l.filters, w, h = append(l.filters, prep), 0, 0
 	}
+	if p.src.hdr() {
+		if err := p.noSDR(); err != nil {
+			return look{}, err
+		}
+		if scale := g.scaleFilter(w, h, ""); scale != "" {
+			l.filters = append(l.filters, scale)
+		}
+		l.filters = append(l.filters, p.src.sdrFilters("yuv444p10le")...)
+		w, h = g.ScaleW, g.ScaleH
+	}
 	if scale := g.scaleFilter(w, h, pictureColours(pixFmt)); scale != "" {
 		l.filters = append(l.filters, scale)
 	}

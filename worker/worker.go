@@ -54,6 +54,7 @@ type Opener interface {
 type Media interface {
 	Major() int
 	Has(kind, name string) bool
+	PixFmts(encoder string) []string
 	Probe(ctx context.Context, path string) (job.Media, error)
 	Verify(ctx context.Context, path string, want ffmpeg.Expect) (job.Media, error)
 	ProbePlaylist(ctx context.Context, path string) (job.Media, error)
@@ -123,5 +124,7 @@ func (w *Worker) planOptions() transcode.Options {
 		FFmpegMajor: w.Media.Major(),
 		Presets:     w.Presets,
 		Encoders:    func(name string) bool { return w.Media.Has("encoder", name) },
+		Filters:     func(name string) bool { return w.Media.Has("filter", name) },
+		PixFmts:     w.Media.PixFmts,
 	}
 }

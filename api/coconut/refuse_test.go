@@ -144,7 +144,8 @@ func TestRefused(t *testing.T) {
 
 		{"container", "output_format_not_valid", body(`outputs: {"mp5": {"path": "/a.mp5"}}`), []string{"'mp5'", "mp4"}},
 		{"spec", "output_format_not_valid", body(`outputs: {"mp4:banana": {"path": "/a.mp4"}}`), []string{"banana"}},
-		{"container not yet", "output_format_not_valid", body(`outputs: {"avi": {"path": "/a.avi"}}`), []string{"avi", "recognised"}},
+		{"codec that nobody encodes", "output_format_not_valid", body(`outputs: {"mov:svq3": {"path": "/a.mov"}}`), []string{"svq3", "recognised"}},
+		{"codec of another container", "output_format_not_valid", body(`outputs: {"avi:theora": {"path": "/a.avi"}}`), []string{"avi cannot hold theora", "mpeg4"}},
 		{"wide animation", "output_format_not_valid", body(`outputs: {"gif:600x": {"path": "/a.gif"}}`), []string{"500"}},
 		{"format hash", "output_format_not_valid", out(`{"path": "/a.mp4", "format": {"resolution": "big"}}`), []string{"'format'", "big"}},
 		{"format hash's unknown member", "output_format_not_valid", out(`{"path": "/a.mp4", "format": {"colour": "red"}}`), []string{"colour"}},

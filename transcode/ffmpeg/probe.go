@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -60,8 +61,28 @@ func (t *Tools) Probe(ctx context.Context, source string) (job.Media, error) {
 	if strings.HasPrefix(m.FormatName, "mov,") && in.cutOff(ctx, m.Size) {
 		return job.Media{}, job.Errorf(notValid, "The input is not complete: the file ends before its media does.")
 	}
+	t.addLight(limited, in, &m)
 	m.SetFilename(in.name)
 	return m, nil
+}
+
+// addLight asks the first frame of HDR streams for the light that the container
+// does not tell of. Without an answer the stream is HDR all the same.
+func (t *Tools) addLight(ctx context.Context, in probed, m *job.Media) {
+	for _, stream := range m.LightUnknown() {
+		args := append([]string{
+			"-hide_banner", "-loglevel", "error", "-print_format", "json", "-show_frames", "-show_entries", "frame=side_data_list",
+			"-select_streams", strconv.Itoa(stream), "-read_intervals", "%+#1",
+			"-protocol_whitelist", in.protocols, "-format_whitelist", mediaFormats,
+		}, lookahead...)
+		out := &limitedBuffer{limit: probeOutput}
+		var messages tail
+		err := child{path: t.ffprobe, args: append(args, "-i", in.address), stdout: out, stderr: &messages, grace: t.grace}.run(ctx)
+		if err != nil {
+			return
+		}
+		m.AddLight(stream, out.Bytes())
+	}
 }
 
 const notValid = "input_not_valid"

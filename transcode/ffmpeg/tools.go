@@ -26,6 +26,7 @@ type Tools struct {
 	probeVersion    string
 	major, minor    int
 	features        map[string]map[string]bool // kind -> name
+	pixFmts         map[string][]string        // of video encoders that were asked about
 	grace           time.Duration
 }
 
@@ -61,10 +62,7 @@ func Find(ctx context.Context, ffmpegPath, ffprobePath string) (*Tools, error) {
 		return err
 	})
 	if err := g.Wait(); err != nil {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		return nil, err
+		return nil, cause(ctx, err)
 	}
 	t.version, t.major, t.minor = parseVersion(answers[0])
 	t.probeVersion, _, _ = parseVersion(answers[len(asks)])
@@ -76,6 +74,9 @@ func Find(ctx context.Context, ffmpegPath, ffprobePath string) (*Tools, error) {
 	t.features[Filter] = parseFilters(answers[3])
 	t.features[Muxer] = parseFormats(answers[4], 'E')
 	t.features[Demuxer] = parseFormats(answers[5], 'D')
+	if err := t.askPixFmts(ctx); err != nil {
+		return nil, err
+	}
 	return t, nil
 }
 
@@ -109,14 +110,14 @@ func absolute(program string) (string, error) {
 }
 
 // ask runs one of the questions that ffmpeg answers at once.
-func (t *Tools) ask(ctx context.Context, path, question string) (string, error) {
+func (t *Tools) ask(ctx context.Context, path string, question ...string) (string, error) {
 	ctx, end := context.WithTimeout(ctx, 30*time.Second)
 	defer end()
 	var out bytes.Buffer
 	var messages tail
-	err := child{path: path, args: []string{"-hide_banner", question}, stdout: &out, stderr: &messages, grace: t.grace}.run(ctx)
+	err := child{path: path, args: append([]string{"-hide_banner"}, question...), stdout: &out, stderr: &messages, grace: t.grace}.run(ctx)
 	if err != nil {
-		return "", fmt.Errorf("run %s %s: %w: %s", path, question, err, lastError(messages.String()))
+		return "", fmt.Errorf("run %s %s: %w: %s", path, strings.Join(question, " "), err, lastError(messages.String()))
 	}
 	return out.String(), nil
 }

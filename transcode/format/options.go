@@ -9,12 +9,11 @@ import (
 
 // option is one row of the options of sections 4.5 and 12, in canonical order.
 type option struct {
-	name      string
-	flag      bool   // takes no value, or 0 or 1
-	help      string // what values it takes
-	encodable bool   // this server honours it
-	set       func(o *Options, value string) bool
-	get       func(o Options) string // "" when not said; "1" for a flag that is on
+	name string
+	flag bool   // takes no value, or 0 or 1
+	help string // what values it takes
+	set  func(o *Options, value string) bool
+	get  func(o Options) string // "" when not said; "1" for a flag that is on
 }
 
 // The values of vprofile and level over all codecs; which of them a codec
@@ -25,7 +24,7 @@ var (
 )
 
 var options = []option{
-	{name: "quality", help: "1 to 5, 5 being the best", encodable: true,
+	{name: "quality", help: "1 to 5, 5 being the best",
 		set: func(o *Options, v string) bool {
 			if len(v) != 1 || v < "1" || v > "5" {
 				return false
@@ -34,14 +33,14 @@ var options = []option{
 			return true
 		},
 		get: func(o Options) string { return number(o.Quality, "") }},
-	{name: "maxrate", help: "kbit/s from 1k to 200000k", encodable: true,
+	{name: "maxrate", help: "kbit/s from 1k to 200000k",
 		set: func(o *Options, v string) (ok bool) {
 			n, err := parseVideoK(v)
 			o.MaxrateK = n
 			return err == nil
 		},
 		get: func(o Options) string { return number(o.MaxrateK, "k") }},
-	{name: "vprofile", help: strings.Join(profileNames, ", "), encodable: true,
+	{name: "vprofile", help: strings.Join(profileNames, ", "),
 		set: func(o *Options, v string) bool {
 			if v == "444" { // the short form of section 4.5
 				v = "high444"
@@ -50,7 +49,7 @@ var options = []option{
 			return slices.Contains(profileNames, v)
 		},
 		get: func(o Options) string { return o.Profile }},
-	{name: "level", help: strings.Join(h264Levels, ", "), encodable: true,
+	{name: "level", help: strings.Join(h264Levels, ", "),
 		set: func(o *Options, v string) bool {
 			if len(v) == 3 && v[1] == '.' { // "3.1"
 				v = v[:1] + v[2:]
@@ -59,19 +58,19 @@ var options = []option{
 			return slices.Contains(h264Levels, v)
 		},
 		get: func(o Options) string { return o.Level }},
-	{name: "pix_fmt", help: "a pixel format such as yuv420p, yuv422p or yuva444p10le", encodable: true,
+	{name: "pix_fmt", help: "a pixel format such as yuv420p, yuv422p or yuva444p10le",
 		set: func(o *Options, v string) bool {
 			o.PixFmt = v
 			return knownPixFmt(v)
 		},
 		get: func(o Options) string { return o.PixFmt }},
-	{name: "2pass", flag: true, encodable: true,
+	{name: "2pass", flag: true,
 		set: func(o *Options, v string) bool { return setFlag(&o.TwoPass, v) },
 		get: func(o Options) string { return flag(o.TwoPass) }},
-	{name: "frag", flag: true, encodable: true,
+	{name: "frag", flag: true,
 		set: func(o *Options, v string) bool { return setFlag(&o.Frag, v) },
 		get: func(o Options) string { return flag(o.Frag) }},
-	{name: "metadata", help: "0 (drop the source's tags) or 1 (keep them)", encodable: true,
+	{name: "metadata", help: "0 (drop the source's tags) or 1 (keep them)",
 		set: func(o *Options, v string) bool {
 			o.Metadata = v
 			return v == "0" || v == "1"
@@ -80,7 +79,7 @@ var options = []option{
 	{name: "force_sdr", flag: true,
 		set: func(o *Options, v string) bool { return setFlag(&o.ForceSDR, v) },
 		get: func(o Options) string { return flag(o.ForceSDR) }},
-	{name: "preset", help: "an encoder preset: " + strings.Join(x264Presets, ", ") + "; 0 to 8 for vp8 and vp9; 0 to 13 for av1", encodable: true,
+	{name: "preset", help: "an encoder preset: " + strings.Join(x264Presets, ", ") + "; 0 to 8 for vp8 and vp9; 0 to 13 for av1",
 		set: func(o *Options, v string) bool {
 			o.Preset = v
 			return slices.Contains(presetNames, v)

@@ -34,18 +34,9 @@ func supported(f Format) error {
 			return err
 		}
 	}
-	if f.Audio.Channels == "multi" {
-		return fmt.Errorf("multi (channels) is recognised but not encoded by this server, which encodes mono and stereo")
-	}
 	if f.Options.Frag && !c.Fragments {
 		return fmt.Errorf("frag does not apply to %s: it is for %s", c.Name,
 			containerNames(func(c *Container) bool { return c.Fragments }))
-	}
-	for _, row := range options {
-		if !row.encodable && row.get(f.Options) != "" {
-			return fmt.Errorf("the option %s is recognised but not done by this server, which does %s", row.name,
-				strings.Join(encodableOptions(), ", "))
-		}
 	}
 	if err := copySupported(f); err != nil {
 		return err
@@ -105,6 +96,9 @@ func settingsSupported(f Format) error {
 		default:
 			return fmt.Errorf("%s=%s: %s takes %s", s.name, s.value, c.Name, strings.Join(s.allowed, ", "))
 		}
+	}
+	if strings.HasPrefix(c.Name, "prores") && o.Profile != "" && strings.Contains(o.PixFmt, "444") {
+		return fmt.Errorf("vprofile=%s is 4:2:2 in %s and does not take pix_fmt=%s: leave one of them out", o.Profile, c.Name, o.PixFmt)
 	}
 	if o.Quality > 0 && !c.Quality {
 		return fmt.Errorf("quality=%d: %s has no quality setting, use a bitrate", o.Quality, c.Name)
@@ -167,14 +161,4 @@ func SupportedVariant(f Format) error {
 		return fmt.Errorf("variant %q: the audio codec of a variant must be aac or noaudio, not %s", f.String(), a)
 	}
 	return Supported(f)
-}
-
-func encodableOptions() []string {
-	var names []string
-	for _, row := range options {
-		if row.encodable {
-			names = append(names, row.name)
-		}
-	}
-	return names
 }

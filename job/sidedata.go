@@ -1,0 +1,151 @@
+package job
+
+import (
+	"bytes"
+	"encoding/json"
+	"strconv"
+	"strings"
+)
+
+// sides is the side data of a stream, as far as it turns the picture or tells
+// of its light.
+type sides []struct {
+	Type     text   `json:"side_data_type"`
+	Rotation number `json:"rotation"`
+	RedX     text   `json:"red_x"`
+	RedY     text   `json:"red_y"`
+	GreenX   text   `json:"green_x"`
+	GreenY   text   `json:"green_y"`
+	BlueX    text   `json:"blue_x"`
+	BlueY    text   `json:"blue_y"`
+	WhiteX   text   `json:"white_point_x"`
+	WhiteY   text   `json:"white_point_y"`
+	Min      text   `json:"min_luminance"`
+	Max      text   `json:"max_luminance"`
+	MaxCLL   number `json:"max_content"`
+	MaxFALL  number `json:"max_average"`
+}
+
+func (s *sides) UnmarshalJSON(b []byte) error {
+	type plain sides
+	var list plain
+	if json.Unmarshal(b, &list) == nil {
+		*s = sides(list)
+	}
+	return nil
+}
+
+// ffprobe's names of the side data about light.
+const (
+	masteringData = "Mastering display metadata"
+	lightData     = "Content light level metadata"
+)
+
+func (s sides) light() (l Light) {
+	for _, d := range s {
+		switch d.Type {
+		case masteringData:
+			l.Red, l.Green = [2]float64{d.RedX.fraction(), d.RedY.fraction()}, [2]float64{d.GreenX.fraction(), d.GreenY.fraction()}
+			l.Blue, l.White = [2]float64{d.BlueX.fraction(), d.BlueY.fraction()}, [2]float64{d.WhiteX.fraction(), d.WhiteY.fraction()}
+			l.Min, l.Max = d.Min.fraction(), d.Max.fraction()
+		case lightData:
+			l.MaxCLL, l.MaxFALL = side(d.MaxCLL), side(d.MaxFALL)
+		}
+	}
+	return l
+}
+
+// fraction reads "34000/50000" as a number; 0 when it is none.
+func (t text) fraction() float64 {
+	a, b, _ := strings.Cut(string(t), "/")
+	num, errA := strconv.ParseFloat(a, 64)
+	den, errB := strconv.ParseFloat(b, 64)
+	if errA != nil || errB != nil || num < 0 || den <= 0 || num > 1e12 {
+		return 0
+	}
+	return num / den
+}
+
+// LightUnknown lists the indices of streams that are HDR and say nothing of
+// their light in the container: then the frames may.
+func (m *Media) LightUnknown() (streams []int) {
+	for _, v := range m.Video {
+		if (v.ColorTransfer == "smpte2084" || v.ColorTransfer == "arib-std-b67") && v.Light == (Light{}) {
+			streams = append(streams, v.Index)
+		}
+	}
+	return streams
+}
+
+// AddLight puts what `ffprobe -show_frames` found in a stream's frames about
+// light where a container would have it: into the side data of the stream, in
+// Raw too. What cannot be read changes nothing.
+func (m *Media) AddLight(stream int, frames []byte) {
+	var doc struct {
+		Frames []struct {
+			SideData []json.RawMessage `json:"side_data_list"`
+		} `json:"frames"`
+	}
+	if json.Unmarshal(frames, &doc) != nil {
+		return
+	}
+	var found [][]byte
+	for _, f := range doc.Frames {
+		for _, raw := range f.SideData {
+			var d struct {
+				Type string `json:"side_data_type"`
+			}
+			var compact bytes.Buffer
+			if json.Unmarshal(raw, &d) == nil && (d.Type == masteringData || d.Type == lightData) && json.Compact(&compact, raw) == nil {
+				found = append(found, compact.Bytes())
+			}
+		}
+		if len(found) > 0 {
+			break
+		}
+	}
+	at, add := sideDataPlace(m.Raw, stream)
+	if len(found) == 0 || at == 0 {
+		return
+	}
+	list := bytes.Join(found, []byte(","))
+	raw := bytes.Join([][]byte{m.Raw[:at], []byte(add[0]), list, []byte(add[1]), m.Raw[at:]}, nil)
+	if with, err := ParseMedia(raw); err == nil {
+		*m = with
+	}
+}
+
+// sideDataPlace finds where in raw an element of a stream's side data goes, and
+// what must stand around it. 0 when there is no such stream.
+func sideDataPlace(raw []byte, index int) (at int64, around [2]string) {
+	streams, from, ok := member(raw, "streams")
+	if !ok {
+		return 0, around
+	}
+	d := json.NewDecoder(bytes.NewReader(streams))
+	if t, err := d.Token(); err != nil || t != json.Delim('[') {
+		return 0, around
+	}
+	for d.More() {
+		var s json.RawMessage
+		if d.Decode(&s) != nil {
+			return 0, around
+		}
+		var id struct {
+			Index *int `json:"index"`
+		}
+		if json.Unmarshal(s, &id) != nil || id.Index == nil || *id.Index != index {
+			continue
+		}
+		start := from + d.InputOffset() - int64(len(s))
+		list, inner, ok := member(s, "side_data_list")
+		switch {
+		case !ok:
+			return start + int64(len(s)) - 1, [2]string{`,"side_data_list":[`, `]`}
+		case len(list) > 2 && list[0] == '[':
+			return start + inner + int64(len(list)) - 1, [2]string{",", ""}
+		}
+		return 0, around
+	}
+	return 0, around
+}

@@ -1,0 +1,138 @@
+package transcode
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// TestPairs makes every pair of container and codec that the tables allow, and
+// looks at what came out. A codec whose encoder is missing here must fail with
+// its own sentence.
+func TestPairs(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, append(beepAndFlash, "-t", "1.4", "-f", "mp4")...)
+	m := probe(t, dir, SourceName)
+	encoders, _ := command(t, dir, "ffmpeg", "-hide_banner", "-encoders")
+	o := fast
+	o.Presets = map[string]string{"libx264": "ultrafast", "libx265": "ultrafast", "libvpx": "8", "libvpx-vp9": "8", "libsvtav1": "13"}
+	o.Encoders = func(name string) bool { return strings.Contains(encoders, " "+name+" ") }
+	var lines []string
+	for _, c := range format.Containers() {
+		if !c.Encodable || c.Kind != format.KindVideo && c.Kind != format.KindAudio {
+			continue
+		}
+		for i, codec := range c.VideoCodecs {
+			audio := ":x"
+			if i == 0 {
+				audio = ""
+			}
+			lines = append(lines, fmt.Sprintf("%s:%s%s path=/v", c.Name, codec, audio))
+		}
+		for _, codec := range c.AudioCodecs {
+			lines = append(lines, fmt.Sprintf("%s:%s:%s path=/a", c.Name, map[format.Kind]string{format.KindVideo: "x"}[c.Kind], codec))
+		}
+	}
+	lines = slices.DeleteFunc(lines, func(line string) bool {
+		spec, _, _ := strings.Cut(line, " ")
+		f, err := format.Parse(strings.Replace(spec, "::", ":", 1))
+		return err != nil || format.Supported(f) != nil
+	})
+	for i := range lines {
+		lines[i] = strings.Replace(lines[i], "::", ":", 1)
+	}
+	p := New(outputs(t, lines...), m, o)
+	made := runSteps(t, dir, p)
+	for i, r := range p.Results {
+		name, _, _ := strings.Cut(lines[i], " ")
+		f, _ := format.Parse(name)
+		if r.Err != nil {
+			if !strings.Contains(r.Err.Message, "This server's ffmpeg has no ") {
+				t.Errorf("%s: %v", name, r.Err)
+			}
+			continue
+		}
+		if !made[r.Files[0].Name] {
+			t.Errorf("%s was not made", name)
+			continue
+		}
+		if f.Container == "aac" {
+			r.Files[0].Expect.Duration = 0 // ADTS has no index, so this is a guess of ffprobe's
+		}
+		checkCodecs(t, name, checkFile(t, dir, r.Files[0]), f)
+		if f.VideoCodec() != "" && f.AudioCodec() != "" {
+			if got := offset(t, dir, r.Files[0].Name); math.Abs(got) > 0.05 {
+				t.Errorf("%s: flash - beep = %.3f s", name, got)
+			}
+		}
+	}
+}
+
+// runSteps runs what a plan needs and goes on after failures; it tells which
+// files were made.
+func runSteps(t testing.TB, dir string, p Plan) map[string]bool {
+	t.Helper()
+	made := map[string]bool{}
+	for _, s := range p.Steps {
+		for _, d := range s.Dirs {
+			if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if stderr, err := try(t, dir, "ffmpeg", append([]string{"-nostdin", "-y", "-v", "warning"}, s.Args...)...); err != nil {
+			t.Errorf("step %s %q: %v\n%s", s.ID, s.Args, err, stderr)
+			continue
+		}
+		for _, f := range s.Files {
+			made[f] = true
+		}
+	}
+	return made
+}
+
+// checkCodecs holds what ffprobe finds against what was asked for.
+func checkCodecs(t testing.TB, name string, m job.Media, f format.Format) {
+	t.Helper()
+	if f.Container == "mp4" && f.AudioCodec() == "mp2" {
+		return // MP4 has one number for the layers of MPEG audio, which ffprobe takes for MP3
+	}
+	sameCodec := map[string]string{"xvid": "mpeg4", "prores-ks": "prores", "amr-nb": "amr_nb", "flv": "flv1"}
+	for _, c := range []struct{ want, got string }{
+		{f.VideoCodec(), first(m.Video, func(v job.VideoStream) string { return v.Codec })},
+		{f.AudioCodec(), first(m.Audio, func(a job.AudioStream) string { return a.Codec })},
+	} {
+		if want, ok := sameCodec[c.want]; ok {
+			c.want = want
+		}
+		if strings.ReplaceAll(c.want, "-", "_") != c.got {
+			t.Errorf("%s holds %q, want %q", name, c.got, c.want)
+		}
+	}
+}
+
+func first[T any](list []T, get func(T) string) string {
+	if len(list) == 0 {
+		return ""
+	}
+	return get(list[0])
+}
+
+// try runs a tool and returns what it says.
+func try(t testing.TB, dir, name string, args ...string) (stderr string, err error) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
+	cmd.Dir = dir
+	var msg bytes.Buffer
+	cmd.Stderr = &msg
+	err = cmd.Run()
+	return msg.String(), err
+}
