@@ -124,6 +124,11 @@ func (p *planner) newLook(r format.Resolution, im *job.ImageParams, pixFmt strin
 	g := fitPicture(in, squareResolution(r, im.Square), mode)
 	l := look{mark: p.newMark(im.Watermark), geometry: g, pixFmt: pixFmt}
 	w, h := in.W, in.H
+	if p.alpha() && !hasAlpha(pixFmt) {
+		// Black letters on nothing must not become black on black: below what
+		// is transparent there is white.
+		l.filters, w, h = append(l.filters, "format=gbrap", "negate", "premultiply=inplace=1", "negate"), 0, 0
+	}
 	if prep != "" {
 		l.filters, w, h = append(l.filters, prep), 0, 0
 	}
@@ -189,9 +194,15 @@ func pictureEncoder(container string, alpha bool) (args []string, pixFmt string,
 	return nil, "", false
 }
 
-func (p *planner) alpha() bool {
-	f := p.src.video.PixFmt
-	return strings.Contains(f, "rgba") || strings.Contains(f, "bgra") || strings.Contains(f, "argb") || strings.HasPrefix(f, "yuva") || f == "pal8" || f == "ya8"
+func (p *planner) alpha() bool { return hasAlpha(p.src.video.PixFmt) }
+
+func hasAlpha(pixFmt string) bool {
+	for _, with := range []string{"rgba", "bgra", "argb", "abgr", "yuva", "gbrap", "ya8", "ya16", "pal8"} {
+		if strings.HasPrefix(pixFmt, with) {
+			return true
+		}
+	}
+	return false
 }
 
 // pictureInterval is the interval asked for; 0 asks for the automatic one of

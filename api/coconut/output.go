@@ -1,6 +1,8 @@
 package coconut
 
 import (
+	"math"
+	"regexp"
 	"strings"
 
 	"github.com/copra-video/copra/job"
@@ -171,7 +173,7 @@ func (h hash) format(mapKey string) (format.Format, string) {
 	members := map[string]any{}
 	for _, m := range inner.v.members {
 		if plain, known := m.value.plain(); known {
-			members[m.name] = plain
+			members[m.name] = wholeSides(m.name, plain)
 		}
 	}
 	f, err := format.FromHash(mapKey, members)
@@ -180,6 +182,23 @@ func (h hash) format(mapKey string) (format.Format, string) {
 		return f, mapKey
 	}
 	return f, f.String()
+}
+
+var fraction = regexp.MustCompile(`\.\d+`)
+
+// wholeSides cuts off fractions where only whole numbers make sense: half the
+// width of an odd picture is an expression that everybody writes.
+func wholeSides(name string, plain any) any {
+	switch name {
+	case "resolution", "video_bitrate", "audio_bitrate", "maxrate":
+		switch v := plain.(type) {
+		case string:
+			return fraction.ReplaceAllString(v, "")
+		case float64:
+			return math.Trunc(v)
+		}
+	}
+	return plain
 }
 
 // empty reports whether the hash says nothing: members that are null or "" are

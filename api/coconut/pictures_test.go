@@ -56,3 +56,18 @@ func TestShapingParams(t *testing.T) {
 		}
 	}
 }
+
+// Expressions that give fractions are sizes and bitrates all the same.
+func TestFractions(t *testing.T) {
+	spec, err := DecodeJob(body(`outputs: {"mp4": {"path": "/a.mp4", "format": {"resolution": "{% input.width / 7 %}x", "video_bitrate": "{% input.video_bitrate / 2 %}k", "fps": "{% 25 / 2 %}fps"}}}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	o, err := ResolveOutput(spec.Outputs[0], Vars(phone()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := o.Format.String(); got != "mp4:154x_514k_12.5fps" {
+		t.Errorf("format %s", got)
+	}
+}
