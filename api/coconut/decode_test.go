@@ -380,6 +380,7 @@ func TestServices(t *testing.T) {
 		{`{"service": "ipfs_pinata", "gateway_dns": "g", "credentials": {"api_key": "a", "secret_api_key": "b"}}`, "ipfs_pinata", ""},
 		{`{"service": "ipfs_infura", "credentials": {"project_id": "a", "project_secret": "b"}}`, "ipfs_infura", ""},
 		{`{"url": "sftp://u:p@h/dir", "public_host": "https://cdn"}`, "url", ""},
+		{`{"url": "sftp://u@h/dir", "host_key": "SHA256:x", "credentials": {"private_key": "k"}}`, "url", ""},
 	} {
 		root, err := parseBody([]byte(`{"storage": ` + strings.Replace(c.storage, "AWS", `"credentials": {"access_key_id": "a", "secret_access_key": "b"}`, 1) + `}`))
 		if err != nil {
@@ -396,6 +397,8 @@ func TestServices(t *testing.T) {
 			t.Errorf("%s: api_key is not %q", c.storage, "b")
 		case strings.Contains(c.storage, `{"a": "b"}`) && s.Credentials["service_account_json"].Reveal() != `{"a": "b"}`:
 			t.Errorf("%s: service_account_json is %q", c.storage, s.Credentials["service_account_json"].Reveal())
+		case strings.Contains(c.storage, "host_key") && (s.Options["host_key"] != "SHA256:x" || s.Credentials["private_key"].Reveal() != "k"):
+			t.Errorf("%s: got %+v", c.storage, s)
 		case c.service == "r2" && s.Options["account_id"] != "x":
 			t.Errorf("%s: options %v", c.storage, s.Options)
 		}

@@ -7,7 +7,7 @@ import (
 )
 
 // inputSchemes are the schemes an input URL may have.
-var inputSchemes = []string{"http", "https", "ftp", "sftp"}
+var inputSchemes = []string{"http", "https", "ftp", "ftps", "sftp"}
 
 // input decodes the job's input. Members that it does not know are passed over:
 // consumers send their storage hash again with a key.

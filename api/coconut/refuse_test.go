@@ -82,7 +82,7 @@ func TestRefused(t *testing.T) {
 		{"input of coconut", "storage_service_not_valid", body(`input: {"service": "coconut", "key": "k"}`), []string{`"coconut"`, "s3other"}},
 		{"input without credentials", "storage_credentials_not_valid", body(`input: {"service": "s3", "bucket": "b", "key": "k", "region": "r"}`), []string{"The input credentials", "'access_key_id'"}},
 
-		{"coconutgo's URL", "input_url_not_valid", body(`input: {"url": "notvalidurl"}`), []string{`"notvalidurl"`, "http, https, ftp, sftp"}},
+		{"coconutgo's URL", "input_url_not_valid", body(`input: {"url": "notvalidurl"}`), []string{`"notvalidurl"`, "http, https, ftp, ftps, sftp"}},
 		{"empty URL", "input_url_not_valid", body(`input: {"url": ""}`), []string{"'url'"}},
 		{"URL null and nothing else", "input_not_valid", body(`input: {"url": null}`), []string{"'url'"}},
 		{"URL as number", "input_url_not_valid", body(`input: {"url": 5}`), []string{"5"}},
@@ -94,8 +94,7 @@ func TestRefused(t *testing.T) {
 		{"control character", "input_url_not_valid", body(`input: {"url": "http://a/\u0000b"}`), []string{"control"}},
 		{"long", "input_url_not_valid", body(`input: {"url": "http://a/` + strings.Repeat("x", 9000) + `"}`), []string{"8192"}},
 		{"escape", "input_url_not_valid", body(`input: {"url": "http://a/100%.mp4"}`), []string{"not a URL"}},
-		{"ftp", "input_url_not_valid", body(`input: {"url": "ftp://u:p@a/b.mp4"}`), []string{"recognised, but not supported", "'ftp'", "http, https"}},
-		{"sftp", "input_url_not_valid", body(`input: {"url": "SFTP://a/b.mp4"}`), []string{"recognised, but not supported", "'sftp'"}},
+		{"gopher", "input_url_not_valid", body(`input: {"url": "gopher://a/b.mp4"}`), []string{"'gopher'", "http, https, ftp, ftps, sftp"}},
 
 		{"no storage", "storage_not_valid", body("storage:"), []string{"'storage'"}},
 		{"storage null", "storage_not_valid", body("storage: null"), []string{"'storage'"}},

@@ -29,6 +29,7 @@ type service struct {
 
 var (
 	awsKeys = []string{"access_key_id", "secret_access_key"}
+	sshKeys = []string{"private_key", "passphrase"}
 	s3ACLs  = []string{
 		"private", "public-read", "public-read-write", "authenticated-read", "aws-exec-read",
 		"bucket-owner-read", "bucket-owner-full-control",

@@ -198,5 +198,12 @@ func (h hash) urlStorage() *job.Storage {
 		h.refuse("url", "an absolute URL with one of the schemes "+strings.Join(uploadSchemes, ", "))
 	}
 	s.PublicHost = h.word("public_host")
+	// A server for SFTP may want a key, and customers may know the server's.
+	if found := h.get("credentials").secrets(sshKeys); len(found) > 0 {
+		s.Credentials = found
+	}
+	if pin := h.word("host_key"); pin != "" {
+		s.Options = map[string]string{"host_key": pin}
+	}
 	return s
 }

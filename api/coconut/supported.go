@@ -12,7 +12,7 @@ import (
 // nowhere else: a request is told at POST, not by a failing job. Making
 // something work means to extend a list.
 var (
-	supportedInputSchemes  = []string{"http", "https"}
+	supportedInputSchemes  = inputSchemes
 	supportedInputServices = []string{
 		"s3", "s3other", "gcs", "dospaces", "linode", "wasabi", "scaleway", "vultr", "cdn77", "contabo", "impossible", "r2", "minio",
 		"azure", "backblaze",

@@ -9,9 +9,11 @@ import (
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/azure"
 	"github.com/copra-video/copra/storage/b2"
+	"github.com/copra-video/copra/storage/ftp"
 	"github.com/copra-video/copra/storage/gcs"
 	"github.com/copra-video/copra/storage/httpupload"
 	"github.com/copra-video/copra/storage/s3"
+	"github.com/copra-video/copra/storage/sftp"
 )
 
 // serviceURL is the Service of a storage that is a URL to upload to.
@@ -42,8 +44,20 @@ func (o *Opener) upload(st *job.Storage, exact bool) (storage.Bucket, error) {
 	switch scheme(st.URL) {
 	case "http", "https":
 		return httpupload.Open(st, httpupload.Options{Client: o.buckets, Retry: o.retry(), Exact: exact})
+	case "ftp", "ftps":
+		return ftp.Open(st, o.ftp(o.retry(), exact))
+	case "sftp":
+		return sftp.Open(st, o.sftp(o.retry(), exact))
 	}
 	return nil, job.Errorf("storage_not_valid", "The 'url' of the storage or output must begin with http, https, ftp, ftps or sftp.")
+}
+
+func (o *Opener) ftp(retry storage.Retry, exact bool) ftp.Options {
+	return ftp.Options{Dial: o.o.Guard.DialContext, Retry: retry, Exact: exact}
+}
+
+func (o *Opener) sftp(retry storage.Retry, exact bool) sftp.Options {
+	return sftp.Options{Dial: o.o.Guard.DialContext, Retry: retry, Exact: exact, Log: o.o.Log}
 }
 
 func (o *Opener) s3(st *job.Storage) (storage.Bucket, error) {

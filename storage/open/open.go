@@ -4,16 +4,18 @@ package open
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
 	"github.com/copra-video/copra/internal/netguard"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/storage/ftp"
 	"github.com/copra-video/copra/storage/httpsource"
 	"github.com/copra-video/copra/storage/local"
+	"github.com/copra-video/copra/storage/sftp"
 )
 
 // Options of an Opener.
@@ -28,6 +30,9 @@ type Options struct {
 	// S3PublicURL is S3Endpoint as readers of results reach it. Defaults to
 	// S3Endpoint.
 	S3PublicURL string
+	// Log hears of SSH host keys that nobody has vouched for. Defaults to
+	// nothing.
+	Log *slog.Logger
 	// HTTP are the limits for inputs.
 	HTTP netguard.Options
 	// Retry is how downloads are taken up again.
@@ -138,9 +143,11 @@ func (o *Opener) URL(ctx context.Context, address job.Secret) (storage.Source, e
 			return src, err
 		}
 	}
-	u, err := url.Parse(strings.TrimSpace(address.Reveal()))
-	if err == nil && (u.Scheme == "ftp" || u.Scheme == "ftps" || u.Scheme == "sftp") {
-		return nil, job.Errorf(httpsource.CodeURL, "Inputs by %s are not supported yet; http and https are.", u.Scheme)
+	switch scheme(address) {
+	case "ftp", "ftps":
+		return ftp.Source(ctx, address, o.ftp(o.o.Retry, true))
+	case "sftp":
+		return sftp.Source(ctx, address, o.sftp(o.o.Retry, true))
 	}
 	src, err := httpsource.Open(ctx, o.inputs, address, o.o.Retry)
 	if err != nil {

@@ -211,7 +211,7 @@ func TestNotSupported(t *testing.T) {
 		}
 	}
 	for _, in := range []job.Input{
-		{URL: job.NewSecret("ftp://user:secret@host/x")}, {URL: job.NewSecret("sftp://host/x")}, {URL: job.NewSecret("nonsense")}, {},
+		{URL: job.NewSecret("ftp://user:secret@10.0.0.1/x")}, {URL: job.NewSecret("sftp://user:secret@10.0.0.1/x")}, {URL: job.NewSecret("nonsense")}, {},
 		{Storage: &job.Storage{Service: "azure"}, Key: "x"}, {Storage: s3Storage("s3", "", "b", "a", "s"), Key: "/"},
 	} {
 		src, err := o.Source(t.Context(), in)
