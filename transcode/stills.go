@@ -145,7 +145,12 @@ func (p *planner) newLook(r format.Resolution, im *job.ImageParams, pixFmt strin
 	if scale := g.scaleFilter(w, h, pictureColours(pixFmt)); scale != "" {
 		l.filters = append(l.filters, scale)
 	}
-	l.filters = append(l.filters, g.finish()...)
+	for _, f := range g.finish() {
+		if strings.HasPrefix(f, "pad=") && hasAlpha(pixFmt) {
+			f += ":color=black@0"
+		}
+		l.filters = append(l.filters, f)
+	}
 	if l.mark != (mark{}) {
 		l.filters = append(l.filters, "format="+pixFmt)
 	}
