@@ -375,6 +375,7 @@ func TestServices(t *testing.T) {
 		{`{"service": "minio", "bucket": "b", "endpoint": "http://m:9000", AWS}`, "minio", "b"},
 		{`{"service": "backblaze", "bucket_id": "b", "credentials": {"app_key_id": "a", "app_key": "b"}}`, "backblaze", "b"},
 		{`{"service": "rackspace", "container": "b", "credentials": {"username": "a", "api_key": "b"}}`, "rackspace", "b"},
+		{`{"service": "openstack", "container": "b", "endpoint": "https://auth/v3", "tenant": "t", "credentials": {"username": "a", "password": "b"}}`, "swift", "b"},
 		{`{"service": "azure", "container": "b", "credentials": {"account": "a", "access_key": "b"}}`, "azure", "b"},
 		{`{"service": "azure", "container": "b", "credentials": {"account": "a", "api_key": "b"}}`, "azure", "b"},
 		{`{"service": "ipfs_pinata", "gateway_dns": "g", "credentials": {"api_key": "a", "secret_api_key": "b"}}`, "ipfs_pinata", ""},
@@ -403,7 +404,7 @@ func TestServices(t *testing.T) {
 			t.Errorf("%s: options %v", c.storage, s.Options)
 		}
 		u := unsupportedJob(&job.Spec{Input: job.Input{URL: job.NewSecret("http://a/b")}, Storage: s})
-		if slices.Contains([]string{"rackspace", "ipfs_pinata", "ipfs_infura"}, c.service) != (u != nil) {
+		if slices.Contains([]string{"ipfs_pinata", "ipfs_infura"}, c.service) != (u != nil) {
 			t.Errorf("%s: refused: %v", c.storage, u)
 		}
 	}

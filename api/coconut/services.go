@@ -62,6 +62,7 @@ var services = []service{
 	{name: "minio", target: "bucket", needs: []string{"endpoint"}, credentials: awsKeys, acls: plainACLs, input: []string{"endpoint"}},
 	{name: "backblaze", target: "bucket_id", credentials: []string{"app_key_id", "app_key"}, optional: []string{"account_id"}},
 	{name: "rackspace", target: "container", credentials: []string{"username", "api_key"}},
+	{name: "swift", aliases: []string{"openstack"}, target: "container", needs: []string{"endpoint"}, credentials: []string{"username", "api_key|password"}, options: []string{"tenant", "domain"}, input: []string{"endpoint"}},
 	{name: "azure", target: "container", credentials: []string{"account", "api_key|access_key"}},
 	{name: "ipfs_pinata", credentials: []string{"api_key", "secret_api_key"}, options: []string{"gateway_dns"}, noInput: true},
 	{name: "ipfs_infura", credentials: []string{"project_id", "project_secret"}, noInput: true},

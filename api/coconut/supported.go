@@ -15,7 +15,7 @@ var (
 	supportedInputSchemes  = inputSchemes
 	supportedInputServices = []string{
 		"s3", "s3other", "gcs", "dospaces", "linode", "wasabi", "scaleway", "vultr", "cdn77", "contabo", "impossible", "r2", "minio",
-		"azure", "backblaze",
+		"azure", "backblaze", "rackspace", "swift",
 	}
 	supportedStorages      = append([]string{"coconut", serviceURL}, supportedInputServices...)
 	supportedNotifications = []string{"http"}

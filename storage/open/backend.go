@@ -14,6 +14,7 @@ import (
 	"github.com/copra-video/copra/storage/httpupload"
 	"github.com/copra-video/copra/storage/s3"
 	"github.com/copra-video/copra/storage/sftp"
+	"github.com/copra-video/copra/storage/swift"
 )
 
 // serviceURL is the Service of a storage that is a URL to upload to.
@@ -32,6 +33,8 @@ func (o *Opener) backend(_ context.Context, st *job.Storage) (storage.Bucket, er
 		return azure.Open(st, azure.Options{Client: o.buckets, Retry: o.retry()})
 	case "backblaze":
 		return b2.Open(st, b2.Options{Client: o.buckets, Retry: o.retry()})
+	case "rackspace", "swift":
+		return swift.Open(st, swift.Options{Client: o.buckets, Retry: o.retry()})
 	}
 	if _, ok := s3.Lookup(st.Service); ok {
 		return o.s3(st)
