@@ -461,3 +461,36 @@ func TestBlur(t *testing.T) {
 		last = n
 	}
 }
+
+// Colours are those of the film in every format, whatever matrix it has, and
+// those of the watermark its own.
+func TestPictureColours(t *testing.T) {
+	t.Parallel()
+	for _, matrix := range []string{"bt709", "smpte170m"} {
+		scale := map[string]string{"bt709": "bt709", "smpte170m": "bt601"}[matrix]
+		dir := clip(t, "-f", "lavfi", "-i", "color=0xC03020:s=96x64:r=10:d=1,format=rgb24,scale=out_color_matrix="+scale+":out_range=tv,format=yuv420p",
+			"-c:v", "libx264", "-preset", "ultrafast", "-qp", "2", "-colorspace", matrix, "-color_primaries", matrix, "-color_trc", matrix, "-color_range", "tv", "-f", "mp4")
+		lines := []string{"png path=/a.png watermark=topleft", "jpg path=/a.jpg watermark=topleft", "webp path=/a.webp watermark=topleft", "jpg path=/s.jpg sprite watermark=topleft", "gif path=/a.gif", "mp4::x:quality=5 path=/a.mp4 watermark=topleft"}
+		for _, f := range New(outputs(t, lines...), probe(t, dir, SourceName), fast).Fetches {
+			command(t, dir, "ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "color=0x20A0C0:s=96x64:d=1,format=rgba", "-frames:v", "1", "-c:v", "png", "-f", "image2", "-update", "1", f.Name)
+		}
+		p := run(t, dir, fast, lines...)
+		near := func(got rgb, x, y int, want [3]byte) bool {
+			for i, w := range want {
+				if math.Abs(float64(got.pix[4*(y*got.w+x)+i])-float64(w)) > 8 {
+					return false
+				}
+			}
+			return true
+		}
+		for i, r := range p.Results {
+			got := decoded(t, dir, r.Files[0].Name)[0]
+			if !near(got, 80, 50, [3]byte{0xC0, 0x30, 0x20}) {
+				t.Errorf("%s of %s: the film is %v", lines[i], matrix, got.pix[4*(50*got.w+80):][:3])
+			}
+			if !strings.HasPrefix(lines[i], "gif") && !near(got, 10, 8, [3]byte{0x20, 0xA0, 0xC0}) {
+				t.Errorf("%s of %s: the watermark is %v", lines[i], matrix, got.pix[4*(8*got.w+10):][:3])
+			}
+		}
+	}
+}
