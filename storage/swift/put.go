@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -56,13 +57,23 @@ func (b *Bucket) putSegments(ctx context.Context, key string, body storage.Body,
 	size := max(b.o.SegmentSize, (body.Size()+maxSegments-1)/maxSegments)
 	segments := make([]segment, (body.Size()+size-1)/size)
 	folder := key + "/" + rand.Text()[:16]
-	group, gctx := errgroup.WithContext(ctx)
+	// When one fails the others that are under way are let finish: a server may
+	// store what was taken back while it arrived, after it was removed.
+	var group errgroup.Group
+	var failed atomic.Bool
 	group.SetLimit(parallel)
 	for i := range segments {
 		name, offset := fmt.Sprintf("%s/%06d", folder, i), int64(i)*size
 		segments[i] = segment{Path: container + "/" + name, Size: min(size, body.Size()-offset)}
 		group.Go(func() error {
-			return b.put(gctx, container, name, body, offset, segments[i].Size, "application/octet-stream")
+			if failed.Load() {
+				return nil
+			}
+			err := b.put(ctx, container, name, body, offset, segments[i].Size, "application/octet-stream")
+			if err != nil {
+				failed.Store(true)
+			}
+			return err
 		})
 	}
 	err := group.Wait()

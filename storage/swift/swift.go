@@ -67,11 +67,15 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 	if auth == "" {
 		auth = rackspace
 	}
+	version := 0 // as the address says
+	if !strings.Contains(auth, "v1") && !strings.Contains(auth, "v2") {
+		version = 3
+	}
 	return &Bucket{
 		o: o, name: st.Bucket,
 		client: remote.Client{HTTP: o.Client, Retry: o.Retry, Peer: remote.Bucket("container", st.Bucket), Sentences: sentences},
 		login: &swift.Connection{
-			UserName: user, ApiKey: key, AuthUrl: auth, Region: strings.ToUpper(st.Region),
+			UserName: user, ApiKey: key, AuthUrl: auth, AuthVersion: version, Region: strings.ToUpper(st.Region),
 			Tenant: st.Options["tenant"], Domain: st.Options["domain"],
 			UserAgent: "Copra", Retries: 1, Transport: o.Client.Transport,
 		},
