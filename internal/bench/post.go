@@ -23,17 +23,26 @@ const warmUp = time.Second
 // rate is that of a clock, not of the answers, and a latency counts from the
 // moment when the request was due: a server that stalls cannot hide it.
 func (b *bench) post(ctx context.Context) error {
-	srv, stop, err := b.apiOnly(ctx)
+	srv, database, stop, err := b.apiOnly(ctx)
 	if err != nil {
 		return err
 	}
 	defer stop()
+	used := func() (cpu time.Duration) {
+		for _, pid := range []int{srv.cmd.Process.Pid, database} {
+			t, _ := cpuTime(pid) // a note, nothing hangs on it
+			cpu += t
+		}
+		return cpu
+	}
 	body := srv.request("https://example.com/in.mp4", sharingOutputs(), nil)
 	if _, _, failed := b.send(ctx, srv, body, int(warmUp.Seconds()*float64(b.rate))); failed != nil {
 		return failed
 	}
 	n := int(b.length.Seconds() * float64(b.rate))
+	before := used()
 	latencies, ids, failed := b.send(ctx, srv, body, n)
+	cpu := used() - before
 	lost := 0
 	for _, id := range ids {
 		var j jobState
@@ -49,6 +58,7 @@ func (b *bench) post(ctx context.Context) error {
 	b.report.note(what+", p50", ms(quantile(latencies, 0.5)))
 	b.report.expect(what+", p99", ms(p99), "<= 20 ms", len(latencies) > 0 && p99 <= 20*time.Millisecond)
 	b.report.note(what+", max", ms(quantile(latencies, 1)))
+	b.report.note(what+", CPU of API and PostgreSQL", ms(cpu/time.Duration(n))+" a request")
 	lost += n - len(ids)
 	b.report.expect(what+", refused or lost", fmt.Sprintf("%d of %d", lost, n), "0", lost == 0)
 	return nil
@@ -87,15 +97,15 @@ func (b *bench) send(ctx context.Context, srv *server, body []byte, n int) (late
 }
 
 // apiOnly starts `copra api` on a PostgreSQL of its own with its usual
-// durability.
-func (b *bench) apiOnly(ctx context.Context) (srv *server, stop func(), err error) {
+// durability, and returns the process id of that too.
+func (b *bench) apiOnly(ctx context.Context) (srv *server, database int, stop func(), err error) {
 	dir, err := b.sub("post", "postgres")
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
 	pg, err := pgserver.Start(ctx, pgserver.Options{Dir: dir})
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
 	stopPG := func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
@@ -112,19 +122,19 @@ func (b *bench) apiOnly(ctx context.Context) (srv *server, stop func(), err erro
 	secret := seal.Generate()
 	key, err := b.prepare(ctx, pg.URL(), secret)
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
 	srv, err = b.launch(ctx, "post", []string{"COPRA_DATABASE_URL=" + pg.URL(), "COPRA_SECRET_KEYS=" + secret},
 		"api", "--listen", "127.0.0.1:0")
 	if err != nil {
-		return nil, nil, err
+		return nil, 0, nil, err
 	}
 	srv.key = key
 	err = srv.await(ctx, func() bool {
 		srv.base = listening(word(srv.log))
 		return srv.base != ""
 	})
-	return srv, func() { srv.stop(); stopPG() }, err
+	return srv, pg.PID(), func() { srv.stop(); stopPG() }, err
 }
 
 // prepare makes the schema and an API key.
