@@ -93,13 +93,14 @@ func markInputs(names []string) []string {
 // lay returns the node that lays the watermark over a finished picture of
 // geometry g in pixFmt, or nil without one. first is the number of the input
 // that names[0] is; colours are scaler options that make the watermark's
-// colours those of the picture below it.
-func lay(m mark, names []string, first int, g geometry, pixFmt, colours string) *overlay {
+// colours those of the picture below it, and light filters that do so to its
+// brightness.
+func lay(m mark, names []string, first int, g geometry, pixFmt, colours string, light []string) *overlay {
 	if m == (mark{}) {
 		return nil
 	}
 	format, alpha := overlayFormat(pixFmt)
-	var f []string
+	f := slices.Clone(light)
 	// The picture's pixels may be wider or narrower than they are high.
 	switch sar := g.SAR; {
 	case sar.num <= 0 || math.Abs(sar.float()-1) < 0.01:
@@ -151,21 +152,38 @@ func overlayFormat(pixFmt string) (format, alpha string) {
 }
 
 // markColours are the colours of a film for lay.
-func (p *planner) markColours(pixFmt string) string {
-	switch {
-	case strings.HasPrefix(pixFmt, "gbr") || strings.HasPrefix(pixFmt, "rgb") || strings.HasPrefix(pixFmt, "bgr"):
+func (p *planner) markColours(r rendition) string {
+	if isRGB(r.pixFmt) {
 		return ""
 	}
 	levels := "tv"
-	if strings.HasPrefix(pixFmt, "yuvj") {
+	if strings.HasPrefix(r.pixFmt, "yuvj") {
 		levels = "pc"
 	}
 	matrix := "bt601" // what nobody has named is taken for this everywhere
 	switch space := p.src.video.ColorSpace; {
-	case space == "bt709" || p.fromRGB():
+	case space == "bt709" || r.sdr || p.fromRGB():
 		matrix = "bt709"
-	case strings.HasPrefix(space, "bt2020"):
+	case strings.HasPrefix(space, "bt2020") || p.src.hdr():
 		matrix = "bt2020"
 	}
 	return ":out_color_matrix=" + matrix + ":out_range=" + levels
+}
+
+// markLight are the filters that give a watermark the light of a film that
+// stays HDR: white is as bright as 203 cd/m2 (ITU-R BT.2408). As it is, the
+// white of a logo would be the brightest light that PQ knows.
+func (p *planner) markLight(r rendition) []string {
+	if !p.src.hdr() || r.sdr {
+		return nil
+	}
+	curve := func(code string) []string {
+		return []string{"format=rgba", fmt.Sprintf("lutrgb=r='%[1]s':g='%[1]s':b='%[1]s'", code)}
+	}
+	if p.src.video.ColorTransfer == "smpte2084" {
+		light := "pow(pow(val/255,2.4)*0.0203,0.1593017578125)" // of 10000 cd/m2, as SMPTE ST 2084 raises it
+		return curve("255*pow((0.8359375+18.8515625*" + light + ")/(1+18.6875*" + light + "),78.84375)")
+	}
+	light := "pow(val/255,2.4)*0.265" // of the nominal peak: white is 75 % of the signal
+	return curve("255*if(lte(" + light + ",1/12),sqrt(3*" + light + "),0.17883277*log(12*" + light + "-0.28466892)+0.55991073)")
 }

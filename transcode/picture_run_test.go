@@ -494,3 +494,24 @@ func TestPictureColours(t *testing.T) {
 		}
 	}
 }
+
+// A white watermark on a film that stays HDR is as bright as white paper, and
+// plain white where the film becomes SDR.
+func TestWatermarkOfHDR(t *testing.T) {
+	t.Parallel()
+	for transfer, code := range map[string]float64{"smpte2084": 0.58, "arib-std-b67": 0.75} {
+		dir := clip(t, "-f", "lavfi", "-i", "color=black:s=96x64:r=10:d=1", "-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le",
+			"-x265-params", "log-level=error:colorprim=bt2020:transfer="+transfer+":colormatrix=bt2020nc", "-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc", "-color_range", "tv", "-f", "mp4")
+		lines := []string{"mp4:hevc:x path=/a.mp4 watermark=topleft", "mp4:h264:x path=/b.mp4 watermark=topleft"}
+		for _, f := range New(outputs(t, lines...), probe(t, dir, SourceName), fast).Fetches {
+			command(t, dir, "ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "color=white:s=96x64:d=1,format=rgba", "-frames:v", "1", "-c:v", "png", "-f", "image2", "-update", "1", f.Name)
+		}
+		p := run(t, dir, fast, lines...)
+		for i, want := range []float64{code, 1} {
+			got := float64(decoded(t, dir, p.Results[i].Files[0].Name)[0].pix[4*(8*96+10)]) / 255
+			if math.Abs(got-want) > 0.03 {
+				t.Errorf("%s of %s: white is %.2f, want %.2f", lines[i], transfer, got, want)
+			}
+		}
+	}
+}

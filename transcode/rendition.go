@@ -324,7 +324,7 @@ func (p *planner) cascade(root *branch, in frame, list []padded, marks []string)
 			levels = append(levels, level{g, l.key.pixFmt, at})
 		}
 		at = at.child(g.finish()...)
-		if over := lay(l.key.mark, marks, 1, g, l.key.pixFmt, p.markColours(l.key.pixFmt)); over != nil {
+		if over := lay(l.key.mark, marks, 1, g, l.key.pixFmt, p.markColours(l.key), p.markLight(l.key)); over != nil {
 			at.over = over
 			at = at.child("format=" + l.key.pixFmt)
 		}

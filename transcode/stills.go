@@ -38,7 +38,7 @@ type look struct {
 // graph adds a look to a tree, with its pad.
 func (l look) graph(p *planner, at *branch, marks []string, first int, pad string) {
 	at = at.child(l.filters...)
-	at.over = lay(l.mark, marks, first, l.geometry, l.pixFmt, pictureColours(l.pixFmt))
+	at.over = lay(l.mark, marks, first, l.geometry, l.pixFmt, pictureColours(l.pixFmt), nil)
 	at.child(l.after...).pad = pad
 }
 
