@@ -76,7 +76,9 @@ func (b *built) variants() []variant {
 		if len(video) > 0 && !slices.ContainsFunc(g.tracks, func(m *measured) bool { return !m.NoVariant }) {
 			continue
 		}
-		v := variant{track: m, group: g.id, rates: m.rates(b.target), codecs: strings.Split(m.codecs(), ",")}
+		// Whichever track of the group is chosen is all that plays.
+		v := variant{track: m}
+		v.add(&g, b.target)
 		audio = append(audio, v)
 	}
 	byRate := func(a, b variant) int { return cmp.Compare(a.rates.peak, b.rates.peak) }

@@ -1,0 +1,153 @@
+package check
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"mime"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// maxFile bounds what is read of one file.
+const maxFile = 1 << 30
+
+// source reads files and URLs.
+type source struct{ client *http.Client }
+
+func newSource() *source {
+	return &source{client: &http.Client{Timeout: 5 * time.Minute}}
+}
+
+// file is what was read.
+type file struct {
+	at          *url.URL // after redirects
+	data        []byte
+	contentType string // "": not over HTTP
+}
+
+// entries are the playlists and manifests to check.
+func (s *source) entries(address string) ([]*url.URL, error) {
+	if u, err := url.Parse(address); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
+		return []*url.URL{u}, nil
+	}
+	abs, err := filepath.Abs(address)
+	if err != nil {
+		return nil, fmt.Errorf("look for %s: %w", address, err)
+	}
+	st, err := os.Stat(abs)
+	if err != nil {
+		return nil, fmt.Errorf("look for stream: %w", err)
+	}
+	if !st.IsDir() {
+		return []*url.URL{fileURL(abs)}, nil
+	}
+	var found []*url.URL
+	err = filepath.WalkDir(abs, func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		switch filepath.Ext(name) {
+		case ".mpd":
+			found = append(found, fileURL(name))
+		case ".m3u8":
+			data, err := os.ReadFile(name)
+			if err != nil {
+				return err
+			}
+			if strings.Contains(string(data), "#EXT-X-STREAM-INF") {
+				found = append(found, fileURL(name))
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("look through folder: %w", err)
+	}
+	if len(found) == 0 {
+		return nil, fmt.Errorf("there is no multivariant playlist and no manifest in %s", address)
+	}
+	return found, nil
+}
+
+func fileURL(name string) *url.URL { return &url.URL{Scheme: "file", Path: filepath.ToSlash(name)} }
+
+// read reads n bytes of a file from offset, or all of it for n 0.
+func (s *source) read(ctx context.Context, u *url.URL, offset, n int64) (file, error) {
+	f := file{at: u}
+	var err error
+	switch u.Scheme {
+	case "file":
+		f.data, err = readFile(filepath.FromSlash(u.Path), offset, n)
+	case "http", "https":
+		f, err = s.get(ctx, u, offset, n)
+	default:
+		err = fmt.Errorf("addresses of the kind %q are not read", u.Scheme)
+	}
+	if err == nil && n > 0 && int64(len(f.data)) != n {
+		err = fmt.Errorf("there are %d of the %d bytes from %d", len(f.data), n, offset)
+	}
+	return f, err
+}
+
+func readFile(name string, offset, n int64) ([]byte, error) {
+	if n == 0 {
+		n = maxFile
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.NewSectionReader(f, offset, n))
+}
+
+func (s *source) get(ctx context.Context, u *url.URL, offset, n int64) (file, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return file{}, err
+	}
+	if n > 0 {
+		req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", offset, offset+n-1))
+	}
+	resp, err := s.client.Do(req)
+	if err != nil {
+		return file{}, err
+	}
+	defer resp.Body.Close()
+	switch {
+	case resp.StatusCode == http.StatusOK && n > 0:
+		if _, err := io.CopyN(io.Discard, resp.Body, offset); err != nil {
+			return file{}, fmt.Errorf("skip to the range: %w", err)
+		}
+	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent:
+		return file{}, errors.New("the server answers " + resp.Status)
+	}
+	if n == 0 {
+		n = maxFile
+	}
+	data, err := io.ReadAll(io.LimitReader(resp.Body, n))
+	if err != nil {
+		return file{}, err
+	}
+	kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	if kind == "" {
+		kind = "none"
+	}
+	return file{at: resp.Request.URL, data: data, contentType: kind}, nil
+}
+
+// resolve is a reference in the file at base.
+func resolve(base *url.URL, ref string) (*url.URL, error) {
+	u, err := url.Parse(ref)
+	if err != nil {
+		return nil, fmt.Errorf("the address %q is not valid", ref)
+	}
+	return base.ResolveReference(u), nil
+}
