@@ -118,7 +118,6 @@ func TestRefused(t *testing.T) {
 		{"service", "storage_service_not_valid", body(`storage: {"service": "dropbox"}`), []string{`"dropbox"`, "backblaze"}},
 		{"service empty", "storage_service_not_valid", body(`storage: {"service": "", "bucket": "b"}`), []string{"'service'"}},
 		{"service as hash", "storage_service_not_valid", body(`storage: {"service": {}}`), []string{"a hash"}},
-		{"service not yet", "storage_service_not_valid", body(`storage: {"service": "ipfs_infura", "credentials": {"project_id": "a", "project_secret": "b"}}`), []string{"'ipfs_infura'", "recognised, but not supported", "coconut, url, s3, s3other"}},
 		{"service that is no input", "storage_service_not_valid", body(`input: {"service": "ipfs_infura", "key": "k", "credentials": {"project_id": "a", "project_secret": "b"}}`), []string{"ipfs_infura", "expected one of", "wasabi"}},
 
 		{"credentials empty (Go)", "storage_credentials_not_valid", body(`storage: {"service": "s3", "bucket": "", "region": "", "credentials": {"access_key_id": "", "secret_access_key": ""}}`), []string{awsMessage}},

@@ -65,7 +65,7 @@ var services = []service{
 	{name: "swift", aliases: []string{"openstack"}, target: "container", needs: []string{"endpoint"}, credentials: []string{"username", "api_key|password"}, options: []string{"tenant", "domain"}, input: []string{"endpoint"}},
 	{name: "azure", target: "container", credentials: []string{"account", "api_key|access_key"}},
 	{name: "ipfs_pinata", credentials: []string{"api_key", "secret_api_key"}, options: []string{"gateway_dns"}, noInput: true},
-	{name: "ipfs_infura", credentials: []string{"project_id", "project_secret"}, noInput: true},
+	{name: "ipfs_infura", credentials: []string{"project_id", "project_secret"}, options: []string{"gateway_dns"}, noInput: true},
 }
 
 // serviceURL is the Service of a storage without one, which is a URL to upload

@@ -17,7 +17,7 @@ var (
 		"s3", "s3other", "gcs", "dospaces", "linode", "wasabi", "scaleway", "vultr", "cdn77", "contabo", "impossible", "r2", "minio",
 		"azure", "backblaze", "rackspace", "swift",
 	}
-	supportedStorages      = append([]string{"coconut", serviceURL}, supportedInputServices...)
+	supportedStorages      = append([]string{"coconut", serviceURL, "ipfs_pinata", "ipfs_infura"}, supportedInputServices...)
 	supportedNotifications = []string{"http"}
 )
 

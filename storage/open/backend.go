@@ -12,6 +12,7 @@ import (
 	"github.com/copra-video/copra/storage/ftp"
 	"github.com/copra-video/copra/storage/gcs"
 	"github.com/copra-video/copra/storage/httpupload"
+	"github.com/copra-video/copra/storage/ipfs"
 	"github.com/copra-video/copra/storage/s3"
 	"github.com/copra-video/copra/storage/sftp"
 	"github.com/copra-video/copra/storage/swift"
@@ -33,6 +34,8 @@ func (o *Opener) backend(_ context.Context, st *job.Storage) (storage.Bucket, er
 		return azure.Open(st, azure.Options{Client: o.buckets, Retry: o.retry()})
 	case "backblaze":
 		return b2.Open(st, b2.Options{Client: o.buckets, Retry: o.retry()})
+	case "ipfs_pinata", "ipfs_infura":
+		return ipfs.Open(st, ipfs.Options{Client: o.buckets, Retry: o.retry()})
 	case "rackspace", "swift":
 		return swift.Open(st, swift.Options{Client: o.buckets, Retry: o.retry()})
 	}
