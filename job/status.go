@@ -40,7 +40,7 @@ func (s Stage) Final() bool {
 // Status spells stage s for an output of type t: success is video.encoded,
 // image.created or httpstream.packaged.
 func (t OutputType) Status(s Stage) Status {
-	words := map[Stage]string{}
+	var words map[Stage]string
 	switch t {
 	case TypeImage:
 		words = map[Stage]string{Encoding: "processing", Packaging: "processing", Done: "created"}

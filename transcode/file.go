@@ -99,10 +99,6 @@ func (p *planner) plainRate(fps format.Rational) format.Rational {
 	return fps
 }
 
-func unsupported(param string) *job.Error {
-	return job.Errorf("output_param_not_valid", "The parameter %q is not supported yet.", param)
-}
-
 // fileTrack is the audio of a plain file.
 func (p *planner) fileTrack(f format.Format, w window, m muxer) (track, audioEncoder, *job.Error) {
 	if f.AudioCodec() == "copy" {

@@ -249,9 +249,7 @@ func (p *planner) pictureTimes(im *job.ImageParams) (order []int, times []float6
 	case p.src.still || end == 0:
 		asked = []float64{0}
 	case len(im.Offsets) > 0:
-		for _, t := range im.Offsets {
-			asked = append(asked, t)
-		}
+		asked = append(asked, im.Offsets...)
 	case step > 0:
 		for n := 0; n == 0 || float64(n)*step <= last; n++ {
 			asked = append(asked, float64(n)*step)

@@ -120,8 +120,8 @@ func (id identity) give(path string) error {
 // group keeps a Ctrl-C in the terminal from reaching it before we have stopped
 // what uses it.
 func (id identity) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...)
-	cmd.Dir = "/" // the folder that we are in may be closed to id
+	cmd := exec.Command(name, args...) //nolint:noctx // it ends in order, by Stop, not by a context
+	cmd.Dir = "/"                      // the folder that we are in may be closed to id
 	// A clean environment: PG* and LC_* of the caller change what runs.
 	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PATH=" + os.Getenv("PATH")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT, Setpgid: true}

@@ -169,7 +169,7 @@ func (s *Server) ready(ctx context.Context, admin string) error {
 		case <-s.proc.done:
 			return fmt.Errorf("start PostgreSQL: it ended at once: %w\n%s", s.proc.err, s.proc.tail())
 		case <-ctx.Done():
-			return fmt.Errorf("wait for PostgreSQL to answer: %w (last: %v)\n%s", context.Cause(ctx), err, s.proc.tail())
+			return fmt.Errorf("wait for PostgreSQL to answer: %w (last: %w)\n%s", context.Cause(ctx), err, s.proc.tail())
 		case <-tick.C:
 		}
 	}

@@ -18,7 +18,8 @@ import (
 // testDir is a folder that other users may enter, unlike t.TempDir of root.
 func testDir(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "pgserver-test-")
+	dir, err := os.MkdirTemp( //nolint:usetesting // its path must be short, and open to another user
+		"", "pgserver-test-")
 	if err != nil {
 		t.Fatal(err)
 	}

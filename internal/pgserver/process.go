@@ -66,7 +66,7 @@ func (p *process) read(r io.Reader, log *slog.Logger) {
 		}
 		p.mu.Unlock()
 	}
-	io.Copy(io.Discard, r) // a line over the limit ends the scan; the child must still not block
+	_, _ = io.Copy(io.Discard, r) // a line over the limit ends the scan; the child must still not block
 }
 
 // tail is the end of the output, for an error.

@@ -110,12 +110,12 @@ func removeAfterUs(dir string) error {
 	if err := cmd.Start(); err != nil {
 		return fmt.Errorf("start the shell that cleans up: %w", err)
 	}
-	keepOpen = w
+	keepOpen = append(keepOpen, w)
 	return cmd.Process.Release()
 }
 
 // keepOpen keeps the collector from closing our end of the pipe.
-var keepOpen *os.File
+var keepOpen []*os.File
 
 func server(t testing.TB) string {
 	t.Helper()

@@ -126,7 +126,7 @@ func (s *Store) check(ctx context.Context) error {
 func parseURL(databaseURL string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {
-		return nil, errors.New("read the database address: it is not of the form postgres://user:password@host:port/database?sslmode=...")
+		return nil, errors.New("read the database address: it is not of the form postgres://user:password@host:port/database?sslmode=require")
 	}
 	return config, nil
 }

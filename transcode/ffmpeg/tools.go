@@ -217,16 +217,16 @@ func (t *Tools) Report() []Line {
 		lines[1].Note += "; its version is not that of ffmpeg"
 	}
 	for _, w := range wanted {
-		l := Line{Name: w.kind + " " + w.name, OK: t.Has(w.kind, w.name), Note: w.for_}
+		l := Line{Name: w.kind + " " + w.name, OK: t.Has(w.kind, w.name), Note: w.means}
 		if !l.OK {
-			l.Note = "missing: no " + w.for_
+			l.Note = "missing: no " + w.means
 		}
 		lines = append(lines, l)
 	}
 	return lines
 }
 
-var wanted = []struct{ kind, name, for_ string }{
+var wanted = []struct{ kind, name, means string }{
 	{Encoder, "libx264", "H.264"},
 	{Encoder, "libx265", "HEVC"},
 	{Encoder, "libvpx", "VP8"},

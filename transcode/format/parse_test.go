@@ -256,8 +256,8 @@ func FuzzParse(f *testing.F) {
 		// Nothing that follows may panic on a parsed format.
 		_ = Supported(got)
 		_ = SupportedVariant(got)
-		got.Box()
-		got.FPSRational()
+		_, _, _ = got.Box()
+		_ = got.FPSRational()
 		_, _, _, _, _ = got.VideoBitrateK(), got.AudioBitrateK(), got.AudioRate(), got.PixFmt(), got.TwoPass()
 		_, _ = got.Extension(), got.ContentType()
 	})

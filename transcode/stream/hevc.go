@@ -116,7 +116,7 @@ func skipHEVCCoding(r *bitReader, subLayers int) {
 	for range 6 {
 		r.ue()
 	}
-	if r.flag() && r.flag() { // scaling_list_enabled_flag, ..data_present_flag
+	if enabled := r.flag(); enabled && r.flag() { // scaling_list_enabled_flag, sps_scaling_list_data_present_flag
 		skipHEVCScaling(r)
 	}
 	r.skip(2)
