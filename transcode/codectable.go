@@ -49,39 +49,39 @@ var videoEncoders = []videoEncoder{
 
 	// The MPEG family counts frames in 16 bits or by a table of rates.
 	{
-		codec: "mpeg4", encoder: "mpeg4", inter: "mkv", weight: 0.5,
+		codec: "mpeg4", encoder: "mpeg4", inter: "mp4", weight: 0.5,
 		quality: [5]int{8, 6, 4, 3, 2},
 		limits:  limits{constant: true, maxW: 8190, maxH: 8190},
 		args:    mpegArgs,
 	},
 	{
-		codec: "xvid", encoder: "libxvid", inter: "mkv", weight: 1,
+		codec: "xvid", encoder: "libxvid", inter: "mp4", weight: 1,
 		quality: [5]int{8, 6, 5, 3, 2},
 		limits:  limits{constant: true, maxW: 8190, maxH: 8190},
 		args:    mpegArgs,
 	},
 	{
-		codec: "mpeg1video", encoder: "mpeg1video", inter: "mkv", weight: 0.5,
+		codec: "mpeg1video", encoder: "mpeg1video", inter: "mp4", weight: 0.5,
 		quality: [5]int{10, 7, 5, 4, 3},
 		limits:  limits{constant: true, rates: mpegRates, maxW: 4094, maxH: 2800},
 		args:    mpegArgs,
 	},
 	{
-		codec: "mpeg2video", encoder: "mpeg2video", inter: "mkv", weight: 0.5,
+		codec: "mpeg2video", encoder: "mpeg2video", inter: "mp4", weight: 0.5,
 		quality: [5]int{10, 7, 5, 4, 3},
 		limits:  limits{constant: true, rates: mpegRates},
 		args:    mpegArgs,
 	},
 	{
 		// Only these sizes are H.263 as 3GP players know it.
-		codec: "h263", encoder: "h263", inter: "mkv", weight: 0.5,
+		codec: "h263", encoder: "h263", inter: "mov", weight: 0.5,
 		quality: [5]int{8, 6, 4, 3, 2},
 		limits:  limits{constant: true, maxFPS: format.Rational{Num: 30000, Den: 1001}, sizes: h263Sizes},
 		args:    mpegArgs,
 	},
 	{
 		// H.263+ has any size: what h263 is in the other containers.
-		codec: "h263p", encoder: "h263p", inter: "mkv", weight: 0.5,
+		codec: "h263p", encoder: "h263p", inter: "mov", weight: 0.5,
 		quality: [5]int{8, 6, 4, 3, 2},
 		limits:  limits{constant: true, multiple: 4, maxW: 2048, maxH: 1152},
 		args:    mpegArgs,
@@ -107,7 +107,7 @@ var videoEncoders = []videoEncoder{
 
 	// Every frame by itself.
 	{
-		codec: "mjpeg", encoder: "mjpeg", inter: "mkv", weight: 0.3,
+		codec: "mjpeg", encoder: "mjpeg", inter: "mov", weight: 0.3,
 		quality: [5]int{11, 8, 6, 4, 3},
 		args:    mjpegArgs,
 	},
@@ -125,7 +125,7 @@ var videoEncoders = []videoEncoder{
 		args:   dnxhrArgs,
 	},
 	{codec: "qtrle", encoder: "qtrle", inter: "mov", weight: 0.3, args: losslessArgs},
-	{codec: "huffyuv", encoder: "huffyuv", inter: "mkv", weight: 0.3, args: losslessArgs},
+	{codec: "huffyuv", encoder: "huffyuv", inter: "mov", weight: 0.3, args: losslessArgs},
 }
 
 func videoEncoderFor(codec string) (videoEncoder, bool) {

@@ -61,7 +61,7 @@ func (p *planner) file(i int, o *job.Output) (Result, *job.Error) {
 		audio = &input{a.name, a.id}
 	}
 	name := fmt.Sprintf("%sout%d.%s", p.prefix, i+1, f.Extension())
-	p.final(p.muxStep(i, f, m, video, audio, name))
+	p.final(p.muxStep(i, f, m, video, audio, p.rate(key), name))
 	return p.published(o, name, w, Expect{Video: wantsVideo, Audio: wantsAudio, Width: key.geometry.W, Height: key.geometry.H}), nil
 }
 
@@ -170,8 +170,8 @@ func (p *planner) fill(w window) float64 {
 // input is an intermediate and the step that makes it.
 type input struct{ name, needs string }
 
-// muxStep copies intermediates into the final file.
-func (p *planner) muxStep(i int, f format.Format, m muxer, video, audio *input, name string) Step {
+// muxStep copies intermediates into the final file. rate is that of the video.
+func (p *planner) muxStep(i int, f format.Format, m muxer, video, audio *input, rate format.Rational, name string) Step {
 	s := Step{ID: p.finalID(StepMux, i, ""), Kind: StepMux, Files: []string{name}, Outputs: []int{i}, Cost: 0.5}
 	// Each input would be shifted to zero by itself; copyts leaves audio and
 	// video where their encoders put them.
@@ -197,6 +197,7 @@ func (p *planner) muxStep(i int, f format.Format, m muxer, video, audio *input, 
 	s.Args = append(append(s.Args, maps...), "-c", "copy")
 	if video != nil {
 		s.Args = append(s.Args, m.videoTag(f.VideoCodec())...)
+		s.Args = append(s.Args, m.rateArgs(rate)...)
 	}
 	s.Args = append(s.Args, p.tagArgs(tags, fmt.Sprint(n), audio != nil)...)
 	s.Args = append(s.Args, m.outputArgs(f)...)

@@ -138,7 +138,7 @@ func (l limits) rate(r format.Rational) format.Rational {
 	// Frames are repeated evenly when a known rate is a multiple.
 	for _, k := range []float64{1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 24, 30} {
 		for _, have := range l.rates {
-			if math.Abs(fpsFloat(have)-k*f) < 0.001*k*f {
+			if math.Abs(fpsFloat(have)-k*f) < 0.0005*k*f {
 				return have
 			}
 		}

@@ -1,6 +1,7 @@
 package transcode
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
@@ -95,6 +96,15 @@ func (m muxer) videoTag(codec string) []string {
 		return []string{"-bsf:v", "dump_extra"}
 	}
 	return nil
+}
+
+// rateArgs tell the frame rate to AVI, which has no other times. From the time
+// base of the intermediate it would get hundreds of empty frames a second.
+func (m muxer) rateArgs(r format.Rational) []string {
+	if m.container != "avi" || !validRate(r) {
+		return nil
+	}
+	return []string{"-r", fmt.Sprintf("%d/%d", r.Num, r.Den)}
 }
 
 func cannotCopy(kind, codec, container string) *job.Error {

@@ -52,6 +52,7 @@ func (p *planner) remux(i int, o *job.Output, m muxer, w window) (Result, *job.E
 	s.Files = []string{name}
 	s.Args = append(append(s.Args, maps...), codecs...)
 	s.Args = append(s.Args, m.videoTag(v.Codec)...)
+	s.Args = append(s.Args, m.rateArgs(p.src.rate())...)
 	s.Args = append(s.Args, p.tagArgs(f.Options.Metadata != "0", "0", audio)...)
 	s.Args = append(s.Args, m.outputArgs(f)...)
 	s.Args = append(s.Args, name)

@@ -117,11 +117,15 @@ func (p *planner) newRendition(f format.Format, w window, prep string, g geometr
 		r.fps = p.plainRate(fps)
 	}
 	r.pixFmt, r.sdr = p.src.dynamicRange(f, codec, r.pixFmt)
+	r.pixFmt = samePlanes(r.pixFmt)
 	if codec == "mjpeg" && strings.HasPrefix(r.pixFmt, "yuv4") {
 		r.pixFmt = "yuvj" + strings.TrimPrefix(r.pixFmt, "yuv") // JPEG is full range
 	}
 	// These have no way to say when a frame is shown that is coded early.
 	r.flat = f.Container == "avi" || f.Container == "asf"
+	if codec == "h263" && f.Video.Resolution.IsZero() {
+		enc.limits.sizes = h263Sizes[:3] // telephones play no more than CIF
+	}
 	r.geometry = enc.limits.fit(g)
 	r.fps = p.limitRate(r, enc.limits, f.Container == "avi")
 	if err := p.refuses(enc, r); err != nil {
@@ -130,6 +134,18 @@ func (p *planner) newRendition(f format.Format, w window, prep string, g geometr
 	var err *job.Error
 	r.profile, err = enc.profile(r.pixFmt, f.Options.Profile)
 	return r, err
+}
+
+// samePlanes is the planar form of formats that hold the same in another order,
+// and that not every ffmpeg can make. The encoder writes the same stream.
+func samePlanes(pixFmt string) string {
+	switch pixFmt {
+	case "nv16":
+		return "yuv422p"
+	case "nv20le":
+		return "yuv422p10le"
+	}
+	return pixFmt
 }
 
 // codecFor is the codec of the table for a format: one name can mean two
