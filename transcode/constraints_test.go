@@ -36,7 +36,7 @@ func TestConstraints(t *testing.T) {
 		"mp4:hevc_8x8:x":                    {size: "16x16", fps: "12/1"},
 		"mp4:mpeg2video:x":                  {size: "142x80", fps: "24/1"},
 		"mp4:mpeg2video:x:pix_fmt=yuv422p,quality=5,maxrate=300k": {size: "142x80", fps: "24/1"},
-		"mpegts:mpeg1video_48fps:x":                               {size: "142x80", fps: "50/1"},
+		"mp4:mpeg1video_48fps:x":                                  {size: "142x80", fps: "50/1"},
 		"mp4:mpeg4_59.94fps:x":                                    {size: "142x80", fps: "60000/1001"},
 		"avi:120fps:x":                                            {size: "142x80", fps: "120/1"},
 		"avi:h264:x:2pass":                                        {size: "142x80", fps: "12/1"},

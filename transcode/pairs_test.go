@@ -71,7 +71,7 @@ func TestPairs(t *testing.T) {
 		checkCodecs(t, name, checkFile(t, dir, r.Files[0]), f)
 		if f.VideoCodec() != "" && f.AudioCodec() != "" {
 			if got := offset(t, dir, r.Files[0].Name); math.Abs(got) > 0.05 {
-				t.Errorf("%s: flash - beep = %.3f s", name, got)
+				t.Errorf("%s: flash - beep = %.3f s; frames at %v", name, got, frames(t, dir, r.Files[0].Name, false))
 			}
 		}
 	}

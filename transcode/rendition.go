@@ -122,7 +122,7 @@ func (p *planner) newRendition(f format.Format, w window, prep string, g geometr
 		r.pixFmt = "yuvj" + strings.TrimPrefix(r.pixFmt, "yuv") // JPEG is full range
 	}
 	// These have no way to say when a frame is shown that is coded early.
-	r.flat = f.Container == "avi" || f.Container == "asf"
+	r.flat = codec == "h264" && (f.Container == "avi" || f.Container == "asf")
 	if codec == "h263" && f.Video.Resolution.IsZero() {
 		enc.limits.sizes = h263Sizes[:3] // telephones play no more than CIF
 	}
@@ -236,32 +236,35 @@ func (p *planner) videoArgs(r rendition, pad string, pass int, stats string) []s
 	return append(args, p.colourArgs(r)...)
 }
 
-// colourArgs pass the source's colour tags on. Names that ffprobe has for
-// "nobody said" are left out, so that no encoder writes them as a fact.
-func (p *planner) colourArgs(r rendition) []string {
+// colours are the tags of an encode of r; "" where nobody said.
+func (p *planner) colours(r rendition) (space, primaries, transfer string, rng bool) {
 	v := p.src.video
-	space, primaries, transfer, rng := v.ColorSpace, v.ColorPrimaries, v.ColorTransfer, known(v.ColorRange)
+	space, primaries, transfer, rng = v.ColorSpace, v.ColorPrimaries, v.ColorTransfer, known(v.ColorRange)
 	switch {
 	case r.sdr:
-		space, primaries, transfer, rng = "bt709", "bt709", "bt709", true
+		return "bt709", "bt709", "bt709", true
 	case p.src.hdr():
 		space, primaries = p.src.matrix(), p.src.primaries()
 	case p.fromRGB():
 		space, rng = "bt709", true
 	}
-	if isRGB(r.pixFmt) {
-		return nil
-	}
 	if !known(transfer) {
 		transfer = transferOf(primaries)
 	}
+	return space, primaries, transfer, rng
+}
+
+// colourArgs pass the source's colour tags on. Names that ffprobe has for
+// "nobody said" are left out, so that no encoder writes them as a fact.
+func (p *planner) colourArgs(r rendition) []string {
+	if isRGB(r.pixFmt) {
+		return nil
+	}
+	space, primaries, transfer, rng := p.colours(r)
 	var args []string
 	for _, tag := range [][2]string{{"-color_primaries", primaries}, {"-color_trc", transfer}, {"-colorspace", space}} {
 		if known(tag[1]) {
 			args = append(args, tag[0], tag[1])
-		} else if r.codec == "hevc" {
-			// A reserved value of the source would pass into the stream.
-			args = append(args, tag[0], "unknown")
 		}
 	}
 	switch {
@@ -271,6 +274,30 @@ func (p *planner) colourArgs(r rendition) []string {
 		return append(args, "-color_range", "tv")
 	}
 	return args
+}
+
+// tagFilter puts the tags that differ from the source's on the frames, which
+// count more than arguments do in ffmpeg 7. x265 does not start with reserved
+// values, which ffprobe shows like those that nobody said: they are cleared.
+func (p *planner) tagFilter(r rendition) string {
+	if isRGB(r.pixFmt) || r.sdr {
+		return ""
+	}
+	v := p.src.video
+	space, primaries, transfer, _ := p.colours(r)
+	var set []string
+	for _, tag := range [][3]string{{"color_primaries", primaries, v.ColorPrimaries}, {"color_trc", transfer, v.ColorTransfer}, {"colorspace", space, v.ColorSpace}} {
+		switch {
+		case known(tag[1]) && tag[1] != tag[2]:
+			set = append(set, tag[0]+"="+tag[1])
+		case !known(tag[1]) && r.codec == "hevc":
+			set = append(set, tag[0]+"=unknown")
+		}
+	}
+	if set == nil {
+		return ""
+	}
+	return "setparams=" + strings.Join(set, ":")
 }
 
 // isRGB reports whether a pixel format is no YUV.
@@ -340,6 +367,7 @@ func (p *planner) cascade(root *branch, in frame, list []padded, marks []string)
 			levels = append(levels, level{g, l.key.pixFmt, at})
 		}
 		at = at.child(g.finish()...)
+		at.add(p.tagFilter(l.key))
 		if over := lay(l.key.mark, marks, 1, g, l.key.pixFmt, p.markColours(l.key), p.markLight(l.key)); over != nil {
 			at.over = over
 			at = at.child("format=" + l.key.pixFmt)

@@ -1,0 +1,101 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// page is the whole of docs/formats-matrix.md.
+func page(pairs []pair, columns []column) string {
+	var versions []string
+	for _, c := range columns {
+		versions = append(versions, c.version)
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, `# Containers and codecs that work
+
+Written by `+"`go run ./internal/formatdoc`"+`, which made every pair from a clip of a second and read it back, with FFmpeg %s.
+
+yes: works; a version: works with that one only; no: this FFmpeg cannot; empty: the container does not hold the codec, and a request for it
+is refused with the list of what it holds.
+`, strings.Join(versions, " and "))
+	for _, t := range []struct {
+		track format.Track
+		title string
+	}{{format.TrackVideo, "Video"}, {format.TrackAudio, "Audio"}} {
+		fmt.Fprintf(&b, "\n## %s\n\n", t.title)
+		table(&b, t.track, pairs, columns)
+	}
+	notes(&b, pairs, columns)
+	return b.String()
+}
+
+func table(b *strings.Builder, track format.Track, pairs []pair, columns []column) {
+	cells := map[[2]string]string{}
+	used := map[string]bool{}
+	for _, p := range pairs {
+		if p.track == track {
+			cells[[2]string{p.container, p.codec}] = cell(p, columns)
+			used[p.container], used[p.codec] = true, true
+		}
+	}
+	var containers []string
+	for _, c := range format.Containers() {
+		if used[c.Name] && len(codecsOf(c, track)) > 0 {
+			containers = append(containers, c.Name)
+		}
+	}
+	fmt.Fprintf(b, "| codec | %s |\n|---|%s\n", strings.Join(containers, " | "), strings.Repeat("---|", len(containers)))
+	for _, c := range format.Codecs() {
+		if c.Track != track || !used[c.Name] {
+			continue
+		}
+		fmt.Fprintf(b, "| `%s` |", c.Name)
+		for _, k := range containers {
+			fmt.Fprintf(b, " %s |", cells[[2]string{k, c.Name}])
+		}
+		b.WriteByte('\n')
+	}
+}
+
+func codecsOf(c format.Container, t format.Track) []string {
+	if t == format.TrackVideo {
+		return c.VideoCodecs
+	}
+	return c.AudioCodecs
+}
+
+// cell says with which ffmpeg a pair works.
+func cell(p pair, columns []column) string {
+	var works []string
+	for _, c := range columns {
+		if c.results[p] == "" {
+			works = append(works, c.version)
+		}
+	}
+	switch len(works) {
+	case len(columns):
+		return "yes"
+	case 0:
+		return "no"
+	}
+	return strings.Join(works, ", ")
+}
+
+// notes are the reasons of what does not work, each once.
+func notes(b *strings.Builder, pairs []pair, columns []column) {
+	seen := map[string]bool{}
+	for _, c := range columns {
+		for _, p := range pairs {
+			if why := c.results[p]; why != "" && !seen[c.version+p.codec+why] {
+				if len(seen) == 0 {
+					b.WriteString("\n## What does not work\n\n")
+				}
+				seen[c.version+p.codec+why] = true
+				fmt.Fprintf(b, "- `%s` with %s: %s\n", p.format, c.version, why)
+			}
+		}
+	}
+}
