@@ -119,6 +119,9 @@ func (n *notifyWorker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs])
 // deliver posts the body. The error says what went wrong without the URL,
 // which may hold secrets.
 func (w *Worker) deliver(ctx context.Context, d job.Delivery, now time.Time) (status int, err error) {
+	if d.Notification.Type == "sns" {
+		return w.publishTopic(ctx, d)
+	}
 	target, err := withParams(d.Notification.URL, d.Notification.Params)
 	if err != nil {
 		return 0, errors.New("the notification URL is not valid")

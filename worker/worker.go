@@ -67,6 +67,7 @@ type Config struct {
 	Opener  Opener
 	Media   Media
 	Webhook *http.Client // guarded; its redirects must not be followed
+	Topics  Topics       // for notifications of type sns
 	Version string       // for the User-Agent of webhooks
 	Log     *slog.Logger
 	Metrics *Metrics

@@ -18,6 +18,7 @@ import (
 	"github.com/copra-video/copra/internal/netguard"
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/internal/sns"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage/open"
 	"github.com/copra-video/copra/transcode/ffmpeg"
@@ -122,13 +123,12 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 		return nil, err
 	}
 	node := nodeName()
+	webhook := sys.guard.HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects})
 	w := worker.New(worker.Config{
-		Store:  sys.store,
-		Opener: sys.opener(),
-		Media:  tools,
-		Webhook: sys.guard.HTTPClient(netguard.Options{
-			MaxRedirects: netguard.NoRedirects,
-		}),
+		Store:   sys.store,
+		Opener:  sys.opener(),
+		Media:   tools,
+		Webhook: webhook, Topics: sns.New(sns.Options{Client: webhook}),
 		Version: programVersion(), Log: sys.log, Metrics: worker.NewMetrics(sys.metrics),
 		Node: node, Scratch: s.Scratch, MaxInputBytes: s.MaxInputBytes, Uploads: s.Uploads, Presets: s.Presets,
 	})
@@ -191,7 +191,7 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 
 func (sys *system) opener() *open.Opener {
 	return open.New(open.Options{
-		Guard: sys.guard, S3Endpoint: sys.settings.S3Endpoint, S3PublicURL: sys.settings.S3PublicURL, Local: sys.local,
+		Guard: sys.guard, S3Endpoint: sys.settings.S3Endpoint, S3PublicURL: sys.settings.S3PublicURL, Local: sys.local, Log: sys.log,
 	})
 }
 

@@ -1,0 +1,24 @@
+package worker
+
+import (
+	"context"
+	"errors"
+
+	"github.com/copra-video/copra/job"
+)
+
+// Topics publishes a delivery whose notification names a topic. The error says
+// what went wrong without secrets.
+type Topics interface {
+	Publish(ctx context.Context, d job.Delivery) (status int, err error)
+}
+
+// publishTopic makes one try to publish the body.
+func (w *Worker) publishTopic(ctx context.Context, d job.Delivery) (status int, err error) {
+	if w.Topics == nil {
+		return 0, errors.New("this server publishes to no topics")
+	}
+	ctx, cancel := context.WithTimeout(ctx, webhookTime)
+	defer cancel()
+	return w.Topics.Publish(ctx, d)
+}
