@@ -268,6 +268,9 @@ func (in *initSegment) moof(b box) (fragment, error) {
 	return f, err
 }
 
+// maxSamples bounds the samples of one run, against broken files.
+const maxSamples = 1 << 20
+
 // trun reads a run of samples, with the receiver's defaults.
 func (in *initSegment) trun(d []byte, f *fragment, moof box) error {
 	if len(d) < 8 {
@@ -291,7 +294,9 @@ func (in *initSegment) trun(d []byte, f *fragment, moof box) error {
 			step += 4
 		}
 	}
-	if n > len(d) || at+n*step > len(d) {
+	// A run of equal samples, such as silence, has no fields at all; no segment
+	// has so many.
+	if n > maxSamples || at+n*step > len(d) {
 		return errors.New("a trun box is cut off")
 	}
 	for i := range n {
