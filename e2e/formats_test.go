@@ -24,6 +24,12 @@ func TestContainers(t *testing.T) {
 		{"aac", "/a.aac", "aac", "", "aac"},
 		{"ogg", "/a.ogg", "ogg", "", "vorbis"},
 		{"wav:22050hz_mono", "/a.wav", "wav", "", "pcm_s16le"},
+		{"avi:160x0", "/a.avi", "avi", "mpeg4", "mp3"},
+		{"wmv:160x0", "/a.wmv", "asf", "wmv2", "wmav2"},
+		{"flash:160x0", "/a.flv", "flv", "flv1", "mp3"},
+		{"3gp", "/a.3gp", "mov,mp4,m4a,3gp,3g2,mj2", "h263", "aac"},
+		{"theora:160x0", "/a.ogv", "ogg", "theora", "vorbis"},
+		{"mov:prores_160x0:pcm", "/b.mov", "mov,mp4,m4a,3gp,3g2,mj2", "prores", "pcm_s16le"},
 		{"png:80x", "/a.png", "png_pipe", "png", ""},
 	}
 	outputs := object{}
@@ -53,12 +59,34 @@ func TestContainers(t *testing.T) {
 	}
 }
 
-// Formats that are parsed but not encoded yet are refused at once.
-func TestNotYet(t *testing.T) {
+// What nobody encodes is refused at once.
+func TestNotEncoded(t *testing.T) {
 	t.Parallel()
 	srv := shared(t)
-	status, body, _ := srv.send(t, "POST", "/jobs", jobOf(short(t), object{"avi": object{"path": "/a.avi"}}))
+	status, body, _ := srv.send(t, "POST", "/jobs", jobOf(short(t), object{"mov:svq3": object{"path": "/a.mov"}}))
 	refused(t, status, body, "output_format_not_valid", "not encoded")
+}
+
+// The format hash replaces the specs of the key, and the answer shows the
+// format string composed of it, as Coconut's did.
+func TestFormatHash(t *testing.T) {
+	t.Parallel()
+	srv := shared(t)
+	j := srv.completed(t, 90*time.Second, jobOf(short(t), object{
+		"avi:240p": object{"path": "/a.avi", "format": object{"resolution": "0x120", "video_bitrate": "500k"}},
+		"mp4":      object{"path": "/b.mp4", "key": "small", "format": object{"resolution": "160x", "video_codec": "hevc", "audio_codec": false, "force_sdr": true}},
+	}))
+	for key, want := range map[string]string{"avi:240p": "avi:0x120_500k", "small": "mp4:160x_hevc:x:force_sdr"} {
+		if got := j.output(t, key).Format; got != want {
+			t.Errorf("the output %s has the format %q, want %q", key, got, want)
+		}
+	}
+	if _, h := probe(t, j.output(t, "avi:240p").URL).video(t, "avi"); h != 120 {
+		t.Errorf("the AVI is %d lines high", h)
+	}
+	if f := probe(t, j.output(t, "small").URL); f.count("audio") != 0 {
+		t.Errorf("the MP4 has %+v", f.Streams)
+	}
 }
 
 // The clips that cameras and converters make, each to a file and a stream of
