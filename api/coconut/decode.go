@@ -35,9 +35,6 @@ func DecodeJob(body []byte) (*job.Spec, error) {
 	var decoded []*output
 	spec.Outputs, decoded = d.outputs(root.get("outputs"))
 	spec.Notification = d.notification(root.get("notification"))
-	if d.err == nil {
-		d.err = unsupportedJob(spec)
-	}
 	for _, o := range decoded {
 		if d.err == nil {
 			d.err = unsupportedOutput(o)

@@ -113,6 +113,11 @@ func (o *Opener) Upload(_ context.Context, address job.Secret) (storage.Bucket, 
 	return below(b, ""), nil
 }
 
+// reader is a bucket that can be an input.
+type reader interface {
+	Source(ctx context.Context, key string) (storage.Source, error)
+}
+
 // Source finds the input in and returns it for reading. Trouble that the
 // customer can mend or should know is a *job.Error.
 func (o *Opener) Source(ctx context.Context, in job.Input) (storage.Source, error) {
@@ -127,9 +132,7 @@ func (o *Opener) Source(ctx context.Context, in job.Input) (storage.Source, erro
 	if err != nil {
 		return nil, err
 	}
-	readable, ok := b.(interface {
-		Source(ctx context.Context, key string) (storage.Source, error)
-	})
+	readable, ok := b.(reader)
 	if !ok {
 		return nil, job.Errorf("storage_service_not_valid", "The service %q cannot be an input.", in.Storage.Service)
 	}
