@@ -5,12 +5,10 @@
 //	go run ./internal/formatdoc -o docs/formats-matrix.md
 //	go run ./internal/formatdoc -ffmpeg /opt/ffmpeg5/ffmpeg,/opt/ffmpeg7/ffmpeg
 //
-// Beside each ffmpeg its ffprobe is used. Without the flag it is COPRA_FFMPEG,
-// else the one in PATH.
+// Beside each ffmpeg its ffprobe is used. Without the flag it is the one in PATH.
 package main
 
 import (
-	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -31,7 +29,7 @@ func main() {
 
 func run(ctx context.Context, args []string, log io.Writer) error {
 	flags := flag.NewFlagSet("formatdoc", flag.ContinueOnError)
-	programs := flags.String("ffmpeg", cmp.Or(os.Getenv("COPRA_FFMPEG"), "ffmpeg"), "the ffmpeg programs, separated by commas")
+	programs := flags.String("ffmpeg", "ffmpeg", "the ffmpeg programs, separated by commas")
 	to := flags.String("o", "docs/formats-matrix.md", "the page to write")
 	if err := flags.Parse(args); err != nil {
 		return err
