@@ -1,13 +1,16 @@
 package worker
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/copra-video/copra/job"
@@ -222,7 +225,10 @@ func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packa
 				return result, fmt.Errorf("lay out stream: %w", err)
 			}
 			pubs = append(pubs, publication{key: p.Path + "/" + f.Path, file: filepath.Join(dir, name),
-				contentType: f.ContentType, last: f.Source == ""})
+				contentType: f.ContentType, last: f.Playlist()})
+		}
+		if tree, err = opened(root, tree, p, files); err != nil {
+			return result, fmt.Errorf("lay out stream: %w", err)
 		}
 		for _, e := range entries(p) {
 			media, err := r.w.Media.ProbePlaylist(ctx, filepath.Join(dir, tree, e.file))
@@ -257,6 +263,27 @@ func lay(root *os.Root, name string, f stream.File) error {
 		return root.WriteFile(name, f.Data, 0o600)
 	}
 	return root.Link(filepath.FromSlash(f.Source), name)
+}
+
+// opened is the tree to probe: that of an encrypted package is laid out once
+// more, with the key itself in the place of its address, which is not to be
+// asked for it.
+func opened(root *os.Root, tree string, p stream.Package, files []stream.File) (string, error) {
+	i := slices.IndexFunc(p.Tracks, func(t stream.Track) bool { return len(t.Key) > 0 })
+	if i < 0 {
+		return tree, nil
+	}
+	key := p.Tracks[i]
+	tree = p.Dir + ".opened"
+	address := []byte(`URI="` + key.KeyURI + `"`)
+	inline := []byte(`URI="data:application/octet-stream;base64,` + base64.StdEncoding.EncodeToString(key.Key) + `"`)
+	for _, f := range files {
+		f.Data = bytes.Replace(f.Data, address, inline, 1)
+		if err := lay(root, filepath.Join(tree, filepath.FromSlash(f.Path)), f); err != nil {
+			return "", err
+		}
+	}
+	return tree, nil
 }
 
 type entry struct{ format, file string }

@@ -89,6 +89,10 @@ type File struct {
 	ContentType string
 }
 
+// Playlist reports whether the file names others, and is to be published after
+// them.
+func (f File) Playlist() bool { return f.ContentType == typeHLS || f.ContentType == typeDASH }
+
 // Summary is what was measured of a track.
 type Summary struct {
 	ID               string

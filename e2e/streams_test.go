@@ -1,0 +1,105 @@
+package e2e
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os/exec"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/copra-video/copra/internal/testmedia"
+)
+
+// follows holds a stream against the rule book with the program's own checker,
+// over HTTP, so that the types of the uploads count too.
+func follows(t *testing.T, address string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, binary, "check", address).CombinedOutput()
+	if err != nil {
+		t.Errorf("copra check %s: %v\n%s", address, err, out)
+	}
+	if !bytes.Contains(out, []byte("ok   10.4")) && !bytes.Contains(out, []byte("ok   D.13")) {
+		t.Errorf("the types of %s were not checked:\n%s", address, out)
+	}
+	return string(out)
+}
+
+// TestStreamOfManyTracks carries audio and subtitles in two languages.
+func TestStreamOfManyTracks(t *testing.T) {
+	t.Parallel()
+	srv := shared(t)
+	variants := []string{"mp4:0x90::quality=3", "mp4:0x180::quality=3"}
+	packages := object{"variants": variants, "hls": object{"path": "/hls"}, "dash": object{"path": "/dash", "hlsfmp4": true}}
+	for name, test := range map[string]struct {
+		clip testmedia.Recipe
+		want []string // in the multivariant playlist
+	}{
+		"audio":     {testmedia.MultiAudio, []string{`TYPE=AUDIO`, `NAME="English",LANGUAGE="en",DEFAULT=YES`, `NAME="Français",LANGUAGE="fr",DEFAULT=NO`}},
+		"subtitles": {testmedia.Subtitled, []string{`TYPE=SUBTITLES`, `NAME="English",LANGUAGE="en"`, `NAME="Français",LANGUAGE="fr"`}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := srv.completed(t, 60*time.Second, jobOf(inputs(t).add(testmedia.Clip(t, test.clip)), object{"httpstream": packages}))
+			o := j.output(t, "httpstream")
+			for _, kind := range []string{"hls", "hlsfmp4", "dash"} {
+				u := o.stream(t, kind)
+				follows(t, u)
+				if kind == "dash" {
+					continue
+				}
+				master := string(fetch(t, u))
+				for _, want := range test.want {
+					if !strings.Contains(master, want) {
+						t.Errorf("%s lacks %s:\n%s", kind, want, master)
+					}
+				}
+			}
+		})
+	}
+}
+
+// TestEncryptedStream: the key goes in by the request and comes to players from
+// its address only; the server never asks there.
+func TestEncryptedStream(t *testing.T) {
+	t.Parallel()
+	srv := shared(t)
+	var asked atomic.Int32
+	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		fmt.Fprint(w, "0123456789abcdef")
+	}))
+	defer keys.Close()
+	j := srv.completed(t, 60*time.Second, jobOf(short(t), object{"httpstream": object{
+		"variants": []string{"mp4:0x90::quality=3"},
+		"hls":      object{"path": "/hls", "encryption_key": "30313233343536373839616263646566", "encryption_key_uri": keys.URL},
+	}}))
+	if asked.Load() > 0 {
+		t.Error("the server fetched the key")
+	}
+	if strings.Contains(string(j.raw), "3031323334") {
+		t.Errorf("the job tells the key: %s", j.raw)
+	}
+	if out := follows(t, j.output(t, "httpstream").stream(t, "hls")); !strings.Contains(out, "ok   AES") {
+		t.Errorf("the stream is not encrypted:\n%s", out)
+	}
+}
+
+// TestOldPlayersStream is HLS of version 3.
+func TestOldPlayersStream(t *testing.T) {
+	t.Parallel()
+	srv := shared(t)
+	j := srv.completed(t, 60*time.Second, jobOf(short(t), object{"httpstream": object{
+		"variants": []string{"mp4:0x90::quality=3", "mp4:x:64k"}, "hls": object{"path": "/hls", "version": 3},
+	}}))
+	master := string(fetch(t, j.output(t, "httpstream").stream(t, "hls")))
+	if !strings.Contains(master, "#EXT-X-VERSION:3\n") || strings.Contains(master, "I-FRAME") || strings.Contains(master, "EXT-X-MEDIA") {
+		t.Errorf("it is not of version 3:\n%s", master)
+	}
+}
