@@ -114,7 +114,7 @@ func (b *Bucket) Check(ctx context.Context) error {
 }
 
 // do makes a request of the API with a token.
-func (b *Bucket) do(ctx context.Context, method, path string, header http.Header, body []byte) (*http.Response, []byte, error) {
+func (b *Bucket) do(ctx context.Context, method, path string, header http.Header, body []byte) (http.Header, []byte, error) {
 	return b.client.Do(ctx, func(ctx context.Context) (*http.Request, error) {
 		r, err := http.NewRequestWithContext(ctx, method, b.endpoint+path, bytes.NewReader(body))
 		if err != nil {

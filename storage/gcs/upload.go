@@ -62,12 +62,12 @@ func (u *upload) begin(ctx context.Context) error {
 	if u.opts.ContentType != "" {
 		header.Set("X-Upload-Content-Type", u.opts.ContentType)
 	}
-	resp, _, err := u.b.do(ctx, http.MethodPost, "/upload/storage/v1/b/"+url.PathEscape(u.b.name)+"/o?"+q.Encode(), header, meta)
+	answer, _, err := u.b.do(ctx, http.MethodPost, "/upload/storage/v1/b/"+url.PathEscape(u.b.name)+"/o?"+q.Encode(), header, meta)
 	if err != nil {
 		return err
 	}
 	u.offset = 0
-	if u.session = resp.Header.Get("Location"); u.session == "" {
+	if u.session = answer.Get("Location"); u.session == "" {
 		return u.b.client.Peer.Refused("%[1]s opened no upload (%[3]s).", "no Location")
 	}
 	return nil
@@ -88,7 +88,7 @@ func (u *upload) resume(ctx context.Context) (done bool, err error) {
 	}
 	r.ContentLength = 0
 	r.Header.Set("Content-Range", fmt.Sprintf("bytes */%d", u.body.Size()))
-	resp, _, err := u.b.client.Once(r)
+	answer, _, err := u.b.client.Once(r)
 	if err == nil {
 		return true, nil
 	}
@@ -96,7 +96,7 @@ func (u *upload) resume(ctx context.Context) (done bool, err error) {
 		return false, u.lost(err)
 	}
 	u.offset = 0
-	if _, last, ok := strings.Cut(resp.Header.Get("Range"), "-"); ok {
+	if _, last, ok := strings.Cut(answer.Get("Range"), "-"); ok {
 		n, err := strconv.ParseInt(last, 10, 64)
 		if err != nil || n < 0 || n >= u.body.Size() {
 			return false, u.b.client.Peer.Refused("%[1]s tells nonsense about an upload (%[3]s).", "Range")

@@ -85,7 +85,7 @@ func (f *fake) add(w http.ResponseWriter, r *http.Request, pinata bool) {
 	files := map[string][]byte{}
 	for {
 		part, err := mr.NextRawPart()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			break
 		}
 		if err != nil {

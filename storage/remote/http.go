@@ -29,23 +29,23 @@ type Client struct {
 }
 
 // Do makes the request of build, again and again as Retry says, until it is
-// answered with success. It returns head and body of the answer.
-func (c Client) Do(ctx context.Context, build func(context.Context) (*http.Request, error)) (*http.Response, []byte, error) {
-	var resp *http.Response
+// answered with success. It returns header and body of the answer.
+func (c Client) Do(ctx context.Context, build func(context.Context) (*http.Request, error)) (http.Header, []byte, error) {
+	var header http.Header
 	var answer []byte
 	err := c.Retry.Do(ctx, func(ctx context.Context) error {
 		r, err := build(ctx)
 		if err != nil {
 			return err
 		}
-		resp, answer, err = c.Once(r)
+		header, answer, err = c.Once(r)
 		return err
 	})
-	return resp, answer, err
+	return header, answer, err
 }
 
 // Once makes one request and explains what goes wrong.
-func (c Client) Once(r *http.Request) (*http.Response, []byte, error) {
+func (c Client) Once(r *http.Request) (http.Header, []byte, error) {
 	r.Header.Set("User-Agent", "Copra")
 	resp, err := c.HTTP.Do(r)
 	if err != nil {
@@ -54,13 +54,13 @@ func (c Client) Once(r *http.Request) (*http.Response, []byte, error) {
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if resp.StatusCode/100 == 2 {
-		return resp, answer, c.Peer.Explain(err)
+		return resp.Header, answer, c.Peer.Explain(err)
 	}
 	code := ""
 	if c.Code != nil {
 		code = c.Code(resp.StatusCode, answer)
 	}
-	return resp, answer, &StatusError{Status: resp.StatusCode, Code: code, err: c.Peer.Status(resp.StatusCode, code, c.Sentences)}
+	return resp.Header, answer, &StatusError{Status: resp.StatusCode, Code: code, err: c.Peer.Status(resp.StatusCode, code, c.Sentences)}
 }
 
 // StatusError is an answer that is no success. It wraps what is told of it.

@@ -89,12 +89,6 @@ func (s *sshServer) cutAll() {
 	}
 }
 
-func (s *sshServer) open() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.conns)
-}
-
 func (s *sshServer) serve(c net.Conn) {
 	defer func() {
 		c.Close()
@@ -126,7 +120,7 @@ func (s *sshServer) serve(c net.Conn) {
 				return
 			}
 			srv, err := sftp.NewServer(channel)
-			if err == nil && srv.Serve() == io.EOF {
+			if err == nil && errors.Is(srv.Serve(), io.EOF) {
 				srv.Close()
 			}
 		})

@@ -32,13 +32,12 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts st
 }
 
 func (b *Bucket) put(ctx context.Context, container, key string, body storage.Body, offset, length int64, contentType string) error {
-	_, err := b.do(ctx, http.MethodPut, storage.EscapeKey(container)+"/"+storage.EscapeKey(key), func(r *http.Request) {
+	return b.do(ctx, http.MethodPut, storage.EscapeKey(container)+"/"+storage.EscapeKey(key), func(r *http.Request) {
 		if contentType != "" {
 			r.Header.Set("Content-Type", contentType)
 		}
 		remote.SetBody(r, storage.Section(body, offset, length), length)
 	})
-	return err
 }
 
 // segment is a row of the manifest of a static large object.
@@ -51,7 +50,7 @@ type segment struct {
 // and then the manifest that makes them one object.
 func (b *Bucket) putSegments(ctx context.Context, key string, body storage.Body, contentType string) error {
 	container := b.name + "_segments"
-	if _, err := b.do(ctx, http.MethodPut, storage.EscapeKey(container), func(*http.Request) {}); err != nil {
+	if err := b.do(ctx, http.MethodPut, storage.EscapeKey(container), func(*http.Request) {}); err != nil {
 		return err
 	}
 	size := max(b.o.SegmentSize, (body.Size()+maxSegments-1)/maxSegments)
@@ -91,13 +90,12 @@ func (b *Bucket) putManifest(ctx context.Context, key string, segments []segment
 	if err != nil {
 		return fmt.Errorf("encode manifest: %w", err)
 	}
-	_, err = b.do(ctx, http.MethodPut, storage.EscapeKey(b.name)+"/"+storage.EscapeKey(key)+"?multipart-manifest=put", func(r *http.Request) {
+	return b.do(ctx, http.MethodPut, storage.EscapeKey(b.name)+"/"+storage.EscapeKey(key)+"?multipart-manifest=put", func(r *http.Request) {
 		if contentType != "" {
 			r.Header.Set("Content-Type", contentType)
 		}
 		remote.SetBody(r, bytes.NewReader(manifest), int64(len(manifest)))
 	})
-	return err
 }
 
 // remove takes away the segments of an upload that failed: they cost their
@@ -107,6 +105,6 @@ func (b *Bucket) remove(ctx context.Context, segments []segment) {
 	defer cancel()
 	for _, s := range segments {
 		container, name, _ := strings.Cut(s.Path, "/")
-		_, _ = b.do(ctx, http.MethodDelete, storage.EscapeKey(container)+"/"+storage.EscapeKey(name), func(*http.Request) {})
+		_ = b.do(ctx, http.MethodDelete, storage.EscapeKey(container)+"/"+storage.EscapeKey(name), func(*http.Request) {})
 	}
 }

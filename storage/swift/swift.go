@@ -117,10 +117,9 @@ func (b *Bucket) explainLogin(err error) error {
 
 // do makes a request of the container, or of another with the same account.
 // path is escaped.
-func (b *Bucket) do(ctx context.Context, method, path string, fill func(*http.Request)) (*http.Response, error) {
+func (b *Bucket) do(ctx context.Context, method, path string, fill func(*http.Request)) error {
 	again := false
-	var resp *http.Response
-	err := b.o.Retry.Do(ctx, func(ctx context.Context) error {
+	return b.o.Retry.Do(ctx, func(ctx context.Context) error {
 		account, token, err := b.enter(ctx, again)
 		if err != nil {
 			return err
@@ -131,7 +130,7 @@ func (b *Bucket) do(ctx context.Context, method, path string, fill func(*http.Re
 		}
 		r.Header.Set("X-Auth-Token", token)
 		fill(r)
-		resp, _, err = b.client.Once(r)
+		_, _, err = b.client.Once(r)
 		if remote.IsStatus(err, http.StatusUnauthorized) && !again {
 			again = true
 			return &storage.Unavailable{Message: b.client.Peer.Subject + " ended the session.", Cause: err}
@@ -139,13 +138,11 @@ func (b *Bucket) do(ctx context.Context, method, path string, fill func(*http.Re
 		again = false
 		return err
 	})
-	return resp, err
 }
 
 // Check logs in and looks for the container.
 func (b *Bucket) Check(ctx context.Context) error {
-	_, err := b.do(ctx, http.MethodHead, storage.EscapeKey(b.name), func(*http.Request) {})
-	return err
+	return b.do(ctx, http.MethodHead, storage.EscapeKey(b.name), func(*http.Request) {})
 }
 
 // URL is the address of key. The service tells its base, so that it is known
