@@ -58,3 +58,34 @@ func cpuTime(pid int) (time.Duration, error) {
 	}
 	return sum, nil
 }
+
+// machineTime is what all processors have spent since the start of the
+// machine: working, and in all.
+func machineTime() (busy, total time.Duration) {
+	data, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, 0
+	}
+	line, _, _ := strings.Cut(string(data), "\n")
+	for i, f := range strings.Fields(line) {
+		n, err := strconv.ParseInt(f, 10, 64)
+		if err != nil || i > 8 { // "cpu"; guests are in user
+			continue
+		}
+		total += time.Duration(n) * tick
+		if i != 4 && i != 5 { // idle, waiting for disks
+			busy += time.Duration(n) * tick
+		}
+	}
+	return busy, total
+}
+
+// othersShare is how much of the machine was busy with what is not ours, of
+// which own is the CPU time, since before.
+func othersShare(busy, total, own time.Duration) string {
+	b, t := machineTime()
+	if t == total {
+		return "?"
+	}
+	return fmt.Sprintf("%.0f %%", 100*max(0, float64(b-busy-own)/float64(t-total)))
+}
