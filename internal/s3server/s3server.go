@@ -28,10 +28,11 @@ type Server struct {
 	Endpoint  string // "http://127.0.0.1:40123", to be used path-style
 	AccessKey string
 	SecretKey string
+	Region    string
 	client    *s3.Client
 }
 
-// Region is the server's region.
+// Region is the region of a server of Start.
 const Region = "us-east-1"
 
 const startTimeout = 20 * time.Second
@@ -41,13 +42,20 @@ const startTimeout = 20 * time.Second
 // Without it the test is skipped, and fails where CI is true.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	return StartIn(t, Region)
+}
+
+// StartIn starts a server in a region, and in no other: a request that is
+// signed for another is refused.
+func StartIn(t testing.TB, region string) *Server {
+	t.Helper()
 	binary, err := find()
 	if err != nil {
 		testmedia.Missing(t, err.Error())
 	}
 	// Between choosing a port and using it somebody else may take it.
 	for range 5 {
-		s, err := start(t, binary)
+		s, err := start(t, binary, region)
 		if err == nil {
 			return s
 		}
@@ -134,7 +142,7 @@ func find() (string, error) {
 	return "", errors.New("no versitygw: scripts/setup.sh test builds it; COPRA_TEST_VERSITYGW may name it")
 }
 
-func start(t testing.TB, binary string) (*Server, error) {
+func start(t testing.TB, binary, region string) (*Server, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -145,9 +153,9 @@ func start(t testing.TB, binary string) (*Server, error) {
 	// The second directory holds what would otherwise be extended attributes,
 	// which a tmpfs may not have.
 	data, sidecar := t.TempDir(), t.TempDir()
-	s := &Server{Endpoint: "http://" + address, AccessKey: "test-access-key", SecretKey: "test-secret-key"}
+	s := &Server{Endpoint: "http://" + address, AccessKey: "test-access-key", SecretKey: "test-secret-key", Region: region}
 	var output strings.Builder
-	cmd := exec.Command(binary, "--port", address, "--region", Region, "--quiet", "posix", "--sidecar", sidecar, data)
+	cmd := exec.Command(binary, "--port", address, "--region", region, "--quiet", "posix", "--sidecar", sidecar, data)
 	cmd.Env = []string{"ROOT_ACCESS_KEY=" + s.AccessKey, "ROOT_SECRET_KEY=" + s.SecretKey, "PATH=" + os.Getenv("PATH"), "HOME=" + data}
 	cmd.Stdout, cmd.Stderr = &output, &output
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -159,7 +167,7 @@ func start(t testing.TB, binary string) (*Server, error) {
 	stop := func() { cmd.Process.Kill(); <-ended }
 
 	s.client = s3.New(s3.Options{
-		Region: Region, BaseEndpoint: &s.Endpoint, UsePathStyle: true,
+		Region: region, BaseEndpoint: &s.Endpoint, UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider(s.AccessKey, s.SecretKey, ""),
 	})
 	if err := s.wait(ended); err != nil {
