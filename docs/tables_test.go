@@ -49,7 +49,7 @@ func TestSettings(t *testing.T) {
 	for _, name := range names {
 		collect(t, &settings, name, help(name, "-h"))
 	}
-	slices.SortFunc(settings, func(a, b *setting) int { return strings.Compare(a.flag, b.flag) })
+	slices.SortStableFunc(settings, func(a, b *setting) int { return strings.Compare(a.flag, b.flag) })
 	table(t, "configuration.md", "subcommands", commands)
 	rows := "| flag | variable | of | meaning |\n|---|---|---|---|\n"
 	for _, s := range settings {
