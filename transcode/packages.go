@@ -289,7 +289,7 @@ func (b *streamBuilder) addText(pkg *stream.Package, names map[string]int) {
 	args = append(args, b.sameClock("a", each)...)
 	args = append(args, b.sameClock("v", each)...)
 	b.final(Step{
-		ID: b.finalID(StepText, b.output, packageKind(pkg)), Kind: StepText, Args: args,
+		ID: b.finalID(StepText, b.output, packageKind(pkg)), Kind: StepText, Args: args, Optional: true, // a stream is worth having without them
 		Dirs: dirs, Files: files, Outputs: []int{b.output}, Cost: 0.5,
 	})
 }

@@ -157,6 +157,37 @@ func TestRenditions(t *testing.T) {
 	}
 }
 
+// TestBrokenSubtitles: a stream is made without subtitles that cannot be had.
+func TestBrokenSubtitles(t *testing.T) {
+	t.Parallel()
+	dir := bilingual(t)
+	roots, packages := packaged(t, dir, shortSegments, output(t, "httpstream hls=/hls variants=mp4:128x72::quality=2"))
+	if !strings.Contains(text(t, roots[0], "master.m3u8"), "TYPE=SUBTITLES") {
+		t.Fatal("there are no subtitles to break")
+	}
+	pkg := packages[0]
+	for i, tr := range pkg.Tracks {
+		if tr.Type != stream.Text {
+			continue
+		}
+		name := filepath.Join(dir, pkg.Dir, tr.Dir, tr.Segments)
+		if i%2 == 0 {
+			os.Remove(name)
+		} else if err := os.WriteFile(name, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, _, err := stream.Build(os.DirFS(dir), pkg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if strings.HasSuffix(f.Path, ".vtt") || strings.Contains(string(f.Data), "SUBTITLES") {
+			t.Errorf("%s is of subtitles", f.Path)
+		}
+	}
+}
+
 // TestEncryption: openssl decrypts what players get, with the rules of RFC 8216,
 // and the key is in no argument.
 func TestEncryption(t *testing.T) {

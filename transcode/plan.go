@@ -72,6 +72,8 @@ type Step struct {
 	Args  []string // after the runner's own global flags; no program name
 	Needs []string // IDs of steps that must be done before
 	Dirs  []string // folders to make before it runs
+	// Optional: when it fails, what needs it goes on without what it makes.
+	Optional bool
 	// Writes are small files that it reads, to be written before it runs.
 	Writes []Write
 	Files  []string // files it makes; for patterns and segments the pattern

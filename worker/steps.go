@@ -100,7 +100,9 @@ func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
 	err := s.media.Run(ctx, ffmpeg.Command{Args: st.Args, Dir: s.dir, Progress: func(p ffmpeg.Progress) {
 		s.watch.step(st, p.OutTime)
 	}})
-	if err != nil {
+	if err != nil && st.Optional && ctx.Err() == nil {
+		s.log.Warn("going on without a step", "step", st.ID, "error", err)
+	} else if err != nil {
 		return fmt.Errorf("step %s: %w", st.ID, err)
 	}
 	s.log.Debug("step done", "step", st.ID, "took", time.Since(start))

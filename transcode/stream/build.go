@@ -43,11 +43,10 @@ func Build(fsys fs.FS, p Package) ([]File, []Summary, error) {
 	longest := 0.0
 	for _, t := range p.Tracks {
 		if t.Type == Text {
-			m, err := readText(fsys, p.Dir, t)
-			if err != nil {
-				return nil, nil, fmt.Errorf("read track %s: %w", t.ID, err)
+			// Subtitles that could not be extracted are left out.
+			if m, err := readText(fsys, p.Dir, t); err == nil {
+				b.texts = append(b.texts, m)
 			}
-			b.texts = append(b.texts, m)
 			continue
 		}
 		m, err := measure(fsys, p.Dir, p.Layout, t)
