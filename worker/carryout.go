@@ -30,7 +30,7 @@ func (r *run) carryOut(ctx context.Context, stop context.CancelCauseFunc, dir st
 			stop(err)
 		}
 	})
-	s := newSteps(r.w.Log.With("job", r.id), r.w.Media, dir, plan, watch)
+	s := newSteps(r.w.Log.With("job", r.id), r.w.Media, dir, plan, watch, r.w.Stall)
 	r.w.Metrics.planned(plan)
 
 	var wg sync.WaitGroup
@@ -89,7 +89,7 @@ func (r *run) conclude(ctx context.Context, s *steps, dir string, i int, o *job.
 		return false, r.recordResult(ctx, o.Key, result)
 	case ctx.Err() != nil:
 		return false, context.Cause(ctx)
-	case errors.Is(err, job.ErrLostRun):
+	case errors.Is(err, job.ErrLostRun), errors.Is(err, errDatabase):
 		return false, err
 	default:
 		r.w.Log.Warn("output not published", "job", r.id, "output", o.Key, "error", err)

@@ -73,6 +73,10 @@ func (w *Worker) Beat(ctx context.Context, started func()) {
 		case n > 0:
 			w.Log.Info("re-queued abandoned work", "jobs", n)
 			w.Metrics.reaped(n)
+			// On a shared volume the dead one's files would lie until the next start.
+			if err := w.sweep(); err != nil {
+				w.Log.Warn("removing work files of dead workers", "error", err)
+			}
 		}
 	}
 	beat()

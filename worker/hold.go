@@ -29,7 +29,7 @@ func (r *run) hold(ctx context.Context, stop context.CancelCauseFunc) (release f
 			case <-tick.C:
 			}
 			// Any other trouble is the database's, and not for this to judge.
-			if err := r.w.Store.SetProgress(ctx, r.id, r.run, nil); errors.Is(err, job.ErrLostRun) {
+			if err := r.ask(ctx); errors.Is(err, job.ErrLostRun) {
 				stop(err)
 				return
 			}
@@ -39,4 +39,24 @@ func (r *run) hold(ctx context.Context, stop context.CancelCauseFunc) (release f
 		cancel()
 		wg.Wait()
 	}
+}
+
+// ask asks whether the run still has its job.
+func (r *run) ask(ctx context.Context) error {
+	asked := time.Now()
+	err := r.w.Store.SetProgress(ctx, r.id, r.run, nil)
+	if err == nil {
+		r.held.Store(&asked)
+	}
+	return err
+}
+
+// mine fails unless the run had its job a moment ago. A process that was
+// stopped for a while, or could not reach the database, may have lost it: what
+// it publishes then would be over what its successor has published.
+func (r *run) mine(ctx context.Context) error {
+	if at := r.held.Load(); at != nil && time.Since(*at) < 2*holdEvery {
+		return nil
+	}
+	return persist(ctx, func() error { return r.ask(ctx) })
 }

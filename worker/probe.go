@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -43,7 +44,8 @@ func (p *probeWorker) Work(ctx context.Context, j *river.Job[queue.ProbeArgs]) e
 	defer cancel()
 	media, err := r.probe(pctx)
 	if err == nil {
-		err = w.Store.RecordProbed(ctx, r.id, r.run, job.Event{Kind: job.InputProbedEvent, At: time.Now(), Metadata: media.Raw})
+		probed := job.Event{Kind: job.InputProbedEvent, At: time.Now(), Metadata: media.Raw}
+		err = persist(ctx, func() error { return w.Store.RecordProbed(ctx, r.id, r.run, probed) })
 	}
 	// A server that does not answer gives a DeadlineExceeded too, much sooner.
 	if errors.Is(err, context.DeadlineExceeded) && pctx.Err() != nil && ctx.Err() == nil {
@@ -59,6 +61,8 @@ type run struct {
 	run  int64
 	spec *job.Spec
 	last bool // there will be no other run after this one fails
+
+	held atomic.Pointer[time.Time] // when the database last said that the job is this run's
 
 	mu  sync.Mutex // outputs are recorded from goroutines of their own
 	rec job.Record
@@ -103,12 +107,13 @@ func (r *run) record(ctx context.Context, events ...job.Event) error {
 	for i := range events {
 		events[i].At = now
 	}
-	state, err := r.w.Store.Record(ctx, r.id, r.run, events...)
-	if err != nil {
+	return persist(ctx, func() error {
+		state, err := r.w.Store.Record(ctx, r.id, r.run, events...)
+		if err == nil {
+			r.rec.State = state
+		}
 		return err
-	}
-	r.rec.State = state
-	return nil
+	})
 }
 
 // lost turns "another run has begun" into success: River's job is then another

@@ -38,6 +38,9 @@ func (r *run) publish(ctx context.Context, bucket storage.Bucket, o *job.Output,
 }
 
 func (r *run) put(ctx context.Context, bucket storage.Bucket, o *job.Output, p publication) error {
+	if err := r.mine(ctx); err != nil {
+		return err
+	}
 	body, err := open(p.file)
 	if err != nil {
 		return err
@@ -49,6 +52,9 @@ func (r *run) put(ctx context.Context, bucket storage.Bucket, o *job.Output, p p
 
 // putAll stores all files at once.
 func (r *run) putAll(ctx context.Context, bucket storage.Together, o *job.Output, pubs []publication) error {
+	if err := r.mine(ctx); err != nil {
+		return err
+	}
 	items := make([]storage.Item, len(pubs))
 	for i, p := range pubs {
 		body, err := open(p.file)

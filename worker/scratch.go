@@ -38,21 +38,28 @@ func (w *Worker) CleanScratch() (release func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("lock scratch folder: %w", err)
 	}
-	locks, err := filepath.Glob(filepath.Join(w.Scratch, "run-*.lock"))
-	if err != nil {
-		return nil, fmt.Errorf("list scratch folder: %w", err)
-	}
-	for _, lock := range locks {
-		if lock == w.nodeScratch()+".lock" {
-			continue
-		}
-		removeDead(lock)
+	if err := w.sweep(); err != nil {
+		return nil, err
 	}
 	return func() {
 		_ = os.RemoveAll(w.nodeScratch())
 		_ = os.Remove(own.Name())
 		_ = own.Close()
 	}, nil
+}
+
+// sweep removes the parts of processes that no longer live.
+func (w *Worker) sweep() error {
+	locks, err := filepath.Glob(filepath.Join(w.Scratch, "run-*.lock"))
+	if err != nil {
+		return fmt.Errorf("list scratch folder: %w", err)
+	}
+	for _, lock := range locks {
+		if lock != w.nodeScratch()+".lock" {
+			removeDead(lock)
+		}
+	}
+	return nil
 }
 
 // removeDead removes the part that lock guards unless a process holds it.

@@ -30,6 +30,7 @@ type steps struct {
 	dir   string
 	plan  transcode.Plan
 	watch *progress
+	stall time.Duration
 
 	heavy, light *semaphore.Weighted
 	done         map[string]chan struct{} // closed when the step has ended
@@ -38,9 +39,9 @@ type steps struct {
 	errs map[string]error
 }
 
-func newSteps(log *slog.Logger, media Media, dir string, plan transcode.Plan, watch *progress) *steps {
+func newSteps(log *slog.Logger, media Media, dir string, plan transcode.Plan, watch *progress, stall time.Duration) *steps {
 	s := &steps{
-		log: log, media: media, dir: dir, plan: plan, watch: watch,
+		log: log, media: media, dir: dir, plan: plan, watch: watch, stall: stall,
 		heavy: semaphore.NewWeighted(1), light: semaphore.NewWeighted(lightSteps),
 		done: map[string]chan struct{}{}, errs: map[string]error{},
 	}
@@ -97,7 +98,7 @@ func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
 		}
 	}
 	start := time.Now()
-	err := s.media.Run(ctx, ffmpeg.Command{Args: st.Args, Dir: s.dir, Progress: func(p ffmpeg.Progress) {
+	err := s.media.Run(ctx, ffmpeg.Command{Args: st.Args, Dir: s.dir, Stall: s.stall, Progress: func(p ffmpeg.Progress) {
 		s.watch.step(st, p.OutTime)
 	}})
 	if err != nil && st.Optional && ctx.Err() == nil {

@@ -82,6 +82,9 @@ type Config struct {
 	// Uploads bounds the files of one output that are uploaded at once.
 	// Defaults to 8.
 	Uploads int
+	// Stall is how long ffmpeg may show no progress. Defaults to
+	// ffmpeg.DefaultStall.
+	Stall time.Duration
 	// Presets of encoders, by name, for the planner.
 	Presets map[string]string
 	// Heartbeat is how often the node says that it lives, and Stale after how

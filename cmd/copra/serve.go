@@ -131,6 +131,7 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 		Webhook: webhook, Topics: sns.New(sns.Options{Client: webhook}),
 		Version: programVersion(), Log: sys.log, Metrics: worker.NewMetrics(sys.metrics),
 		Node: node, Scratch: s.Scratch, MaxInputBytes: s.MaxInputBytes, Uploads: s.Uploads, Presets: s.Presets,
+		Stall: s.Stall,
 	})
 	release, err := w.CleanScratch()
 	if err != nil {

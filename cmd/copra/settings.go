@@ -45,6 +45,7 @@ type settings struct {
 	MaxInputBytes   int64
 	Presets         map[string]string
 	ShutdownGrace   time.Duration
+	Stall           time.Duration // 0: the default
 
 	// secretKeys and apiKey come from the environment alone: an argument list
 	// is for everyone on the machine to read.
@@ -275,6 +276,14 @@ func (s *settings) workerFlags(f *flagSet) {
 			return fmt.Errorf("%q is not a duration such as 10m", v)
 		}
 		s.ShutdownGrace = d
+		return nil
+	})
+	f.setting("stall", "COPRA_STALL", "how long ffmpeg may run without any progress before it is ended, 30s. Defaults to 1m.", func(v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d < time.Second {
+			return fmt.Errorf("%q is not a duration of at least 1s, such as 30s", v)
+		}
+		s.Stall = d
 		return nil
 	})
 }

@@ -1,0 +1,52 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/copra-video/copra/job"
+)
+
+func TestPersist(t *testing.T) {
+	away := errors.New("the connection was refused")
+	tests := []struct {
+		name      string
+		answers   []error // the last is repeated
+		tries     int
+		is        error
+		atLeast   time.Duration
+		notLonger time.Duration
+	}{
+		{name: "at once", answers: []error{nil}, tries: 1},
+		{name: "a restart", answers: []error{away, away, away, nil}, tries: 4, atLeast: 500 * time.Millisecond, notLonger: time.Second},
+		{name: "away for good", answers: []error{away}, tries: len(persistWaits) + 1, is: errDatabase, atLeast: 10 * time.Second, notLonger: 20 * time.Second},
+		{name: "lost", answers: []error{away, job.ErrLostRun}, tries: 2, is: job.ErrLostRun, notLonger: time.Second},
+		{name: "hopeless", answers: []error{job.Permanent(away)}, tries: 1, is: away},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				tries, begin := 0, time.Now()
+				err := persist(t.Context(), func() error {
+					tries++
+					return tt.answers[min(tries, len(tt.answers))-1]
+				})
+				if took := time.Since(begin); tries != tt.tries || !errors.Is(err, tt.is) || took < tt.atLeast || took > tt.notLonger {
+					t.Errorf("%d tries, %s, %v", tries, took, err)
+				}
+			})
+		})
+	}
+
+	synctest.Test(t, func(t *testing.T) {
+		ctx, stop := context.WithCancelCause(t.Context())
+		time.AfterFunc(time.Second, func() { stop(errSilent) })
+		begin := time.Now()
+		if err := persist(ctx, func() error { return away }); !errors.Is(err, errSilent) || time.Since(begin) != time.Second {
+			t.Errorf("after the end of its work: %v, %s", err, time.Since(begin))
+		}
+	})
+}
