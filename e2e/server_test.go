@@ -36,9 +36,12 @@ func launchStandalone(l launch, data string) (*standalone, error) {
 		return nil, err
 	}
 	s := &standalone{process: p, data: data}
-	s.base, err = p.says(startTime, `base URL +(http://127\.0\.0\.1:\d+/v2)\n`)
+	_, err = p.says(startTime, `base URL +(https?://\S+/v2)\n`)
 	if err == nil {
 		_, err = p.says(time.Second, `key file`) // the last that is written
+	}
+	if err == nil {
+		s.base, err = s.listens()
 	}
 	if err != nil {
 		p.cmd.Process.Kill()
@@ -48,6 +51,13 @@ func launchStandalone(l launch, data string) (*standalone, error) {
 	key, err := os.ReadFile(filepath.Join(data, "api-key"))
 	s.key = strings.TrimSpace(string(key))
 	return s, err
+}
+
+// listens is the server's own address, which need not be the one by which
+// clients reach it.
+func (s *standalone) listens() (string, error) {
+	address, err := os.ReadFile(filepath.Join(s.data, "base-url"))
+	return strings.TrimSpace(string(address)) + "/v2", err
 }
 
 // startStandalone starts one that ends with the test at the latest.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -108,7 +109,9 @@ func runStandalone(ctx context.Context, s *settings, log *slog.Logger, ready fun
 
 	baseFile := filepath.Join(dir, "base-url")
 	base := "http://" + l.Addr().String()
-	if err := os.WriteFile(baseFile, []byte(s.PublicURL+"\n"), 0o644); err != nil {
+	// Not the public URL: this machine may not know its name or trust its CA.
+	local := "http://" + reachable(l.Addr().(*net.TCPAddr))
+	if err := os.WriteFile(baseFile, []byte(local+"\n"), 0o644); err != nil {
 		return fmt.Errorf("write the base URL: %w", err)
 	}
 	defer os.Remove(baseFile)
