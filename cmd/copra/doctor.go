@@ -60,6 +60,7 @@ func doctor(ctx context.Context, e env, args []string) error {
 	} else {
 		out.ok("copra", "%s", programVersion())
 		checkFFmpeg(ctx, out, &s)
+		checkConfinement(ctx, out, &s)
 		checkDatabase(ctx, out, &s)
 		checkFolder(out, "scratch space", orElse(given(s.scratchGiven, s.Scratch), filepath.Join(s.Data, "scratch")))
 		checkFolder(out, "built-in storage", orElse(s.StorageDir, filepath.Join(s.Data, "storage")))

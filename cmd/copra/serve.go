@@ -122,6 +122,9 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 	if err != nil {
 		return nil, err
 	}
+	if tools, err = s.confined(ctx, tools, sys.log); err != nil {
+		return nil, err
+	}
 	node := nodeName()
 	webhook := sys.guard.HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects})
 	w := worker.New(worker.Config{

@@ -39,6 +39,8 @@ type settings struct {
 	AllowNetworks []netip.Prefix
 
 	FFmpeg, FFprobe string
+	Confine         string // confineOn, confineOff, confineRequired
+	FFmpegMemory    int64  // bytes
 	Scratch         string
 	Slots           int
 	Uploads         int
@@ -243,6 +245,7 @@ func defaultData() string {
 func (s *settings) mediaFlags(f *flagSet) {
 	f.text(&s.FFmpeg, "ffmpeg", "COPRA_FFMPEG", "the ffmpeg program, 5.1 or newer. Defaults to the one in PATH.")
 	f.text(&s.FFprobe, "ffprobe", "COPRA_FFPROBE", "the ffprobe program. Defaults to the one beside ffmpeg.")
+	s.confineFlags(f)
 	f.textGiven(&s.Scratch, &s.scratchGiven, "scratch-dir", "COPRA_SCRATCH_DIR", "folder for work files; needs room for the input and all outputs of the jobs that run. Defaults to a folder below the system's temporary one.")
 }
 

@@ -2,12 +2,15 @@ package ffmpeg
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os/exec"
 	"runtime"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/copra-video/copra/internal/confine"
 )
 
 // defaultGrace is how long a child may take to end after SIGTERM. A cancelled
@@ -27,7 +30,8 @@ type child struct {
 	dir            string
 	stdout, stderr io.Writer
 	grace          time.Duration
-	started        func(pid int) // nil: not
+	started        func(pid int)  // nil: not
+	rules          *confine.Rules // nil: not confined
 }
 
 // run starts the child and waits for it. When ctx ends, its process group gets
@@ -39,7 +43,11 @@ func (c child) run(ctx context.Context) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
-	cmd := exec.CommandContext(ctx, c.path, c.args...)
+	path, args := c.path, c.args
+	if c.rules != nil {
+		path, args = confine.Command(*c.rules, path, args)
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir, cmd.Env = c.dir, childEnv
 	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
 	// A group of its own: a Ctrl-C in the terminal must reach us alone, and
@@ -80,5 +88,10 @@ func (c child) run(ctx context.Context) error {
 		// What the child left behind in its group; most often nothing.
 		_ = group(syscall.SIGKILL)
 	}
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && c.rules != nil && exit.ExitCode() == confine.ExitNotStarted {
+		return errNotStarted // the server's trouble; the message is in stderr
+	}
 	return err
 }
+
+var errNotStarted = errors.New("the program could not be started confined")

@@ -46,7 +46,9 @@ const (
 var known = []struct{ text, sentence string }{
 	{"No space left on device", outOfSpace},
 	{"Disk quota exceeded", outOfSpace},
+	{"File too large", outOfSpace}, // the limit of a confined run is what was free
 	{"Cannot allocate memory", outOfMemory},
+	{"malloc of size", outOfMemory}, // x264 and x265
 	{"moov atom not found", damaged},
 	{"Unknown encoder", "The media file couldn't be encoded: this server's FFmpeg lacks the encoder for the codec that was asked for."},
 	{"not on whitelist", "The media file couldn't be encoded: it refers to other files or addresses, which is not accepted."},

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/copra-video/copra/internal/confine"
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
@@ -20,16 +21,24 @@ import (
 const orphanEnv = "FFMPEG_TEST_ORPHAN"
 
 func TestMain(m *testing.M) {
+	confine.Intercept()
 	if script := os.Getenv(orphanEnv); script != "" {
-		tools := &Tools{ffmpeg: script, grace: defaultGrace}
-		err := tools.Run(context.Background(), Command{Progress: func(p Progress) { fmt.Println(p.Frame) }})
+		tools := (&Tools{ffmpeg: script, ffprobe: script, grace: defaultGrace}).Confine(Confinement{Landlock: true})
+		err := tools.Run(context.Background(), Command{Dir: filepath.Dir(script), Progress: func(p Progress) { fmt.Println(p.Frame) }})
 		fmt.Println(err)
 		os.Exit(1)
 	}
 	goleak.VerifyTestMain(m)
 }
 
-var findOnce = sync.OnceValues(func() (*Tools, error) { return Find(context.Background(), "", "") })
+// findOnce finds tools that are confined as those of a server are.
+var findOnce = sync.OnceValues(func() (*Tools, error) {
+	t, err := Find(context.Background(), "", "")
+	if err != nil {
+		return nil, err
+	}
+	return t.Confine(Confinement{Landlock: true, Memory: 4 << 30}), nil
+})
 
 func tools(t testing.TB) *Tools {
 	t.Helper()
@@ -55,3 +64,15 @@ func script(t testing.TB, body string) *Tools {
 
 // say is a shell command that writes one block of progress.
 const say = "printf '" + `frame=7\nout_time_us=N/A\nprogress=continue\n` + "'"
+
+// put copies a clip into the folder of a run, the only one that it may read.
+func put(t testing.TB, dir, name string, r testmedia.Recipe) {
+	t.Helper()
+	data, err := os.ReadFile(testmedia.Clip(t, r))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(dir, name), data, 0o600)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}

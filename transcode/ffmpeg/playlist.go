@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"github.com/copra-video/copra/internal/confine"
 	"github.com/copra-video/copra/job"
 )
 
@@ -20,7 +21,8 @@ func (t *Tools) ProbePlaylist(ctx context.Context, path string) (job.Media, erro
 	defer end()
 	out := &limitedBuffer{limit: probeOutput}
 	var messages tail
-	err := child{path: t.ffprobe, args: args, dir: filepath.Dir(path), stdout: out, stderr: &messages, grace: t.grace}.run(limited)
+	dir := filepath.Dir(path)
+	err := child{path: t.ffprobe, args: args, dir: dir, stdout: out, stderr: &messages, grace: t.grace, rules: t.rules(confine.Rules{Read: []string{dir}})}.run(limited)
 	if ctx.Err() != nil {
 		return job.Media{}, context.Cause(ctx)
 	}

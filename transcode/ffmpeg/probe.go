@@ -37,7 +37,7 @@ func (t *Tools) Probe(ctx context.Context, source string) (job.Media, error) {
 	}, lookahead...)
 	out := &limitedBuffer{limit: probeOutput}
 	var messages tail
-	err = child{path: t.ffprobe, args: append(args, "-i", in.address), stdout: out, stderr: &messages, grace: t.grace}.run(limited)
+	err = child{path: t.ffprobe, args: append(args, "-i", in.address), stdout: out, stderr: &messages, grace: t.grace, rules: t.probeRules(in)}.run(limited)
 	switch {
 	case ctx.Err() != nil:
 		return job.Media{}, context.Cause(ctx)
@@ -77,7 +77,7 @@ func (t *Tools) addLight(ctx context.Context, in probed, m *job.Media) {
 		}, lookahead...)
 		out := &limitedBuffer{limit: probeOutput}
 		var messages tail
-		err := child{path: t.ffprobe, args: append(args, "-i", in.address), stdout: out, stderr: &messages, grace: t.grace}.run(ctx)
+		err := child{path: t.ffprobe, args: append(args, "-i", in.address), stdout: out, stderr: &messages, grace: t.grace, rules: t.probeRules(in)}.run(ctx)
 		if err != nil {
 			return
 		}

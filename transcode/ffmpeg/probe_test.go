@@ -247,11 +247,8 @@ func TestNothingElseIsOpened(t *testing.T) {
 
 func TestConcatOfOurOwn(t *testing.T) {
 	dir := t.TempDir()
-	clip := testmedia.Clip(t, testmedia.Short)
 	for _, name := range []string{"a.mp4", "b.mp4"} {
-		if err := os.Symlink(clip, filepath.Join(dir, name)); err != nil {
-			t.Fatal(err)
-		}
+		put(t, dir, name, testmedia.Short)
 	}
 	if err := os.WriteFile(filepath.Join(dir, "list"), []byte("ffconcat version 1.0\nfile a.mp4\nfile b.mp4\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -21,6 +22,8 @@ type probed struct {
 	address   string // as ffprobe gets it
 	protocols string
 	name      string // for format.filename
+	file      string // local, or ""
+	port      uint16 // on the loopback interface, or 0
 	// read returns up to n bytes from off on, fewer at the end.
 	read func(ctx context.Context, off int64, n int) ([]byte, error)
 }
@@ -40,14 +43,16 @@ func openProbe(source string) (probed, error) {
 		return probed{}, errEmpty
 	}
 	// Without "file:" a name with a colon would be taken for a protocol.
-	return probed{"file:" + source, fileProtocols, filepath.Base(source), func(_ context.Context, off int64, n int) ([]byte, error) {
+	in := probed{address: "file:" + source, protocols: fileProtocols, name: filepath.Base(source), file: source}
+	in.read = func(_ context.Context, off int64, n int) ([]byte, error) {
 		f, err := os.Open(source)
 		if err != nil {
 			return nil, err
 		}
 		defer f.Close()
 		return io.ReadAll(io.NewSectionReader(f, off, int64(n)))
-	}}, nil
+	}
+	return in, nil
 }
 
 func openLoopback(source string) (probed, error) {
@@ -58,9 +63,15 @@ func openLoopback(source string) (probed, error) {
 	if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsLoopback() || u.Port() == "" || u.User != nil {
 		return probed{}, fmt.Errorf("probe %s: only the loopback reader may be probed by address", u.Redacted())
 	}
-	return probed{u.String(), loopbackProtocols, path.Base(u.Path), func(ctx context.Context, off int64, n int) ([]byte, error) {
+	port, err := strconv.ParseUint(u.Port(), 10, 16)
+	if err != nil {
+		return probed{}, fmt.Errorf("probe: port: %w", err)
+	}
+	in := probed{address: u.String(), protocols: loopbackProtocols, name: path.Base(u.Path), port: uint16(port)}
+	in.read = func(ctx context.Context, off int64, n int) ([]byte, error) {
 		return readRange(ctx, u.String(), off, n)
-	}}, nil
+	}
+	return in, nil
 }
 
 var errNoRange = errors.New("the reader gives no ranges")

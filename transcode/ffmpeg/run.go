@@ -110,6 +110,7 @@ func (t *Tools) Run(ctx context.Context, c Command) error {
 	args := append(append([]string(nil), globalArgs...), guard(c.Args)...)
 	err := child{
 		path: t.ffmpeg, args: args, dir: c.Dir, stdout: parser, stderr: messages, grace: t.grace, started: w.watch,
+		rules: t.runRules(c.Dir),
 	}.run(inner)
 
 	if ctx.Err() != nil {

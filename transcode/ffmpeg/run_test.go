@@ -20,10 +20,11 @@ import (
 
 func TestRun(t *testing.T) {
 	dir := t.TempDir()
+	put(t, dir, "in.mp4", testmedia.Standard)
 	var seen []Progress
 	err := tools(t).Run(t.Context(), Command{
 		Dir:      dir,
-		Args:     []string{"-i", testmedia.Clip(t, testmedia.Standard), "-vf", "scale=64:36", "-c:v", "libx264", "-preset", "ultrafast", "out.mp4"},
+		Args:     []string{"-i", "in.mp4", "-vf", "scale=64:36", "-c:v", "libx264", "-preset", "ultrafast", "out.mp4"},
 		Progress: func(p Progress) { seen = append(seen, p) },
 	})
 	if err != nil {
@@ -41,7 +42,9 @@ func TestRun(t *testing.T) {
 }
 
 func TestRunFails(t *testing.T) {
-	err := tools(t).Run(t.Context(), Command{Dir: t.TempDir(), Args: []string{"-i", testmedia.Clip(t, testmedia.Truncated), "out.mp4"}})
+	dir := t.TempDir()
+	put(t, dir, "in.mp4", testmedia.Truncated)
+	err := tools(t).Run(t.Context(), Command{Dir: dir, Args: []string{"-i", "in.mp4", "out.mp4"}})
 	e, ok := errors.AsType[*RunError](err)
 	if !ok || e.ExitCode <= 0 || e.Signal != 0 || !strings.Contains(e.Tail, "moov atom not found") {
 		t.Fatalf("%#v", err)
@@ -149,8 +152,8 @@ func gone(t *testing.T, pid string) {
 
 // A killed server leaves no ffmpeg behind.
 func TestRunDiesWithItsParent(t *testing.T) {
-	pid := filepath.Join(t.TempDir(), "pid")
-	f := script(t, "echo $$ > "+pid+"; "+say+"; exec sleep 1000")
+	f := script(t, `echo $$ > pid; `+say+"; exec sleep 1000")
+	pid := filepath.Join(filepath.Dir(f.ffmpeg), "pid") // where a confined one may write
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), orphanEnv+"="+f.ffmpeg)
 	out, err := cmd.StdoutPipe()

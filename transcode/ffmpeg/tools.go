@@ -28,6 +28,7 @@ type Tools struct {
 	features        map[string]map[string]bool // kind -> name
 	pixFmts         map[string][]string        // of video encoders that were asked about
 	grace           time.Duration
+	confinement     *Confinement // nil: none
 }
 
 // The kinds of feature that Has knows.

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/copra-video/copra/internal/confine"
+	"github.com/copra-video/copra/transcode/ffmpeg"
+)
+
+const (
+	confineOn       = "on"
+	confineOff      = "off"
+	confineRequired = "required"
+)
+
+func (s *settings) confineFlags(f *flagSet) {
+	s.Confine, s.FFmpegMemory = confineOn, machineMemory()
+	f.setting("confine", "COPRA_CONFINE", "how ffmpeg and ffprobe are held to their own files and ports: on, as far as the kernel can; required, not to start where it cannot; or off. Defaults to on.", func(v string) error {
+		if v != confineOn && v != confineOff && v != confineRequired {
+			return fmt.Errorf("%q is not on, off or required", v)
+		}
+		s.Confine = v
+		return nil
+	})
+	f.setting("ffmpeg-memory", "COPRA_FFMPEG_MEMORY", "most memory of one ffmpeg in MiB, from 256. Defaults to that of the machine or container, at least 4096.", func(v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 256 || n > 1<<30 {
+			return fmt.Errorf("%q is not a whole number of MiB from 256", v)
+		}
+		s.FFmpegMemory = int64(n) << 20
+		return nil
+	})
+}
+
+// leastMemory leaves room on small machines too: what counts against the limit
+// are the stacks of a hundred threads as well, which are hardly used.
+const leastMemory = 4 << 30
+
+// machineMemory is that of the machine, or of the container when that has less.
+func machineMemory() int64 {
+	var info unix.Sysinfo_t
+	if err := unix.Sysinfo(&info); err != nil {
+		return leastMemory
+	}
+	total := int64(info.Totalram) * int64(info.Unit)
+	if b, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
+		if n, err := strconv.ParseInt(strings.TrimSpace(string(b)), 10, 64); err == nil { // or "max"
+			total = min(total, n)
+		}
+	}
+	return max(total, leastMemory)
+}
+
+// confined holds the tools as the settings say and the kernel can.
+func (s *settings) confined(ctx context.Context, tools *ffmpeg.Tools, log *slog.Logger) (*ffmpeg.Tools, error) {
+	if s.Confine == confineOff {
+		log.Warn("ffmpeg runs unconfined: --confine=off")
+		return tools, nil
+	}
+	report, err := confine.Check(ctx)
+	switch {
+	case s.Confine == confineRequired && err != nil:
+		return nil, err
+	case s.Confine == confineRequired && !report.Full():
+		return nil, fmt.Errorf("--confine=required: %s", report)
+	case err != nil:
+		log.Warn("ffmpeg runs unconfined", "error", err)
+		return tools, nil
+	case !report.Full():
+		log.Warn("ffmpeg runs with less confinement than is known", "confinement", report.String())
+	}
+	return tools.Confine(ffmpeg.Confinement{Landlock: report.Files, Memory: s.FFmpegMemory}), nil
+}
+
+func checkConfinement(ctx context.Context, out *findings, s *settings) {
+	const what = "confinement"
+	if s.Confine == confineOff {
+		out.lacks(what, "off (--confine)")
+		return
+	}
+	report, err := confine.Check(ctx)
+	switch {
+	case err != nil:
+		out.lacks(what, "%v", err)
+	case report.Full():
+		out.ok(what, "%s", report)
+	case s.Confine == confineRequired:
+		out.bad(what, "%s", report)
+	default:
+		out.lacks(what, "%s", report)
+	}
+}

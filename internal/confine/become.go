@@ -1,0 +1,180 @@
+package confine
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/landlock-lsm/go-landlock/landlock"
+	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
+	"golang.org/x/sys/unix"
+)
+
+// selfTest stands for a program that reports what the rules hold back.
+const selfTest = "self-test"
+
+// ExitNotStarted is the exit code of a program that could not be started under
+// its rules, as shells have it; the message is on standard error.
+const ExitNotStarted = 126
+
+// Intercept turns this process into another program when it was started by
+// Command, and does not return then. It must be the first statement of main, or
+// of TestMain.
+func Intercept() {
+	intercepted.Store(true)
+	if len(os.Args) < 4 || os.Args[1] != marker {
+		return
+	}
+	err := become(os.Args[2], os.Args[3], os.Args[3:])
+	fmt.Fprintf(os.Stderr, "copra: start %s: %v\n", os.Args[3], err)
+	os.Exit(ExitNotStarted)
+}
+
+// become returns only when it failed.
+func become(rules, path string, argv []string) error {
+	var r Rules
+	if err := json.Unmarshal([]byte(rules), &r); err != nil {
+		return fmt.Errorf("read rules: %w", err)
+	}
+	// What follows holds for a thread, and the one that execs becomes the
+	// process.
+	runtime.LockOSThread()
+	// The signal at the parent's death belongs to the thread that was forked.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("follow the parent: %w", err)
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("give up privileges: %w", err)
+	}
+	// Whatever was handed down to us beside the three that a program expects.
+	if err := unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EINVAL) {
+		return fmt.Errorf("close files: %w", err)
+	}
+	if r.Landlock {
+		if err := r.restrict(path); err != nil {
+			return err
+		}
+	}
+	if path == selfTest {
+		return report()
+	}
+	// A write over the bound is to fail with a message, not by a signal.
+	signal.Ignore(syscall.SIGXFSZ)
+	if err := r.limit(); err != nil {
+		return err
+	}
+	return syscall.Exec(path, argv, os.Environ())
+}
+
+func (r Rules) limit() error {
+	limits := []struct {
+		what  int
+		bytes int64
+	}{{unix.RLIMIT_CORE, 0}, {unix.RLIMIT_FSIZE, r.FileSize}, {unix.RLIMIT_DATA, r.Memory}}
+	for _, l := range limits {
+		if l.bytes <= 0 && l.what != unix.RLIMIT_CORE {
+			continue
+		}
+		var has unix.Rlimit
+		if err := unix.Getrlimit(l.what, &has); err != nil {
+			return fmt.Errorf("read limit %d: %w", l.what, err)
+		}
+		n := min(uint64(l.bytes), has.Max)
+		if err := unix.Setrlimit(l.what, &unix.Rlimit{Cur: n, Max: n}); err != nil {
+			return fmt.Errorf("set limit %d: %w", l.what, err)
+		}
+	}
+	return nil
+}
+
+// What programs of the system read to start and to do their work: libraries,
+// fonts, and how many processors there are. All of /proc would be too much: it
+// tells of other processes.
+var (
+	systemPrograms = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store"}
+	systemFiles    = []string{
+		"/etc/fonts", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/ld.so.preload", "/etc/ld-musl-x86_64.path",
+		"/etc/ld-musl-aarch64.path", "/etc/localtime", "/var/cache/fontconfig", "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat",
+		"/sys/devices/system/cpu", "/sys/devices/system/node", "/dev/urandom", "/dev/random",
+	}
+	devices = []string{"/dev/null"}
+)
+
+const (
+	readFile landlock.AccessFSSet = ll.AccessFSReadFile
+	readTree landlock.AccessFSSet = ll.AccessFSReadFile | ll.AccessFSReadDir
+	// No links and no devices are made, and nothing is run that was written.
+	writeTree landlock.AccessFSSet = readTree | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSMakeDir |
+		ll.AccessFSRemoveFile | ll.AccessFSRemoveDir
+	writeFile landlock.AccessFSSet = ll.AccessFSReadFile | ll.AccessFSWriteFile | ll.AccessFSTruncate
+	run       landlock.AccessFSSet = ll.AccessFSExecute
+)
+
+func (r Rules) restrict(path string) error {
+	var rules []landlock.Rule
+	allow := func(file, tree landlock.AccessFSSet, needed bool, paths ...string) error {
+		for _, p := range paths {
+			st, err := os.Stat(p)
+			switch {
+			case err == nil && st.IsDir():
+				rules = append(rules, landlock.PathAccess(tree, p))
+			case err == nil:
+				rules = append(rules, landlock.PathAccess(file, p))
+			case needed || !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission):
+				return fmt.Errorf("allow a path: %w", err)
+			}
+		}
+		return nil
+	}
+	programs := r.Programs
+	if path != selfTest {
+		programs = append(programs, path)
+	}
+	err := errors.Join(
+		allow(readFile|run, readTree|run, false, systemPrograms...),
+		allow(readFile, readTree, false, systemFiles...),
+		allow(writeFile, writeFile, false, devices...),
+		allow(readFile|run, readTree|run, true, programs...),
+		allow(readFile, readTree, true, r.Read...),
+		allow(writeFile, writeTree, true, r.Write...),
+	)
+	if err != nil {
+		return err
+	}
+	for _, p := range r.Ports {
+		rules = append(rules, landlock.ConnectTCP(p))
+	}
+	if err := landlock.V11.BestEffort().Restrict(rules...); err != nil {
+		return fmt.Errorf("confine: %w", err)
+	}
+	return nil
+}
+
+// report prints what the rules, which allow no more than the system's files,
+// hold back. It ends the process when it could.
+func report() error {
+	var r Report
+	if abi, err := ll.LandlockGetABIVersion(); err == nil {
+		r.ABI = abi
+	}
+	_, err := os.ReadDir("/")
+	r.Files = errors.Is(err, fs.ErrPermission)
+	// Nothing listens on this port; it is about who refuses.
+	c, err := net.DialTimeout("tcp", "127.0.0.1:1", time.Second)
+	if err == nil {
+		c.Close()
+	}
+	r.TCP = errors.Is(err, syscall.EACCES)
+	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
+		return err
+	}
+	os.Exit(0)
+	return nil
+}

@@ -1,0 +1,116 @@
+package ffmpeg
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"github.com/copra-video/copra/internal/confine"
+	"github.com/copra-video/copra/internal/testmedia"
+)
+
+// confinedTools are tools of which files and ports are held by the kernel.
+func confinedTools(t *testing.T) *Tools {
+	t.Helper()
+	f := tools(t)
+	if r, err := confine.Check(t.Context()); err != nil || !r.Full() {
+		t.Skipf("%v, %v", r, err)
+	}
+	return f
+}
+
+// Were the white lists to fail, the kernel would hold: these commands are such
+// as no planner makes.
+func TestConfinedFiles(t *testing.T) {
+	f := confinedTools(t)
+	dir, outside := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(outside, "canary"), []byte(strings.Repeat("canary", 4000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	put(t, outside, "in.mp4", testmedia.Short)
+	put(t, dir, "in.mp4", testmedia.Short)
+	raw := []string{"-f", "s16le", "-ar", "8000", "-ac", "1"}
+	for name, c := range map[string]struct {
+		args []string
+		ok   bool
+	}{
+		"own":               {[]string{"-i", "in.mp4", "-c", "copy", "out.mp4"}, true},
+		"raw canary":        {append(raw, "-i", filepath.Join(outside, "canary"), "out.wav"), false},
+		"raw passwd":        {append(raw, "-i", "/etc/passwd", "out.wav"), false},
+		"our environment":   {append(raw, "-i", "/proc/1/environ", "out.wav"), false},
+		"media outside":     {[]string{"-i", filepath.Join(outside, "in.mp4"), "-c", "copy", "out.mp4"}, false},
+		"writing outside":   {[]string{"-i", "in.mp4", "-c", "copy", filepath.Join(outside, "out.mp4")}, false},
+		"a filter's file":   {[]string{"-f", "lavfi", "-i", "movie=" + filepath.Join(outside, "in.mp4"), "out.mp4"}, false},
+		"another's scratch": {[]string{"-i", "../" + filepath.Base(outside) + "/in.mp4", "-c", "copy", "out.mp4"}, false},
+	} {
+		err := f.Run(t.Context(), Command{Dir: dir, Args: c.args})
+		if (err == nil) != c.ok {
+			t.Errorf("%s: %v", name, err)
+		}
+		if e, is := errors.AsType[*RunError](err); !c.ok && (!is || !strings.Contains(e.Tail, "Permission denied")) {
+			t.Errorf("%s: not refused by the kernel: %v", name, err)
+		}
+	}
+	if list, err := os.ReadDir(outside); err != nil || len(list) != 2 {
+		t.Errorf("outside: %v, %v", list, err)
+	}
+}
+
+func TestConfinedConnections(t *testing.T) {
+	f := confinedTools(t)
+	var hits atomic.Int64
+	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
+	defer s.Close()
+	dir := t.TempDir()
+	// guard would refuse the protocol, so this goes past it.
+	run := func(port uint16) string {
+		in := probed{port: port}
+		var messages tail
+		err := child{path: f.ffprobe, args: []string{"-loglevel", "level+warning", "-i", s.URL + "/in.mp4"}, dir: dir, stderr: &messages, grace: f.grace, rules: f.probeRules(in)}.run(t.Context())
+		if err == nil {
+			t.Error("an empty answer was probed")
+		}
+		return messages.String()
+	}
+	in, err := openLoopback(s.URL + "/in.mp4")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run(in.port); hits.Load() == 0 {
+		t.Error("the port that is probed was not reached")
+	}
+	hits.Store(0)
+	for _, port := range []uint16{0, in.port ^ 1} {
+		if m := run(port); hits.Load() != 0 || !strings.Contains(m, "Permission denied") {
+			t.Errorf("%d requests: %s", hits.Load(), m)
+		}
+	}
+}
+
+func TestConfinedMemory(t *testing.T) {
+	f := tools(t).Confine(Confinement{Memory: 256 << 20})
+	err := f.Run(t.Context(), Command{Dir: t.TempDir(), Args: []string{
+		"-f", "lavfi", "-i", "color=s=4096x4096:d=0.5", "-c:v", "libx264", "-preset", "medium", "out.mp4",
+	}})
+	if Explain(err) != outOfMemory || !Transient(err) {
+		t.Errorf("explained as %q: %v", Explain(err), err)
+	}
+}
+
+// BenchmarkConfine tells what the way through our own program costs.
+func BenchmarkConfine(b *testing.B) {
+	for name, rules := range map[string]*confine.Rules{"plain": nil, "confined": {Landlock: true, Write: []string{b.TempDir()}}} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				if err := (child{path: "/bin/true", rules: rules}).run(b.Context()); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
