@@ -54,6 +54,7 @@ if [ "$want" = test ]; then
   command -v npm >/dev/null || packages+=(nodejs npm)
   command -v curl >/dev/null || packages+=(curl)
   command -v chromium >/dev/null || packages+=(chromium)
+  command -v openssl >/dev/null || packages+=(openssl)
 fi
 [ ${#packages[@]} = 0 ] || apt "${packages[@]}"
 
