@@ -45,6 +45,12 @@ lint: ## gofmt, vet and golangci-lint, which hold the layers
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "not gofmt'ed:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
 	$(TOOLS)/bin/golangci-lint run ./...
 
+.PHONY: chaos
+chaos: ## kill, stop, cut off and fill every part of a deployment, at each stage; prints a table
+	@scripts/setup.sh test
+	COPRA_CHAOS=1 go test -count=1 -timeout 20m -parallel $(or $(PARALLEL),4) -run TestChaos -v ./e2e | \
+		awk '/^(=== |    +--- SKIP)/ {next} {print; fflush()} /^FAIL/ {bad = 1} END {exit bad}'
+
 .PHONY: fuzz
 fuzz: ## run every fuzz target [FUZZTIME=60s]
 	scripts/fuzz.sh $(or $(FUZZTIME),60s)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -62,10 +63,9 @@ func children(pid int, data string) []osProcess {
 // encoding reports whether an ffmpeg that makes video is at work in a data
 // folder.
 func encoding(scratch string) bool {
-	for _, p := range processes() {
-		if p.name() == "ffmpeg" && strings.HasPrefix(p.cwd, scratch) && strings.Contains(strings.Join(p.args, " "), "libx264") {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(processes(), func(p osProcess) bool { return isEncoder(p, scratch) })
+}
+
+func isEncoder(p osProcess, scratch string) bool {
+	return p.name() == "ffmpeg" && strings.HasPrefix(p.cwd, scratch) && strings.Contains(strings.Join(p.args, " "), "libx264")
 }

@@ -91,6 +91,8 @@ func (r *run) conclude(ctx context.Context, s *steps, dir string, i int, o *job.
 		return false, context.Cause(ctx)
 	case errors.Is(err, job.ErrLostRun), errors.Is(err, errDatabase):
 		return false, err
+	case diskFull(err) && !r.last:
+		return false, fmt.Errorf("finish output %s: %w", o.Key, err)
 	default:
 		r.w.Log.Warn("output not published", "job", r.id, "output", o.Key, "error", err)
 		return false, r.failOutput(ctx, o.Key, err)

@@ -175,7 +175,7 @@ func (r *run) endInput(ctx context.Context, err error, last bool) error {
 	if ctx.Err() != nil {
 		return r.lost(context.Cause(ctx)) // stopped from outside: no verdict on the input
 	}
-	if !job.IsPermanent(err) && !last {
+	if !last && (!job.IsPermanent(err) || diskFull(err)) {
 		return err
 	}
 	r.w.Log.Warn("input failed", "job", r.id, "error", err)

@@ -38,10 +38,7 @@ func (r *run) publish(ctx context.Context, bucket storage.Bucket, o *job.Output,
 }
 
 func (r *run) put(ctx context.Context, bucket storage.Bucket, o *job.Output, p publication) error {
-	if err := r.mine(ctx); err != nil {
-		return err
-	}
-	body, err := open(p.file)
+	body, err := r.open(ctx, p.file)
 	if err != nil {
 		return err
 	}
@@ -52,12 +49,9 @@ func (r *run) put(ctx context.Context, bucket storage.Bucket, o *job.Output, p p
 
 // putAll stores all files at once.
 func (r *run) putAll(ctx context.Context, bucket storage.Together, o *job.Output, pubs []publication) error {
-	if err := r.mine(ctx); err != nil {
-		return err
-	}
 	items := make([]storage.Item, len(pubs))
 	for i, p := range pubs {
-		body, err := open(p.file)
+		body, err := r.open(ctx, p.file)
 		if err != nil {
 			return err
 		}
@@ -76,7 +70,7 @@ func (r *run) putOptions(o *job.Output, p publication) storage.PutOptions {
 	return storage.PutOptions{ContentType: p.contentType, Form: form}
 }
 
-func open(path string) (fileBody, error) {
+func (r *run) open(ctx context.Context, path string) (fileBody, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return fileBody{}, fmt.Errorf("open result: %w", err)
@@ -86,14 +80,28 @@ func open(path string) (fileBody, error) {
 		f.Close()
 		return fileBody{}, fmt.Errorf("measure result: %w", err)
 	}
-	return fileBody{f, st.Size()}, nil
+	return fileBody{file: f, size: st.Size(), mine: func() error { return r.mine(ctx) }}, nil
 }
 
-// fileBody is a file to be stored.
+// fileBody is a file to be stored. It can be read only as long as the run has
+// its job: a storage repeats requests that broke, and may do so just after the
+// process was stopped for a while and replaced.
 type fileBody struct {
-	*os.File
+	file *os.File
 	size int64
+	mine func() error
+}
+
+// ReadAt implements io.ReaderAt.
+func (b fileBody) ReadAt(p []byte, off int64) (int, error) {
+	if err := b.mine(); err != nil {
+		return 0, err
+	}
+	return b.file.ReadAt(p, off)
 }
 
 // Size in bytes.
 func (b fileBody) Size() int64 { return b.size }
+
+// Close closes the file.
+func (b fileBody) Close() error { return b.file.Close() }

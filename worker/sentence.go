@@ -2,6 +2,7 @@ package worker
 
 import (
 	"errors"
+	"syscall"
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
@@ -13,5 +14,18 @@ func sentence(err error, fallback string) string {
 	if u, ok := errors.AsType[*storage.Unavailable](err); ok {
 		fallback = u.Message
 	}
+	if diskFull(err) {
+		fallback = "The server ran out of disk space."
+	}
 	return job.Message(err, fallback)
+}
+
+// diskFull reports whether err is for want of disk space. Another job may hold
+// that for now, so it is worth another try even where its words are meant for
+// the customer.
+func diskFull(err error) bool {
+	if e, ok := errors.AsType[*job.Error](err); ok && e.Code == storage.CodeDiskFull {
+		return true
+	}
+	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }

@@ -1,0 +1,370 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/copra-video/copra/internal/pgtest"
+	"github.com/copra-video/copra/internal/s3server"
+)
+
+// takeoverLimit is how long the work of a killed worker may lie.
+const takeoverLimit = 15 * time.Second
+
+// rig is a deployment of which everything may fail: an API and workers, each
+// of which reaches the S3 server by a proxy of its own, webhooks by another,
+// and an ffmpeg that can be held.
+type rig struct {
+	*deployment
+	t       testing.TB
+	c       client
+	name    string // of its bucket and its place at the sink
+	gateway *s3server.Server
+	hook    *faultProxy
+	s3      map[*process]*faultProxy
+	node    map[*process]string
+	stopped []*process // killed, or ended by the test
+}
+
+// newRig starts an API on a database; "": one of the shared server.
+func newRig(t testing.TB, database string) *rig {
+	t.Helper()
+	if database == "" {
+		database = pgtest.New(t).URL
+	}
+	d := &deployment{db: database, dir: openDir(t)}
+	name := "chaos-" + strings.ToLower(filepath.Base(d.dir))
+	r := &rig{deployment: d, t: t, name: name, gateway: s3(t), s3: map[*process]*faultProxy{}, node: map[*process]string{}}
+	r.gateway.CreateBucket(t, name)
+	if code, _, complaint := finish(t, 10*time.Second, launch{args: []string{"secrets", filepath.Join(d.dir, "secrets")}}); code != 0 {
+		t.Fatalf("secrets: %s", complaint)
+	}
+	ffprobe, err := exec.LookPath("ffprobe")
+	if err != nil {
+		t.Skip("no ffprobe")
+	}
+	d.env = []string{
+		"COPRA_DATABASE_URL=" + d.db, "COPRA_SECRET_KEY_FILE=" + filepath.Join(d.dir, "secrets", "secret-key"),
+		"COPRA_ALLOW_NETWORKS=127.0.0.0/8", "COPRA_LOG_LEVEL=debug", "COPRA_FFPROBE=" + ffprobe, "COPRA_FFMPEG=" + r.holdableFFmpeg(),
+		"COPRA_SCRATCH_DIR=" + d.scratch(),
+	}
+	if code, _, complaint := finish(t, 60*time.Second, launch{args: []string{"migrate"}, env: d.env}); code != 0 {
+		t.Fatalf("migrate: %s", complaint)
+	}
+	r.startAPI("127.0.0.1:0")
+	r.c = d.client(t, "chaos")
+	hooks(t)
+	r.hook = newFaultProxy(t, common.hooks.srv.URL)
+	return r
+}
+
+func (r *rig) startAPI(listen string) {
+	r.t.Helper()
+	r.api = launchFor(r.t, launch{args: []string{"api", "--listen", listen}, env: r.env})
+	public, err := r.api.says(startTime, `msg="copra api".* public_url=(http://127\.0\.0\.1:\d+)`)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.base = public + "/v2"
+}
+
+// worker starts a worker with a few more variables.
+func (r *rig) worker(env ...string) *process {
+	r.t.Helper()
+	proxy := newFaultProxy(r.t, r.gateway.Endpoint)
+	env = append(append(slices.Clone(r.env), "COPRA_S3_ENDPOINT="+proxy.url(), "COPRA_S3_PUBLIC_URL="+r.gateway.Endpoint), env...)
+	w := launchFor(r.t, launch{args: []string{"worker"}, env: env})
+	node, err := w.says(startTime, `msg="copra worker".* node=(\S+)`)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.workers, r.s3[w], r.node[w] = append(r.workers, w), proxy, node
+	return w
+}
+
+func (r *rig) kill(p *process) time.Time {
+	r.t.Helper()
+	at := time.Now()
+	p.kill(r.t)
+	r.stopped = append(r.stopped, p)
+	return at
+}
+
+// holdableFFmpeg is an ffmpeg that waits before it starts as long as there is
+// a file "hold" whose text is in its arguments; it says so by a file "held".
+func (r *rig) holdableFFmpeg() string {
+	real, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		r.t.Skip("no ffmpeg")
+	}
+	script := fmt.Sprintf(`#!/bin/sh
+if [ -e %[1]s/hold ]; then
+	case " $* " in *"$(cat %[1]s/hold)"*)
+		: > held
+		while [ -e %[1]s/hold ]; do sleep 0.1; done;;
+	esac
+fi
+exec %[2]s "$@"
+`, r.dir, real)
+	path := filepath.Join(r.dir, "ffmpeg")
+	if err := os.WriteFile(path, []byte(script), 0o755); err != nil { //nolint:gosec // a program
+		r.t.Fatal(err)
+	}
+	return path
+}
+
+func (r *rig) hold(text string) {
+	r.t.Helper()
+	if err := os.WriteFile(filepath.Join(r.dir, "hold"), []byte(text), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func (r *rig) unhold() { os.Remove(filepath.Join(r.dir, "hold")) }
+
+// held waits until an ffmpeg is held.
+func (r *rig) awaitHeld() {
+	r.t.Helper()
+	eventually(r.t, 60*time.Second, "ffmpeg is held", func() bool {
+		return slices.ContainsFunc(scratchFiles(r.t, r.scratch()), func(p string) bool { return filepath.Base(p) == "held" })
+	})
+}
+
+// job is a request whose results go to S3.
+func (r *rig) job(input string, outputs object) object {
+	return object{
+		"input":        object{"url": input},
+		"storage":      object{"service": "s3", "bucket": r.name, "region": s3server.Region, "credentials": s3Credentials(r.gateway)},
+		"outputs":      outputs,
+		"notification": object{"url": r.hook.url() + "/" + r.name, "events": true},
+	}
+}
+
+// one asks the database for one value.
+func (r *rig) one(sql string, args ...any) string {
+	r.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	conn, err := pgx.Connect(ctx, r.db)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer conn.Close(ctx)
+	var s string
+	if err := conn.QueryRow(ctx, sql, args...).Scan(&s); err != nil {
+		r.t.Fatalf("%s: %v", sql, err)
+	}
+	return s
+}
+
+// taken waits until another node than the victim has the job, and returns how
+// long that was after its end.
+func (r *rig) taken(id string, victim *process, since time.Time) time.Duration {
+	r.t.Helper()
+	eventually(r.t, 2*takeoverLimit, "another worker has the job", func() bool {
+		node := r.one(`SELECT node FROM jobs WHERE id = $1`, id)
+		return node != "" && node != r.node[victim]
+	})
+	return time.Since(since)
+}
+
+// verdict is how a scenario went.
+type verdict struct {
+	result    string
+	delivered int
+	expected  int
+}
+
+// settle waits for the ends of jobs and holds what must be true after every
+// fault.
+func (r *rig) settle(limit time.Duration, ids ...string) verdict {
+	r.t.Helper()
+	var v verdict
+	var results []string
+	want := map[string]bool{}
+	for _, id := range ids {
+		j := r.c.wait(r.t, id, limit)
+		results = append(results, r.explained(j))
+		for _, e := range expectedEvents(j) {
+			want[id+" "+e] = true
+		}
+	}
+	v.expected = len(want)
+	eventually(r.t, 100*time.Second, "every event has been delivered", func() bool {
+		got := hooks(r.t).all(r.name)
+		v.delivered = len(got)
+		missing := 0
+		have := map[string]bool{}
+		for i, e := range events(got) {
+			if got[i].status/100 == 2 {
+				have[got[i].JobID+" "+e] = true
+			}
+		}
+		for e := range want {
+			if !have[e] {
+				missing++
+			}
+		}
+		return missing == 0
+	})
+	slices.Sort(results)
+	v.result = strings.Join(slices.Compact(results), "; ")
+	r.tidy()
+	return v
+}
+
+// explained is how a job ended; one that failed must say why.
+func (r *rig) explained(j jobDoc) string {
+	r.t.Helper()
+	if j.Status == "job.completed" {
+		for _, o := range j.Outputs {
+			if o.Type == "video" {
+				r.stored(o.URL)
+			}
+		}
+		return "completed"
+	}
+	if j.Input.Error != "" {
+		return "failed: " + j.Input.Error
+	}
+	for _, o := range j.Outputs {
+		if strings.HasSuffix(o.Status, ".failed") {
+			if o.Error == "" {
+				r.t.Errorf("an output failed without a word: %s", j.raw)
+			}
+			return "failed: " + o.Error
+		}
+	}
+	r.t.Errorf("the job failed without a word: %s", j.raw)
+	return "failed"
+}
+
+// stored holds that a result lies where the job says.
+func (r *rig) stored(address string) {
+	r.t.Helper()
+	_, key, ok := strings.Cut(address, r.name+"/")
+	if !ok {
+		r.t.Errorf("address %s", address)
+		return
+	}
+	if body, _, err := r.gateway.Object(r.name, key); err != nil || len(body) == 0 {
+		r.t.Errorf("result %s: %d bytes, %v", key, len(body), err)
+	}
+}
+
+func expectedEvents(j jobDoc) []string {
+	list := []string{j.Status}
+	if j.Input.Error == "" {
+		list = append(list, "input.transferred")
+	}
+	for _, o := range j.Outputs {
+		switch _, end, _ := strings.Cut(o.Status, "."); end {
+		case "encoded", "created", "packaged":
+			list = append(list, "output.completed "+o.Key)
+		case "failed":
+			list = append(list, "output.failed "+o.Key)
+		}
+	}
+	return list
+}
+
+// tidy ends what still runs and holds that nothing is left.
+func (r *rig) tidy() {
+	r.t.Helper()
+	eventually(r.t, 5*time.Second, "no ffmpeg is left", func() bool {
+		return !slices.ContainsFunc(processes(), func(p osProcess) bool { return strings.HasPrefix(p.cwd, r.scratch()) })
+	})
+	var files []string
+	eventually(r.t, 10*time.Second, "scratch is empty", func() bool {
+		files = scratchFiles(r.t, r.scratch())
+		return len(files) == 0
+	})
+	for _, p := range append([]*process{r.api}, r.workers...) {
+		if !slices.Contains(r.stopped, p) {
+			p.terminate(r.t)
+		}
+	}
+}
+
+// gate serves a file and holds requests back while closed says so.
+type gate struct {
+	net.Listener
+	met    chan struct{} // closed when a request is held
+	mu     sync.Mutex
+	opened chan struct{}
+}
+
+func newGate(t testing.TB, file string, closed func() bool) (address string, g *gate) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g = &gate{Listener: l, met: make(chan struct{}), opened: make(chan struct{})}
+	var once sync.Once
+	srv := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-g.opened:
+		default:
+			if closed() {
+				once.Do(func() { close(g.met) })
+				select {
+				case <-g.opened:
+				case <-r.Context().Done():
+					return
+				}
+			}
+		}
+		http.ServeFile(w, r, file)
+	})}
+	go srv.Serve(l) //nolint:errcheck // it ends by Close
+	t.Cleanup(func() { srv.Close() })
+	return "http://" + l.Addr().String() + "/clip" + filepath.Ext(file), g
+}
+
+func (g *gate) await(t testing.TB) {
+	t.Helper()
+	select {
+	case <-g.met:
+	case <-time.After(60 * time.Second):
+		t.Fatal("nobody came to the gate")
+	}
+}
+
+// chaosTable is what TestChaos prints in the end.
+var chaosTable struct {
+	sync.Mutex
+	rows []string
+}
+
+// report adds a row. takeover 0: nothing was taken over.
+func report(stage, fault string, v verdict, takeover, seconds time.Duration) {
+	took := "-"
+	if takeover > 0 {
+		took = fmt.Sprintf("%.1f", takeover.Seconds())
+	}
+	chaosTable.Lock()
+	defer chaosTable.Unlock()
+	chaosTable.rows = append(chaosTable.rows, fmt.Sprintf("| %-9s | %-44s | %8s | %5.1f | %2d of %-2d | %s |",
+		stage, fault, took, seconds.Seconds(), v.delivered, v.expected, v.result))
+}
+
+func printChaos(t testing.TB) {
+	chaosTable.Lock()
+	defer chaosTable.Unlock()
+	slices.Sort(chaosTable.rows)
+	t.Logf("deliveries are those that came, of those that must:\n| %-9s | %-44s | takeover | s     | events   | result |\n|---|---|---|---|---|---|\n%s",
+		"stage", "fault", strings.Join(chaosTable.rows, "\n"))
+}

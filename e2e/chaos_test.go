@@ -1,0 +1,289 @@
+package e2e
+
+import (
+	"net/http"
+	"os"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/copra-video/copra/internal/testmedia"
+)
+
+// scenario is one fault at one stage.
+type scenario struct {
+	stage, fault string
+	slow         bool // not in the fast half
+	run          func(t *testing.T) (v verdict, takeover time.Duration)
+}
+
+// TestChaos breaks a deployment of real processes in every way that we could
+// think of. After each fault every accepted job must end completed or failed
+// with a reason, every event must have been delivered, and nothing may be left
+// behind. With COPRA_CHAOS=1, as make chaos sets it, the slow half runs too.
+func TestChaos(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not short")
+	}
+	t.Parallel()
+	t.Cleanup(func() { printChaos(t) })
+	for _, group := range [][]scenario{killed, owners, away, full} {
+		for _, s := range group {
+			t.Run(s.stage+": "+s.fault, func(t *testing.T) {
+				if s.slow && os.Getenv("COPRA_CHAOS") == "" {
+					t.Skip("make chaos runs it")
+				}
+				t.Parallel()
+				begin := time.Now()
+				v, takeover := s.run(t)
+				if takeover > takeoverLimit {
+					t.Errorf("the work lay for %s", takeover)
+				}
+				report(s.stage, s.fault, v, takeover, time.Since(begin))
+			})
+		}
+	}
+}
+
+var small = object{"mp4:240p": object{"path": "/a.mp4"}, "jpg:100x": object{"path": "/a.jpg"}}
+
+const workerKilled = "worker killed"
+
+var killed = []scenario{
+	{stage: "probe", fault: workerKilled, slow: true, run: func(t *testing.T) (verdict, time.Duration) {
+		return killAtGate(t, func(*rig) bool { return true })
+	}},
+	{stage: "download", fault: workerKilled, slow: true, run: func(t *testing.T) (verdict, time.Duration) {
+		// What is probed leaves no file; what is downloaded does.
+		return killAtGate(t, func(r *rig) bool { files, _ := leftovers(r.scratch()); return len(files) > 0 })
+	}},
+	{stage: "encode", fault: workerKilled, slow: true, run: func(t *testing.T) (verdict, time.Duration) {
+		r := newRig(t, "")
+		spec := longJob(t, "")
+		return killAt(r, r.job(spec["input"].(object)["url"].(string), spec["outputs"].(object)), func(string) {
+			eventually(t, 60*time.Second, "ffmpeg encodes", func() bool { return encoding(r.scratch()) })
+		}, func() {})
+	}},
+	{stage: "mux", fault: workerKilled, slow: true, run: func(t *testing.T) (verdict, time.Duration) {
+		r := newRig(t, "")
+		r.hold("-c copy")
+		return killAt(r, r.job(short(t), small), func(string) { r.awaitHeld() }, r.unhold)
+	}},
+	{stage: "package", fault: workerKilled, slow: true, run: func(t *testing.T) (verdict, time.Duration) {
+		r := newRig(t, "")
+		r.hold("-c copy")
+		stream := object{"httpstream": object{"hls": object{"path": "/hls"}, "variants": []string{"mp4:240p"}}}
+		return killAt(r, r.job(short(t), stream), func(string) { r.awaitHeld() }, r.unhold)
+	}},
+	{stage: "upload", fault: workerKilled, run: func(t *testing.T) (verdict, time.Duration) {
+		r := newRig(t, "")
+		var proxy *faultProxy
+		return killAtWith(r, r.job(short(t), small), func(w *process) {
+			proxy = r.s3[w]
+			proxy.set(hangs, http.MethodPut)
+		}, func(string) {
+			eventually(t, 60*time.Second, "an upload hangs", func() bool { return proxy.hits() > 0 })
+		}, func() { proxy.set(works, "") })
+	}},
+	{stage: "notify", fault: workerKilled, run: func(t *testing.T) (verdict, time.Duration) {
+		r := newRig(t, "")
+		first := r.worker()
+		r.hook.set(hangs, "")
+		id := r.c.create(t, r.job(short(t), small)).ID
+		eventually(t, 60*time.Second, "a webhook hangs", func() bool { return r.hook.hits() > 0 })
+		r.worker()
+		at := r.kill(first)
+		r.hook.set(works, "")
+		eventually(t, 2*takeoverLimit, "the webhook comes", func() bool { return r.hook.takenSince(at) > 0 })
+		took := time.Since(at)
+		return r.settle(60*time.Second, id), took
+	}},
+}
+
+// killAt kills the only worker when at has returned, with another one ready,
+// and then lets go what was held.
+func killAt(r *rig, spec object, at func(id string), release func()) (verdict, time.Duration) {
+	return killAtWith(r, spec, func(*process) {}, at, release)
+}
+
+func killAtWith(r *rig, spec object, prepare func(*process), at func(id string), release func()) (verdict, time.Duration) {
+	r.t.Helper()
+	first := r.worker()
+	prepare(first)
+	id := r.c.create(r.t, spec).ID
+	at(id)
+	r.worker()
+	since := r.kill(first)
+	release()
+	took := r.taken(id, first, since)
+	return r.settle(90*time.Second, id), took
+}
+
+func killAtGate(t *testing.T, closed func(*rig) bool) (verdict, time.Duration) {
+	r := newRig(t, "")
+	address, g := newGate(t, testmedia.Clip(t, testmedia.Short), func() bool { return closed(r) })
+	return killAt(r, r.job(address, small), func(string) { g.await(t) }, func() { close(g.opened) })
+}
+
+var owners = []scenario{
+	{stage: "encode", fault: "worker stopped, replaced, and back", run: func(t *testing.T) (verdict, time.Duration) {
+		r := newRig(t, "")
+		spec := longJob(t, "")
+		return twoOwners(r, r.job(spec["input"].(object)["url"].(string), object{"mp4:720p::quality=5,preset=slow": object{"path": "/a.mp4"}}),
+			func(*process) {
+				eventually(t, 60*time.Second, "ffmpeg encodes", func() bool { return encoding(r.scratch()) })
+			})
+	}},
+	{stage: "mux", fault: "worker stopped, replaced, and back", slow: true, run: func(t *testing.T) (verdict, time.Duration) {
+		r := newRig(t, "")
+		r.hold("-c copy")
+		return twoOwners(r, r.job(short(t), small), func(*process) { r.awaitHeld() })
+	}},
+	{stage: "upload", fault: "worker stopped, replaced, and back", slow: true, run: func(t *testing.T) (verdict, time.Duration) {
+		r := newRig(t, "")
+		stream := object{"httpstream": object{"hls": object{"path": "/hls"}, "variants": []string{"mp4:240p"}}}
+		return twoOwners(r, r.job(short(t), stream), func(w *process) {
+			r.s3[w].set(hangs, http.MethodPut)
+			eventually(t, 60*time.Second, "an upload hangs", func() bool { return r.s3[w].hits() > 0 })
+		})
+	}},
+}
+
+// twoOwners stops the worker that has a job until another has taken it over,
+// and wakes it while that one is about to publish: it must publish nothing and
+// end its ffmpeg.
+func twoOwners(r *rig, spec object, reached func(*process)) (verdict, time.Duration) {
+	t := r.t
+	t.Helper()
+	first := r.worker()
+	id := r.c.create(t, spec).ID
+	reached(first)
+	second := r.worker()
+	r.s3[second].set(hangs, http.MethodPut)
+	stopped := time.Now()
+	signal(t, first, syscall.SIGSTOP)
+	took := r.taken(id, first, stopped)
+	r.unhold()
+	eventually(t, 60*time.Second, "the second worker uploads", func() bool { return r.s3[second].hits() > 0 })
+	woken := time.Now()
+	signal(t, first, syscall.SIGCONT)
+	r.s3[first].set(works, "")
+	of := filepath.Join(r.scratch(), "run-"+r.node[first]) + "/"
+	eventually(t, 5*time.Second, "the first worker has let go", func() bool {
+		for _, p := range processes() {
+			if len(p.cwd) > len(of) && p.cwd[:len(of)] == of {
+				return false
+			}
+		}
+		files, _ := leftovers(of)
+		return len(files) == 0
+	})
+	if n := r.s3[first].takenSince(woken); n != 0 {
+		t.Errorf("%d uploads by a worker that had lost its job", n)
+	}
+	select {
+	case <-first.done:
+		t.Error("the first worker has ended")
+	default:
+	}
+	r.s3[second].set(works, "")
+	return r.settle(90*time.Second, id), took
+}
+
+func signal(t testing.TB, p *process, s syscall.Signal) {
+	t.Helper()
+	if err := p.cmd.Process.Signal(s); err != nil {
+		t.Fatal(err)
+	}
+}
+
+var full = []scenario{
+	{stage: "encode", fault: "ffmpeg stopped", run: func(t *testing.T) (verdict, time.Duration) {
+		r := newRig(t, "")
+		r.worker("COPRA_STALL=2s")
+		spec := longJob(t, "")
+		id := r.c.create(t, r.job(spec["input"].(object)["url"].(string), object{
+			"mp4:720p::quality=5,preset=slow": object{"path": "/a.mp4"}, "mp3": object{"path": "/a.mp3"},
+		})).ID
+		eventually(t, 60*time.Second, "ffmpeg is stopped", func() bool {
+			for _, p := range processes() {
+				if isEncoder(p, r.scratch()) {
+					return syscall.Kill(p.pid, syscall.SIGSTOP) == nil
+				}
+			}
+			return false
+		})
+		return r.settle(30*time.Second, id), 0
+	}},
+	{stage: "download", fault: "scratch full, then not", run: func(t *testing.T) (verdict, time.Duration) {
+		return scratchFull(t, "size=2m", func(*rig) string { return "" })
+	}},
+	{stage: "encode", fault: "scratch full, then not", run: func(t *testing.T) (verdict, time.Duration) {
+		return scratchFull(t, "size=3m", func(*rig) string { return "-map" })
+	}},
+	{stage: "encode", fault: "scratch too small", slow: true, run: func(t *testing.T) (verdict, time.Duration) {
+		r := newRig(t, "")
+		tmpfs(t, r.scratch(), "size=700k")
+		r.worker()
+		spec := longJob(t, "")
+		id := r.c.create(t, r.job(spec["input"].(object)["url"].(string), object{"mp4:1080p::quality=5": object{"path": "/a.mp4"}})).ID
+		return r.settle(3*time.Minute, id), 0
+	}},
+}
+
+// scratchFull fills the scratch disk at the start, or when an ffmpeg whose
+// arguments hold a text starts, and makes room again after the first try.
+func scratchFull(t *testing.T, options string, when func(*rig) string) (verdict, time.Duration) {
+	r := newRig(t, "")
+	tmpfs(t, r.scratch(), options)
+	filler := filepath.Join(r.scratch(), "filler")
+	fill := func() {
+		if err := os.WriteFile(filler, make([]byte, 4<<20), 0o600); err == nil {
+			t.Fatal("the disk is larger than was thought")
+		}
+	}
+	r.worker()
+	text := when(r)
+	if text == "" {
+		fill()
+	} else {
+		r.hold(text)
+	}
+	id := r.c.create(t, r.job(short(t), small)).ID
+	if text != "" {
+		r.awaitHeld()
+		fill()
+		r.unhold()
+	}
+	eventually(t, 30*time.Second, "a try has failed", func() bool {
+		return r.one(`SELECT count(*)::text FROM river_job WHERE kind = 'transcode' AND cardinality(errors) > 0`) != "0"
+	})
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	v := r.settle(90*time.Second, id)
+	if v.result != "completed" {
+		t.Errorf("the job ended %s", v.result)
+	}
+	return v, 0
+}
+
+// tmpfs mounts a small file system at dir.
+func tmpfs(t testing.TB, dir, options string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		testmedia.Missing(t, "only root can mount a small disk")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
+		t.Skipf("no small disk can be mounted here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+}

@@ -1,0 +1,59 @@
+package worker
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/copra-video/copra/job"
+)
+
+// asked is a store that says whose a job is.
+type asked struct {
+	Store
+	n   int
+	err error
+}
+
+func (a *asked) SetProgress(context.Context, string, int64, map[string]float64) error {
+	a.n++
+	return a.err
+}
+
+// A result can be read while the run has its job, and no more once it may have
+// been lost.
+func TestBodyIsMine(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.mp4")
+	if err := os.WriteFile(path, []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		store := &asked{}
+		r := &run{w: &Worker{Config: Config{Store: store}}}
+		body, err := r.open(t.Context(), path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer body.Close()
+		part := make([]byte, 4)
+		read := func() error { _, err := body.ReadAt(part, 3); return err }
+		for range 3 {
+			if err := read(); err != nil || !bytes.Equal(part, []byte("tent")) {
+				t.Fatalf("%q, %v", part, err)
+			}
+		}
+		if store.n != 1 {
+			t.Errorf("asked %d times in one moment", store.n)
+		}
+		<-time.After(time.Minute) // as a stopped process does
+		store.err = job.ErrLostRun
+		if err := read(); !errors.Is(err, job.ErrLostRun) || store.n != 2 {
+			t.Errorf("after a while: %v, asked %d times", err, store.n)
+		}
+	})
+}
