@@ -24,7 +24,15 @@ const (
 	CodeJobFinished    = "job_finished"
 	CodeJobNotFinished = "job_not_finished"
 	CodeNothingToRetry = "nothing_to_retry"
+	// CodeTooManyJobs is for a job over its key's limit, and codeTooManyRequests
+	// for a request over it; they are answered 429.
+	CodeTooManyJobs     = "too_many_jobs"
+	codeTooManyRequests = "too_many_requests"
 )
+
+// How long a client over a limit is asked to wait, in seconds: jobs take a
+// while to end.
+var retryAfter = map[string]string{CodeTooManyJobs: "15", codeTooManyRequests: "1"}
 
 // statusClientLeft is seen in log and metrics only, as nginx has it.
 const statusClientLeft = 499
@@ -36,6 +44,9 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*job.Error](err)
 	switch {
 	case ok:
+		if after := retryAfter[e.Code]; after != "" {
+			w.Header().Set("Retry-After", after)
+		}
 		writeJSON(w, statusOf(e.Code), coconut.EncodeError(e))
 	case errors.Is(err, job.ErrNotFound):
 		notFound(w, r)
@@ -55,6 +66,8 @@ func statusOf(code string) int {
 		return http.StatusUnauthorized
 	case CodeIdempotencyKeyReused, CodeJobFinished, CodeJobNotFinished, CodeNothingToRetry:
 		return http.StatusConflict
+	case CodeTooManyJobs, codeTooManyRequests:
+		return http.StatusTooManyRequests
 	default:
 		return http.StatusBadRequest
 	}

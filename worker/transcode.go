@@ -35,6 +35,12 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 	w := t.w
 	ctx, done := w.heart.work(ctx)
 	defer done(nil)
+	if wait, err := w.Store.Admit(ctx, j.Args.JobID, j.ID); err != nil {
+		return err
+	} else if wait > 0 {
+		w.Log.Debug("job waits for others of its key", "job", j.Args.JobID)
+		return river.JobSnooze(wait)
+	}
 	r, err := w.begin(ctx, j.Args.JobID, j.ID, j.Attempt)
 	if err != nil || r == nil {
 		return err

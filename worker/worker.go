@@ -27,6 +27,8 @@ import (
 // fail with job.ErrLostRun when another run has begun.
 type Store interface {
 	Load(ctx context.Context, id string) (job.Record, error)
+	// Admit says how long a transcode is to wait for others of its key; 0: not.
+	Admit(ctx context.Context, id string, riverID int64) (wait time.Duration, err error)
 	Claim(ctx context.Context, id string, riverID int64, attempt int, node string) (run int64, err error)
 	Record(ctx context.Context, id string, run int64, events ...job.Event) (job.State, error)
 	RecordProbed(ctx context.Context, id string, run int64, probed job.Event) error

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -10,14 +11,17 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// keys is the subcommand keys create|list|sign|revoke. It works on COPRA_DATABASE_URL.
+// keys is the subcommand keys create|list|limit|sign|revoke. It works on COPRA_DATABASE_URL.
 func keys(ctx context.Context, e env, args []string) error {
 	var s settings
 	var name string
 	var signing bool
-	f := newFlagSet("keys", "create|list|sign KEY|revoke KEY [flags]", "API keys", e.stderr)
+	var limits postgres.Limits
+	f := newFlagSet("keys", "create|list|limit KEY|sign KEY|revoke KEY [flags]", "API keys", e.stderr)
 	f.text(&name, "name", "", "create: what the key is for, shown by list. Defaults to none.")
 	f.BoolVar(&signing, "signing", false, "create: give the key a signing secret too, for its webhooks, and print that on a second line; sign gives one to a key that is there.")
+	f.number(&limits.Queued, "queued", "", 0, 1<<30, "create, limit: most jobs of the key that have not ended; a POST over it is answered 429. 0 is no limit. Defaults to 0.")
+	f.number(&limits.Running, "running", "", 0, 1<<30, "create, limit: most jobs of the key that are transcoded at once; the others wait. 0 is no limit. Defaults to 0.")
 	s.databaseFlags(f)
 	s.logFlags(f)
 	words, err := f.parse(e, args)
@@ -26,11 +30,11 @@ func keys(ctx context.Context, e env, args []string) error {
 	}
 	s.fromEnv(e)
 	if len(words) == 0 {
-		return usagef("keys: say create, list, sign or revoke")
+		return usagef("keys: say create, list, limit, sign or revoke")
 	}
-	want := map[string]int{"create": 1, "list": 1, "sign": 2, "revoke": 2}[words[0]]
+	want := map[string]int{"create": 1, "list": 1, "limit": 2, "sign": 2, "revoke": 2}[words[0]]
 	if want == 0 {
-		return usagef("keys: %q is not create, list, sign or revoke", words[0])
+		return usagef("keys: %q is not create, list, limit, sign or revoke", words[0])
 	}
 	if len(words) != want {
 		return usagef("keys %s: expected %d words, got %d", words[0], want, len(words))
@@ -56,12 +60,19 @@ func keys(ctx context.Context, e env, args []string) error {
 		if err != nil {
 			return err
 		}
+		if limits != (postgres.Limits{}) {
+			if err := store.LimitKey(ctx, k.ID, limits); err != nil {
+				return err
+			}
+		}
 		fmt.Fprintf(e.stderr, "key %s; it is shown this once:\n", k.ID)
 		fmt.Fprintln(e.stdout, token.Reveal())
 		if signing {
 			return printSigning(ctx, e, store, k.ID)
 		}
 		return nil
+	case "limit":
+		return store.LimitKey(ctx, words[1], limits)
 	case "sign":
 		return printSigning(ctx, e, store, words[1])
 	case "revoke":
@@ -72,9 +83,9 @@ func keys(ctx context.Context, e env, args []string) error {
 		return err
 	}
 	tw := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(tw, "ID\tKEY\tNAME\tCREATED\tREVOKED\tSIGNS")
+	fmt.Fprintln(tw, "ID\tKEY\tNAME\tCREATED\tREVOKED\tSIGNS\tQUEUED\tRUNNING")
 	for _, k := range list {
-		fmt.Fprintf(tw, "%s\t%s...\t%s\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Name, day(k.CreatedAt), day(k.RevokedAt), yesNo(k.Signs))
+		fmt.Fprintf(tw, "%s\t%s...\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Name, day(k.CreatedAt), day(k.RevokedAt), yesNo(k.Signs), atMost(k.Limits.Queued), atMost(k.Limits.Running))
 	}
 	return tw.Flush()
 }
@@ -95,6 +106,14 @@ func yesNo(b bool) string {
 		return "yes"
 	}
 	return "-"
+}
+
+// atMost is a limit as list shows it.
+func atMost(n int) string {
+	if n == 0 {
+		return "-"
+	}
+	return strconv.Itoa(n)
 }
 
 func day(t time.Time) string {

@@ -41,7 +41,7 @@ func subcommands() []subcommand {
 		{"api", "[flags]", "the HTTP API", serveAPI},
 		{"worker", "[flags]", "a worker; run as many as you like", serveWorker},
 		{"migrate", "[flags]", "bring the database up to this version", migrate},
-		{"keys", "create|list|sign|revoke [flags]", "API keys", keys},
+		{"keys", "create|list|limit|sign|revoke [flags]", "API keys", keys},
 		{"secrets", "[flags] DIR", "make the secret files of a deployment that are not there yet", secrets},
 		{"submit", "[flags] FILE|URL|job.json", "send a job and follow it to its end", submit},
 		{"check", "[flags] URL|FILE|DIR", "hold an HLS or DASH stream against the rule book", checkStream},

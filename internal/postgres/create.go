@@ -32,7 +32,8 @@ var errRepeat = errors.New("the idempotency key is taken")
 
 // CreateJob accepts a job: its row, those of its outputs and the River job
 // that probes its input are written together. A repeat, by idempotency key,
-// returns the job as it stands now.
+// returns the job as it stands now. A *job.Error of CodeTooManyJobs says that the
+// key has as many jobs as it may.
 func (s *Store) CreateJob(ctx context.Context, n NewJob) (job.State, error) {
 	// PostgreSQL keeps microseconds; what is answered now must equal what is
 	// read later.
@@ -66,6 +67,7 @@ func (s *Store) insertJob(ctx context.Context, tx pgx.Tx, st job.State, n NewJob
 	// A concurrent insert with the same idempotency key makes this one wait for
 	// its end; then there is nothing to do here, or the way is free.
 	var accepted bool
+	var limit int
 	err = tx.QueryRow(ctx, `
 		WITH accepted AS (
 			INSERT INTO jobs (id, key_id, created_at, status, input_status, request_sealed, priority, river_id, idempotency_key, body_hash)
@@ -77,17 +79,17 @@ func (s *Store) insertJob(ctx context.Context, tx pgx.Tx, st job.State, n NewJob
 			SELECT accepted.id, o.place - 1, o.key, o.type, o.format, o.stage
 			FROM accepted, unnest($11::text[], $12::text[], $13::text[], $14::text[]) WITH ORDINALITY o (key, type, format, stage, place)
 		)
-		SELECT EXISTS (SELECT FROM accepted)`,
+		SELECT EXISTS (SELECT FROM accepted), coalesce((SELECT max_queued FROM api_keys WHERE id = $2), 0)`,
 		st.ID, n.KeyID, st.CreatedAt, st.Status, st.Input.Status, s.sealer.Seal(n.Request, sealContext(st.ID)),
 		n.Spec.Settings.Priority, probe.Job.ID, idempotency, hash,
-		keys, types, formats, stages).Scan(&accepted)
+		keys, types, formats, stages).Scan(&accepted, &limit)
 	if err != nil {
 		return fmt.Errorf("insert the job: %w", err)
 	}
 	if !accepted {
-		return errRepeat
+		return errRepeat // also over the limit: nothing is added
 	}
-	return nil
+	return admit(ctx, tx, n.KeyID, limit)
 }
 
 // repeated returns the job that n repeats.

@@ -24,6 +24,7 @@ type Key struct {
 	CreatedAt time.Time
 	RevokedAt time.Time // zero: in force
 	Signs     bool      // webhooks of its jobs are signed
+	Limits    Limits
 }
 
 // minToken is the shortest token that may be given; shorter ones can be guessed.
@@ -32,11 +33,12 @@ const minToken = 16
 // prefixLength leaves enough of a token in the dark.
 const prefixLength = 6
 
-const keyColumns = `id, name, prefix, created_at, coalesce(revoked_at, '0001-01-01 00:00:00+00'), signing_sealed IS NOT NULL`
+const keyColumns = `id, name, prefix, created_at, coalesce(revoked_at, '0001-01-01 00:00:00+00'), signing_sealed IS NOT NULL,
+	coalesce(max_queued, 0), coalesce(max_running, 0)`
 
 func scanKey(row pgx.CollectableRow) (Key, error) {
 	var k Key
-	err := row.Scan(&k.ID, &k.Name, &k.Prefix, &k.CreatedAt, &k.RevokedAt, &k.Signs)
+	err := row.Scan(&k.ID, &k.Name, &k.Prefix, &k.CreatedAt, &k.RevokedAt, &k.Signs, &k.Limits.Queued, &k.Limits.Running)
 	k.CreatedAt, k.RevokedAt = k.CreatedAt.UTC(), k.RevokedAt.UTC()
 	return k, err
 }

@@ -5,6 +5,7 @@
 //	migrate.go     the schema, ours and River's
 //	inspect.go     what a database is, for copra doctor
 //	keys.go        API keys
+//	limits.go      how much a key may ask for
 //	create.go      a job accepted, with idempotency
 //	jobs.go        a job read
 //	list.go        a key's jobs, newest first

@@ -42,6 +42,13 @@ func (s *Store) RetryJob(ctx context.Context, keyID, id string) (job.State, erro
 		if _, err := tx.Exec(ctx, `UPDATE jobs SET retried_at = now(), revivals = 0, cancel_requested_at = NULL WHERE id = $1`, st.ID); err != nil {
 			return fmt.Errorf("note the retry: %w", err)
 		}
+		var limit int
+		if err := tx.QueryRow(ctx, `SELECT coalesce(max_queued, 0) FROM api_keys WHERE id = $1`, keyID).Scan(&limit); err != nil {
+			return fmt.Errorf("read the limit of the key: %w", err)
+		}
+		if err := admit(ctx, tx, keyID, limit); err != nil {
+			return err
+		}
 		r.state = st
 		if st.Input.Metadata == nil {
 			return s.enqueue(ctx, tx, r, queue.ProbeArgs{JobID: st.ID})

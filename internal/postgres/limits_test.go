@@ -1,0 +1,146 @@
+package postgres_test
+
+import (
+	"errors"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/copra-video/copra/internal/postgres"
+	"github.com/copra-video/copra/job"
+)
+
+func tooMany(err error) bool {
+	e, ok := errors.AsType[*job.Error](err)
+	return ok && e.Code == postgres.CodeTooManyJobs
+}
+
+func (f *fixture) limitKey(l postgres.Limits) {
+	f.t.Helper()
+	if err := f.LimitKey(f.t.Context(), f.keyID, l); err != nil {
+		f.t.Fatal(err)
+	}
+}
+
+func TestQueuedLimit(t *testing.T) {
+	f := open(t)
+	f.limitKey(postgres.Limits{Queued: 2})
+	other := f.key("other")
+	repeat := f.newJob(request)
+	repeat.IdempotencyKey = "once"
+	first, err := f.CreateJob(t.Context(), repeat)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.create(request)
+	if _, err := f.CreateJob(t.Context(), f.newJob(request)); !tooMany(err) {
+		t.Errorf("the third job: %v", err)
+	}
+	// What was accepted once is not asked for anew.
+	if again, err := f.CreateJob(t.Context(), repeat); err != nil || again.ID != first.ID {
+		t.Errorf("a repeat: %s, %v", again.ID, err)
+	}
+	n := f.newJob(request)
+	n.KeyID = other
+	if _, err := f.CreateJob(t.Context(), n); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+	// The end of one makes room, which a retry of it takes again.
+	if _, err := f.CancelJob(t.Context(), f.keyID, first.ID); err != nil {
+		t.Fatal(err)
+	}
+	f.create(request)
+	if _, err := f.RetryJob(t.Context(), f.keyID, first.ID); !tooMany(err) {
+		t.Errorf("a retry over the limit: %v", err)
+	}
+	f.limitKey(postgres.Limits{})
+	if _, err := f.RetryJob(t.Context(), f.keyID, first.ID); err != nil {
+		t.Errorf("a retry without one: %v", err)
+	}
+	keys, err := f.ListKeys(t.Context())
+	if err != nil || len(keys) != 2 {
+		t.Fatal(keys, err)
+	}
+	if err := f.LimitKey(t.Context(), "nobody", postgres.Limits{}); !errors.Is(err, job.ErrNotFound) {
+		t.Errorf("an unknown key: %v", err)
+	}
+}
+
+// TestQueuedLimitHolds: however many ask at once.
+func TestQueuedLimitHolds(t *testing.T) {
+	f := open(t)
+	const limit = 5
+	f.limitKey(postgres.Limits{Queued: limit})
+	var wg sync.WaitGroup
+	errs := make([]error, 30)
+	for i := range errs {
+		wg.Go(func() { _, errs[i] = f.CreateJob(t.Context(), f.newJob(request)) })
+	}
+	wg.Wait()
+	made := 0
+	for _, err := range errs {
+		switch {
+		case err == nil:
+			made++
+		case !tooMany(err):
+			t.Error(err)
+		}
+	}
+	var rows, probes int
+	f.scan(&rows, `SELECT count(*) FROM jobs`)
+	f.scan(&probes, `SELECT count(*) FROM river_job`)
+	if made != limit || rows != limit || probes != limit {
+		t.Errorf("%d accepted, %d jobs, %d probes", made, rows, probes)
+	}
+}
+
+func TestRunningLimit(t *testing.T) {
+	f := open(t)
+	f.limitKey(postgres.Limits{Running: 1})
+	a, b := f.create(request), f.create(request)
+	// admit fetches the job's River job and asks for it.
+	admit := func(id string) time.Duration {
+		t.Helper()
+		riverID := f.riverJob(id)
+		f.fetch(riverID, "node", 0)
+		wait, err := f.Admit(t.Context(), id, riverID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return wait
+	}
+	// snooze is what River does with one that has to wait.
+	snooze := func(id string) {
+		t.Helper()
+		var n int
+		f.scan(&n, `WITH u AS (UPDATE river_job SET state = 'available', attempt = attempt - 1 WHERE id = $1 RETURNING 1) SELECT count(*) FROM u`, f.riverJob(id))
+	}
+	if wait := admit(a.ID); wait != 0 {
+		t.Fatalf("the first one waits %s", wait)
+	}
+	for range 2 {
+		if wait := admit(b.ID); wait < time.Second || wait > time.Minute {
+			t.Fatalf("the second one waits %s", wait)
+		}
+		snooze(b.ID)
+	}
+	// One that asks again, as after a crash, has its place still.
+	snooze(a.ID)
+	if wait := admit(a.ID); wait != 0 {
+		t.Errorf("the first one waits %s when it comes again", wait)
+	}
+	snooze(a.ID)
+	if wait := admit(b.ID); wait != 0 {
+		t.Errorf("waits %s while none runs", wait)
+	}
+	snooze(b.ID)
+	f.limitKey(postgres.Limits{})
+	for _, id := range []string{a.ID, b.ID} {
+		if wait := admit(id); wait != 0 {
+			t.Errorf("waits %s without a limit", wait)
+		}
+	}
+	if wait, err := f.Admit(t.Context(), "unknown", 1); err != nil || wait != 0 {
+		t.Errorf("an unknown job: %s, %v", wait, err)
+	}
+}
