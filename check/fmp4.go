@@ -16,7 +16,6 @@ type initSegment struct {
 	video, audio *facts
 	tracks       []*mp4.TrakBox
 	trex         map[uint32]*mp4.TrexBox
-	contentType  string
 }
 
 // readInit reads an init segment. mp4ff refuses what it cannot read; it is

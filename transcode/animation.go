@@ -149,7 +149,7 @@ func (p *planner) sceneStep(i int, l look, starts []float64, length float64) Ste
 		marks = []string{l.mark.name}
 	}
 	tail := &branch{filters: []string{fmt.Sprintf("concat=n=%d:v=1:a=0", len(starts))}}
-	look{mark: l.mark, after: l.after, geometry: l.geometry, pixFmt: l.pixFmt}.graph(p, tail, marks, len(starts), "p1")
+	look{mark: l.mark, after: l.after, geometry: l.geometry, pixFmt: l.pixFmt}.graph(tail, marks, len(starts), "p1")
 	roots = append(roots, rooted{strings.TrimSuffix(strings.TrimPrefix(joined, "["), "]"), tail})
 	s.Args = append(s.Args, markInputs(marks)...)
 	s.Args = append(s.Args, "-filter_complex", renderAll(roots), "-map", "[p1]", "-fps_mode", "passthrough")

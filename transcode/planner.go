@@ -376,7 +376,7 @@ func (p *planner) tree(videos []*videoNode, pictures []*stills, marks []string) 
 		p.cascade(node, in, stems[k], marks)
 	}
 	for i, s := range pictures {
-		s.look.graph(p, root.child(s.selectFilter()), marks, 1, stillPad(i))
+		s.look.graph(root.child(s.selectFilter()), marks, 1, stillPad(i))
 	}
 	return root
 }

@@ -36,7 +36,7 @@ type look struct {
 }
 
 // graph adds a look to a tree, with its pad.
-func (l look) graph(p *planner, at *branch, marks []string, first int, pad string) {
+func (l look) graph(at *branch, marks []string, first int, pad string) {
 	at = at.child(l.filters...)
 	at.over = lay(l.mark, marks, first, l.geometry, l.pixFmt, pictureColours(l.pixFmt), nil)
 	at.child(l.after...).pad = pad
@@ -394,7 +394,7 @@ func (p *planner) stillSteps(s *stills) []Step {
 	marks := markNames(nil, []*stills{s})
 	if len(s.times) > maxSeeks {
 		tree := &branch{filters: []string{s.selectFilter()}}
-		s.look.graph(p, tree, marks, 1, stillPad(0))
+		s.look.graph(tree, marks, 1, stillPad(0))
 		s.steps = []string{s.id}
 		args := append([]string{"-i", SourceName}, markInputs(marks)...)
 		return []Step{{
@@ -430,7 +430,7 @@ func (s *stills) seekStep(p *planner, from int, marks []string) Step {
 			outs = append(outs, "-map", pad, "-frames:v", "1", "-vf", strings.Join(append(slices.Clone(s.look.filters), s.look.after...), ","))
 		} else {
 			tree := &branch{}
-			s.look.graph(p, tree, marks, len(batch), stillPad(k))
+			s.look.graph(tree, marks, len(batch), stillPad(k))
 			roots = append(roots, rooted{pad, tree})
 			outs = append(outs, "-map", "["+stillPad(k)+"]", "-frames:v", "1")
 		}

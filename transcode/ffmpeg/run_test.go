@@ -97,13 +97,13 @@ func TestRunEndsWithItsContext(t *testing.T) {
 			cancel(why)
 		},
 	})
-	if err != why {
+	if !errors.Is(err, why) {
 		t.Errorf("error %v, want the cause", err)
 	}
 	if took := time.Since(from); took > 2*time.Second {
 		t.Errorf("ended %v after the context", took)
 	}
-	if err := tools(t).Run(ctx, Command{}); err != why {
+	if err := tools(t).Run(ctx, Command{}); !errors.Is(err, why) {
 		t.Errorf("with an ended context: %v", err)
 	}
 }
