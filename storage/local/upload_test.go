@@ -85,15 +85,16 @@ func TestUploadRefused(t *testing.T) {
 		stream bool
 		free   int64
 		status int
+		code   string
 	}{
-		{"/v2/uploads/large.mp4", 1001, false, 1 << 40, 413},
-		{"/v2/uploads/large.mp4", 1001, true, 1 << 40, 413},
-		{"/v2/uploads/fits.mp4", 1000, false, 1 << 40, 201},
-		{"/v2/uploads/fits.mp4", 1000, true, 1 << 40, 201},
-		{"/v2/uploads/nospace.mp4", 1000, false, 1099, 507},
-		{"/v2/uploads/", 10, false, 1 << 40, 400},
-		{"/v2/uploads/" + strings.Repeat("x", 201), 10, false, 1 << 40, 400},
-		{"/v2/uploads/a%00b", 10, false, 1 << 40, 400},
+		{"/v2/uploads/large.mp4", 1001, false, 1 << 40, 413, "upload_not_valid"},
+		{"/v2/uploads/large.mp4", 1001, true, 1 << 40, 413, "upload_not_valid"},
+		{"/v2/uploads/fits.mp4", 1000, false, 1 << 40, 201, ""},
+		{"/v2/uploads/fits.mp4", 1000, true, 1 << 40, 201, ""},
+		{"/v2/uploads/nospace.mp4", 1000, false, 1099, 507, "server_disk_full"},
+		{"/v2/uploads/", 10, false, 1 << 40, 400, "upload_not_valid"},
+		{"/v2/uploads/" + strings.Repeat("x", 201), 10, false, 1 << 40, 400, "upload_not_valid"},
+		{"/v2/uploads/a%00b", 10, false, 1 << 40, 400, "upload_not_valid"},
 	}
 	for _, tt := range tests {
 		free = tt.free
@@ -102,7 +103,7 @@ func TestUploadRefused(t *testing.T) {
 			body = struct{ io.Reader }{body}
 		}
 		resp, answer := upload(t, srv.URL+tt.path, body)
-		if resp.StatusCode != tt.status || tt.status != 201 && (answer["message"] == "" || answer["error_code"] == "" || answer["status"] != "error") {
+		if resp.StatusCode != tt.status || tt.code != "" && (answer["message"] == "" || answer["error_code"] != tt.code || answer["status"] != "error") {
 			t.Errorf("%s of %d bytes = %s %v, want %d", tt.path, tt.size, resp.Status, answer, tt.status)
 		}
 	}
