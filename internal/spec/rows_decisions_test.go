@@ -54,6 +54,22 @@ func codeRows() []row {
 		row{section: "6.1", name: "server_error", test: "api.TestClientsSeeErrors", says: "404"})
 }
 
+// failureRows are the codes of jobs that fail later, in docs/errors.md: the
+// sentences that customers get, which is all they get.
+func failureRows() []row {
+	return []row{
+		{section: "errors.md", name: "input_http_error", test: "e2e.TestBadInputs", says: "403"},
+		{section: "errors.md", name: "input_not_found", test: "storage/local.TestLookupOfOtherAddresses", says: "input_not_found"},
+		{section: "errors.md", name: "input_not_readable", test: "e2e.TestBadInputs", says: "broke off"},
+		{section: "errors.md", name: "input_too_large", test: "storage.TestFetch", says: "larger than 999999 bytes"},
+		{section: "errors.md", name: "address_not_allowed", test: "e2e.TestBadInputs", says: "COPRA_ALLOW_NETWORKS"},
+		{section: "errors.md", name: "redirects_not_valid", test: "e2e.TestBadInputs", says: "redirects for ever"},
+		{section: "errors.md", name: "storage_refused", test: "e2e.TestS3Refuses", says: "NoSuchBucket"},
+		{section: "errors.md", name: "watermark_not_valid", test: "e2e.TestPictures", says: "The watermark is a web page"},
+		{section: "errors.md", name: "output_not_valid", test: "transcode/ffmpeg.TestVerify", says: "couldn't be encoded"},
+	}
+}
+
 // decisionRows are the table of section 12.
 func decisionRows() []row {
 	list := []row{

@@ -27,7 +27,7 @@ func (r row) word() string {
 
 // rows are all of them.
 var rows = slices.Concat(endpointRows(), inputRows(), storageRows(), notificationRows(), formatRows(), hashRows(), exampleRows(),
-	videoRows(), imageRows(), streamRows(), variableRows(), functionRows(), codeRows(), decisionRows(), additionRows())
+	videoRows(), imageRows(), streamRows(), variableRows(), functionRows(), codeRows(), failureRows(), decisionRows(), additionRows())
 
 // request is a job that is accepted, with some members in the place of its own.
 func request(members ...string) string {

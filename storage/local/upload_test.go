@@ -70,7 +70,7 @@ func TestLookupOfOtherAddresses(t *testing.T) {
 	}
 	for _, address := range []string{"/storage/secret", "/storage/uploads/" + testHash + "/gone.mp4", "/storage/23/07/" + testHash + "/../../../secret"} {
 		_, own, err := s.Lookup(srv.URL + address)
-		if _, ok := errors.AsType[*job.Error](err); !own || !ok {
+		if e, ok := errors.AsType[*job.Error](err); !own || !ok || e.Code != "input_not_found" {
 			t.Errorf("Lookup(%q) = own %v, %v", address, own, err)
 		}
 	}
