@@ -26,7 +26,8 @@ import (
 type Jobs interface {
 	// CreateJob accepts a job and returns its first state. A *job.Error with
 	// the code CodeIdempotencyKeyReused says that the idempotency key was used
-	// before with another body; with the same body it returns the same job.
+	// before with another body; with the same body it returns the same job. One
+	// with CodeTooManyJobs says that the key has as many jobs as it may.
 	CreateJob(ctx context.Context, n NewJob) (job.State, error)
 	// GetJob returns a job of the key, or job.ErrNotFound when there is none
 	// or it belongs to another key.
@@ -95,6 +96,9 @@ type Config struct {
 	Metrics *prometheus.Registry
 	// BodyTime is how long a client may take to send a job. Defaults to 30 s.
 	BodyTime time.Duration
+	// RateLimit is how many requests a second each key may make. Defaults to 0,
+	// no limit.
+	RateLimit float64
 	// Heartbeat is how often a stream of events gives a sign of life. Defaults
 	// to 15 s.
 	Heartbeat time.Duration

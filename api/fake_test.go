@@ -32,6 +32,7 @@ type store struct {
 	created []api.NewJob
 	err     error  // when set, what every call returns
 	hook    func() // when set, called by CreateJob
+	full    error  // when set, what CreateJob returns
 
 	listed   api.List
 	events   map[string][]job.PastEvent
@@ -61,6 +62,9 @@ func (s *store) CreateJob(_ context.Context, n api.NewJob) (job.State, error) {
 	defer s.mu.Unlock()
 	if s.hook != nil {
 		s.hook()
+	}
+	if s.full != nil {
+		return job.State{}, s.full
 	}
 	if id, ok := s.idem[n.IdempotencyKey]; ok {
 		for _, c := range s.created {

@@ -26,7 +26,7 @@ func (s *server) routes() http.Handler {
 	}
 
 	r.Route("/v2", func(r chi.Router) {
-		r.Use(s.authenticate)
+		r.Use(s.authenticate, s.limit)
 		r.NotFound(notFound)
 		r.Post("/jobs", s.handle(s.createJob))
 		r.Get("/jobs", s.handle(s.listJobs))

@@ -54,6 +54,9 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 		defer cancel()
 	}
 	r.last = last
+	if ctx.Err() == nil && !r.room() {
+		return river.JobSnooze(roomWait)
+	}
 	err = r.transcode(ctx, done, last)
 	switch {
 	case err == nil:

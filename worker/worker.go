@@ -81,6 +81,9 @@ type Config struct {
 	Scratch string
 	// MaxInputBytes bounds what is fetched. Defaults to 100 GiB.
 	MaxInputBytes int64
+	// MinFreeDisk is how many bytes must be free in Scratch, besides the input's
+	// size, for a job to be transcoded. Defaults to 0, which is not checked.
+	MinFreeDisk int64
 	// Uploads bounds the files of one output that are uploaded at once.
 	// Defaults to 8.
 	Uploads int

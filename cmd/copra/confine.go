@@ -29,14 +29,7 @@ func (s *settings) confineFlags(f *flagSet) {
 		s.Confine = v
 		return nil
 	})
-	f.setting("ffmpeg-memory", "COPRA_FFMPEG_MEMORY", "most memory of one ffmpeg in MiB, from 256. Defaults to that of the machine or container, at least 4096.", func(v string) error {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < 256 || n > 1<<30 {
-			return fmt.Errorf("%q is not a whole number of MiB from 256", v)
-		}
-		s.FFmpegMemory = int64(n) << 20
-		return nil
-	})
+	f.number64(&s.FFmpegMemory, 1<<20, "ffmpeg-memory", "COPRA_FFMPEG_MEMORY", 256, 1<<30, "most memory of one ffmpeg in MiB, from 256. Defaults to that of the machine or container, at least 4096.")
 }
 
 // leastMemory leaves room on small machines too: what counts against the limit

@@ -56,7 +56,7 @@ func serveAPI(ctx context.Context, e env, args []string) error {
 func (sys *system) handler() http.Handler {
 	c := api.Config{
 		Jobs: jobStore{sys.store}, Keys: sys.store, Ready: sys.readiness(),
-		Metrics: sys.metrics, Region: sys.settings.Region, Version: programVersion(), Log: sys.log,
+		Metrics: sys.metrics, Region: sys.settings.Region, RateLimit: float64(sys.settings.RateLimit), Version: programVersion(), Log: sys.log,
 	}
 	if sys.local != nil {
 		c.Storage, c.Uploads = sys.local, sys.local.UploadHandler()
@@ -133,7 +133,7 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 		Media:   tools,
 		Webhook: webhook, Topics: sns.New(sns.Options{Client: webhook}),
 		Version: programVersion(), Log: sys.log, Metrics: worker.NewMetrics(sys.metrics),
-		Node: node, Scratch: s.Scratch, MaxInputBytes: s.MaxInputBytes, Uploads: s.Uploads, Presets: s.Presets,
+		Node: node, Scratch: s.Scratch, MaxInputBytes: s.MaxInputBytes, MinFreeDisk: s.MinFreeDisk, Uploads: s.Uploads, Presets: s.Presets,
 		Stall: s.Stall,
 	})
 	release, err := w.CleanScratch()

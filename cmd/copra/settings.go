@@ -33,6 +33,7 @@ type settings struct {
 	MetricsListen string // worker
 	PublicURL     string
 	Region        string
+	RateLimit     int // requests a second of one key; 0: no limit
 	StorageDir    string
 	S3Endpoint    string
 	S3PublicURL   string
@@ -45,6 +46,7 @@ type settings struct {
 	Slots           int
 	Uploads         int
 	MaxInputBytes   int64
+	MinFreeDisk     int64 // bytes
 	Presets         map[string]string
 	ShutdownGrace   time.Duration
 	Stall           time.Duration // 0: the default
@@ -101,6 +103,18 @@ func (f *flagSet) number(p *int, name, env string, least, most int, usage string
 			return fmt.Errorf("%q is not a whole number from %d to %d", s, least, most)
 		}
 		*p = n
+		return nil
+	})
+}
+
+// number64 is number for what is counted in units of so many bytes.
+func (f *flagSet) number64(p *int64, unit int64, name, env string, least, most int, usage string) {
+	f.setting(name, env, usage, func(s string) error {
+		n, err := strconv.Atoi(s)
+		if err != nil || n < least || n > most {
+			return fmt.Errorf("%q is not a whole number from %d to %d", s, least, most)
+		}
+		*p = int64(n) * unit
 		return nil
 	})
 }
@@ -215,6 +229,7 @@ func (s *settings) networkFlags(f *flagSet) {
 func (s *settings) apiFlags(f *flagSet) {
 	s.Listen = "127.0.0.1:8080"
 	f.textGiven(&s.Listen, &s.listenGiven, "listen", "COPRA_LISTEN", "address to serve on; port 0 picks a free one. Defaults to 127.0.0.1:8080.")
+	f.number(&s.RateLimit, "rate-limit", "COPRA_RATE_LIMIT", 0, 1<<20, "most requests a second of one API key to one process; more are answered 429. 0 is no limit. Defaults to 0.")
 	f.text(&s.Region, "region", "COPRA_REGION", "name of this deployment, shown by /healthz and in metrics. Defaults to none.")
 }
 
@@ -263,6 +278,8 @@ func (s *settings) workerFlags(f *flagSet) {
 		s.MaxInputBytes = int64(n) << 30
 		return nil
 	})
+	s.MinFreeDisk = 1 << 30
+	f.number64(&s.MinFreeDisk, 1<<20, "min-free-disk", "COPRA_MIN_FREE_DISK", 0, 1<<30, "MiB that must be free in the scratch space, besides the size of the input, before a job is transcoded; until then it waits. 0 is no check. Defaults to 1024.")
 	f.setting("preset", "COPRA_PRESETS", "encoder preset, libx264=medium; repeatable, or separated by commas. Defaults to libx264=fast, libx265=fast, libvpx=2, libvpx-vp9=2.", func(v string) error {
 		for p := range strings.SplitSeq(v, ",") {
 			name, preset, ok := strings.Cut(strings.TrimSpace(p), "=")
