@@ -76,11 +76,7 @@ func (o *Opener) s3(st *job.Storage) (storage.Bucket, error) {
 
 // retry is how the requests of other backends than s3 are repeated.
 func (o *Opener) retry() storage.Retry {
-	r := storage.Retry{Tries: o.o.S3Attempts, Backoff: o.o.S3Backoff}
-	if r.Tries == 0 {
-		r.Tries = 6
-	}
-	return r
+	return storage.Retry{Tries: o.o.S3Attempts, Backoff: o.o.S3Backoff}
 }
 
 func scheme(address job.Secret) string {

@@ -5,6 +5,7 @@ package open
 import (
 	"context"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
@@ -37,10 +38,11 @@ type Options struct {
 	HTTP netguard.Options
 	// Retry is how downloads are taken up again.
 	Retry storage.Retry
-	// S3Attempts is how often a request to a bucket is made. Defaults to 6.
+	// S3Attempts is how often a request to a bucket is made. Defaults to 10.
 	S3Attempts int
-	// S3Backoff is the wait before a retry of such a request. Defaults to
-	// exponential with jitter up to 20 s.
+	// S3Backoff is the wait before a retry of such a request, attempt counting
+	// from 1. Defaults to half a second, doubled each time up to 6 s, and a
+	// little more by chance: a service may be away for half a minute.
 	S3Backoff func(attempt int) time.Duration
 }
 
@@ -58,6 +60,12 @@ const bucketHeaderTimeout = 2 * time.Minute
 
 // New returns an Opener.
 func New(o Options) *Opener {
+	if o.S3Attempts == 0 {
+		o.S3Attempts = 10
+	}
+	if o.S3Backoff == nil {
+		o.S3Backoff = patient
+	}
 	buckets := netguard.Options{HeaderTimeout: bucketHeaderTimeout, MaxRedirects: netguard.NoRedirects}
 	return &Opener{
 		o:       o,
@@ -65,6 +73,13 @@ func New(o Options) *Opener {
 		buckets: o.Guard.HTTPClient(buckets),
 		trusted: netguard.TrustedClient(buckets),
 	}
+}
+
+// patient adds up to some 38 s over ten attempts; what is added by chance keeps
+// the uploads of a job apart.
+func patient(attempt int) time.Duration {
+	wait := min(250*time.Millisecond<<min(attempt, 10), 6*time.Second)
+	return wait + rand.N(wait/8)
 }
 
 // Close closes idle connections.
