@@ -25,13 +25,18 @@ type deadJob struct {
 
 // silent is the condition that River job r is held by a node that has not been
 // heard of for $1. A node that never was heard of gets as long from the start
-// of its attempt.
+// of its attempt. A node that lives may have nobody left who works on r, as when
+// its run ended while the database was away for longer than River goes on
+// telling it so: a run that works asks for its job every second (SetProgress).
 const silent = `r.state = 'running'
 	AND r.attempted_at < now() - $1::interval
-	AND NOT EXISTS (
+	AND (NOT EXISTS (
 		SELECT FROM worker_node n
 		WHERE n.id = r.attempted_by[cardinality(r.attempted_by)] AND n.seen >= now() - $1::interval
-	)`
+	) OR r.attempted_at < now() - 6 * $1::interval AND EXISTS (
+		SELECT FROM jobs j
+		WHERE j.id = r.args->>'job_id' AND j.river_id = r.id AND j.completed_at IS NULL AND j.touched_at < now() - 6 * $1::interval
+	))`
 
 // Reap takes River jobs back from nodes that have been silent for stale, so
 // that others work them, and returns how many. One that has used up its

@@ -153,6 +153,24 @@ func TestReapUnheardNode(t *testing.T) {
 	}
 }
 
+// A run that has ended on a node that lives, when River could not be told.
+func TestReapNeglected(t *testing.T) {
+	f := open(t)
+	id, riverID, run := f.transcoding("a")
+	f.seen("a", -time.Minute)
+	f.exec(`UPDATE river_job SET attempted_at = now() - interval '1 hour' WHERE id = $1`, riverID)
+	if n := f.reap(); n != 0 {
+		t.Fatalf("took %d jobs that are worked on", n)
+	}
+	f.exec(`UPDATE jobs SET touched_at = now() - interval '2 minutes' WHERE id = $1`, id)
+	if n := f.reap(); n != 1 {
+		t.Fatalf("took %d jobs that nobody works on", n)
+	}
+	if _, err := f.Record(t.Context(), id, run, completed("mp4:720p")); !errors.Is(err, job.ErrLostRun) {
+		t.Errorf("the run of before records: %v", err)
+	}
+}
+
 // A process that has the database for itself takes everything back when it
 // starts, with no wait.
 func TestReapAtStart(t *testing.T) {
