@@ -123,6 +123,11 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	if err != nil {
 		return err
 	}
+	release, err := r.takeSlots(ctx, plan)
+	if err != nil {
+		return err
+	}
+	defer release()
 	failed, err := r.carryOut(ctx, stop, dir, outputs, plan)
 	if err != nil {
 		return err

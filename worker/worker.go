@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
@@ -84,6 +85,9 @@ type Config struct {
 	// MinFreeDisk is how many bytes must be free in Scratch, besides the input's
 	// size, for a job to be transcoded. Defaults to 0, which is not checked.
 	MinFreeDisk int64
+	// Slots are what jobs that are transcoded at once share, see share.go.
+	// Defaults to 0, for which they are not counted.
+	Slots int
 	// Uploads bounds the files of one output that are uploaded at once.
 	// Defaults to 8.
 	Uploads int
@@ -102,6 +106,7 @@ type Worker struct {
 	Config
 	heart     *heart
 	receivers *receivers
+	slots     *semaphore.Weighted // nil: not counted
 }
 
 // New returns a worker with the defaults of c filled in.
@@ -118,7 +123,11 @@ func New(c Config) *Worker {
 	if c.Stale == 0 {
 		c.Stale = 10 * time.Second
 	}
-	return &Worker{Config: c, heart: newHeart(), receivers: newReceivers()}
+	w := &Worker{Config: c, heart: newHeart(), receivers: newReceivers()}
+	if c.Slots > 0 {
+		w.slots = semaphore.NewWeighted(int64(c.Slots))
+	}
+	return w
 }
 
 // Register adds the worker of every kind of River job.

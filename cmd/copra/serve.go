@@ -133,7 +133,7 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 		Media:   tools,
 		Webhook: webhook, Topics: sns.New(sns.Options{Client: webhook}),
 		Version: programVersion(), Log: sys.log, Metrics: worker.NewMetrics(sys.metrics),
-		Node: node, Scratch: s.Scratch, MaxInputBytes: s.MaxInputBytes, MinFreeDisk: s.MinFreeDisk, Uploads: s.Uploads, Presets: s.Presets,
+		Node: node, Scratch: s.Scratch, MaxInputBytes: s.MaxInputBytes, MinFreeDisk: s.MinFreeDisk, Slots: s.Slots, Uploads: s.Uploads, Presets: s.Presets,
 		Stall: s.Stall,
 	})
 	release, err := w.CleanScratch()

@@ -268,7 +268,7 @@ func (s *settings) workerFlags(f *flagSet) {
 	s.Slots = max(1, runtime.NumCPU()/4)
 	s.Uploads, s.MaxInputBytes, s.ShutdownGrace = 8, 100<<30, 0
 	s.Presets = map[string]string{}
-	f.number(&s.Slots, "slots", "COPRA_SLOTS", 1, 1000, "jobs that are transcoded at once. Defaults to a quarter of the cores, at least 1.")
+	f.number(&s.Slots, "slots", "COPRA_SLOTS", 1, 1000, "jobs that are transcoded at once; a large one takes several of these slots. Defaults to a quarter of the cores, at least 1.")
 	f.number(&s.Uploads, "uploads", "COPRA_UPLOADS", 1, 256, "files of an output that are uploaded at once. Defaults to 8.")
 	f.setting("max-input", "COPRA_MAX_INPUT", "largest input in GiB. Defaults to 100.", func(v string) error {
 		n, err := strconv.Atoi(v)
