@@ -211,10 +211,16 @@ func (p *ownDatabase) start() {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
+	// A process that another test forks in this moment holds the lock of the
+	// folder until it becomes another program.
 	var err error
-	if p.srv, err = pgserver.Start(ctx, pgserver.Options{Dir: p.dir, MaxConnections: 100, Unsafe: true}); err != nil {
-		p.t.Fatal(err)
+	for range 50 {
+		if p.srv, err = pgserver.Start(ctx, pgserver.Options{Dir: p.dir, MaxConnections: 100, Unsafe: true}); err == nil {
+			return
+		}
+		wait(100 * time.Millisecond)
 	}
+	p.t.Fatal(err)
 }
 
 func (p *ownDatabase) stop() {
