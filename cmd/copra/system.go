@@ -47,6 +47,7 @@ func openSystem(ctx context.Context, s *settings, log *slog.Logger) (*system, er
 	if err != nil {
 		return nil, err
 	}
+	sys.metrics.MustRegister(newQueueCollector(sys.store))
 	if s.StorageDir != "" {
 		if sys.local, err = local.Open(local.Options{Dir: s.StorageDir, PublicURL: s.PublicURL}); err != nil {
 			sys.store.Close()
