@@ -62,6 +62,9 @@ func become(rules, path string, argv []string) error {
 			return err
 		}
 	}
+	if err := filterSockets(len(r.Ports) > 0); err != nil {
+		return err
+	}
 	if path == selfTest {
 		return report()
 	}
@@ -157,8 +160,8 @@ func (r Rules) restrict(path string) error {
 	return nil
 }
 
-// report prints what the rules, which allow no more than the system's files,
-// hold back. It ends the process when it could.
+// report prints what the rules, which allow no more than the system's files and
+// another port, hold back. It ends the process when it could.
 func report() error {
 	var r Report
 	if abi, err := ll.LandlockGetABIVersion(); err == nil {
@@ -172,6 +175,11 @@ func report() error {
 		c.Close()
 	}
 	r.TCP = errors.Is(err, syscall.EACCES)
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	r.Sockets = err == unix.EACCES
 	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
 		return err
 	}

@@ -1,7 +1,7 @@
 // Package confine starts a program that can do little harm when a hostile file
 // takes it over: ffmpeg and ffprobe read what strangers send. Landlock leaves it
-// the files and the TCP ports that it was given, limits bound its memory and its
-// files, and it can gain no privileges.
+// the files and the TCP ports that it was given, a filter takes all other sockets,
+// limits bound its memory and its files, and it can gain no privileges.
 //
 // Landlock restricts the process that asks for it, and what that becomes. So the
 // program is started through this one: Command names /proc/self/exe with a
@@ -62,25 +62,32 @@ func Command(r Rules, path string, args []string) (program string, argv []string
 
 // Report is what the kernel offers here.
 type Report struct {
-	ABI   int  // of Landlock; 0: none
-	Files bool // files are held to the rules
-	TCP   bool // and TCP connections
+	ABI     int  // of Landlock; 0: none
+	Files   bool // files are held to the rules
+	TCP     bool // and TCP connections
+	Sockets bool // no sockets are made but those of TCP, and only where a port is allowed
 }
 
 // String is a line for the operator.
 func (r Report) String() string {
+	text := "ffmpeg has limits on memory and file size"
+	if r.Files {
+		text = fmt.Sprintf("ffmpeg is held to its own files (Landlock ABI %d), with limits on memory and file size", r.ABI)
+	} else {
+		text += ", but can read every file that the server can: Landlock is not offered by this kernel or container"
+	}
 	switch {
-	case r.Files && r.TCP:
-		return fmt.Sprintf("ffmpeg is held to its own files and ports (Landlock ABI %d), with limits on memory and file size", r.ABI)
-	case r.Files:
-		return fmt.Sprintf("ffmpeg is held to its own files (Landlock ABI %d), with limits on memory and file size; its connections are not held, which takes Linux 6.7", r.ABI)
+	case r.TCP && r.Sockets:
+		return text + "; it makes no connections but to what it is to probe"
+	case r.Sockets:
+		return text + "; it makes no connections, but ffprobe does, which takes Linux 6.7 to hold"
 	default:
-		return "ffmpeg has limits on memory and file size only: Landlock is not offered by this kernel or container"
+		return text + "; its connections are not held"
 	}
 }
 
 // Full reports whether everything holds.
-func (r Report) Full() bool { return r.Files && r.TCP }
+func (r Report) Full() bool { return r.Files && r.TCP && r.Sockets }
 
 // Check tries the rules on a process of its own and says what held. An error
 // says that programs cannot be started this way at all.
@@ -90,7 +97,7 @@ func Check(ctx context.Context) (Report, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	program, args := Command(Rules{Landlock: true}, selfTest, nil)
+	program, args := Command(Rules{Landlock: true, Ports: []uint16{9}}, selfTest, nil)
 	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Env = []string{}
 	var messages bytes.Buffer

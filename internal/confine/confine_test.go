@@ -112,6 +112,20 @@ func TestConnections(t *testing.T) {
 	}
 }
 
+func TestSockets(t *testing.T) {
+	full(t)
+	bash, err := exec.LookPath("bash")
+	if err != nil {
+		t.Skip("bash connects without a program of its own")
+	}
+	for _, ports := range [][]uint16{nil, {53}} {
+		out, err := sh(t, Rules{Ports: ports}, bash+" -c 'echo x >/dev/udp/127.0.0.1/53'")
+		if err == nil || !strings.Contains(out, "Permission denied") {
+			t.Errorf("UDP, with ports %d: %v\n%s", ports, err, out)
+		}
+	}
+}
+
 func TestLimits(t *testing.T) {
 	dir := t.TempDir()
 	rules := Rules{Memory: 1 << 30, FileSize: 4096}
