@@ -1,6 +1,7 @@
 package confine
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -170,7 +171,7 @@ func report() error {
 	_, err := os.ReadDir("/")
 	r.Files = errors.Is(err, fs.ErrPermission)
 	// Nothing listens on this port; it is about who refuses.
-	c, err := net.DialTimeout("tcp", "127.0.0.1:1", time.Second)
+	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", "127.0.0.1:1")
 	if err == nil {
 		c.Close()
 	}
@@ -179,7 +180,7 @@ func report() error {
 	if err == nil {
 		unix.Close(fd)
 	}
-	r.Sockets = err == unix.EACCES
+	r.Sockets = errors.Is(err, unix.EACCES)
 	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package confine
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"unsafe"
@@ -23,7 +24,7 @@ func filterSockets(tcp bool) error {
 	filter := socketFilter(arch, tcp)
 	prog := unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]}
 	err := unix.Prctl(unix.PR_SET_SECCOMP, unix.SECCOMP_MODE_FILTER, uintptr(unsafe.Pointer(&prog)), 0, 0)
-	if err != nil && err != unix.EINVAL && err != unix.ENOSYS {
+	if err != nil && !errors.Is(err, unix.EINVAL) && !errors.Is(err, unix.ENOSYS) {
 		return fmt.Errorf("filter sockets: %w", err)
 	}
 	return nil
