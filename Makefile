@@ -48,7 +48,7 @@ lint: ## gofmt, vet and golangci-lint, which hold the layers
 .PHONY: chaos
 chaos: ## kill, stop, cut off and fill every part of a deployment, at each stage; prints a table
 	@scripts/setup.sh test
-	COPRA_CHAOS=1 go test -count=1 -timeout 20m -parallel $(or $(PARALLEL),4) -run TestChaos -v ./e2e | \
+	COPRA_CHAOS=1 go test -count=1 -timeout 20m -parallel $(or $(PARALLEL),4) -run 'TestChaos|TestHostileMedia' -v ./e2e | \
 		awk '/^(=== |    +--- SKIP)/ {next} {print; fflush()} /^FAIL/ {bad = 1} END {exit bad}'
 
 .PHONY: fuzz
