@@ -15,7 +15,10 @@ import (
 func (t *Tools) ProbePlaylist(ctx context.Context, path string) (job.Media, error) {
 	args := []string{
 		"-hide_banner", "-loglevel", "level+warning", "-print_format", "json", "-show_streams", "-show_format",
-		"-protocol_whitelist", fileProtocols, "-format_whitelist", mediaFormats + ",hls,dash,webvtt", "-i", filepath.Base(path),
+		"-protocol_whitelist", fileProtocols, "-format_whitelist", mediaFormats + ",hls,dash,webvtt",
+		// The demuxers' own lists of extensions know neither a key in a data URL
+		// nor subtitles in a manifest; the names in our playlists are ours.
+		"-allowed_extensions", "ALL", "-i", filepath.Base(path),
 	}
 	limited, end := context.WithTimeout(ctx, probeTimeout)
 	defer end()
