@@ -302,7 +302,6 @@ func (r *rig) tidy() {
 type gate struct {
 	net.Listener
 	met    chan struct{} // closed when a request is held
-	mu     sync.Mutex
 	opened chan struct{}
 }
 
