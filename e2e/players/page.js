@@ -112,7 +112,8 @@ async function play() {
 // and of subtitles where there are some.
 async function watch({ player, url }) {
   const p = await players[player](url);
-  await until('ready', () => video.readyState >= 2);
+  // A player may say that it is ready a moment before its buffer is told.
+  await until('ready', () => video.readyState >= 2 && video.buffered.length > 0);
   found.duration = video.duration;
   found.start = ranges(video.buffered)[0][0];
   found.levels = p.levels();
@@ -124,9 +125,11 @@ async function watch({ player, url }) {
     await until('on its way', () => video.currentTime > 1);
     const other = (p.level() + 1) % found.levels;
     const height = video.videoHeight;
+    video.playbackRate = 1; // or a busy machine is at the end before the switch shows
     p.toLevel(other);
     await until('switched', () => video.videoHeight !== height || p.level() === other && found.levels === 1);
     found.switched = true;
+    video.playbackRate = 8;
     found.heights = [height, video.videoHeight];
   }
   const target = video.duration * 0.6;
@@ -137,9 +140,12 @@ async function watch({ player, url }) {
   await play();
   await until('past the seek', () => video.currentTime > target + 1);
   if (found.texts > 0) {
-    await until('with subtitles', () => Array.from(video.textTracks).some((t) => t.cues && t.cues.length > 0));
-    const t = Array.from(video.textTracks).find((t) => t.cues && t.cues.length > 0);
-    found.cue = { start: t.cues[0].startTime, text: t.cues[0].text };
+    // Looked for and read at once: cues come and go with the buffer.
+    await until('with subtitles', () => {
+      const cue = Array.from(video.textTracks).map((t) => t.cues && t.cues[0]).find(Boolean);
+      if (cue) found.cue = { start: cue.startTime, text: cue.text };
+      return Boolean(cue);
+    });
   }
   // Once more from the start, to the end.
   video.currentTime = 0;
