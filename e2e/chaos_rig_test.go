@@ -53,7 +53,7 @@ func newRig(t testing.TB, database string) *rig {
 	}
 	ffprobe, err := exec.LookPath("ffprobe")
 	if err != nil {
-		t.Skip("no ffprobe")
+		t.Fatal(err) // the server needs it too
 	}
 	d.env = []string{
 		"COPRA_DATABASE_URL=" + d.db, "COPRA_SECRET_KEY_FILE=" + filepath.Join(d.dir, "secrets", "secret-key"),
@@ -107,7 +107,7 @@ func (r *rig) kill(p *process) time.Time {
 func (r *rig) holdableFFmpeg() string {
 	real, err := exec.LookPath("ffmpeg")
 	if err != nil {
-		r.t.Skip("no ffmpeg")
+		r.t.Fatal(err)
 	}
 	script := fmt.Sprintf(`#!/bin/sh
 if [ -e %[1]s/hold ]; then
