@@ -205,7 +205,9 @@ func (p *planner) steps() []Step {
 	for _, s := range p.sheets {
 		steps = append(steps, s.step())
 	}
-	return append(steps, p.finals...)
+	steps = append(steps, p.finals...)
+	p.addParts(steps)
+	return steps
 }
 
 // passOrder puts the renditions of two passes first, in both passes: ffmpeg
@@ -227,13 +229,15 @@ func (p *planner) statsName(v *videoNode) string {
 
 func suffix(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
+func passID(g *group) string { return strings.Replace(g.id, "encode", "pass1", 1) }
+
 // passStep is the first pass of a group.
 func (p *planner) passStep(g *group) (Step, bool) {
 	two, _ := passOrder(g.videos)
 	if len(two) == 0 {
 		return Step{}, false
 	}
-	s := Step{ID: strings.Replace(g.id, "encode", "pass1", 1), Kind: StepPass1, Duration: p.length(g.window), VideoEncodes: len(two)}
+	s := Step{ID: passID(g), Kind: StepPass1, Duration: p.length(g.window), VideoEncodes: len(two)}
 	in, each := p.open(g.window)
 	marks := markNames(two, nil)
 	s.Args = append(append(in, markInputs(marks)...), "-filter_complex", render(p.videoPad(), p.tree(two, nil, marks)))
@@ -253,7 +257,7 @@ func (p *planner) encodeStep(g *group) Step {
 	s := Step{ID: g.id, Kind: StepEncode, Duration: p.length(g.window), VideoEncodes: len(g.videos), Cost: p.decodeCost(g.window)}
 	two, one := passOrder(g.videos)
 	if len(two) > 0 {
-		s.Needs = []string{strings.Replace(g.id, "encode", "pass1", 1)}
+		s.Needs = []string{passID(g)}
 	}
 	all := append(two, one...)
 	in, each := p.open(g.window)

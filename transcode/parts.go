@@ -1,0 +1,80 @@
+package transcode
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Part is what a step makes at a cost, to be kept for a later run of the job.
+// A step whose parts are all there need not run.
+type Part struct {
+	// Recipe says all that makes the bytes but the source, what is fetched and
+	// the program: the same in every plan that wants the same, whatever else
+	// that plan makes.
+	Recipe []string
+	// Files are names as in Step.Files; a "*" stands for any text.
+	Files []string
+}
+
+// addParts tells of the steps that take work what they make. What copies, or
+// only reads what others have made, is done again as fast as it is fetched.
+func (p *planner) addParts(steps []Step) {
+	for i := range steps {
+		s := &steps[i]
+		switch {
+		case s.Kind == StepEncode:
+			at := slices.IndexFunc(p.groups, func(g *group) bool { return g.id == s.ID })
+			s.Parts = p.encodeParts(p.groups[at])
+		case s.Kind == StepPass1:
+			part := Part{Recipe: recipe(*s, steps)}
+			at := slices.IndexFunc(p.groups, func(g *group) bool { return passID(g) == s.ID })
+			two, _ := passOrder(p.groups[at].videos)
+			for _, v := range two {
+				part.Files = append(part.Files, p.statsName(v)+"*")
+			}
+			s.Parts = []Part{part}
+		case s.Kind == StepStills, s.Kind == StepAudio && s.AudioEncodes > 0:
+			s.Parts = []Part{{Recipe: recipe(*s, steps), Files: s.Files}}
+		}
+	}
+}
+
+// encodeParts are the renditions and pictures of a group, each with the
+// arguments that it would have alone: which others are made beside it changes
+// from run to run, as outputs get done. That it may then be scaled from another
+// size is no difference that anybody asked for.
+func (p *planner) encodeParts(g *group) []Part {
+	var parts []Part
+	for _, v := range g.videos {
+		alone := *v
+		alone.name = "part." + suffix(v.name)
+		s := p.encodeStep(&group{window: g.window, videos: []*videoNode{&alone}})
+		parts = append(parts, Part{Recipe: s.Args, Files: []string{v.name}})
+	}
+	for _, st := range g.stills {
+		alone := *st
+		alone.dir = "part"
+		s := p.encodeStep(&group{window: g.window, stills: []*stills{&alone}})
+		parts = append(parts, Part{Recipe: s.Args, Files: []string{st.pattern()}})
+	}
+	return parts
+}
+
+// recipe is the step's arguments and those of the steps that it needs, with
+// the names of files, which are numbered by what else is in the plan, left out.
+func recipe(s Step, steps []Step) []string {
+	var all []string
+	names := slices.Clone(s.Files)
+	for _, need := range s.Needs {
+		at := slices.IndexFunc(steps, func(s Step) bool { return s.ID == need })
+		all = append(all, recipe(steps[at], steps)...)
+		names = append(names, steps[at].Files...)
+	}
+	for _, a := range s.Args {
+		if i := slices.Index(names, a); i >= 0 {
+			a = fmt.Sprintf("part%d.%s", i+1, suffix(a))
+		}
+		all = append(all, a)
+	}
+	return all
+}

@@ -1,0 +1,104 @@
+package transcode
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// partsOf finds the recipes of a plan's parts by the extension of their first
+// file, and holds that each step that takes work has parts for all its files.
+func partsOf(t *testing.T, p Plan) map[string]Part {
+	t.Helper()
+	found := map[string]Part{}
+	for _, s := range p.Steps {
+		var files []string
+		for _, part := range s.Parts {
+			files = append(files, part.Files...)
+			found[strings.Join(part.Recipe, "\x00")] = part
+		}
+		if works := s.VideoEncodes+s.AudioEncodes > 0 || s.Kind == StepStills; works != (len(s.Parts) > 0) {
+			t.Errorf("step %s of kind %s has %d parts", s.ID, s.Kind, len(s.Parts))
+		}
+		want := slices.Sorted(slices.Values(s.Files))
+		slices.Sort(files)
+		if s.Kind != StepPass1 && len(s.Parts) > 0 && !slices.Equal(files, want) {
+			t.Errorf("step %s makes %q, its parts are %q", s.ID, s.Files, files)
+		}
+	}
+	return found
+}
+
+// What a later run wants of the same is the same part, whatever else the two
+// runs make: outputs that are done are not planned again.
+func TestPartsOfOtherPlans(t *testing.T) {
+	all := []string{
+		"mp4:1080p path=/1080.mp4", "mp4:720p_2000k::2pass path=/720.mp4", "httpstream hls=/hls variants=mp4:480p;mp4:240p",
+		"jpg:300x path=/t_%02d.jpg number=5", "mp3 path=/a.mp3", "webm:vp9_360p path=/a.webm watermark=topleft", "gif:100x scene=2;1 path=/a.gif",
+	}
+	film := film(1920, 1080)
+	first := partsOf(t, New(outputs(t, all...), film, Options{}))
+	for i := range all {
+		if i == 3 {
+			continue // alone, pictures are found by seeking
+		}
+		outs := outputs(t, all...)
+		for k := range outs {
+			if k != i {
+				outs[k] = nil
+			}
+		}
+		for _, isolate := range []bool{false, true} {
+			p := New(outs, film, Options{Isolate: isolate})
+			parts := partsOf(t, p)
+			if len(parts) == 0 {
+				t.Errorf("%s has no parts", all[i])
+			}
+			for r, part := range parts {
+				if _, ok := first[r]; !ok && !strings.HasSuffix(part.Files[0], "-pass*") {
+					t.Errorf("%s, isolated %t: %s is another part than in the plan of all:\n%s", all[i], isolate, part.Files, strings.ReplaceAll(r, "\x00", "\n"))
+				}
+			}
+		}
+	}
+}
+
+// What makes other bytes is another part.
+func TestPartsDiffer(t *testing.T) {
+	films := film(1920, 1080)
+	seen := map[string]string{}
+	for _, line := range []string{
+		"mp4:720p path=/a.mp4", "mp4:720p path=/a.mp4 offset=1", "mp4:720p path=/a.mp4 watermark=topleft", "mp4:720p path=/a.mp4 watermark=topright",
+		"mp4:720p::preset=slow path=/a.mp4", "mp4:720p_900k path=/a.mp4", "mp4:720p_900k::2pass path=/a.mp4", "mp4:480p path=/a.mp4", "mp4:hevc_720p path=/a.mp4",
+		"mp4:720p:128k_mono path=/a.mp4",
+	} {
+		for r, part := range partsOf(t, New(outputs(t, line), films, Options{})) {
+			if sound := strings.HasPrefix(part.Files[0], "a"); sound != strings.Contains(line, "mono") {
+				continue // the sound is the same in all others, and the picture in that one
+			}
+			if other, ok := seen[r]; ok {
+				t.Errorf("%q and %q share the part %s", line, other, part.Files)
+			}
+			seen[r] = line
+		}
+	}
+	other := partsOf(t, New(outputs(t, "mp4:720p path=/a.mp4"), films, Options{Presets: map[string]string{"libx264": "slower"}}))
+	for r, part := range other {
+		if _, ok := seen[r]; ok && strings.HasPrefix(part.Files[0], "v") {
+			t.Error("another preset of the server makes the same part")
+		}
+	}
+}
+
+func TestPartsOfPasses(t *testing.T) {
+	p := New(outputs(t, "mp4:720p_2000k::2pass path=/a.mp4", "mp4:hevc_480p_900k::2pass path=/b.mp4"), film(1920, 1080), Options{})
+	for _, s := range p.Steps {
+		if s.Kind == StepPass1 {
+			if len(s.Parts) != 1 || !slices.Equal(s.Parts[0].Files, []string{"v1-pass*", "v2-pass*"}) {
+				t.Errorf("parts %+v", s.Parts)
+			}
+			return
+		}
+	}
+	t.Error("no first pass")
+}
