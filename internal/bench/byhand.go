@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"github.com/copra-video/copra/internal/measure"
 )
 
 // rung is a size of the ladder, in the source's shape of 16:9.
@@ -91,9 +93,9 @@ func (h *byHand) makeDirs(dir string) error {
 
 // apart runs one ffmpeg per output, one after another: each file, each variant
 // and each picture.
-func (h *byHand) apart(ctx context.Context, dir string) (cost, error) {
+func (h *byHand) apart(ctx context.Context, dir string) (measure.Cost, error) {
 	if err := h.makeDirs(dir); err != nil {
-		return cost{}, err
+		return measure.Cost{}, err
 	}
 	var commands [][]string
 	for _, r := range rungs {
@@ -114,9 +116,9 @@ func (h *byHand) apart(ctx context.Context, dir string) (cost, error) {
 // shared makes the same by two command lines: one decode, a cascade of scalers,
 // each rung and the audio encoded once and pictures out of the same graph; then
 // copies into files and segments.
-func (h *byHand) shared(ctx context.Context, dir string) (cost, error) {
+func (h *byHand) shared(ctx context.Context, dir string) (measure.Cost, error) {
 	if err := h.makeDirs(dir); err != nil {
-		return cost{}, err
+		return measure.Cost{}, err
 	}
 	// The largest rung first, each smaller one scaled from the one before.
 	graph := "[0:v]split=2[pic][in]"
@@ -158,13 +160,13 @@ func (h *byHand) shared(ctx context.Context, dir string) (cost, error) {
 }
 
 // inTurn runs command lines one after another.
-func inTurn(ctx context.Context, dir string, commands [][]string) (total cost, err error) {
+func inTurn(ctx context.Context, dir string, commands [][]string) (total measure.Cost, err error) {
 	for _, args := range commands {
 		took, err := ffmpeg(ctx, dir, args...)
 		if err != nil {
-			return cost{}, err
+			return measure.Cost{}, err
 		}
-		total = total.plus(took)
+		total = total.Plus(took)
 	}
 	return total, nil
 }

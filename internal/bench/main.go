@@ -13,37 +13,29 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
-	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/copra-video/copra/internal/measure"
 )
 
 // bench is what the parts share.
 type bench struct {
-	bin    string // the program under test
-	dir    string // for everything that is written
+	measure.Lab
 	clip   string // 30 s of video
 	rounds int
 	rate   int
 	length time.Duration
 	jobs   int
 	large  int64 // bytes of the large input
-	sink   *sink
-	report report
+	report measure.Report
 }
-
-// onTwoCores marks the second life of the process, see limitCores.
-const onTwoCores = "COPRA_BENCH_CORES"
 
 func main() {
 	if recordStart() {
@@ -63,7 +55,7 @@ func run(ctx context.Context, args []string) int {
 	cores := f.Int("cores", 2, "cores for all that runs; 0: all there are")
 	keep := f.String("dir", "", "folder for what is written, which then stays")
 	gib := f.Float64("gib", 1, "size of the large input in GiB")
-	f.StringVar(&b.bin, "bin", "bin/copra", "the program to measure")
+	f.StringVar(&b.Bin, "bin", "bin/copra", "the program to measure")
 	f.StringVar(&b.clip, "clip", "", "the video to transcode; by default the one of make demo, or one that ffmpeg makes")
 	f.IntVar(&b.rounds, "rounds", 3, "rounds of the comparison")
 	f.IntVar(&b.rate, "rate", 100, "requests a second")
@@ -72,21 +64,21 @@ func run(ctx context.Context, args []string) int {
 	if err := f.Parse(args); err != nil {
 		return 2
 	}
-	limitCores(*cores)
+	measure.LimitCores(*cores)
 	b.large = int64(*gib * (1 << 30))
-	b.dir = *keep
+	b.Dir = *keep
 	if err := b.run(ctx, strings.Split(*parts, ",")); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		return 1
 	}
-	missed := b.report.print(os.Stdout)
+	missed := b.report.Print(os.Stdout)
 	if missed > 0 && *strict {
 		return 1
 	}
 	return 0
 }
 
-func (b *bench) run(ctx context.Context, parts []string) (err error) {
+func (b *bench) run(ctx context.Context, parts []string) error {
 	all := map[string]func(context.Context) error{
 		"sharing": b.sharing, "post": b.post, "start": b.start, "memory": b.memory,
 	}
@@ -95,21 +87,11 @@ func (b *bench) run(ctx context.Context, parts []string) (err error) {
 			return fmt.Errorf("there is no part %q: expected sharing, post, start or memory", p)
 		}
 	}
-	if b.bin, err = filepath.Abs(b.bin); err != nil {
-		return err
-	}
-	if _, err := os.Stat(b.bin); err != nil {
-		return fmt.Errorf("%w; make build makes it", err)
-	}
-	remove, err := b.makeDir()
+	closeLab, err := b.Open()
 	if err != nil {
 		return err
 	}
-	defer remove()
-	if b.sink, err = newSink(); err != nil {
-		return err
-	}
-	defer b.sink.close()
+	defer closeLab()
 	for _, p := range []string{"sharing", "post", "start", "memory"} {
 		if !slices.Contains(parts, p) {
 			continue
@@ -120,43 +102,4 @@ func (b *bench) run(ctx context.Context, parts []string) (err error) {
 		}
 	}
 	return nil
-}
-
-// makeDir makes the folder for everything, which others must be able to enter:
-// PostgreSQL does not run as root.
-func (b *bench) makeDir() (remove func(), err error) {
-	if b.dir != "" {
-		b.dir, err = filepath.Abs(b.dir)
-		return func() {}, errors.Join(err, os.MkdirAll(b.dir, 0o755))
-	}
-	if b.dir, err = os.MkdirTemp("", "copra-bench-"); err != nil {
-		return nil, err
-	}
-	return func() { os.RemoveAll(b.dir) }, os.Chmod(b.dir, 0o755)
-}
-
-// sub makes a folder for one part.
-func (b *bench) sub(names ...string) (string, error) {
-	dir := filepath.Join(append([]string{b.dir}, names...)...)
-	return dir, os.MkdirAll(dir, 0o755)
-}
-
-// limitCores starts this program again on the first n cores, together with all
-// that it starts, so that figures of different machines can be compared.
-func limitCores(n int) {
-	if n <= 0 || runtime.NumCPU() <= n || os.Getenv(onTwoCores) != "" {
-		return
-	}
-	self, err := os.Executable()
-	if err != nil {
-		return
-	}
-	taskset, err := exec.LookPath("taskset")
-	if err != nil {
-		fmt.Fprintf(os.Stderr, "bench: no taskset here, so all %d cores are used\n", runtime.NumCPU())
-		return
-	}
-	argv := append([]string{"taskset", "-c", "0-" + strconv.Itoa(n-1), self}, os.Args[1:]...)
-	err = syscall.Exec(taskset, argv, append(os.Environ(), onTwoCores+"=1"))
-	fmt.Fprintln(os.Stderr, "bench: run on fewer cores:", err)
 }

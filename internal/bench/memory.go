@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/binary"
 	"fmt"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -19,7 +18,7 @@ const mostMemory = 150e6
 // memory has a large file transcoded and looks at the peak memory of the
 // server's process, which fetches and publishes; ffmpeg's own is ffmpeg's.
 func (b *bench) memory(ctx context.Context) error {
-	dir, err := b.sub("memory")
+	dir, err := b.Sub("memory")
 	if err != nil {
 		return err
 	}
@@ -55,29 +54,29 @@ func (b *bench) memory(ctx context.Context) error {
 // uploaded.
 func (b *bench) peak(ctx context.Context, what, file, input string, outputs, storage map[string]any) error {
 	name := "memory-" + strconv.FormatInt(time.Now().UnixNano(), 36)
-	srv, err := b.standalone(ctx, name)
+	srv, err := b.Standalone(ctx, name)
 	if err != nil {
 		return err
 	}
-	defer os.RemoveAll(filepath.Join(b.dir, name)) // gigabytes
-	defer srv.stop()
-	idle, err := srv.peakMemory()
+	defer os.RemoveAll(filepath.Join(b.Dir, name)) // gigabytes
+	defer srv.Stop()
+	idle, err := srv.PeakMemory()
 	if err != nil {
 		return err
 	}
 	if input == "" {
-		if input, err = srv.upload(ctx, file); err != nil {
+		if input, err = srv.Upload(ctx, file); err != nil {
 			return err
 		}
 	}
-	if _, _, _, err := srv.job(ctx, srv.request(input, outputs, storage)); err != nil {
+	if _, _, _, err := srv.Job(ctx, srv.Request(input, outputs, storage)); err != nil {
 		return err
 	}
-	peak, err := srv.peakMemory()
+	peak, err := srv.PeakMemory()
 	if err != nil {
 		return err
 	}
-	b.report.expect(fmt.Sprintf("memory: %.1f GiB as %s (started with %.0f MB)", float64(b.large)/(1<<30), what, float64(idle)/1e6),
+	b.report.Expect(fmt.Sprintf("memory: %.1f GiB as %s (started with %.0f MB)", float64(b.large)/(1<<30), what, float64(idle)/1e6),
 		fmt.Sprintf("%.0f MB", float64(peak)/1e6), "< 150 MB", peak < mostMemory)
 	return nil
 }
@@ -124,14 +123,4 @@ func serveWhole(w http.ResponseWriter, file string) {
 	w.Header().Set("Content-Type", "video/mp4")
 	w.Header().Set("Content-Length", strconv.FormatInt(st.Size(), 10))
 	_, _ = f.WriteTo(w) // a client that leaves
-}
-
-// freePort finds a port that nobody listens on now.
-func freePort() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	defer l.Close()
-	return l.Addr().String(), nil
 }

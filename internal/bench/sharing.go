@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/copra-video/copra/internal/measure"
 )
 
 // preset of libx264 for all that is compared.
@@ -23,38 +25,38 @@ func (b *bench) sharing(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	srv, err := b.standalone(ctx, "sharing", "--preset", "libx264="+preset)
+	srv, err := b.Standalone(ctx, "sharing", "--preset", "libx264="+preset)
 	if err != nil {
 		return err
 	}
-	defer srv.stop()
-	input, err := srv.upload(ctx, clip)
+	defer srv.Stop()
+	input, err := srv.Upload(ctx, clip)
 	if err != nil {
 		return err
 	}
 	var dirs [3]string
 	for i, name := range []string{"server", "apart", "shared"} {
-		if dirs[i], err = b.sub("sharing", name); err != nil {
+		if dirs[i], err = b.Sub("sharing", name); err != nil {
 			return err
 		}
 	}
-	var last jobState
-	ways := []func() (cost, error){
-		func() (cost, error) {
-			before, err := cpuTime(srv.cmd.Process.Pid)
+	var last measure.JobState
+	ways := []func() (measure.Cost, error){
+		func() (measure.Cost, error) {
+			before, err := measure.CPUTime(srv.Cmd.Process.Pid)
 			if err != nil {
-				return cost{}, err
+				return measure.Cost{}, err
 			}
-			j, sent, ended, err := srv.job(ctx, srv.request(input, sharingOutputs(), nil))
+			j, sent, ended, err := srv.Job(ctx, srv.Request(input, sharingOutputs(), nil))
 			if err != nil {
-				return cost{}, err
+				return measure.Cost{}, err
 			}
 			last = j
-			after, err := cpuTime(srv.cmd.Process.Pid)
-			return cost{ended.Sub(sent), after - before}, err
+			after, err := measure.CPUTime(srv.Cmd.Process.Pid)
+			return measure.Cost{Wall: ended.Sub(sent), CPU: after - before}, err
 		},
-		func() (cost, error) { return hand.apart(ctx, dirs[1]) },
-		func() (cost, error) { return hand.shared(ctx, dirs[2]) },
+		func() (measure.Cost, error) { return hand.apart(ctx, dirs[1]) },
+		func() (measure.Cost, error) { return hand.shared(ctx, dirs[2]) },
 	}
 	times, cpu := make([][]float64, len(ways)), make([][]float64, len(ways))
 	for round := range b.rounds {
@@ -64,12 +66,12 @@ func (b *bench) sharing(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			times[i], cpu[i] = append(times[i], took.wall.Seconds()), append(cpu[i], took.cpu.Seconds())
+			times[i], cpu[i] = append(times[i], took.Wall.Seconds()), append(cpu[i], took.CPU.Seconds())
 		}
 		fmt.Fprintf(os.Stderr, "round %d: server %.2f s (%.2f s of CPU), one ffmpeg per output %.2f s (%.2f s), shared by hand %.2f s (%.2f s)\n",
 			round+1, times[0][round], cpu[0][round], times[1][round], cpu[1][round], times[2][round], cpu[2][round])
 	}
-	if err := srv.fetchResults(ctx, last, dirs[0]); err != nil {
+	if err := fetchResults(ctx, srv, last, dirs[0]); err != nil {
 		return err
 	}
 	if err := compare(ctx, dirs); err != nil {
@@ -77,13 +79,13 @@ func (b *bench) sharing(ctx context.Context) error {
 	}
 
 	for i, name := range []string{"server's job", "(a) one ffmpeg per output", "(b) shared command line"} {
-		b.report.note("sharing: "+name, fmt.Sprintf("%.2f s (CPU %.2f s)", median(times[i]), median(cpu[i])))
+		b.report.Note("sharing: "+name, fmt.Sprintf("%.2f s (CPU %.2f s)", measure.Median(times[i]), measure.Median(cpu[i])))
 	}
 	apart, shared := ratios(times[1], times[0]), ratios(times[0], times[2])
-	b.report.expect("sharing: faster than (a)"+list(apart), fmt.Sprintf("%.2f x", median(apart)), ">= 2.20 x", median(apart) >= 2.2)
-	b.report.expect("sharing: time against (b)"+list(shared), fmt.Sprintf("%.2f x", median(shared)), "<= 1.10 x", median(shared) <= 1.10)
-	b.report.note("sharing: less CPU than (a)", fmt.Sprintf("%.2f x", median(ratios(cpu[1], cpu[0]))))
-	b.report.note("sharing: CPU against (b)", fmt.Sprintf("%.2f x", median(ratios(cpu[0], cpu[2]))))
+	b.report.Expect("sharing: faster than (a)"+list(apart), fmt.Sprintf("%.2f x", measure.Median(apart)), ">= 2.20 x", measure.Median(apart) >= 2.2)
+	b.report.Expect("sharing: time against (b)"+list(shared), fmt.Sprintf("%.2f x", measure.Median(shared)), "<= 1.10 x", measure.Median(shared) <= 1.10)
+	b.report.Note("sharing: less CPU than (a)", fmt.Sprintf("%.2f x", measure.Median(ratios(cpu[1], cpu[0]))))
+	b.report.Note("sharing: CPU against (b)", fmt.Sprintf("%.2f x", measure.Median(ratios(cpu[0], cpu[2]))))
 	return nil
 }
 
@@ -123,17 +125,17 @@ func sharingOutputs() map[string]any {
 
 // fetchResults brings the results of a job into dir under the names that those
 // made by hand have.
-func (s *server) fetchResults(ctx context.Context, j jobState, dir string) error {
+func fetchResults(ctx context.Context, s *measure.Server, j measure.JobState, dir string) error {
 	for _, o := range j.Outputs {
-		for _, u := range o.addresses() {
+		for _, u := range addresses(o) {
 			name := filepath.Base(u)
 			if !strings.HasSuffix(name, ".m3u8") {
-				if _, err := s.fetch(ctx, u, filepath.Join(dir, name)); err != nil {
+				if _, err := fetch(ctx, s, u, filepath.Join(dir, name)); err != nil {
 					return err
 				}
 				continue
 			}
-			if err := s.fetchPlaylist(ctx, u, filepath.Join(dir, "hls")); err != nil {
+			if err := fetchPlaylist(ctx, s, u, filepath.Join(dir, "hls")); err != nil {
 				return err
 			}
 		}

@@ -10,38 +10,40 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/copra-video/copra/internal/measure"
 )
 
 // start measures how soon after POST ffmpeg begins to work. The server is
 // given a stand-in for ffmpeg and ffprobe, this very program, which writes
 // down when it was started and becomes the real one.
 func (b *bench) start(ctx context.Context) error {
-	dir, err := b.sub("start", "bin")
+	dir, err := b.Sub("start", "bin")
 	if err != nil {
 		return err
 	}
 	if err := standIns(dir); err != nil {
 		return err
 	}
-	clip := filepath.Join(b.dir, "start", "tiny.mp4")
-	if _, err := ffmpeg(ctx, b.dir, "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25:duration=1", "-c:v", "libx264",
+	clip := filepath.Join(b.Dir, "start", "tiny.mp4")
+	if _, err := ffmpeg(ctx, b.Dir, "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25:duration=1", "-c:v", "libx264",
 		"-preset", "ultrafast", "-pix_fmt", "yuv420p", "-movflags", "+faststart", clip); err != nil {
 		return err
 	}
 	// Unconfined: the stand-in writes beside itself, where ffmpeg must not.
-	srv, err := b.standalone(ctx, "start", "--confine", "off", "--ffmpeg", filepath.Join(dir, "ffmpeg"), "--ffprobe", filepath.Join(dir, "ffprobe"))
+	srv, err := b.Standalone(ctx, "start", "--confine", "off", "--ffmpeg", filepath.Join(dir, "ffmpeg"), "--ffprobe", filepath.Join(dir, "ffprobe"))
 	if err != nil {
 		return err
 	}
-	defer srv.stop()
-	input, err := srv.upload(ctx, clip)
+	defer srv.Stop()
+	input, err := srv.Upload(ctx, clip)
 	if err != nil {
 		return err
 	}
-	body := srv.request(input, map[string]any{"mp4:0x90": map[string]any{"path": "/out.mp4"}}, nil)
+	body := srv.Request(input, map[string]any{"mp4:0x90": map[string]any{"path": "/out.mp4"}}, nil)
 	var toProbe, probes, toFFmpeg, beyond, whole []time.Duration
 	for range b.jobs + 1 {
-		_, sent, ended, err := srv.job(ctx, body)
+		_, sent, ended, err := srv.Job(ctx, body)
 		if err != nil {
 			return err
 		}
@@ -57,13 +59,13 @@ func (b *bench) start(ctx context.Context) error {
 	}
 	// The first job opens connections and reads programs from the disk.
 	const what = "start: "
-	b.report.note(what+"POST to ffprobe, p50", ms(quantile(toProbe[1:], 0.5)))
-	b.report.note(what+"ffprobe itself, p50", ms(quantile(probes[1:], 0.5)))
-	b.report.note(what+"ffprobe's end to ffmpeg, p50", ms(quantile(toFFmpeg[1:], 0.5)))
-	p50 := quantile(beyond[1:], 0.5)
-	b.report.expect(what+"POST to ffmpeg without ffprobe, p50", ms(p50), "<= 100 ms", p50 <= 100*time.Millisecond)
-	b.report.note(what+"the same, slowest of "+strconv.Itoa(b.jobs), ms(quantile(beyond[1:], 1)))
-	b.report.note(what+"whole job of 1 s of video, p50", ms(quantile(whole[1:], 0.5)))
+	b.report.Note(what+"POST to ffprobe, p50", measure.MS(measure.Quantile(toProbe[1:], 0.5)))
+	b.report.Note(what+"ffprobe itself, p50", measure.MS(measure.Quantile(probes[1:], 0.5)))
+	b.report.Note(what+"ffprobe's end to ffmpeg, p50", measure.MS(measure.Quantile(toFFmpeg[1:], 0.5)))
+	p50 := measure.Quantile(beyond[1:], 0.5)
+	b.report.Expect(what+"POST to ffmpeg without ffprobe, p50", measure.MS(p50), "<= 100 ms", p50 <= 100*time.Millisecond)
+	b.report.Note(what+"the same, slowest of "+strconv.Itoa(b.jobs), measure.MS(measure.Quantile(beyond[1:], 1)))
+	b.report.Note(what+"whole job of 1 s of video, p50", measure.MS(measure.Quantile(whole[1:], 0.5)))
 	return nil
 }
 
@@ -128,7 +130,7 @@ type runs struct{ probe, probed, ffmpeg time.Time }
 
 // readRuns finds the first moments of each kind after since.
 func readRuns(dir string, since time.Time) (r runs, err error) {
-	for line := range strings.Lines(word(filepath.Join(dir, "runs")) + "\n") {
+	for line := range strings.Lines(measure.Word(filepath.Join(dir, "runs")) + "\n") {
 		event, text, _ := strings.Cut(strings.TrimSpace(line), " ")
 		nanos, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {

@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"context"
@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// sink receives webhooks: the server itself tells when a job has ended, so
+// Sink receives webhooks: the server itself tells when a job has ended, so
 // that nobody has to ask while the clock runs.
-type sink struct {
-	url string
+type Sink struct {
+	URL string
 	srv *http.Server
 
 	mu    sync.Mutex
@@ -21,21 +21,23 @@ type sink struct {
 	waits map[string]chan struct{}
 }
 
-func newSink() (*sink, error) {
+// NewSink starts one on a free port.
+func NewSink() (*Sink, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &sink{url: "http://" + l.Addr().String() + "/", ended: map[string]time.Time{}, waits: map[string]chan struct{}{}}
+	s := &Sink{URL: "http://" + l.Addr().String() + "/", ended: map[string]time.Time{}, waits: map[string]chan struct{}{}}
 	s.srv = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.srv.Serve(l) }()
 	return s, nil
 }
 
-func (s *sink) close() { _ = s.srv.Close() }
+// Close ends it.
+func (s *Sink) Close() { _ = s.srv.Close() }
 
 // ServeHTTP takes a webhook.
-func (s *sink) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
+func (s *Sink) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	var hook struct {
 		JobID string `json:"job_id"`
@@ -55,8 +57,8 @@ func (s *sink) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// wait returns when the job has ended.
-func (s *sink) wait(ctx context.Context, id string) (time.Time, error) {
+// Wait returns when the job has ended.
+func (s *Sink) Wait(ctx context.Context, id string) (time.Time, error) {
 	s.mu.Lock()
 	at, done := s.ended[id]
 	c := make(chan struct{})

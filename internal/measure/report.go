@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"fmt"
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// report collects what was measured.
-type report struct {
+// Report collects what was measured.
+type Report struct {
 	rows []row
 }
 
@@ -18,15 +18,16 @@ type row struct {
 	met                   bool
 }
 
-// note adds a figure that nothing is expected of.
-func (r *report) note(what, value string) { r.rows = append(r.rows, row{what: what, value: value}) }
+// Note adds a figure that nothing is expected of.
+func (r *Report) Note(what, value string) { r.rows = append(r.rows, row{what: what, value: value}) }
 
-func (r *report) expect(what, value, expected string, met bool) {
+// Expect adds a figure and whether it is as it should be.
+func (r *Report) Expect(what, value, expected string, met bool) {
 	r.rows = append(r.rows, row{what, value, expected, met})
 }
 
-// print writes the table and returns how many expectations were not met.
-func (r *report) print(w io.Writer) (missed int) {
+// Print writes the table and returns how many expectations were not met.
+func (r *Report) Print(w io.Writer) (missed int) {
 	tw := tabwriter.NewWriter(w, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(tw, "MEASURED\tRESULT\tEXPECTED\tVERDICT")
 	for _, row := range r.rows {
@@ -45,9 +46,9 @@ func (r *report) print(w io.Writer) (missed int) {
 	return missed
 }
 
-// quantile is the value below which a share q of the values lies; values are
+// Quantile is the value below which a share q of the values lies; values are
 // sorted in place.
-func quantile(values []time.Duration, q float64) time.Duration {
+func Quantile(values []time.Duration, q float64) time.Duration {
 	if len(values) == 0 {
 		return 0
 	}
@@ -55,7 +56,8 @@ func quantile(values []time.Duration, q float64) time.Duration {
 	return values[min(len(values)-1, int(q*float64(len(values))))]
 }
 
-func median(values []float64) float64 {
+// Median is the middle value.
+func Median(values []float64) float64 {
 	if len(values) == 0 {
 		return 0
 	}
@@ -66,4 +68,5 @@ func median(values []float64) float64 {
 	return v[len(v)/2]
 }
 
-func ms(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) }
+// MS is a duration in milliseconds.
+func MS(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) }

@@ -1,4 +1,4 @@
-package main
+package measure
 
 import (
 	"fmt"
@@ -9,18 +9,19 @@ import (
 	"time"
 )
 
-// cost is what a piece of work took: time on the clock, and of processors. The
+// Cost is what a piece of work took: time on the clock, and of processors. The
 // second hardly depends on what else the machine does.
-type cost struct{ wall, cpu time.Duration }
+type Cost struct{ Wall, CPU time.Duration }
 
-func (c cost) plus(o cost) cost { return cost{c.wall + o.wall, c.cpu + o.cpu} }
+// Plus adds two up.
+func (c Cost) Plus(o Cost) Cost { return Cost{c.Wall + o.Wall, c.CPU + o.CPU} }
 
 // tick is the unit of times in /proc: USER_HZ, 100 a second on Linux.
 const tick = 10 * time.Millisecond
 
-// cpuTime is what a process and all below it have used so far, with those that
+// CPUTime is what a process and all below it have used so far, with those that
 // have ended.
-func cpuTime(pid int) (time.Duration, error) {
+func CPUTime(pid int) (time.Duration, error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
 		return 0, err
@@ -59,9 +60,9 @@ func cpuTime(pid int) (time.Duration, error) {
 	return sum, nil
 }
 
-// machineTime is what all processors have spent since the start of the
+// MachineTime is what all processors have spent since the start of the
 // machine: working, and in all.
-func machineTime() (busy, total time.Duration) {
+func MachineTime() (busy, total time.Duration) {
 	data, err := os.ReadFile("/proc/stat")
 	if err != nil {
 		return 0, 0
@@ -80,10 +81,10 @@ func machineTime() (busy, total time.Duration) {
 	return busy, total
 }
 
-// othersShare is how much of the machine was busy with what is not ours, of
+// OthersShare is how much of the machine was busy with what is not ours, of
 // which own is the CPU time, since before.
-func othersShare(busy, total, own time.Duration) string {
-	b, t := machineTime()
+func OthersShare(busy, total, own time.Duration) string {
+	b, t := MachineTime()
 	if t == total {
 		return "?"
 	}

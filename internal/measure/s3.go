@@ -1,0 +1,69 @@
+package measure
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// S3 starts an S3 server with a bucket "bench", or fails with exec.ErrNotFound
+// where there is none.
+func (l *Lab) S3(ctx context.Context, dir string) (endpoint string, stop func(), err error) {
+	program := os.Getenv("COPRA_TEST_VERSITYGW")
+	if program == "" {
+		program = ".cache/tools/bin/versitygw"
+	}
+	if program, err = exec.LookPath(program); err != nil {
+		return "", nil, exec.ErrNotFound
+	}
+	if program, err = filepath.Abs(program); err != nil {
+		return "", nil, err
+	}
+	data, sidecar := filepath.Join(dir, "s3"), filepath.Join(dir, "sidecar")
+	for _, d := range []string{filepath.Join(data, "bench"), sidecar} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return "", nil, err
+		}
+	}
+	address, err := freePort()
+	if err != nil {
+		return "", nil, err
+	}
+	cmd := exec.CommandContext(ctx, program, "--port", address, "--access", "bench", "--secret", "bench-secret", "--health", "/health", "--quiet",
+		"posix", "--sidecar", sidecar, data)
+	var output bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &output, &output
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
+	endpoint = "http://" + address
+	ctx, cancel := context.WithTimeout(ctx, StartTime)
+	defer cancel()
+	for tick := time.NewTicker(50 * time.Millisecond); ; <-tick.C {
+		if resp, err := http.Get(endpoint + "/health"); err == nil {
+			resp.Body.Close()
+			return endpoint, stop, nil
+		}
+		if ctx.Err() != nil {
+			stop()
+			return "", nil, fmt.Errorf("wait for %s: %w\n%s", program, ctx.Err(), output.String())
+		}
+	}
+}
+
+// freePort finds a port that nobody listens on now.
+func freePort() (string, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
