@@ -44,6 +44,12 @@ type Options struct {
 	PartSize int64
 	// Parallel is how many parts are sent at once. Defaults to 4.
 	Parallel int
+	// Credentials are asked instead of those of the storage, for a bucket of
+	// the operator's own. Defaults to none.
+	Credentials aws.CredentialsProvider
+	// Private leaves objects to their owner where the service's default is to
+	// let everyone read them.
+	Private bool
 }
 
 // Bucket is one bucket of a customer. It implements storage.Bucket and opens
@@ -82,7 +88,7 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 		return nil, job.Errorf("storage_service_not_valid", "The storage service %q is not known.", st.Service)
 	}
 	b := &Bucket{o: o.withDefaults(), service: service, name: st.Bucket, account: *st, acl: st.ACL}
-	if b.acl == "" {
+	if b.acl == "" && !o.Private {
 		b.acl = service.ACL
 	}
 	if err := b.check(); err != nil {
@@ -123,7 +129,7 @@ func (b *Bucket) check() error {
 	if st.Region != "" && !regionName.MatchString(st.Region) {
 		return job.Errorf(CodeStorage, "The storage region %q is not a region name.", st.Region)
 	}
-	if st.Credentials["access_key_id"].IsZero() || st.Credentials["secret_access_key"].IsZero() {
+	if b.o.Credentials == nil && (st.Credentials["access_key_id"].IsZero() || st.Credentials["secret_access_key"].IsZero()) {
 		return job.Errorf(CodeCredentials, "The storage credentials are not correct, you must define your 'access_key_id' and 'secret_access_key'.")
 	}
 	for name, value := range map[string]string{
@@ -211,9 +217,8 @@ func (b *Bucket) connect(region string) *connection {
 		Region:       region,
 		HTTPClient:   b.o.Client,
 		UsePathStyle: b.path,
-		Credentials: credentials.NewStaticCredentialsProvider(
-			b.account.Credentials["access_key_id"].Reveal(), b.account.Credentials["secret_access_key"].Reveal(), ""),
-		Retryer: b.retryer(),
+		Credentials:  b.credentials(),
+		Retryer:      b.retryer(),
 		// The rest of the family breaks on checksums in headers and trailers
 		// that Amazon takes; its own get the SDK's default.
 		RequestChecksumCalculation:                aws.RequestChecksumCalculationWhenRequired,
@@ -235,6 +240,14 @@ func (b *Bucket) connect(region string) *connection {
 	c := &connection{Client: s3.New(o), region: region}
 	b.conn.Store(c)
 	return c
+}
+
+func (b *Bucket) credentials() aws.CredentialsProvider {
+	if b.o.Credentials != nil {
+		return b.o.Credentials
+	}
+	return credentials.NewStaticCredentialsProvider(
+		b.account.Credentials["access_key_id"].Reveal(), b.account.Credentials["secret_access_key"].Reveal(), "")
 }
 
 // amazon reports whether requests go to Amazon itself.

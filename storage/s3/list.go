@@ -1,0 +1,89 @@
+package s3
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+)
+
+// List calls each for every object whose key begins with prefix, with the time
+// at which it was stored, in the order of keys. An error of each ends it.
+func (b *Bucket) List(ctx context.Context, prefix string, each func(key string, stored time.Time) error) error {
+	var after *string
+	for {
+		var page *s3.ListObjectsV2Output
+		err := b.do(ctx, func(ctx context.Context, c *connection) (err error) {
+			page, err = c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, Prefix: &prefix, ContinuationToken: after})
+			return err
+		})
+		if err != nil {
+			return b.explain(err)
+		}
+		for _, o := range page.Contents {
+			if err := each(aws.ToString(o.Key), aws.ToTime(o.LastModified)); err != nil {
+				return err
+			}
+		}
+		if after = page.NextContinuationToken; after == nil || !aws.ToBool(page.IsTruncated) {
+			return nil
+		}
+	}
+}
+
+// Delete removes an object. One that is not there is removed already.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
+	return b.explain(b.do(ctx, func(ctx context.Context, c *connection) error {
+		_, err := c.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key})
+		if code, _ := codeOf(err); code == "NoSuchKey" {
+			return nil
+		}
+		return err
+	}))
+}
+
+// Abort gives up the uploads in parts below prefix that were begun before a
+// time: what a process that was killed had sent of them is kept, and paid for,
+// until then.
+func (b *Bucket) Abort(ctx context.Context, prefix string, before time.Time) error {
+	var found []types.MultipartUpload
+	in := &s3.ListMultipartUploadsInput{Bucket: &b.name, Prefix: &prefix}
+	for {
+		var page *s3.ListMultipartUploadsOutput
+		err := b.do(ctx, func(ctx context.Context, c *connection) (err error) {
+			page, err = c.ListMultipartUploads(ctx, in)
+			return err
+		})
+		if err != nil {
+			return b.explain(err)
+		}
+		found = append(found, page.Uploads...)
+		if !aws.ToBool(page.IsTruncated) {
+			break
+		}
+		in.KeyMarker, in.UploadIdMarker = page.NextKeyMarker, page.NextUploadIdMarker
+	}
+	for _, u := range found {
+		if !aws.ToTime(u.Initiated).Before(before) {
+			continue
+		}
+		err := b.do(ctx, func(ctx context.Context, c *connection) error {
+			_, err := c.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &b.name, Key: u.Key, UploadId: u.UploadId})
+			return err
+		})
+		if code, _ := codeOf(err); err != nil && code != "NoSuchUpload" {
+			return b.explain(err)
+		}
+	}
+	return nil
+}
+
+// Missing reports whether an error of this package says that the object is not
+// there.
+func Missing(err error) bool {
+	code, status := codeOf(err)
+	return code == "NoSuchKey" || status == http.StatusNotFound && code != "NoSuchBucket"
+}
