@@ -44,6 +44,12 @@ go_tool() {
   touch "$stamp"
 }
 
+# distribution_chromium: whether a package holds a Chromium; Ubuntu's only asks
+# snapd for one, which containers and many servers do not run.
+distribution_chromium() {
+  ! grep -qs '^ID=ubuntu' /etc/os-release
+}
+
 packages=()
 if [ "$want" = run ] || [ "$want" = test ]; then
   command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || packages+=(ffmpeg)
@@ -53,7 +59,9 @@ fi
 if [ "$want" = test ]; then
   command -v npm >/dev/null || packages+=(nodejs npm)
   command -v curl >/dev/null || packages+=(curl)
-  command -v chromium >/dev/null || packages+=(chromium)
+  if distribution_chromium; then
+    command -v chromium >/dev/null || packages+=(chromium)
+  fi
   command -v openssl >/dev/null || packages+=(openssl)
 fi
 [ ${#packages[@]} = 0 ] || apt "${packages[@]}"
@@ -68,6 +76,17 @@ if [ "$want" = test ]; then
     cp tools/node/package.json tools/node/package-lock.json .cache/node/
     (cd .cache/node && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
     cp tools/node/package-lock.json .cache/node/installed-lock.json
+  fi
+  if ! distribution_chromium && ! cmp -s tools/chromium/package-lock.json .cache/chromium/installed-lock.json; then
+    say "installing a headless Chromium"
+    mkdir -p .cache/chromium
+    cp tools/chromium/package.json tools/chromium/package-lock.json .cache/chromium/
+    (cd .cache/chromium && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error)
+    node tools/chromium/unpack.mjs .cache/chromium/node_modules .cache/chromium/browser
+    # A program of this name is what the tests look for.
+    printf '#!/bin/sh\nLD_LIBRARY_PATH="%s/lib" exec "%s/chromium" "$@"\n' "$PWD/.cache/chromium/browser" "$PWD/.cache/chromium/browser" >"$tools/bin/chromium"
+    chmod +x "$tools/bin/chromium"
+    cp tools/chromium/package-lock.json .cache/chromium/installed-lock.json
   fi
 fi
 if [ "$want" = lint ]; then
