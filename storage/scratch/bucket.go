@@ -1,0 +1,115 @@
+package scratch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/storage/s3"
+)
+
+// bucket is a prefix in a bucket.
+type bucket struct {
+	*s3.Bucket
+	prefix string // ends with a slash
+}
+
+func openBucket(ctx context.Context, o Options, name, prefix string) (backend, error) {
+	st := &job.Storage{Service: "s3", Bucket: name, Endpoint: o.Endpoint, Region: o.Region}
+	if o.Endpoint != "" {
+		st.Service = "s3other"
+	}
+	opts := s3.Options{
+		// Few tries: what cannot be had soon is made again.
+		Client: o.Client, Private: true, Attempts: 3,
+		Backoff: func(attempt int) time.Duration { return time.Duration(attempt) * 300 * time.Millisecond },
+	}
+	if opts.Client == nil {
+		opts.Client = client()
+	}
+	switch {
+	case o.AccessKey != "" && !o.SecretKey.IsZero():
+		opts.Credentials = credentials.NewStaticCredentialsProvider(o.AccessKey, o.SecretKey.Reveal(), "")
+	case o.AccessKey != "" || !o.SecretKey.IsZero():
+		return nil, errors.New("of access key and secret key only one is given")
+	default:
+		found, err := config.LoadDefaultConfig(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("look for the SDK's settings: %w", err)
+		}
+		opts.Credentials = found.Credentials
+		if st.Region == "" {
+			st.Region = found.Region
+		}
+	}
+	b, err := s3.Open(st, opts)
+	if err != nil {
+		return nil, err
+	}
+	return bucket{b, strings.TrimPrefix(prefix+"/"+place+"/", "/")}, nil
+}
+
+// client follows no redirects, as the SDK's does, and waits for no server that
+// does not answer.
+func client() *http.Client {
+	return &http.Client{
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		Transport: &http.Transport{
+			Proxy:                 http.ProxyFromEnvironment,
+			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
+			TLSHandshakeTimeout:   5 * time.Second,
+			ResponseHeaderTimeout: 15 * time.Second,
+			IdleConnTimeout:       time.Minute,
+			MaxIdleConnsPerHost:   16,
+			ForceAttemptHTTP2:     true,
+		},
+	}
+}
+
+func (b bucket) put(ctx context.Context, name string, body storage.Body) error {
+	return b.Put(ctx, b.prefix+name, body, storage.PutOptions{ContentType: "application/octet-stream"})
+}
+
+func (b bucket) open(ctx context.Context, name string) (storage.Source, error) {
+	src, err := b.Source(ctx, b.prefix+name)
+	if s3.Missing(err) {
+		return nil, ErrMissing
+	}
+	return src, err
+}
+
+func (b bucket) list(ctx context.Context, folder string, each func(name string, stored time.Time)) error {
+	if folder != "" {
+		folder += "/"
+	}
+	return b.List(ctx, b.prefix+folder, func(key string, stored time.Time) error {
+		each(strings.TrimPrefix(key, b.prefix), stored)
+		return nil
+	})
+}
+
+func (b bucket) remove(ctx context.Context, folder string) error {
+	var keys []string
+	if err := b.list(ctx, folder, func(name string, _ time.Time) { keys = append(keys, b.prefix+name) }); err != nil {
+		return err
+	}
+	for _, key := range keys {
+		if err := b.Delete(ctx, key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (b bucket) tidy(ctx context.Context, before time.Time) error {
+	return b.Abort(ctx, b.prefix, before)
+}

@@ -1,0 +1,221 @@
+// Package scratch is the scratch store: finished parts of jobs, kept where all
+// workers reach them, so that a run after the one that made them, on any
+// machine, need not make them again. It is a folder on a shared volume or a
+// bucket of the S3 family; it is no place for results.
+//
+// A part is a set of files under the job's id and a key that says all that
+// makes their bytes (which is for the caller to know). It is stored as one
+// object: a head with name, size and checksum of each file, and behind it the
+// files. So it is there wholly or not at all, without any protocol between
+// several objects, and thousands of small pictures are one request. What comes
+// back is what was put in or an error: every byte is under a checksum.
+//
+// Losing a part costs time and nothing else. Whoever uses this package goes on
+// without it when it fails; for that, nothing here takes long to fail.
+package scratch
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+)
+
+// Why a part does not come back: it is not there, or not what was stored.
+var (
+	ErrMissing = errors.New("the part is not in the scratch store")
+	ErrBroken  = errors.New("the part in the scratch store is damaged")
+)
+
+// Options name a store.
+type Options struct {
+	// Address is the path of a folder, or s3://bucket/prefix.
+	Address string
+	// Endpoint, Region and the keys are for s3: where the server is (defaults to
+	// Amazon), in which region the bucket (defaults to what the SDK finds in its
+	// surroundings, or us-east-1) and what to sign with (defaults to what the
+	// SDK finds: its variables and files, the role of the machine or pod).
+	Endpoint, Region string
+	AccessKey        string
+	SecretKey        job.Secret
+	// Client makes the requests. The address is the operator's own, so it need
+	// not be guarded. Defaults to one with time limits.
+	Client *http.Client
+	// Stall is for how long a store may bring no byte. Defaults to 15 s.
+	Stall time.Duration
+}
+
+// Store keeps parts.
+type Store struct {
+	b     backend
+	name  string
+	stall time.Duration
+	hung  atomic.Int32 // calls that were left alone, see within
+}
+
+// backend stores objects by name: "job/key.part".
+type backend interface {
+	// put stores all of body under name, or nothing.
+	put(ctx context.Context, name string, body storage.Body) error
+	// open finds an object; ErrMissing when it is not there.
+	open(ctx context.Context, name string) (storage.Source, error)
+	// list tells of everything in a folder, whole or not, "": in all folders.
+	list(ctx context.Context, folder string, each func(name string, stored time.Time)) error
+	// remove removes a folder with all that is in it. One that is not there is
+	// removed already.
+	remove(ctx context.Context, folder string) error
+	// tidy removes what stores that were broken off before a time have left
+	// where list does not see it.
+	tidy(ctx context.Context, before time.Time) error
+}
+
+// place is the name below the operator's folder or prefix of all that is ours:
+// whatever else lies there is never listed or removed.
+const place = "copra-parts"
+
+// Open reads the address and makes what it needs locally; it connects to
+// nothing. The errors are sentences for the operator.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	if o.Stall == 0 {
+		o.Stall = 15 * time.Second
+	}
+	s := &Store{name: o.Address, stall: o.Stall}
+	if !strings.Contains(o.Address, "://") {
+		dir, err := filepath.Abs(o.Address)
+		if err != nil {
+			return nil, fmt.Errorf("find the folder %q: %w", o.Address, err)
+		}
+		s.name, s.b = dir, folder{filepath.Join(dir, place)}
+		return s, folder{dir}.make()
+	}
+	u, err := url.Parse(o.Address)
+	if err != nil || u.Scheme != "s3" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		// The value is not repeated: somebody may have put credentials into it.
+		return nil, errors.New("the address is neither a folder nor of the form s3://bucket/prefix, without credentials or query")
+	}
+	s.b, err = openBucket(ctx, o, u.Host, strings.Trim(u.Path, "/"))
+	return s, err
+}
+
+// String names the store for logs.
+func (s *Store) String() string { return s.name }
+
+var (
+	jobName  = regexp.MustCompile(`^[A-Za-z0-9]{1,64}$`)
+	partName = regexp.MustCompile(`^([A-Za-z0-9]{1,64})/([0-9a-f]{64})\.part$`)
+)
+
+func objectName(job, key string) (string, error) {
+	name := job + "/" + key + ".part"
+	if !partName.MatchString(name) {
+		return "", fmt.Errorf("%q and %q are no names of a part", job, key)
+	}
+	return name, nil
+}
+
+// quickly bounds what moves next to nothing.
+const quickly = 10 * time.Second
+
+// List returns the keys of a job's parts.
+func (s *Store) List(ctx context.Context, job string) ([]string, error) {
+	if !jobName.MatchString(job) {
+		return nil, fmt.Errorf("%q is no job", job)
+	}
+	var keys []string
+	err := s.within(ctx, quickly, func(ctx context.Context) error {
+		return s.b.list(ctx, job, func(name string, _ time.Time) {
+			if m := partName.FindStringSubmatch(name); m != nil && m[1] == job {
+				keys = append(keys, m[2])
+			}
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the parts of job %s: %w", job, err)
+	}
+	return keys, nil
+}
+
+// Jobs tells of which jobs anything is there, and when the last of it was
+// stored.
+func (s *Store) Jobs(ctx context.Context) (map[string]time.Time, error) {
+	jobs := map[string]time.Time{}
+	err := s.within(ctx, time.Minute, func(ctx context.Context) error {
+		return s.b.list(ctx, "", func(name string, stored time.Time) {
+			job, _, _ := strings.Cut(name, "/")
+			if jobName.MatchString(job) && !jobs[job].After(stored) {
+				jobs[job] = stored
+			}
+		})
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list the jobs in the scratch store: %w", err)
+	}
+	return jobs, nil
+}
+
+// Drop removes all parts of a job.
+func (s *Store) Drop(ctx context.Context, job string) error {
+	if !jobName.MatchString(job) {
+		return fmt.Errorf("%q is no job", job)
+	}
+	err := s.within(ctx, quickly, func(ctx context.Context) error { return s.b.remove(ctx, job) })
+	if err != nil {
+		return fmt.Errorf("remove the parts of job %s: %w", job, err)
+	}
+	return nil
+}
+
+// Tidy removes what was begun before a time, never ended, and shows in no list.
+func (s *Store) Tidy(ctx context.Context, before time.Time) error {
+	if err := s.within(ctx, time.Minute, func(ctx context.Context) error { return s.b.tidy(ctx, before) }); err != nil {
+		return fmt.Errorf("tidy the scratch store: %w", err)
+	}
+	return nil
+}
+
+// Check writes, reads and removes something.
+func (s *Store) Check(ctx context.Context) error {
+	name := "check" + strings.ToLower(rand.Text())
+	text := []byte("May be removed.\n")
+	return s.within(ctx, 2*quickly, func(ctx context.Context) error {
+		if err := s.b.put(ctx, name+"/check", bytes.NewReader(text)); err != nil {
+			return fmt.Errorf("write to the scratch store: %w", err)
+		}
+		if err := s.reads(ctx, name+"/check", text); err != nil {
+			return fmt.Errorf("read from the scratch store: %w", err)
+		}
+		if err := s.b.remove(ctx, name); err != nil {
+			return fmt.Errorf("remove from the scratch store: %w", err)
+		}
+		return nil
+	})
+}
+
+func (s *Store) reads(ctx context.Context, name string, want []byte) error {
+	src, err := s.b.open(ctx, name)
+	if err != nil {
+		return err
+	}
+	r := storage.NewReader(ctx, src, 0, retry)
+	defer r.Close()
+	got, err := io.ReadAll(io.LimitReader(r, 1<<10))
+	if err == nil && !bytes.Equal(got, want) {
+		err = errors.New("it holds something else than was written")
+	}
+	return err
+}
+
+// retry is how a read that broke is taken up again.
+var retry = storage.Retry{Tries: 3, Backoff: func(failures int) time.Duration { return time.Duration(failures) * 200 * time.Millisecond }}
