@@ -125,15 +125,16 @@ func TestCancelWhileEncoding(t *testing.T) {
 	defer source.Close()
 	s := startServer(t)
 	s.startWorker()
-	id := s.create(jobFor(source.URL+"/"+filepath.Base(clip), receiver.URL))
+	// So large that it is not done before anybody is told of its progress.
+	id := s.create(strings.Replace(jobFor(source.URL+"/"+filepath.Base(clip), receiver.URL), "mp4:480p", "mp4:1080p", 1))
 
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
 	stream := s.stream(ctx, id, "")
 	for progress := false; !progress; {
 		m := stream.next()
-		progress = m.event == "progress" && strings.Contains(m.data, `"mp4:480p","status":"video.encoding","progress":"`) &&
-			!strings.Contains(m.data, `"mp4:480p","status":"video.encoding","progress":"0%"`)
+		progress = m.event == "progress" && strings.Contains(m.data, `"mp4:1080p","status":"video.encoding","progress":"`) &&
+			!strings.Contains(m.data, `"mp4:1080p","status":"video.encoding","progress":"0%"`)
 	}
 	begin := time.Now()
 	if status, answer := s.do("DELETE", "/jobs/"+id, ""); status != 200 || !strings.Contains(answer, `"error":"cancelled"`) || !strings.Contains(answer, "video.aborted") {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"strings"
 	"sync"
@@ -136,6 +137,21 @@ func jobFor(input, hook string) string {
 	return fmt.Sprintf(`{"input":{"url":%q},"storage":{"service":"coconut"},
 		"outputs":{"jpg:64x":{"path":"/a.jpg"},"mp4:480p":{"path":"/a.mp4"}},
 		"notification":{"type":"http","url":%q,"events":true}}`, input, hook)
+}
+
+// unanswered is the address of an input whose server does not answer, so that a job
+// waits for it until it is cancelled.
+func unanswered(t *testing.T) string {
+	t.Helper()
+	release := make(chan struct{})
+	source := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+		case <-release:
+		}
+	}))
+	t.Cleanup(func() { close(release); source.Close() })
+	return source.URL + "/a.mp4"
 }
 
 // hook is a webhook receiver.

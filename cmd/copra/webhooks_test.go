@@ -62,7 +62,7 @@ func TestSignedWebhook(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.startWorker()
-	id := s.create(jobFor("https://example.com/a.mp4", receiver.URL+"/hook?token=canary"))
+	id := s.create(jobFor(unanswered(t), receiver.URL+"/hook?token=canary"))
 	if status, _ := s.do("DELETE", "/jobs/"+id, ""); status != 200 {
 		t.Fatal(status)
 	}
@@ -139,7 +139,7 @@ func TestUnsignedWebhook(t *testing.T) {
 	defer receiver.Close()
 	s := startServer(t)
 	s.startWorker()
-	id := s.create(jobFor("https://example.com/a.mp4", receiver.URL))
+	id := s.create(jobFor(unanswered(t), receiver.URL))
 	s.do("DELETE", "/jobs/"+id, "")
 	eventually(t, "the webhook", func() bool { return len(h.all()) == 1 })
 	head := h.all()[0].header
@@ -166,7 +166,7 @@ func TestWebhooksInOrder(t *testing.T) {
 	receiver := httptest.NewServer(h)
 	defer receiver.Close()
 	s := startServer(t)
-	id := s.create(jobFor("https://example.com/a.mp4", receiver.URL))
+	id := s.create(jobFor(unanswered(t), receiver.URL))
 	run := s.claim(id)
 	s.record(id, run, job.Event{Kind: job.InputTransferredEvent})
 	s.startWorker()
@@ -221,7 +221,7 @@ func TestSlowReceiver(t *testing.T) {
 	defer quick.Close()
 	s := startServer(t)
 	end := func(url string) {
-		id := s.create(jobFor("https://example.com/a.mp4", url))
+		id := s.create(jobFor(unanswered(t), url))
 		if _, err := s.sys.store.CancelJob(context.WithoutCancel(t.Context()), s.key.ID, id); err != nil {
 			t.Fatal(err)
 		}
@@ -250,7 +250,7 @@ func TestWebhookErrorsHideTheAddress(t *testing.T) {
 	for name, url := range map[string]string{
 		"refused": closed.URL + "/canary?token=canary", "private": "http://10.0.0.1/canary?token=canary", "unknown": "http://canary.invalid/canary",
 	} {
-		id := s.create(jobFor("https://example.com/a.mp4", url))
+		id := s.create(jobFor(unanswered(t), url))
 		s.do("DELETE", "/jobs/"+id, "")
 		text := ""
 		eventually(t, "a try", func() bool {

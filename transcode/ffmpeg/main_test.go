@@ -56,9 +56,7 @@ func tools(t testing.TB) *Tools {
 func script(t testing.TB, body string) *Tools {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ffmpeg")
-	if err := os.WriteFile(path, []byte("#!/bin/sh\n"+body+"\n"), 0o755); err != nil {
-		t.Fatal(err)
-	}
+	testmedia.Program(t, path, "#!/bin/sh\n"+body+"\n")
 	return &Tools{ffmpeg: path, grace: 50 * time.Millisecond}
 }
 

@@ -1,7 +1,6 @@
 package ffmpeg
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -56,9 +55,7 @@ func fake(t *testing.T, version string) (dir string) {
 	dir = t.TempDir()
 	for _, name := range []string{"ffmpeg", "ffprobe"} {
 		body := "#!/bin/sh\necho '" + name + " version " + version + "'\n"
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(body), 0o755); err != nil {
-			t.Fatal(err)
-		}
+		testmedia.Program(t, filepath.Join(dir, name), body)
 	}
 	return dir
 }
