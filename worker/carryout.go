@@ -16,11 +16,14 @@ import (
 // steps are done. It returns the indices of outputs that failed in a step that
 // they shared, which are not recorded yet; every other output has been
 // recorded as done or failed. An error means that the run as a whole cannot go
-// on.
-func (r *run) carryOut(ctx context.Context, stop context.CancelCauseFunc, dir string, outputs []*job.Output, plan transcode.Plan) (again []int, err error) {
+// on. release gives the slots back, as soon as no step is left: uploads take none.
+func (r *run) carryOut(ctx context.Context, stop context.CancelCauseFunc, dir string, outputs []*job.Output, plan transcode.Plan, release func()) (again []int, err error) {
+	release = sync.OnceFunc(release)
+	defer release()
 	if err := r.recordEncoding(ctx, outputs, plan); err != nil {
 		return nil, err
 	}
+	r.seat.change(func(s *seat) { s.encoded = false })
 	keys := make([]string, len(r.spec.Outputs))
 	for i, o := range r.spec.Outputs {
 		keys[i] = o.Key
@@ -35,6 +38,13 @@ func (r *run) carryOut(ctx context.Context, stop context.CancelCauseFunc, dir st
 
 	var wg sync.WaitGroup
 	s.start(ctx, &wg)
+	wg.Go(func() {
+		for _, ended := range s.done {
+			<-ended
+		}
+		release()
+		r.seat.change(func(s *seat) { s.encoded = true })
+	})
 	var mu sync.Mutex
 	var errs []error
 	for i, o := range outputs {

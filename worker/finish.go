@@ -34,6 +34,7 @@ func (r *run) finish(ctx context.Context, dir string, o *job.Output, res transco
 	if err != nil {
 		return job.Result{}, fmt.Errorf("open storage: %w", err)
 	}
+	bucket = r.patiently(bucket, o)
 	defer r.close(bucket)
 	if o.Type == job.TypeStream {
 		return r.finishStream(ctx, dir, o, res.Packages, bucket)

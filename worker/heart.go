@@ -7,9 +7,10 @@ import (
 	"time"
 )
 
-// errSilent is why work ends in a process that could not say for too long that
-// it lives: by now another may have taken its jobs.
-var errSilent = errors.New("this worker could not renew its heartbeat and may have been replaced")
+// errSilent is why work ends in a process that could not say for databasePatience
+// that it lives. Another may have taken its jobs long before; that does no harm,
+// since a run publishes and records nothing without asking, see hold.
+var errSilent = errors.New("this worker could not renew its heartbeat for too long and may have been replaced")
 
 // heart keeps the contexts of running work, to end them all when the process
 // has lost its standing.
@@ -51,6 +52,7 @@ func (h *heart) stopAll(cause error) {
 // may be nil.
 func (w *Worker) Beat(ctx context.Context, started func()) {
 	last := time.Now()
+	var regular time.Time // since when no beat has failed for long
 	beat := func() {
 		bctx, cancel := context.WithTimeout(ctx, w.Stale/2)
 		defer cancel()
@@ -58,14 +60,21 @@ func (w *Worker) Beat(ctx context.Context, started func()) {
 			if ctx.Err() == nil {
 				w.Log.Warn("renewing the heartbeat", "node", w.Node, "error", err)
 			}
-			// The margin is for the skew between this clock's reading and the
-			// database's: stop before the others may start.
-			if time.Since(last) > w.Stale-w.Heartbeat {
+			if time.Since(last) > databasePatience {
 				w.heart.stopAll(errSilent)
 			}
 			return
 		}
+		// Where the database was away from this process it may have been so from
+		// the others, which are not to be taken for dead: they get the time to
+		// say that they live.
+		if time.Since(last) > w.Stale/2 {
+			regular = time.Now()
+		}
 		last = time.Now()
+		if time.Since(regular) < w.Stale {
+			return
+		}
 		n, err := w.Store.Reap(bctx, w.Stale)
 		switch {
 		case err != nil && ctx.Err() == nil:

@@ -19,6 +19,7 @@ type Metrics struct {
 	uploaded   prometheus.Counter
 	deliveries *prometheus.CounterVec
 	requeued   prometheus.Counter
+	waits      prometheus.Gauge
 }
 
 // NewMetrics registers a worker's metrics with r.
@@ -41,8 +42,10 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "copra_worker_webhook_attempts_total", Help: "Tries to deliver webhooks, by event and outcome."}, []string{"event", "outcome"}),
 		requeued: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "copra_worker_requeued_total", Help: "Pieces of work taken back from workers that died."}),
+		waits: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "copra_worker_uploads_waiting", Help: "Uploads of finished results that wait for a storage that is away."}),
 	}
-	r.MustRegister(m.jobs, m.jobTime, m.outputs, m.encodes, m.fallbacks, m.uploaded, m.deliveries, m.requeued)
+	r.MustRegister(m.jobs, m.jobTime, m.outputs, m.encodes, m.fallbacks, m.uploaded, m.deliveries, m.requeued, m.waits)
 	return m
 }
 
@@ -88,6 +91,12 @@ func (m *Metrics) delivered(k job.EventKind, ok bool) {
 		outcome = "delivered"
 	}
 	m.deliveries.WithLabelValues(string(k), outcome).Inc()
+}
+
+func (m *Metrics) waiting(n float64) {
+	if m != nil {
+		m.waits.Add(n)
+	}
 }
 
 func (m *Metrics) reaped(n int) {

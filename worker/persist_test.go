@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -10,8 +11,16 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
+// state is an error as PostgreSQL gives it.
+type state string
+
+func (s state) Error() string    { return "SQLSTATE " + string(s) }
+func (s state) SQLState() string { return string(s) }
+
 func TestPersist(t *testing.T) {
 	away := errors.New("the connection was refused")
+	starting := fmt.Errorf("record: %w", state("57P03"))
+	odd := fmt.Errorf("record: %w", state("23505"))
 	tests := []struct {
 		name      string
 		answers   []error // the last is repeated
@@ -22,7 +31,9 @@ func TestPersist(t *testing.T) {
 	}{
 		{name: "at once", answers: []error{nil}, tries: 1},
 		{name: "a restart", answers: []error{away, away, away, nil}, tries: 4, atLeast: 500 * time.Millisecond, notLonger: time.Second},
-		{name: "away for good", answers: []error{away}, tries: len(persistWaits) + 1, is: errDatabase, atLeast: 10 * time.Second, notLonger: 20 * time.Second},
+		{name: "starting", answers: []error{starting, starting, starting, starting, starting, starting, starting, starting, starting, nil}, tries: 10, atLeast: 10 * time.Second, notLonger: 20 * time.Second},
+		{name: "away for good", answers: []error{away}, is: errDatabase, atLeast: databasePatience, notLonger: databasePatience + 5*time.Second},
+		{name: "refused", answers: []error{odd}, is: errDatabase, atLeast: refusalPatience, notLonger: 20 * time.Second},
 		{name: "lost", answers: []error{away, job.ErrLostRun}, tries: 2, is: job.ErrLostRun, notLonger: time.Second},
 		{name: "hopeless", answers: []error{job.Permanent(away)}, tries: 1, is: away},
 	}
@@ -30,11 +41,11 @@ func TestPersist(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				tries, begin := 0, time.Now()
-				err := persist(t.Context(), func() error {
+				err := persist(t.Context(), func(context.Context) error {
 					tries++
 					return tt.answers[min(tries, len(tt.answers))-1]
 				})
-				if took := time.Since(begin); tries != tt.tries || !errors.Is(err, tt.is) || took < tt.atLeast || took > tt.notLonger {
+				if took := time.Since(begin); tt.tries != 0 && tries != tt.tries || !errors.Is(err, tt.is) || took < tt.atLeast || took > tt.notLonger {
 					t.Errorf("%d tries, %s, %v", tries, took, err)
 				}
 			})
@@ -45,8 +56,23 @@ func TestPersist(t *testing.T) {
 		ctx, stop := context.WithCancelCause(t.Context())
 		time.AfterFunc(time.Second, func() { stop(errSilent) })
 		begin := time.Now()
-		if err := persist(ctx, func() error { return away }); !errors.Is(err, errSilent) || time.Since(begin) != time.Second {
+		if err := persist(ctx, func(context.Context) error { return away }); !errors.Is(err, errSilent) || time.Since(begin) != time.Second {
 			t.Errorf("after the end of its work: %v, %s", err, time.Since(begin))
+		}
+	})
+
+	// A connection that has died without a word is given up, and another tried.
+	synctest.Test(t, func(t *testing.T) {
+		tries, begin := 0, time.Now()
+		err := persist(t.Context(), func(ctx context.Context) error {
+			if tries++; tries > 1 {
+				return nil
+			}
+			<-ctx.Done()
+			return ctx.Err()
+		})
+		if err != nil || time.Since(begin) > tryTime+time.Second {
+			t.Errorf("%v after %s", err, time.Since(begin))
 		}
 	})
 }

@@ -45,7 +45,7 @@ func (p *probeWorker) Work(ctx context.Context, j *river.Job[queue.ProbeArgs]) e
 	media, err := r.probe(pctx)
 	if err == nil {
 		probed := job.Event{Kind: job.InputProbedEvent, At: time.Now(), Metadata: media.Raw}
-		err = persist(ctx, func() error { return w.Store.RecordProbed(ctx, r.id, r.run, probed) })
+		err = persist(ctx, func(ctx context.Context) error { return w.Store.RecordProbed(ctx, r.id, r.run, probed) })
 	}
 	// A server that does not answer gives a DeadlineExceeded too, much sooner.
 	if errors.Is(err, context.DeadlineExceeded) && pctx.Err() != nil && ctx.Err() == nil {
@@ -62,6 +62,7 @@ type run struct {
 	spec *job.Spec
 	last bool // there will be no other run after this one fails
 
+	seat seat
 	held atomic.Pointer[time.Time] // when the database last said that the job is this run's
 
 	mu  sync.Mutex // outputs are recorded from goroutines of their own
@@ -92,7 +93,7 @@ func (w *Worker) begin(ctx context.Context, id string, riverID int64, attempt in
 		// change of version can bring this about.
 		return nil, river.JobCancel(fmt.Errorf("decode stored request of job %s: %w", id, err))
 	}
-	r := &run{w: w, id: id, run: n, rec: rec, spec: spec}
+	r := &run{w: w, id: id, run: n, rec: rec, spec: spec, seat: seat{w: w}}
 	if err := r.record(ctx, job.Event{Kind: job.JobStartedEvent}); err != nil {
 		return nil, r.lost(err)
 	}
@@ -107,7 +108,7 @@ func (r *run) record(ctx context.Context, events ...job.Event) error {
 	for i := range events {
 		events[i].At = now
 	}
-	return persist(ctx, func() error {
+	return persist(ctx, func(ctx context.Context) error {
 		state, err := r.w.Store.Record(ctx, r.id, r.run, events...)
 		if err == nil {
 			r.rec.State = state

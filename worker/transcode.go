@@ -54,6 +54,7 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 		defer cancel()
 	}
 	r.last = last
+	defer r.seat.leave()
 	if ctx.Err() == nil && !r.room() {
 		return river.JobSnooze(roomWait)
 	}
@@ -127,8 +128,7 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	if err != nil {
 		return err
 	}
-	defer release()
-	failed, err := r.carryOut(ctx, stop, dir, outputs, plan)
+	failed, err := r.carryOut(ctx, stop, dir, outputs, plan, release)
 	if err != nil {
 		return err
 	}
@@ -148,7 +148,10 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	if plan, err = r.plan(ctx, dir, alone, media, opts); err != nil {
 		return err
 	}
-	_, err = r.carryOut(ctx, stop, dir, alone, plan)
+	if release, err = r.takeSlots(ctx, plan); err != nil {
+		return err
+	}
+	_, err = r.carryOut(ctx, stop, dir, alone, plan, release)
 	return err
 }
 

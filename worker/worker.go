@@ -13,6 +13,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -91,6 +92,9 @@ type Config struct {
 	// Uploads bounds the files of one output that are uploaded at once.
 	// Defaults to 8.
 	Uploads int
+	// Patience is how long finished results wait for a storage that is away.
+	// Defaults to 0, for which they do not wait.
+	Patience time.Duration
 	// Stall is how long ffmpeg may show no progress. Defaults to
 	// ffmpeg.DefaultStall.
 	Stall time.Duration
@@ -107,6 +111,7 @@ type Worker struct {
 	heart     *heart
 	receivers *receivers
 	slots     *semaphore.Weighted // nil: not counted
+	parked    atomic.Int64        // runs that have given up their seat
 }
 
 // New returns a worker with the defaults of c filled in.

@@ -134,7 +134,7 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 		Webhook: webhook, Topics: sns.New(sns.Options{Client: webhook}),
 		Version: programVersion(), Log: sys.log, Metrics: worker.NewMetrics(sys.metrics),
 		Node: node, Scratch: s.Scratch, MaxInputBytes: s.MaxInputBytes, MinFreeDisk: s.MinFreeDisk, Slots: s.Slots, Uploads: s.Uploads, Presets: s.Presets,
-		Stall: s.Stall,
+		Stall: s.Stall, Patience: s.UploadPatience,
 	})
 	release, err := w.CleanScratch()
 	if err != nil {
@@ -142,12 +142,12 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 	}
 	workers := river.NewWorkers()
 	w.Register(workers)
-	client, err := river.NewClient(riverpgxv5.New(sys.store.Pool()), &river.Config{
+	client, err := river.NewClient(newSeats(riverpgxv5.New(sys.store.Pool()), w.Parked), &river.Config{
 		ID:      node,
 		Workers: workers,
 		Queues: map[string]river.QueueConfig{
 			queue.Probe:     {MaxWorkers: 8, FetchCooldown: queue.FetchCooldown},
-			queue.Transcode: {MaxWorkers: s.Slots, FetchCooldown: queue.FetchCooldown},
+			queue.Transcode: {MaxWorkers: s.Slots + maxParked, FetchCooldown: queue.FetchCooldown, FetchPollInterval: seatPoll},
 			queue.Notify:    {MaxWorkers: 50, FetchCooldown: queue.FetchCooldown},
 		},
 		Logger:          quieter(sys.log),

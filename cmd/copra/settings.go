@@ -50,6 +50,7 @@ type settings struct {
 	Presets         map[string]string
 	ShutdownGrace   time.Duration
 	Stall           time.Duration // 0: the default
+	UploadPatience  time.Duration
 
 	// secretKeys and apiKey come from the environment alone: an argument list
 	// is for everyone on the machine to read.
@@ -296,6 +297,15 @@ func (s *settings) workerFlags(f *flagSet) {
 			return fmt.Errorf("%q is not a duration such as 10m", v)
 		}
 		s.ShutdownGrace = d
+		return nil
+	})
+	s.UploadPatience = 30 * time.Minute
+	f.setting("upload-patience", "COPRA_UPLOAD_PATIENCE", "how long finished results wait in the scratch space for a storage that is away, 2h; 0s: they do not. Defaults to 30m.", func(v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d < 0 {
+			return fmt.Errorf("%q is not a duration such as 30m", v)
+		}
+		s.UploadPatience = d
 		return nil
 	})
 	f.setting("stall", "COPRA_STALL", "how long ffmpeg may run without any progress before it is ended, 30s. Defaults to 1m.", func(v string) error {

@@ -1,0 +1,88 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+)
+
+// patient is a bucket whose storage may be away for a while: what was encoded is
+// not thrown away for it. A Put that the storage could not do, after the tries
+// that each of its protocols makes, is made again until Config.Patience is over.
+// What the storage refuses fails at once, and the end of the run ends the wait.
+//
+// The results stay in scratch meanwhile, and the run keeps its job: it goes on
+// asking whether it has it, see hold.
+type patient struct {
+	storage.Bucket
+	r   *run
+	key string // of the output
+}
+
+// patientTogether is a patient storage.Together.
+type patientTogether struct {
+	patient
+	all storage.Together
+}
+
+// patiently makes b wait as long as the worker's settings say.
+func (r *run) patiently(b storage.Bucket, o *job.Output) storage.Bucket {
+	p := patient{Bucket: b, r: r, key: o.Key}
+	if all, ok := b.(storage.Together); ok {
+		return patientTogether{p, all}
+	}
+	return p
+}
+
+// Put implements storage.Bucket.
+func (p patient) Put(ctx context.Context, key string, body storage.Body, opts storage.PutOptions) error {
+	return p.insist(ctx, func() error { return p.Bucket.Put(ctx, key, body, opts) })
+}
+
+// PutAll implements storage.Together.
+func (p patientTogether) PutAll(ctx context.Context, items []storage.Item) error {
+	return p.insist(ctx, func() error { return p.all.PutAll(ctx, items) })
+}
+
+// Close implements io.Closer.
+func (p patient) Close() error { return storage.Close(p.Bucket) }
+
+func (p patient) insist(ctx context.Context, put func() error) error {
+	w, begin := p.r.w, time.Now()
+	for tries := 0; ; tries++ {
+		err := put()
+		away, ok := errors.AsType[*storage.Unavailable](err)
+		switch {
+		case err == nil && tries > 0:
+			w.Log.Info("storage is back", "job", p.r.id, "output", p.key, "waited", time.Since(begin).Round(time.Second))
+			return nil
+		case err == nil:
+			return nil
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		case !ok:
+			return err
+		case time.Since(begin) >= w.Patience && tries > 0:
+			return &storage.Unavailable{Message: away.Message + fmt.Sprintf(" It was tried for %d minutes.", int(time.Since(begin).Minutes())), Cause: away.Cause}
+		case w.Patience <= 0:
+			return err
+		case tries == 0:
+			w.Log.Warn("storage is away: the results of an output wait for it", "job", p.r.id, "output", p.key, "patience", w.Patience, "error", err)
+			defer p.r.waits()()
+		default:
+			w.Log.Debug("storage is still away", "job", p.r.id, "output", p.key, "error", err)
+		}
+		wait := min(2*time.Second<<min(tries, 4), 30*time.Second)
+		wait = min(wait+rand.N(wait/8), max(w.Patience-time.Since(begin), 0)+time.Millisecond)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(wait):
+		}
+	}
+}
