@@ -23,7 +23,9 @@ var away = []scenario{
 	{stage: "upload", fault: "S3 cuts connections for 3 s", run: s3Fault(cuts, 3*time.Second)},
 	{stage: "upload", fault: "S3 hangs for 10 s", slow: true, run: s3Fault(hangs, 10*time.Second)},
 	{stage: "upload", fault: "S3 away for 10 s", slow: true, run: s3Fault("away", 10*time.Second)},
-	{stage: "upload", fault: "S3 away for 30 s", slow: true, run: s3Fault("away", 30*time.Second)},
+	{stage: "upload", fault: "S3 answers 503 for 90 s", slow: true, run: s3Fault(fails, 90*time.Second)},
+	{stage: "upload", fault: "S3 away for 120 s", slow: true, run: s3Fault("away", 2*time.Minute)},
+	{stage: "upload", fault: "S3 away, cancelled", slow: true, run: cancelledWait},
 	{stage: "notify", fault: "receiver answers 500 once", run: hookFault(errors500, time.Second)},
 	{stage: "notify", fault: "receiver away for 3 s", run: hookFault("away", 3*time.Second)},
 	{stage: "notify", fault: "receiver hangs for 8 s", slow: true, run: hookFault(hangs, 8*time.Second)},
@@ -41,11 +43,13 @@ var away = []scenario{
 // wait lets a fault last.
 func wait(d time.Duration) { <-time.After(d) }
 
-// s3Fault lets uploads fail in a way for some time after the first that did.
+// s3Fault lets uploads fail in a way for some time after the first that did. What
+// was encoded is not encoded again. Where it lasts, another job, with another
+// storage, gets the only slot of the worker.
 func s3Fault(fault string, lasts time.Duration) func(t *testing.T) (verdict, time.Duration) {
 	return func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
-		proxy := r.s3[r.worker()]
+		proxy := r.s3[r.worker("COPRA_SLOTS=1")]
 		if fault == "away" {
 			r.hold("-map")
 		} else {
@@ -59,19 +63,64 @@ func s3Fault(fault string, lasts time.Duration) func(t *testing.T) (verdict, tim
 			r.awaitHeld()
 			proxy.away()
 			r.unhold()
-			wait(lasts)
-			proxy.back()
 		} else {
 			eventually(t, 60*time.Second, "an upload meets the fault", func() bool { return proxy.hits() > 0 })
-			wait(lasts)
+		}
+		ids, run, over := []string{id}, r.run(id), time.After(lasts)
+		if lasts > time.Minute {
+			other := r.job(short(t), object{"mp3": object{"path": "/other.mp3"}})
+			other["storage"].(object)["service"], other["storage"].(object)["endpoint"] = "s3other", r.gateway.Endpoint
+			ids = append(ids, r.c.create(t, other).ID)
+			if j := r.c.wait(t, ids[1], lasts); j.Status != "job.completed" {
+				t.Errorf("another job: %s", j.raw)
+			}
+			select {
+			case <-over:
+				t.Error("another job had to wait for the storage of the first")
+			default:
+			}
+		}
+		<-over
+		if fault == "away" {
+			proxy.back()
+		} else {
 			proxy.set(works, "")
 		}
-		v := r.settle(3*time.Minute, id)
+		v := r.settle(3*time.Minute, ids...)
 		if v.result != "completed" {
 			t.Errorf("the job ended %s", v.result)
 		}
+		if again := r.run(id); again != run {
+			t.Errorf("run %s of the job was followed by run %s", run, again)
+		}
 		return v, 0
 	}
+}
+
+// run is the number of the run that has, or had, a job. A run encodes once.
+func (r *rig) run(id string) string {
+	r.t.Helper()
+	return r.one(`SELECT run::text FROM jobs WHERE id = $1`, id)
+}
+
+// cancelledWait cancels a job while its results wait for the storage.
+func cancelledWait(t *testing.T) (verdict, time.Duration) {
+	r := newRig(t, "")
+	w := r.worker()
+	r.hold("-map")
+	id := r.c.create(t, r.job(short(t), small)).ID
+	r.awaitHeld()
+	r.s3[w].away()
+	r.unhold()
+	if _, err := w.says(2*time.Minute, `storage is away`); err != nil {
+		t.Fatal(err)
+	}
+	if status, body, _ := r.c.send(t, http.MethodDelete, "/jobs/"+id, nil); status != http.StatusOK {
+		t.Errorf("cancel: %d %s", status, body)
+	}
+	eventually(t, 2*time.Second, "the results are gone", func() bool { return len(scratchFiles(t, r.scratch())) == 0 })
+	r.s3[w].back()
+	return r.settle(30*time.Second, id), 0
 }
 
 // hookFault lets deliveries fail for some time. Another job's events must not
@@ -272,6 +321,7 @@ func databaseAway(t *testing.T, fault func(*ownDatabase)) (verdict, time.Duratio
 	for i := range 3 {
 		ids = append(ids, r.c.create(t, r.job(short(t), object{"mp3": object{"path": fmt.Sprintf("/%d.mp3", i)}})).ID)
 	}
+	run := r.run(ids[0])
 	fault(p)
 	since := time.Now()
 	eventually(t, 60*time.Second, "the API answers", func() bool {
@@ -282,6 +332,9 @@ func databaseAway(t *testing.T, fault func(*ownDatabase)) (verdict, time.Duratio
 	v := r.settle(2*time.Minute, ids...)
 	if v.result != "completed" {
 		t.Errorf("the jobs ended %s", v.result)
+	}
+	if again := r.run(ids[0]); again != run {
+		t.Errorf("run %s, which encoded, was followed by run %s", run, again)
 	}
 	return v, 0
 }

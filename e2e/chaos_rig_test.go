@@ -18,6 +18,7 @@ import (
 
 	"github.com/copra-video/copra/internal/pgtest"
 	"github.com/copra-video/copra/internal/s3server"
+	"github.com/copra-video/copra/internal/testmedia"
 )
 
 // takeoverLimit is how long the work of a killed worker may lie.
@@ -90,6 +91,10 @@ func (r *rig) worker(env ...string) *process {
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	// ffmpeg is confined as it is by default, the one that is held too.
+	if strings.Contains(w.stderr.String(), "unconfined") {
+		r.t.Error("ffmpeg runs unconfined")
+	}
 	r.workers, r.s3[w], r.node[w] = append(r.workers, w), proxy, node
 	return w
 }
@@ -119,9 +124,7 @@ fi
 exec %[2]s "$@"
 `, r.dir, real)
 	path := filepath.Join(r.dir, "ffmpeg")
-	if err := os.WriteFile(path, []byte(script), 0o755); err != nil { //nolint:gosec // a program
-		r.t.Fatal(err)
-	}
+	testmedia.Program(r.t, path, script)
 	return path
 }
 
@@ -235,6 +238,9 @@ func (r *rig) explained(j jobDoc) string {
 			}
 		}
 		return "completed"
+	}
+	if j.Error != "" {
+		return j.Error
 	}
 	if j.Input.Error != "" {
 		return "failed: " + j.Input.Error
