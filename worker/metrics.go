@@ -16,6 +16,7 @@ type Metrics struct {
 	outputs    *prometheus.CounterVec
 	encodes    *prometheus.CounterVec
 	fallbacks  *prometheus.CounterVec
+	parts      *prometheus.CounterVec
 	uploaded   prometheus.Counter
 	deliveries *prometheus.CounterVec
 	requeued   prometheus.Counter
@@ -36,6 +37,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "copra_worker_encodes_total", Help: "Encoders started, by medium."}, []string{"medium"}),
 		fallbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "copra_worker_fallbacks_total", Help: "Fast paths that were given up for slower ones, by path."}, []string{"path"}),
+		parts: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "copra_parts_total", Help: "Parts of jobs and the scratch store, by what became of them."}, []string{"result"}),
 		uploaded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "copra_worker_uploaded_bytes_total", Help: "Bytes of results handed to storage."}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -45,7 +48,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		waits: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "copra_worker_uploads_waiting", Help: "Uploads of finished results that wait for a storage that is away."}),
 	}
-	r.MustRegister(m.jobs, m.jobTime, m.outputs, m.encodes, m.fallbacks, m.uploaded, m.deliveries, m.requeued, m.waits)
+	r.MustRegister(m.jobs, m.jobTime, m.outputs, m.encodes, m.fallbacks, m.parts, m.uploaded, m.deliveries, m.requeued, m.waits)
 	return m
 }
 
@@ -60,13 +63,17 @@ func (m *Metrics) jobDone(s job.State, took time.Duration) {
 	}
 }
 
-func (m *Metrics) planned(p transcode.Plan) {
-	if m == nil {
-		return
-	}
-	for _, st := range p.Steps {
+// started counts the encoders of a step that runs.
+func (m *Metrics) started(st transcode.Step) {
+	if m != nil {
 		m.encodes.WithLabelValues("video").Add(float64(st.VideoEncodes))
 		m.encodes.WithLabelValues("audio").Add(float64(st.AudioEncodes))
+	}
+}
+
+func (m *Metrics) part(result string) {
+	if m != nil {
+		m.parts.WithLabelValues(result).Inc()
 	}
 }
 

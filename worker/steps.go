@@ -32,6 +32,9 @@ type steps struct {
 	watch *progress
 	stall time.Duration
 
+	metrics *Metrics
+	resume  *resume // spares what an earlier run has done
+
 	heavy, light *semaphore.Weighted
 	done         map[string]chan struct{} // closed when the step has ended
 
@@ -69,6 +72,10 @@ func (s *steps) start(ctx context.Context, wg *sync.WaitGroup) {
 var errSkipped = errors.New("a step before it failed")
 
 func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
+	if s.resume.spares(st) {
+		s.watch.step(st, max(st.Duration, 1))
+		return nil
+	}
 	for _, need := range st.Needs {
 		select {
 		case <-s.done[need]:
@@ -98,6 +105,7 @@ func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
 		}
 	}
 	start := time.Now()
+	s.metrics.started(st)
 	err := s.media.Run(ctx, ffmpeg.Command{Args: st.Args, Dir: s.dir, Stall: s.stall, Progress: func(p ffmpeg.Progress) {
 		s.watch.step(st, p.OutTime)
 	}})
@@ -107,7 +115,10 @@ func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
 		return fmt.Errorf("step %s: %w", st.ID, err)
 	}
 	s.log.Debug("step done", "step", st.ID, "took", time.Since(start))
-	s.watch.step(st, st.Duration)
+	if err == nil {
+		s.resume.keep(st)
+	}
+	s.watch.step(st, max(st.Duration, 1)) // one of unknown length is done too
 	return nil
 }
 

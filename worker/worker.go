@@ -21,6 +21,7 @@ import (
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/storage/scratch"
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
@@ -41,6 +42,10 @@ type Store interface {
 	SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt) error
 	MarkGivenUp(ctx context.Context, id int64) error
 
+	// Over says of jobs whether they have ended for good, keep ago where a retry
+	// could bring them back; those that are not known are not in it.
+	Over(ctx context.Context, ids []string, keep time.Duration) (map[string]bool, error)
+
 	Heartbeat(ctx context.Context, node string) error
 	Reap(ctx context.Context, stale time.Duration) (int, error)
 }
@@ -56,6 +61,7 @@ type Opener interface {
 
 // Media is what the worker needs of ffmpeg.
 type Media interface {
+	Version() string
 	Major() int
 	Has(kind, name string) bool
 	PixFmts(encoder string) []string
@@ -86,6 +92,10 @@ type Config struct {
 	// MinFreeDisk is how many bytes must be free in Scratch, besides the input's
 	// size, for a job to be transcoded. Defaults to 0, which is not checked.
 	MinFreeDisk int64
+	// Parts is where finished parts of jobs are kept for later runs; nil: they
+	// are not. KeepParts is for how long after a job failed or was cancelled.
+	Parts     *scratch.Store
+	KeepParts time.Duration
 	// Slots are what jobs that are transcoded at once share, see share.go.
 	// Defaults to 0, for which they are not counted.
 	Slots int

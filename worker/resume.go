@@ -1,0 +1,242 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"github.com/copra-video/copra/storage/scratch"
+	"github.com/copra-video/copra/transcode"
+)
+
+// resume is what the scratch store does for one plan: it spares steps whose
+// parts an earlier run has made, and keeps those of the others. A nil *resume
+// spares and keeps nothing.
+type resume struct {
+	*parts
+	plan   transcode.Plan
+	spared map[string]func() bool // by step; settled when first asked
+}
+
+// resume is the view of a plan, whose steps run until ctx ends.
+func (p *parts) resume(ctx context.Context, plan transcode.Plan) *resume {
+	if p == nil {
+		return nil
+	}
+	u := &resume{parts: p, plan: plan, spared: map[string]func() bool{}}
+	for _, st := range plan.Steps {
+		if len(st.Parts) == 0 {
+			continue
+		}
+		p.mu.Lock()
+		for _, part := range st.Parts {
+			for _, name := range part.Files {
+				p.pending[name] = true
+			}
+		}
+		p.mu.Unlock()
+		u.spared[st.ID] = sync.OnceValue(func() bool { return u.idle(st) || u.bring(ctx, st) })
+	}
+	return u
+}
+
+// spares reports whether st need not run, because what it makes has been
+// brought from the store, or serves only what has been. It does not wait for
+// the steps that st needs.
+func (u *resume) spares(st transcode.Step) bool {
+	return u != nil && u.spared[st.ID] != nil && len(u.there()) > 0 && u.spared[st.ID]()
+}
+
+// idle reports whether st only serves steps that are spared, as a first pass
+// does whose second is there.
+func (u *resume) idle(st transcode.Step) bool {
+	serves := false
+	for _, other := range u.plan.Steps {
+		if !slices.Contains(other.Needs, st.ID) {
+			continue
+		}
+		if serves = u.spares(other); !serves {
+			return false
+		}
+	}
+	if serves {
+		u.settled(st)
+	}
+	return serves
+}
+
+// settled notes that nothing of st is to be kept any more.
+func (u *resume) settled(st transcode.Step) {
+	for _, part := range st.Parts {
+		u.settle(part)
+	}
+}
+
+func (p *parts) settle(part transcode.Part) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, name := range part.Files {
+		delete(p.pending, name)
+	}
+}
+
+// stays reports whether a file is still to be stored, so that nothing of it may
+// be given up yet.
+func (p *parts) stays(name string) bool {
+	if p == nil {
+		return false
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.pending[name]
+}
+
+// bring restores all parts of st or none. Files appear under their names when
+// all of them are there, whole and verified.
+func (u *resume) bring(ctx context.Context, st transcode.Step) bool {
+	keys := make([]string, len(st.Parts))
+	for i, part := range st.Parts {
+		var err error
+		if keys[i], err = u.key(u.plan, part.Recipe); err != nil {
+			u.trouble(ctx, "naming a part", err)
+			return false
+		}
+		if !u.has(keys[i]) {
+			u.metrics.part("missing")
+			return false
+		}
+	}
+	if u.restores.Acquire(ctx, 1) != nil {
+		return false
+	}
+	defer u.restores.Release(1)
+	var moves [][2]string // from, to
+	for i, part := range st.Parts {
+		got, err := u.fetch(ctx, keys[i], part)
+		moves = append(moves, got...)
+		if err != nil {
+			u.refused(ctx, st, keys[i], err)
+			drop(moves)
+			return false
+		}
+	}
+	for _, m := range moves {
+		if err := os.Rename(m[0], m[1]); err != nil {
+			u.trouble(ctx, "placing a restored part", err)
+			drop(moves)
+			return false
+		}
+	}
+	u.settled(st)
+	for range st.Parts {
+		u.metrics.part("restored")
+	}
+	u.log.Info("step done by an earlier run", "step", st.ID)
+	return true
+}
+
+// fetch restores a part beside the places of its files.
+func (u *resume) fetch(ctx context.Context, key string, part transcode.Part) (moves [][2]string, err error) {
+	u.mu.Lock()
+	away := u.away
+	u.mu.Unlock()
+	if away {
+		return nil, errAway
+	}
+	_, err = u.store.Restore(ctx, u.job, key, func(name string) (string, bool) {
+		rel, ok := fileOf(part, name)
+		to := filepath.Join(u.dir, rel)
+		if !ok || os.MkdirAll(filepath.Dir(to), 0o700) != nil {
+			return "", false
+		}
+		moves = append(moves, [2]string{to + ".restored", to})
+		return to + ".restored", true
+	})
+	if err != nil {
+		return nil, err
+	}
+	return moves, nil
+}
+
+var errAway = errors.New("the scratch store has failed before in this run")
+
+// refused notes why a part did not come.
+func (u *resume) refused(ctx context.Context, st transcode.Step, key string, err error) {
+	result := "error"
+	switch {
+	case ctx.Err() != nil:
+		return
+	case errors.Is(err, scratch.ErrMissing):
+		result = "missing"
+	case errors.Is(err, scratch.ErrBroken):
+		result = "broken"
+	case errors.Is(err, errAway):
+	default:
+		u.mu.Lock()
+		u.away = true
+		u.mu.Unlock()
+	}
+	u.metrics.part(result)
+	u.mu.Lock()
+	u.refusals[key] = true // this run's is stored in its place
+	u.mu.Unlock()
+	u.log.Warn("a step is done again, since its part could not be restored", "step", st.ID, "error", err)
+}
+
+func drop(moves [][2]string) {
+	for _, m := range moves {
+		os.Remove(m[0])
+	}
+}
+
+// keep stores the parts of a step that has run, in the background.
+func (u *resume) keep(st transcode.Step) {
+	if u == nil {
+		return
+	}
+	for _, part := range st.Parts {
+		u.keeping.Go(func() {
+			defer u.settle(part)
+			if u.keeps.Acquire(u.ctx, 1) != nil {
+				return
+			}
+			defer u.keeps.Release(1)
+			kept, err := u.put(part)
+			switch {
+			case u.ctx.Err() != nil: // the run has ended
+			case err != nil:
+				u.metrics.part("error")
+				u.log.Warn("a part could not be kept", "step", st.ID, "error", err)
+			case kept:
+				u.metrics.part("kept")
+			}
+		})
+	}
+}
+
+// put stores a part, unless it is there.
+func (u *resume) put(part transcode.Part) (kept bool, err error) {
+	key, err := u.key(u.plan, part.Recipe)
+	if err != nil || u.has(key) {
+		return false, err
+	}
+	files, err := filesOf(u.dir, part)
+	if err != nil {
+		return false, err
+	}
+	size, err := u.store.Keep(u.ctx, u.job, key, files)
+	if err == nil {
+		u.log.Debug("part kept", "files", part.Files, "bytes", size)
+	}
+	return err == nil, err
+}
+
+// has reports whether an earlier run has stored a part, as far as is known.
+func (p *parts) has(key string) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.there()[key] && !p.refusals[key]
+}
