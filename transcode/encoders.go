@@ -40,13 +40,16 @@ func kilobits(k int) string { return strconv.Itoa(k) + "k" }
 
 // rateArgs is the rate control of section 12: quality is a CRF, bounded by
 // maxrate when there is one; a bitrate may be exceeded by half for a moment.
-// Over a segment of 6 s that is at most 1.83 times the average, which keeps
-// rule 1.30.
+//
+// The buffer of a ceiling holds two seconds of it, but it is a quarter full at
+// the start and not nine tenths, as encoders have it by themselves: so the
+// average of a hard clip does not exceed the ceiling by what the buffer lent,
+// and the first segment, for which a viewer waits, is none of the largest.
 func rateArgs(r rendition) []string {
 	if r.crf > 0 {
 		args := []string{"-crf", strconv.Itoa(r.crf)}
-		if r.maxrateK > 0 {
-			args = append(args, "-maxrate", kilobits(r.maxrateK), "-bufsize", kilobits(2*r.maxrateK))
+		if m := r.ceilingK(); m > 0 {
+			args = append(args, "-maxrate", kilobits(m), "-bufsize", kilobits(2*m), "-rc_init_occupancy", kilobits(max(1, m/2)))
 		}
 		return args
 	}

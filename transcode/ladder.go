@@ -215,6 +215,9 @@ func (p *planner) streamRendition(f format.Format, pad float64) (rendition, *job
 		r.fps = format.Rational{Num: maxStreamFPS, Den: 1}
 	}
 	r.fps = p.plainRate(r.fps)
+	if r.crf > 0 && r.maxrateK == 0 {
+		r.guardK = p.guard(r)
+	}
 	return r, nil
 }
 

@@ -122,7 +122,7 @@ func (p *planner) has(encoder string) bool { return p.Encoders == nil || p.Encod
 // Nothing may be registered for an output that can still fail.
 func (p *planner) video(key rendition, i int) *videoNode {
 	g := p.group(key.window)
-	at := slices.IndexFunc(g.videos, func(v *videoNode) bool { return v.key == key })
+	at := slices.IndexFunc(g.videos, func(v *videoNode) bool { return v.share(key) })
 	if at < 0 {
 		enc, _ := videoEncoderFor(key.codec)
 		n := 1

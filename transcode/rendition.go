@@ -85,6 +85,7 @@ type rendition struct {
 	crf      int // 0: bitrateK
 	bitrateK int
 	maxrateK int
+	guardK   int // ceiling of a quality in a stream that has no maxrate
 	profile  string
 	level    string
 	pixFmt   string

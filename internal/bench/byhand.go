@@ -66,7 +66,7 @@ func newByHand(ctx context.Context, clip string) (*byHand, error) {
 // encode are the settings of a rung's encoder.
 func (h *byHand) encode(r rung) []string {
 	return []string{"-c:v", "libx264", "-preset", preset, "-crf", "23",
-		"-maxrate", fmt.Sprintf("%dk", r.maxrateK), "-bufsize", fmt.Sprintf("%dk", 2*r.maxrateK),
+		"-maxrate", fmt.Sprintf("%dk", r.maxrateK), "-bufsize", fmt.Sprintf("%dk", 2*r.maxrateK), "-rc_init_occupancy", fmt.Sprintf("%dk", r.maxrateK/2),
 		"-profile:v", "high", "-pix_fmt", "yuv420p", "-g", strconv.Itoa(h.gop),
 		"-force_key_frames", "expr:gte(t,n_forced*2)", "-flags", "+cgop", "-sc_threshold", "0"}
 }
