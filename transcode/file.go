@@ -54,11 +54,11 @@ func (p *planner) file(i int, o *job.Output) (Result, *job.Error) {
 	var video, audio *input
 	if wantsVideo {
 		v := p.video(key, i)
-		video = &input{v.name, v.needs}
+		video = &input{name: v.name, needs: v.needs}
 	}
 	if wantsAudio {
 		a := p.audio(t, enc, i)
-		audio = &input{a.name, a.id}
+		audio = &input{name: a.name, needs: a.id}
 	}
 	name := fmt.Sprintf("%sout%d.%s", p.prefix, i+1, f.Extension())
 	p.final(p.muxStep(i, f, m, video, audio, p.rate(key), name))
@@ -168,7 +168,20 @@ func (p *planner) fill(w window) float64 {
 }
 
 // input is an intermediate and the step that makes it.
-type input struct{ name, needs string }
+type input struct {
+	name, needs string
+	grows       bool // it can be read before that step has ended
+}
+
+// read makes s read an intermediate and returns the name of it for arguments.
+func (s *Step) read(in *input) string {
+	if in.grows {
+		s.Follow = Follow{Name: in.name, Step: in.needs}
+		return FollowedInput
+	}
+	s.Needs, s.Reads = append(s.Needs, in.needs), append(s.Reads, in.name)
+	return in.name
+}
 
 // muxStep copies intermediates into the final file. rate is that of the video.
 func (p *planner) muxStep(i int, f format.Format, m muxer, video, audio *input, rate format.Rational, name string) Step {
@@ -185,9 +198,8 @@ func (p *planner) muxStep(i int, f format.Format, m muxer, video, audio *input, 
 		if in.input == nil {
 			continue
 		}
-		s.Args = append(s.Args, "-i", in.name)
+		s.Args = append(s.Args, "-i", s.read(in.input))
 		maps = append(maps, "-map", fmt.Sprintf("%d:%s:0", n, in.kind))
-		s.Needs = append(s.Needs, in.needs)
 		n++
 	}
 	tags := f.Options.Metadata != "0"

@@ -151,11 +151,18 @@ func encodes(p Plan) (video, audio int) {
 	return video, audio
 }
 
+func followed(s Step) string {
+	if s.Follow.Step == "" {
+		return ""
+	}
+	return " follows=" + s.Follow.Name + " of " + s.Follow.Step
+}
+
 // show prints a plan, one argument a line.
 func show(p Plan) string {
 	var b strings.Builder
 	for _, s := range p.Steps {
-		fmt.Fprintf(&b, "step %s kind=%s outputs=%v needs=%v video=%d audio=%d duration=%s\n", s.ID, s.Kind, s.Outputs, s.Needs, s.VideoEncodes, s.AudioEncodes, s.Duration)
+		fmt.Fprintf(&b, "step %s kind=%s outputs=%v needs=%v%s video=%d audio=%d duration=%s\n", s.ID, s.Kind, s.Outputs, s.Needs, followed(s), s.VideoEncodes, s.AudioEncodes, s.Duration)
 		for _, d := range s.Dirs {
 			fmt.Fprintf(&b, "  dir %s\n", d)
 		}

@@ -89,13 +89,12 @@ func (b *streamBuilder) addTS(pkg *stream.Package) {
 		t := stream.Track{ID: unique(names, v.id)}
 		var video, audio *input
 		if v.video != nil {
-			n := b.video(*v.video, b.output)
-			video = &input{n.name, n.needs}
+			video = b.followed(*v.video)
 			t.Type, t.FrameRate = stream.Video, b.rate(*v.video)
 		}
 		if v.audio != nil {
 			n := b.audio(*v.audio, v.enc, b.output)
-			audio = &input{n.name, n.id}
+			audio = &input{name: n.name, needs: n.id}
 			t.Type, t.Language = stream.Muxed, label(b.src.audio.Language)
 			if v.video == nil {
 				t.Type = stream.Audio
@@ -115,18 +114,28 @@ func oldPlayers(pkg *stream.Package) bool { return pkg.Version > 0 && pkg.Versio
 func (b *streamBuilder) segmentTS(pkg *stream.Package, t stream.Track, video, audio *input) {
 	t.Dir, t.Segments = t.ID, "segment-%05d.ts"
 	dir := pkg.Dir + "/" + t.Dir
-	names, needs := [2]string{}, []string(nil)
+	var s Step
+	var names [2]string
 	for i, in := range []*input{video, audio} {
 		if in != nil {
-			names[i], needs = in.name, append(needs, in.needs)
+			names[i] = s.read(in)
 		}
 	}
-	info, writes := "", []Write(nil)
+	info := ""
 	if b.key != nil {
 		t.Key, t.KeyURI = b.key, b.params.HLS.EncryptionKeyURI
-		info, writes = keyFiles(dir, b.key)
+		info, s.Writes = keyFiles(dir, b.key)
 	}
-	b.segment(pkg, t, needs, segmentTSArgs(names[0], names[1], dir, b.SegmentSeconds, info), writes)
+	s.Args = segmentTSArgs(names[0], names[1], dir, b.SegmentSeconds, info)
+	b.segment(pkg, t, s)
+}
+
+// followed registers a rendition that is cut while it is encoded, where its
+// container allows that.
+func (b *streamBuilder) followed(r rendition) *input {
+	n := b.video(r, b.output)
+	n.followed = suffix(n.name) == "mp4"
+	return &input{name: n.name, needs: n.needs, grows: n.followed}
 }
 
 // addCMAF gives each rendition and each audio setting its own track.
@@ -143,25 +152,24 @@ func (b *streamBuilder) addApart(pkg *stream.Package, groups []*audioGroup, name
 			continue
 		}
 		videos[*v.video] = true
-		n := b.video(*v.video, b.output)
 		t := stream.Track{ID: unique(names, v.id), Type: stream.Video, FrameRate: b.rate(*v.video)}
 		if v.audio != nil {
 			t.Audio = groupOf(groups, *v.audio).id
 		}
-		segment(pkg, t, &input{n.name, n.needs}, nil)
+		segment(pkg, t, b.followed(*v.video), nil)
 	}
 	for _, g := range groups {
 		n := b.audio(g.key, g.enc, b.output)
 		segment(pkg, stream.Track{
 			ID: unique(names, "audio"), Type: stream.Audio, Group: g.id, Default: true, NoVariant: !g.alone,
 			Language: label(b.src.audio.Language), Name: b.src.audio.Title,
-		}, nil, &input{n.name, n.id})
+		}, nil, &input{name: n.name, needs: n.id})
 		for i, o := range g.others {
 			n := b.audio(o.key, o.enc, b.output)
 			segment(pkg, stream.Track{
 				ID: unique(names, languageID("audio", o.from.Language)), Type: stream.Audio, Group: g.id, NoVariant: true, Alternative: i + 1,
 				Language: label(o.from.Language), Name: o.from.Title,
-			}, nil, &input{n.name, n.id})
+			}, nil, &input{name: n.name, needs: n.id})
 		}
 	}
 	b.addText(pkg, names)
@@ -173,8 +181,9 @@ func (b *streamBuilder) segmentCMAF(pkg *stream.Package, t stream.Track, video, 
 	if video != nil {
 		in = video
 	}
-	args := segmentCMAFArgs(in.name, pkg.Dir+"/"+t.Dir, b.SegmentSeconds, video != nil, b.early())
-	b.segment(pkg, t, []string{in.needs}, args, nil)
+	var s Step
+	s.Args = segmentCMAFArgs(s.read(in), pkg.Dir+"/"+t.Dir, b.SegmentSeconds, video != nil, b.early())
+	b.segment(pkg, t, s)
 }
 
 // early is by how much all tracks of fragmented MP4 are moved so that the
@@ -313,15 +322,15 @@ func languageID(kind, language string) string {
 
 func packageKind(pkg *stream.Package) string { return pkg.Dir[strings.LastIndexByte(pkg.Dir, '/')+1:] }
 
-func (b *streamBuilder) segment(pkg *stream.Package, t stream.Track, needs, args []string, writes []Write) {
+// segment adds a track and completes the step that cuts it.
+func (b *streamBuilder) segment(pkg *stream.Package, t stream.Track, s Step) {
 	pkg.Tracks = append(pkg.Tracks, t)
 	dir := pkg.Dir + "/" + t.Dir
 	files := []string{dir + "/" + t.Segments}
 	if t.Init != "" {
 		files = append(files, dir+"/"+t.Init)
 	}
-	b.final(Step{
-		ID: b.finalID(StepSegment, b.output, packageKind(pkg)+"-"+t.ID), Kind: StepSegment, Args: args, Needs: needs,
-		Dirs: []string{dir}, Files: files, Writes: writes, Outputs: []int{b.output}, Cost: 0.5,
-	})
+	s.ID, s.Kind = b.finalID(StepSegment, b.output, packageKind(pkg)+"-"+t.ID), StepSegment
+	s.Dirs, s.Files, s.Outputs, s.Cost = []string{dir}, files, []int{b.output}, 0.5
+	b.final(s)
 }

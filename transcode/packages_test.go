@@ -48,17 +48,9 @@ func packaged(t testing.TB, dir string, o Options, out *job.Output) (roots []str
 		t.Fatal(err)
 	}
 	for _, s := range p.Steps {
-		for _, d := range s.Dirs {
-			if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-				t.Fatal(err)
-			}
+		if stderr, err := step(t, dir, s, "-v", "error"); err != nil {
+			t.Fatalf("step %s %q: %v\n%s", s.ID, s.Args, err, stderr)
 		}
-		for _, w := range s.Writes {
-			if err := os.WriteFile(filepath.Join(dir, w.Name), []byte(w.Data.Reveal()), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		command(t, dir, "ffmpeg", append([]string{"-nostdin", "-y", "-v", "error"}, s.Args...)...)
 	}
 	for i, pkg := range p.Results[0].Packages {
 		files, _, err := stream.Build(os.DirFS(dir), pkg)

@@ -1,12 +1,8 @@
 package transcode
 
 import (
-	"bytes"
 	"fmt"
 	"math"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -83,12 +79,7 @@ func runSteps(t testing.TB, dir string, p Plan) map[string]bool {
 	t.Helper()
 	made := map[string]bool{}
 	for _, s := range p.Steps {
-		for _, d := range s.Dirs {
-			if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if stderr, err := try(t, dir, "ffmpeg", append([]string{"-nostdin", "-y", "-v", "warning"}, s.Args...)...); err != nil {
+		if stderr, err := step(t, dir, s, "-v", "warning"); err != nil {
 			t.Errorf("step %s %q: %v\n%s", s.ID, s.Args, err, stderr)
 			continue
 		}
@@ -124,15 +115,4 @@ func first[T any](list []T, get func(T) string) string {
 		return ""
 	}
 	return get(list[0])
-}
-
-// try runs a tool and returns what it says.
-func try(t testing.TB, dir, name string, args ...string) (stderr string, err error) {
-	t.Helper()
-	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
-	cmd.Dir = dir
-	var msg bytes.Buffer
-	cmd.Stderr = &msg
-	err = cmd.Run()
-	return msg.String(), err
 }

@@ -41,6 +41,7 @@ type Plan struct {
 	Fetches []Fetch  // small files to bring beside the source, such as watermarks
 	Steps   []Step   // in an order that satisfies Needs
 	Results []Result // one per output given to New, in that order
+	Space   Space    // what its files take of the scratch folder
 }
 
 // Fetch is a picture to bring into the scratch folder before the steps run.
@@ -71,6 +72,12 @@ type Step struct {
 	Kind  StepKind
 	Args  []string // after the runner's own global flags; no program name
 	Needs []string // IDs of steps that must be done before
+	// Follow is the intermediate that it reads as FollowedInput while the step
+	// that makes it still runs; zero: none.
+	Follow Follow
+	// Reads are intermediates that it reads by their names. One that no step
+	// reads any more is of no use.
+	Reads []string
 	Dirs  []string // folders to make before it runs
 	// Optional: when it fails, what needs it goes on without what it makes.
 	Optional bool
@@ -89,6 +96,16 @@ type Step struct {
 	// Encodes counts the encoders it runs, for metrics and tests.
 	VideoEncodes, AudioEncodes int
 }
+
+// Follow is an intermediate that can be read from the start on while it grows.
+type Follow struct {
+	Name string // of the file
+	Step string // that makes it: when it has ended, the file has
+}
+
+// FollowedInput is the input by which the arguments of a step refer to the
+// intermediate that it follows: standard input.
+const FollowedInput = "pipe:0"
 
 // Write is a small file that a step reads. It may hold a key, so it is for its
 // owner's eyes only, mode 0600.

@@ -24,7 +24,7 @@ func New(outputs []*job.Output, m job.Media, o Options) Plan {
 	if !o.Isolate {
 		return newPlanner(src, o, "", len(outputs)).plan(outputs)
 	}
-	plan := Plan{Results: make([]Result, len(outputs))}
+	plan := Plan{Results: make([]Result, len(outputs)), Space: Space{Capped: true}}
 	for i := range outputs {
 		if outputs[i] == nil {
 			continue
@@ -35,6 +35,7 @@ func New(outputs []*job.Output, m job.Media, o Options) Plan {
 		plan.Fetches = mergeFetches(plan.Fetches, part.Fetches)
 		plan.Steps = append(plan.Steps, part.Steps...)
 		plan.Results[i] = part.Results[i]
+		plan.Space = plan.Space.and(part.Space)
 	}
 	return plan
 }
@@ -69,10 +70,11 @@ type group struct {
 
 // videoNode is one rendition and who uses it.
 type videoNode struct {
-	key     rendition
-	name    string // intermediate
-	needs   string // step
-	outputs []int
+	key      rendition
+	name     string // intermediate
+	needs    string // step
+	followed bool   // read while it grows
+	outputs  []int
 }
 
 // trackNode is one audio setting and who uses it.
@@ -99,7 +101,9 @@ func (p *planner) plan(outputs []*job.Output) Plan {
 		}
 		p.results[i] = r
 	}
-	return Plan{Fetches: p.fetches, Steps: p.steps(), Results: p.results}
+	plan := Plan{Fetches: p.fetches, Steps: p.steps(), Results: p.results}
+	plan.Space = p.space(plan.Steps)
+	return plan
 }
 
 func (p *planner) output(i int, o *job.Output) (Result, *job.Error) {
@@ -270,6 +274,9 @@ func (p *planner) encodeStep(g *group) Step {
 			pass = 2
 		}
 		s.Args = append(s.Args, p.videoArgs(v.key, padName(i), pass, p.statsName(v))...)
+		if v.followed {
+			s.Args = append(s.Args, growing...)
+		}
 		s.Args = append(s.Args, intermediate(v.name)...)
 		s.Files = append(s.Files, v.name)
 		s.Cost += p.cost(v.key)
@@ -299,6 +306,13 @@ func intermediate(name string) []string {
 	}
 	return append(args, name)
 }
+
+// growing are the arguments of an MP4 that is read while it is written: a
+// fragment for each keyframe, and the index at the front only when the first
+// frames are known, because the edit list tells of their delay. What is read
+// from it is to the packet what a plain file holds. That is so for pictures
+// only: from fragments the end of the last frame of sound cannot be told.
+var growing = []string{"-movflags", "+frag_keyframe+delay_moov"}
 
 // audioStep encodes one audio setting. The picture is not decoded.
 func (p *planner) audioStep(t *trackNode) Step {

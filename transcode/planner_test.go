@@ -74,7 +74,14 @@ func checkPlan(t testing.TB, p Plan) {
 	t.Helper()
 	done := map[string]bool{}
 	for _, s := range p.Steps {
-		for _, n := range s.Needs {
+		before := s.Needs
+		if s.Follow.Step != "" {
+			before = append(slices.Clone(before), s.Follow.Step)
+		}
+		if (s.Follow.Name != "") != slices.Contains(s.Args, FollowedInput) {
+			t.Errorf("step %s follows %q by %q", s.ID, s.Follow.Name, s.Args)
+		}
+		for _, n := range before {
 			if !done[n] {
 				t.Errorf("step %s needs %s, which does not come before it", s.ID, n)
 			}

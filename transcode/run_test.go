@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"os/exec"
@@ -31,14 +32,49 @@ func tool(t testing.TB, name string) string {
 
 func command(t testing.TB, dir, name string, args ...string) (stdout, stderr string) {
 	t.Helper()
+	stdout, stderr, err := execute(t, dir, nil, name, args...)
+	if err != nil {
+		t.Fatalf("%s %q: %v\n%s", name, args, err, stderr)
+	}
+	return stdout, stderr
+}
+
+func execute(t testing.TB, dir string, stdin io.Reader, name string, args ...string) (stdout, stderr string, err error) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
-	cmd.Dir = dir
+	cmd.Dir, cmd.Stdin = dir, stdin
 	var out, msg bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &msg
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("%s %q: %v\n%s", name, args, err, msg.String())
+	err = cmd.Run()
+	return out.String(), msg.String(), err
+}
+
+// step carries out a step with more arguments before its own. What it follows
+// comes through a pipe.
+func step(t testing.TB, dir string, s Step, args ...string) (stderr string, err error) {
+	t.Helper()
+	for _, d := range s.Dirs {
+		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
-	return out.String(), msg.String()
+	for _, w := range s.Writes {
+		if err := os.WriteFile(filepath.Join(dir, w.Name), []byte(w.Data.Reveal()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var stdin io.Reader
+	if s.Follow != (Follow{}) {
+		f, err := os.Open(filepath.Join(dir, s.Follow.Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		stdin = struct{ io.Reader }{f} // a file would be handed over as it is
+	}
+	args = append(append([]string{"-nostdin", "-y", "-protocol_whitelist", "file,pipe,crypto,data"}, args...), s.Args...)
+	_, stderr, err = execute(t, dir, stdin, "ffmpeg", args...)
+	return stderr, err
 }
 
 // clip makes a source with ffmpeg in a new scratch folder.
@@ -88,13 +124,10 @@ func run(t testing.TB, dir string, o Options, lines ...string) Plan {
 	p := New(outputs(t, lines...), m, o)
 	checkPlan(t, p)
 	for _, s := range p.Steps {
-		for _, d := range s.Dirs {
-			if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
-				t.Fatal(err)
-			}
+		stderr, err := step(t, dir, s, "-v", "warning")
+		if err != nil {
+			t.Fatalf("step %s %q: %v\n%s", s.ID, s.Args, err, stderr)
 		}
-		args := []string{"-nostdin", "-y", "-v", "warning", "-protocol_whitelist", "file,pipe,crypto,data"}
-		_, stderr := command(t, dir, "ffmpeg", append(args[:4:4], s.Args...)...)
 		if strings.Contains(stderr, "DPB size") || strings.Contains(stderr, "Non-monotonous") || strings.Contains(stderr, "Past duration") {
 			t.Errorf("step %s %q: %s", s.ID, s.Args, stderr)
 		}

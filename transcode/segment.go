@@ -15,13 +15,13 @@ const tsMuxDelay = 0.5
 
 // segmentTSArgs cuts intermediates into MPEG-TS segments by stream copy:
 // dir/segment-%05d.ts from 1. video is an mp4 with a keyframe at least every
-// two seconds and on the grid; audio is an mp4 with one track. Either may be
-// "". seconds is the length aimed at.
+// two seconds and on the grid, or FollowedInput; audio is an mp4 with one track.
+// Either may be "". seconds is the length aimed at.
 //
 // keyInfo names the file with the key of AES-128; "": not encrypted.
 //
-// One muxer runs over all segments, so continuity counters run on. The
-// playlist that the muxer insists on writing, dir/cut.m3u8, is not published:
+// One muxer runs over all segments, so continuity counters run on. It opens the
+// file of a segment when that of the one before is closed. The playlist that the muxer insists on writing, dir/cut.m3u8, is not published:
 // stream.Build measures the segments itself.
 func segmentTSArgs(video, audio, dir string, seconds float64, keyInfo string) []string {
 	args := segmentInputs(video, audio)
@@ -59,8 +59,9 @@ func keyFiles(dir string, key []byte) (info string, files []Write) {
 // browsers, and Build refuses it.
 //
 // It is the dash muxer and not the hls one, which cannot start a fragment
-// (moof) at each keyframe; an I-frame playlist needs one there. The manifest
-// that it insists on writing, dir/cut.mpd, is not published.
+// (moof) at each keyframe; an I-frame playlist needs one there. A segment gets
+// its name when it is whole. The manifest that the muxer insists on writing,
+// dir/cut.mpd, is not published.
 //
 // early moves the track to an earlier time, in seconds.
 func segmentCMAFArgs(track, dir string, seconds float64, video bool, early float64) []string {
@@ -69,7 +70,9 @@ func segmentCMAFArgs(track, dir string, seconds float64, video bool, early float
 	var args []string
 	if video {
 		args = segmentInputs(track, "")
-		flags += "+frag_keyframe"
+		// The rate in the sample description would be that of the first
+		// seconds, since the track may still be growing.
+		flags += "+frag_keyframe:write_btrt=0"
 	} else {
 		args = segmentInputs("", track)
 	}

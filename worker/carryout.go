@@ -35,6 +35,7 @@ func (r *run) carryOut(ctx context.Context, stop context.CancelCauseFunc, dir st
 	})
 	s := newSteps(r.w.Log.With("job", r.id), r.w.Media, dir, plan, watch, r.w.Stall)
 	s.metrics, s.resume = r.w.Metrics, r.parts.resume(ctx, plan)
+	s.tracks.stays = r.parts.stays
 
 	var wg sync.WaitGroup
 	s.start(ctx, &wg)

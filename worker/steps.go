@@ -22,8 +22,8 @@ import (
 const lightSteps = 3
 
 // steps runs the steps of a plan, each as soon as what it needs is done: one
-// heavy step at a time, because an encoder fills all cores by itself, and a few
-// light ones beside it.
+// heavy step at a time, because an encoder fills all cores by itself, a few
+// light ones beside it, and those that follow it.
 type steps struct {
 	log   *slog.Logger
 	media Media
@@ -35,8 +35,10 @@ type steps struct {
 	metrics *Metrics
 	resume  *resume // spares what an earlier run has done
 
-	heavy, light *semaphore.Weighted
-	done         map[string]chan struct{} // closed when the step has ended
+	heavy, light, following *semaphore.Weighted
+
+	tracks *intermediates
+	done   map[string]chan struct{} // closed when the step has ended
 
 	mu   sync.Mutex
 	errs map[string]error
@@ -45,8 +47,9 @@ type steps struct {
 func newSteps(log *slog.Logger, media Media, dir string, plan transcode.Plan, watch *progress, stall time.Duration) *steps {
 	s := &steps{
 		log: log, media: media, dir: dir, plan: plan, watch: watch, stall: stall,
-		heavy: semaphore.NewWeighted(1), light: semaphore.NewWeighted(lightSteps),
-		done: map[string]chan struct{}{}, errs: map[string]error{},
+		heavy: semaphore.NewWeighted(1), light: semaphore.NewWeighted(lightSteps), following: semaphore.NewWeighted(followSteps),
+		tracks: newIntermediates(log, dir, plan),
+		done:   map[string]chan struct{}{}, errs: map[string]error{},
 	}
 	for _, st := range plan.Steps {
 		s.done[st.ID] = make(chan struct{})
@@ -59,6 +62,7 @@ func (s *steps) start(ctx context.Context, wg *sync.WaitGroup) {
 	for _, st := range s.plan.Steps {
 		wg.Go(func() {
 			defer close(s.done[st.ID])
+			defer s.tracks.ended(st)
 			if err := s.runStep(ctx, st); err != nil {
 				s.mu.Lock()
 				s.errs[st.ID] = err
@@ -86,8 +90,14 @@ func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
 			return fmt.Errorf("%w: %w", errSkipped, err)
 		}
 	}
+	followed, err := s.follow(ctx, st)
+	if err != nil {
+		return err
+	}
 	sem := s.light
-	if st.Kind == transcode.StepEncode || st.Kind == transcode.StepPass1 || st.Kind == transcode.StepStills {
+	if followed != nil {
+		sem = s.following
+	} else if st.Kind == transcode.StepEncode || st.Kind == transcode.StepPass1 || st.Kind == transcode.StepStills {
 		sem = s.heavy
 	}
 	if err := sem.Acquire(ctx, 1); err != nil {
@@ -106,9 +116,14 @@ func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
 	}
 	start := time.Now()
 	s.metrics.started(st)
-	err := s.media.Run(ctx, ffmpeg.Command{Args: st.Args, Dir: s.dir, Stall: s.stall, Progress: func(p ffmpeg.Progress) {
+	command := ffmpeg.Command{Args: st.Args, Dir: s.dir, Stall: s.stall, Progress: func(p ffmpeg.Progress) {
 		s.watch.step(st, p.OutTime)
-	}})
+	}}
+	if followed != nil {
+		defer followed.close()
+		command.Input = followed
+	}
+	err = s.media.Run(ctx, command)
 	if err != nil && st.Optional && ctx.Err() == nil {
 		s.log.Warn("going on without a step", "step", st.ID, "error", err)
 	} else if err != nil {

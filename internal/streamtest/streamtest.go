@@ -4,6 +4,7 @@
 package streamtest
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -106,7 +107,11 @@ func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Opt
 		for _, w := range s.Writes {
 			write(t, filepath.Join(dir, w.Name), []byte(w.Data.Reveal()))
 		}
-		if err := tools.Run(t.Context(), ffmpeg.Command{Args: s.Args, Dir: dir}); err != nil {
+		command := ffmpeg.Command{Args: s.Args, Dir: dir}
+		if s.Follow != (transcode.Follow{}) {
+			command.Input = open(t, filepath.Join(dir, s.Follow.Name))
+		}
+		if err := tools.Run(t.Context(), command); err != nil {
 			t.Fatalf("step %s: %v", s.ID, err)
 		}
 	}
@@ -132,6 +137,21 @@ func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Opt
 		out = append(out, Published{root, pkg})
 	}
 	return out
+}
+
+// ended is an intermediate that grows no more.
+type ended struct{ *os.File }
+
+func (e ended) Read(_ context.Context, p []byte) (int, error) { return e.File.Read(p) }
+
+func open(t testing.TB, name string) ended {
+	t.Helper()
+	f, err := os.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return ended{f}
 }
 
 func mkdir(t testing.TB, dir string) {

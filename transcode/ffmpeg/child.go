@@ -28,6 +28,7 @@ type child struct {
 	path           string
 	args           []string
 	dir            string
+	stdin          *feeder // nil: nothing
 	stdout, stderr io.Writer
 	grace          time.Duration
 	started        func(pid int)  // nil: not
@@ -50,6 +51,10 @@ func (c child) run(ctx context.Context) error {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir, cmd.Env = c.dir, childEnv
 	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
+	if c.stdin != nil {
+		cmd.Stdin = c.stdin.from
+		defer c.stdin.stop()
+	}
 	// A group of its own: a Ctrl-C in the terminal must reach us alone, and
 	// whatever the child starts must end with it.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
@@ -75,6 +80,9 @@ func (c child) run(ctx context.Context) error {
 
 	if err := cmd.Start(); err != nil {
 		return err
+	}
+	if c.stdin != nil {
+		c.stdin.start(ctx)
 	}
 	if c.started != nil {
 		c.started(cmd.Process.Pid)

@@ -4,17 +4,31 @@
 // context ends.
 package ffmpeg
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Command is one run of ffmpeg.
 type Command struct {
 	Args []string // without program and global flags
 	Dir  string   // working folder; the only one it may read and write
+	// Input is what the arguments call pipe:0; nil: nothing. A run that waits for
+	// it does not count as stalled.
+	Input Input
 	// Progress is called about twice a second from one goroutine; nil: not.
 	Progress func(Progress)
 	// Stall ends the run when out_time and frame have not advanced for so long;
 	// 0: DefaultStall.
 	Stall time.Duration
+}
+
+// Input is what is piped into a run.
+type Input interface {
+	// Read is io.Reader's, which returns when ctx ends. An error other than
+	// io.EOF ends the run. A call means that ffmpeg has taken all that was read
+	// before.
+	Read(ctx context.Context, p []byte) (n int, err error)
 }
 
 // Progress is one block of ffmpeg's -progress.

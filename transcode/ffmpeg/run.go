@@ -108,10 +108,17 @@ func (t *Tools) Run(ctx context.Context, c Command) error {
 		}
 	}}
 	args := append(append([]string(nil), globalArgs...), guard(c.Args)...)
-	err := child{
+	ffmpeg := child{
 		path: t.ffmpeg, args: args, dir: c.Dir, stdout: parser, stderr: messages, grace: t.grace, started: w.watch,
 		rules: t.runRules(c.Dir),
-	}.run(inner)
+	}
+	if c.Input != nil {
+		var err error
+		if ffmpeg.stdin, err = newFeeder(c.Input, w.waits, end); err != nil {
+			return err
+		}
+	}
+	err := ffmpeg.run(inner)
 
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -145,7 +152,8 @@ type watchdog struct {
 	last  Progress
 	read  uint64
 	pid   int
-	timer *time.Timer
+	timer *time.Timer // nil: ended
+	idle  bool        // it waits for input, and the clock stands
 }
 
 func newWatchdog(limit time.Duration, stalled func()) *watchdog {
@@ -167,9 +175,25 @@ func (w *watchdog) saw(p Progress) {
 	if p.OutTime > w.last.OutTime || p.Frame > w.last.Frame || p.Size > w.last.Size {
 		w.last = Progress{OutTime: max(p.OutTime, w.last.OutTime), Frame: max(p.Frame, w.last.Frame), Size: max(p.Size, w.last.Size)}
 		w.read = bytesRead(w.pid)
-		if w.timer != nil {
+		if w.timer != nil && !w.idle {
 			w.timer.Reset(w.limit)
 		}
+	}
+}
+
+// waits stops the clock while there is nothing to read for the run, and starts
+// it anew when there is: then what was there before has been taken.
+func (w *watchdog) waits(idle bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.timer == nil {
+		return
+	}
+	w.idle = idle
+	if idle {
+		w.timer.Stop()
+	} else {
+		w.timer.Reset(w.limit)
 	}
 }
 
@@ -178,7 +202,7 @@ func (w *watchdog) saw(p Progress) {
 func (w *watchdog) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.timer == nil {
+	if w.timer == nil || w.idle {
 		return
 	}
 	if n := bytesRead(w.pid); n > w.read {

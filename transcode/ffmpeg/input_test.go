@@ -1,0 +1,109 @@
+package ffmpeg
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/copra-video/copra/internal/testmedia"
+)
+
+// input gives data in pieces, before each of which wait is called.
+type input struct {
+	data []byte
+	wait func(ctx context.Context) error
+}
+
+func (i *input) Read(ctx context.Context, p []byte) (int, error) {
+	if err := i.wait(ctx); err != nil {
+		return 0, err
+	}
+	if len(i.data) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, i.data[:min(len(i.data), 20000)])
+	i.data = i.data[n:]
+	return n, nil
+}
+
+func after(d time.Duration) func(context.Context) error {
+	return func(ctx context.Context) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// What comes slowly is waited for, confined or not, and is read to its end.
+func TestInput(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "in.mp4", testmedia.Standard)
+	err := tools(t).Run(t.Context(), Command{Dir: dir, Args: []string{"-i", "in.mp4", "-c", "copy", "-movflags", "+frag_keyframe+delay_moov", "frag.mp4"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(filepath.Join(dir, "frag.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	command := Command{Dir: dir, Args: []string{"-i", "pipe:0", "-map", "0:v", "-c", "copy", "out.mkv"}, Stall: 300 * time.Millisecond}
+	first := true
+	command.Input = &input{data: data, wait: func(ctx context.Context) error {
+		if first {
+			first = false
+			return after(700 * time.Millisecond)(ctx)
+		}
+		return nil
+	}}
+	if err := tools(t).Run(t.Context(), command); err != nil {
+		t.Fatal(err)
+	}
+	if m, err := tools(t).Probe(t.Context(), filepath.Join(dir, "out.mkv")); err != nil || m.Duration < 3.9 {
+		t.Errorf("%v s, %v", m.Duration, err)
+	}
+}
+
+func TestInputFails(t *testing.T) {
+	why := errors.New("a reason")
+	err := script(t, "cat > /dev/null").Run(t.Context(), Command{Input: &input{wait: func(context.Context) error { return why }}})
+	if e, ok := errors.AsType[*RunError](err); !ok || !errors.Is(e, why) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A run that does not take what is there has stalled.
+func TestInputIsNotTaken(t *testing.T) {
+	in := &input{data: bytes.Repeat([]byte("x"), 1<<20), wait: after(0)}
+	err := script(t, "sleep 1000").Run(t.Context(), Command{Input: in, Stall: 200 * time.Millisecond})
+	if !errors.Is(err, ErrStalled) {
+		t.Errorf("%v", err)
+	}
+}
+
+// A run that ends by itself is not held up by an input that would still wait,
+// nor is one that was cancelled.
+func TestInputIsLeft(t *testing.T) {
+	forever := &input{wait: func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }}
+	if err := script(t, "exit 0").Run(t.Context(), Command{Input: forever}); err != nil {
+		t.Errorf("%v", err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	from := time.Now()
+	f := script(t, say+"; cat > /dev/null")
+	f.grace = time.Minute
+	if err := f.Run(ctx, Command{Input: forever, Progress: func(Progress) { cancel() }}); !errors.Is(err, context.Canceled) || time.Since(from) > 10*time.Second {
+		t.Errorf("%v after %v", err, time.Since(from))
+	}
+	// One that could not be started.
+	if err := (&Tools{ffmpeg: "/nowhere/ffmpeg"}).Run(t.Context(), Command{Input: forever}); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("%v", err)
+	}
+}

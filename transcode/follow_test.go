@@ -1,0 +1,122 @@
+package transcode
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// TestFollowed holds the segments that are cut from a growing intermediate, read
+// through a pipe, against those that are cut from a plain file: they are the
+// same bytes.
+func TestFollowed(t *testing.T) {
+	t.Parallel()
+	late := []string{"-itsoffset", "0.513", "-f", "lavfi", "-i", "testsrc=s=160x90:r=25:d=5", "-f", "lavfi", "-i", "sine=d=5", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-c:a", "aac", "-f", "mp4"}
+	usual := func(more ...string) []string {
+		return append([]string{"-f", "lavfi", "-i", "testsrc=s=160x90:r=25:d=5", "-f", "lavfi", "-i", "sine=d=5.4"}, more...)
+	}
+	coded := []string{"-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-f", "mp4"}
+	for name, tt := range map[string]struct {
+		source []string
+		lines  []string
+	}{
+		"reordered":        {usual(coded...), []string{"httpstream hls=/h dash=/d variants=mp4:80x_60k;mp4:160x_90k"}},
+		"late picture":     {late, []string{"httpstream hls=/h dash=/d variants=mp4:80x_60k"}},
+		"one picture":      {usual("-frames:v", "1", "-t", "1", "-c:v", "libx264", "-c:a", "aac", "-f", "mp4"), []string{"httpstream hls=/h dash=/d variants=mp4:80x_60k"}},
+		"no sound":         {usual("-an", "-c:v", "libx264", "-preset", "ultrafast", "-f", "mp4"), []string{"httpstream hls=/h dash=/d variants=mp4:80x_60k"}},
+		"other rates":      {usual(coded...), []string{"httpstream hls=/h dash=/d variants=mp4:80x_60k_29.97fps;mp4:160x_90k_12fps"}},
+		"hevc, 10 bit":     {usual(coded...), []string{"httpstream hls=/h dash=/d variants=mp4:hevc_80x_60k::pix_fmt=yuv420p10le"}},
+		"av1":              {usual(coded...), []string{"httpstream dash=/d variants=mp4:av1_80x_60k"}},
+		"two passes":       {usual(coded...), []string{"httpstream hls=/h dash=/d variants=mp4:80x_60k::2pass;mp4:hevc_160x_90k::2pass"}},
+		"edit list":        {usual("-ss", "0.3", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "3", "-c:a", "aac", "-f", "mp4"), []string{"httpstream hls=/h dash=/d variants=mp4:80x_60k"}},
+		"irregular frames": {usual("-vf", "select='not(eq(mod(n,7),3))'", "-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-f", "mp4"), []string{"httpstream hls=/h dash=/d variants=mp4:80x_60k"}},
+		// Who else reads the same intermediate, from its end on.
+		"files too": {usual(coded...), []string{"httpstream hls=/h dash=/d variants=mp4:80x_60k", "mp4:80x_60k path=/a.mp4", "mov:80x_60k path=/a.mov", "mkv:80x_60k path=/a.mkv", "mpegts:80x_60k path=/a.ts"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := clip(t, tt.source...)
+			p := run(t, dir, Options{FFmpegMajor: fast.FFmpegMajor, Presets: fast.Presets, SegmentSeconds: 2}, tt.lines...)
+			followed := 0
+			plain := t.TempDir()
+			if err := os.Link(filepath.Join(dir, SourceName), filepath.Join(plain, SourceName)); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range p.Steps {
+				if s.Follow != (Follow{}) {
+					followed++
+				}
+				s = plainly(s)
+				if name == "av1" && s.Kind == StepEncode { // of which no two runs are alike
+					s.Args = []string{"-copyts", "-i", filepath.Join(dir, s.Files[0]), "-c", "copy", s.Files[0]}
+				}
+				if stderr, err := step(t, plain, s, "-v", "error"); err != nil {
+					t.Fatalf("step %s: %v\n%s", s.ID, err, stderr)
+				}
+			}
+			if followed == 0 {
+				t.Fatal("no step follows another")
+			}
+			segments := compareSegments(t, plain, dir)
+			if segments < 2 {
+				t.Errorf("%d segments were compared", segments)
+			}
+			for _, r := range p.Results {
+				for _, f := range r.Files {
+					if want, got := packetsOf(t, plain, f.Name), packetsOf(t, dir, f.Name); want != got {
+						t.Errorf("%s holds\n%s\nwant\n%s", f.Name, got, want)
+					}
+				}
+			}
+		})
+	}
+}
+
+// plainly is a step that neither follows nor is followed.
+func plainly(s Step) Step {
+	s.Args = slices.Clone(s.Args)
+	if i := slices.Index(s.Args, FollowedInput); i >= 0 {
+		s.Args[i] = s.Follow.Name
+	}
+	s.Follow = Follow{}
+	for i := slices.Index(s.Args, growing[1]); i > 0; i = slices.Index(s.Args, growing[1]) {
+		s.Args = slices.Delete(s.Args, i-1, i+1)
+	}
+	return s
+}
+
+// compareSegments holds all segments below two folders against each other.
+func compareSegments(t testing.TB, want, got string) (n int) {
+	t.Helper()
+	for _, pattern := range []string{"out1/*/*/*.ts", "out1/*/*/*.m4s", "out1/*/*/init.mp4"} {
+		names, err := filepath.Glob(filepath.Join(want, pattern))
+		if err != nil {
+			t.Fatal(err)
+		}
+		others, _ := filepath.Glob(filepath.Join(got, pattern))
+		if len(names) != len(others) {
+			t.Errorf("%s: %d and %d files", pattern, len(names), len(others))
+		}
+		for _, name := range names {
+			n++
+			rel, _ := filepath.Rel(want, name)
+			a, err := os.ReadFile(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b, err := os.ReadFile(filepath.Join(got, rel)); err != nil || !bytes.Equal(a, b) {
+				t.Errorf("%s: %d bytes differ from the %d of a plain intermediate: %v", rel, len(b), len(a), err)
+			}
+		}
+	}
+	return n
+}
+
+// packetsOf lists the packets of a file with what they hold.
+func packetsOf(t testing.TB, dir, name string) string {
+	t.Helper()
+	out, _ := command(t, dir, "ffprobe", "-v", "error", "-show_entries", "packet=codec_type,pts,dts,duration,size,flags,data_hash:stream=start_pts,avg_frame_rate,r_frame_rate", "-show_data_hash", "md5", "-of", "csv", name)
+	return out
+}
