@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/riverqueue/river"
+	"golang.org/x/sync/semaphore"
 
 	"github.com/copra-video/copra/internal/netguard"
 	"github.com/copra-video/copra/internal/queue"
@@ -45,7 +46,12 @@ var retryAfter = [...]time.Duration{
 
 type notifyWorker struct {
 	river.WorkerDefaults[queue.NotifyArgs]
-	w *Worker
+	w        *Worker
+	database *semaphore.Weighted
+}
+
+func newNotifyWorker(w *Worker) *notifyWorker {
+	return &notifyWorker{w: w, database: semaphore.NewWeighted(atDatabase)}
 }
 
 // Timeout leaves room for the delivery's own bound.
@@ -61,7 +67,7 @@ func (n *notifyWorker) NextRetry(j *river.Job[queue.NotifyArgs]) time.Time {
 // after the other, as far as their order can be kept.
 func (n *notifyWorker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs]) error {
 	w := n.w
-	d, err := w.Store.LoadDelivery(ctx, j.Args.DeliveryID)
+	d, err := n.load(ctx, j.Args.DeliveryID)
 	if errors.Is(err, job.ErrNotFound) {
 		return river.JobCancel(err)
 	}
@@ -74,15 +80,18 @@ func (n *notifyWorker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs])
 	if d.Done && !j.Args.Replay {
 		return nil
 	}
-	leave, ok := w.receivers.enter(d.Notification.URL)
-	if !ok {
-		return river.JobSnooze(busyWait)
+	turn, err := w.receivers.enter(ctx, host(d.Notification))
+	if err != nil {
+		return err
+	}
+	if turn.leave == nil {
+		return n.putOff(ctx, j.ID, turn)
 	}
 	a := job.DeliveryAttempt{At: time.Now()}
 	dctx, end := outlive(ctx, lastWords)
 	a.Status, err = w.deliver(dctx, d, a.At)
 	end()
-	leave()
+	turn.leave(a.Status != 0)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx) // the process is stopping; that was no try
 	}
@@ -98,7 +107,7 @@ func (n *notifyWorker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs])
 		}
 	}
 	w.Metrics.delivered(d.Event, err == nil)
-	if serr := w.Store.SaveAttempt(ctx, d.ID, a); serr != nil {
+	if serr := n.save(ctx, d.ID, a); serr != nil {
 		return fmt.Errorf("save delivery attempt: %w", serr)
 	}
 	if err == nil {
@@ -114,6 +123,36 @@ func (n *notifyWorker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs])
 		}
 	}
 	return river.JobCancel(err)
+}
+
+// atDatabase bounds the deliveries that ask the database at once: there are more
+// of them than it has connections, which others need too.
+const atDatabase = 8
+
+func (n *notifyWorker) load(ctx context.Context, id int64) (job.Delivery, error) {
+	if err := n.database.Acquire(ctx, 1); err != nil {
+		return job.Delivery{}, context.Cause(ctx)
+	}
+	defer n.database.Release(1)
+	return n.w.Store.LoadDelivery(ctx, id)
+}
+
+func (n *notifyWorker) save(ctx context.Context, id int64, a job.DeliveryAttempt) error {
+	if err := n.database.Acquire(ctx, 1); err != nil {
+		return context.Cause(ctx)
+	}
+	defer n.database.Release(1)
+	return n.w.Store.SaveAttempt(ctx, id, a)
+}
+
+// putOff has a delivery come back later, which costs it no try.
+func (n *notifyWorker) putOff(ctx context.Context, riverID int64, t turn) error {
+	if t.silent {
+		if err := n.w.Store.PutOff(ctx, riverID); err != nil {
+			return err
+		}
+	}
+	return river.JobSnooze(t.wait)
 }
 
 // deliver posts the body. The error says what went wrong without the URL,

@@ -19,6 +19,7 @@ import (
 	"github.com/riverqueue/river"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/scratch"
@@ -41,6 +42,9 @@ type Store interface {
 	// SaveAttempt logs a try; one without an error has delivered the webhook.
 	SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt) error
 	MarkGivenUp(ctx context.Context, id int64) error
+	// PutOff has a River job that notifies stand behind all that have not been
+	// put off.
+	PutOff(ctx context.Context, riverID int64) error
 
 	// Over says of jobs whether they have ended for good, keep ago where a retry
 	// could bring them back; those that are not known are not in it.
@@ -138,7 +142,7 @@ func New(c Config) *Worker {
 	if c.Stale == 0 {
 		c.Stale = 10 * time.Second
 	}
-	w := &Worker{Config: c, heart: newHeart(), receivers: newReceivers()}
+	w := &Worker{Config: c, heart: newHeart(), receivers: newReceivers(queue.NotifySlots)}
 	if c.Slots > 0 {
 		w.slots = semaphore.NewWeighted(int64(c.Slots))
 	}
@@ -149,7 +153,7 @@ func New(c Config) *Worker {
 func (w *Worker) Register(workers *river.Workers) {
 	river.AddWorker(workers, &probeWorker{w: w})
 	river.AddWorker(workers, &transcodeWorker{w: w})
-	river.AddWorker(workers, &notifyWorker{w: w})
+	river.AddWorker(workers, newNotifyWorker(w))
 }
 
 func (w *Worker) planOptions() transcode.Options {

@@ -63,6 +63,7 @@ func doctor(ctx context.Context, e env, args []string) error {
 		checkConfinement(ctx, out, &s)
 		checkDatabase(ctx, out, &s)
 		checkFolder(out, "scratch space", orElse(given(s.scratchGiven, s.Scratch), filepath.Join(s.Data, "scratch")))
+		checkScratchStore(ctx, out, &s.ScratchStore)
 		checkFolder(out, "built-in storage", orElse(s.StorageDir, filepath.Join(s.Data, "storage")))
 		checkNetworks(out, &s)
 	}

@@ -125,6 +125,10 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 	if tools, err = s.confined(ctx, tools, sys.log); err != nil {
 		return nil, err
 	}
+	parts, err := s.ScratchStore.openChecked(ctx, sys.log)
+	if err != nil {
+		return nil, err
+	}
 	node := nodeName()
 	webhook := sys.guard.HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects})
 	w := worker.New(worker.Config{
@@ -135,6 +139,7 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 		Version: programVersion(), Log: sys.log, Metrics: worker.NewMetrics(sys.metrics),
 		Node: node, Scratch: s.Scratch, MaxInputBytes: s.MaxInputBytes, MinFreeDisk: s.MinFreeDisk, Slots: s.Slots, Uploads: s.Uploads, Presets: s.Presets,
 		Stall: s.Stall, Patience: s.UploadPatience,
+		Parts: parts, KeepParts: s.ScratchStore.Keep,
 	})
 	release, err := w.CleanScratch()
 	if err != nil {
@@ -148,7 +153,7 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 		Queues: map[string]river.QueueConfig{
 			queue.Probe:     {MaxWorkers: 8, FetchCooldown: queue.FetchCooldown},
 			queue.Transcode: {MaxWorkers: s.Slots + maxParked, FetchCooldown: queue.FetchCooldown, FetchPollInterval: seatPoll},
-			queue.Notify:    {MaxWorkers: queue.NotifySlots, FetchCooldown: queue.FetchCooldown},
+			queue.Notify:    {MaxWorkers: 50, FetchCooldown: queue.FetchCooldown},
 		},
 		Logger:          quieter(sys.log),
 		SoftStopTimeout: s.ShutdownGrace,
@@ -165,6 +170,9 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 	<-beating // others must not take this node for dead before it has lived
 	if sys.local != nil {
 		wg.Go(func() { sys.sweep(ctx) })
+	}
+	if parts != nil {
+		wg.Go(func() { w.SweepParts(ctx) })
 	}
 	if err := client.Start(ctx); err != nil {
 		cancel()

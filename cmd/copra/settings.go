@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/copra-video/copra/job"
 )
 
 // settings are all settings of the program. A subcommand registers the groups
@@ -43,6 +45,7 @@ type settings struct {
 	Confine         string // confineOn, confineOff, confineRequired
 	FFmpegMemory    int64  // bytes
 	Scratch         string
+	ScratchStore    scratchStore
 	Slots           int
 	Uploads         int
 	MaxInputBytes   int64
@@ -263,6 +266,7 @@ func (s *settings) mediaFlags(f *flagSet) {
 	f.text(&s.FFprobe, "ffprobe", "COPRA_FFPROBE", "the ffprobe program. Defaults to the one beside ffmpeg.")
 	s.confineFlags(f)
 	f.textGiven(&s.Scratch, &s.scratchGiven, "scratch-dir", "COPRA_SCRATCH_DIR", "folder for work files; needs room for the input and all outputs of the jobs that run. Defaults to a folder below the system's temporary one.")
+	s.ScratchStore.flags(f)
 }
 
 func (s *settings) workerFlags(f *flagSet) {
@@ -321,6 +325,7 @@ func (s *settings) workerFlags(f *flagSet) {
 // fromEnv takes what only the environment may say.
 func (s *settings) fromEnv(e env) {
 	s.secretKeys, s.apiKey = e.getenv("COPRA_SECRET_KEYS"), e.getenv("COPRA_API_KEY")
+	s.ScratchStore.SecretKey = job.NewSecret(e.getenv("COPRA_SCRATCH_S3_SECRET_KEY"))
 	if s.Scratch == "" {
 		s.Scratch = filepath.Join(os.TempDir(), "copra-scratch-"+strconv.Itoa(os.Getuid()))
 	}

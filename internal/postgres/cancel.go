@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/copra-video/copra/job"
@@ -19,7 +18,7 @@ const CodeJobFinished = "job_finished"
 // from here on, and River ends the context of its worker within milliseconds.
 func (s *Store) CancelJob(ctx context.Context, keyID, id string) (job.State, error) {
 	var st job.State
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
+	err := s.inTx(ctx, func(tx *change) error {
 		r, err := readRow(ctx, tx, id, keyID, "FOR UPDATE")
 		if err != nil {
 			return err
@@ -38,7 +37,7 @@ func (s *Store) CancelJob(ctx context.Context, keyID, id string) (job.State, err
 		if st, err = s.record(ctx, tx, r, job.Event{Kind: job.JobCancelledEvent, At: s.now()}); err != nil {
 			return err
 		}
-		_, err = s.river.JobCancelTx(ctx, tx, carrier)
+		_, err = s.river.JobCancelTx(ctx, tx.Tx, carrier)
 		if errors.Is(err, rivertype.ErrNotFound) {
 			return nil // River has cleaned it: there is nothing to stop
 		}

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 
 	"github.com/copra-video/copra/internal/queue"
@@ -39,7 +38,7 @@ func (s *Store) CreateJob(ctx context.Context, n NewJob) (job.State, error) {
 	// read later.
 	st := job.New(randomID(), s.now().UTC().Truncate(time.Microsecond), n.Spec.Outputs)
 	hash := sha256.Sum256(n.Request)
-	err := s.inTx(ctx, func(tx pgx.Tx) error { return s.insertJob(ctx, tx, st, n, hash[:]) })
+	err := s.inTx(ctx, func(tx *change) error { return s.insertJob(ctx, tx, st, n, hash[:]) })
 	if errors.Is(err, errRepeat) {
 		return s.repeated(ctx, n, hash[:])
 	}
@@ -49,8 +48,8 @@ func (s *Store) CreateJob(ctx context.Context, n NewJob) (job.State, error) {
 	return st, nil
 }
 
-func (s *Store) insertJob(ctx context.Context, tx pgx.Tx, st job.State, n NewJob, hash []byte) error {
-	probe, err := s.river.InsertTx(ctx, tx, queue.ProbeArgs{JobID: st.ID},
+func (s *Store) insertJob(ctx context.Context, tx *change, st job.State, n NewJob, hash []byte) error {
+	probe, err := s.insert(ctx, tx, queue.ProbeArgs{JobID: st.ID},
 		&river.InsertOpts{Priority: queue.Priority(n.Spec.Settings.Priority)})
 	if err != nil {
 		return fmt.Errorf("queue the probe: %w", err)
@@ -81,7 +80,7 @@ func (s *Store) insertJob(ctx context.Context, tx pgx.Tx, st job.State, n NewJob
 		)
 		SELECT EXISTS (SELECT FROM accepted), coalesce((SELECT max_queued FROM api_keys WHERE id = $2), 0)`,
 		st.ID, n.KeyID, st.CreatedAt, st.Status, st.Input.Status, s.sealer.Seal(n.Request, sealContext(st.ID)),
-		n.Spec.Settings.Priority, probe.Job.ID, idempotency, hash,
+		n.Spec.Settings.Priority, probe.ID, idempotency, hash,
 		keys, types, formats, stages).Scan(&accepted, &limit)
 	if err != nil {
 		return fmt.Errorf("insert the job: %w", err)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/job"
 )
 
@@ -49,7 +50,7 @@ func (s *Store) LoadDelivery(ctx context.Context, id int64) (job.Delivery, error
 // without an error has delivered it. a.Next, unless zero, is when the schedule
 // tries again.
 func (s *Store) SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt) error {
-	return s.changeDelivery(ctx, "log an attempt of", id, func(tx pgx.Tx) error {
+	return s.changeDelivery(ctx, "log an attempt of", id, func(tx *change) error {
 		var next *time.Time
 		if !a.Next.IsZero() {
 			next = &a.Next
@@ -69,13 +70,22 @@ func (s *Store) SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt
 	})
 }
 
+// PutOff has a River job that notifies stand behind all that have not been put
+// off: its receiver does not answer, and others do.
+func (s *Store) PutOff(ctx context.Context, riverID int64) error {
+	if _, err := s.pool.Exec(ctx, `UPDATE river_job SET priority = $2 WHERE id = $1 AND priority < $2`, riverID, queue.Last); err != nil {
+		return fmt.Errorf("put River job %d off: %w", riverID, err)
+	}
+	return nil
+}
+
 // MarkGivenUp ends a delivery that no try brought through. One that was
 // delivered meanwhile stays so.
 func (s *Store) MarkGivenUp(ctx context.Context, id int64) error {
-	return s.changeDelivery(ctx, "give up", id, func(tx pgx.Tx) error { return giveUpDelivery(ctx, tx, id) })
+	return s.changeDelivery(ctx, "give up", id, func(tx *change) error { return giveUpDelivery(ctx, tx, id) })
 }
 
-func giveUpDelivery(ctx context.Context, tx pgx.Tx, id int64) error {
+func giveUpDelivery(ctx context.Context, tx *change, id int64) error {
 	_, err := tx.Exec(ctx, `UPDATE deliveries SET state = $2, next_at = NULL, held = false WHERE id = $1 AND state = $3`,
 		id, job.DeliveryGivenUp, job.DeliveryPending)
 	return err
@@ -83,8 +93,8 @@ func giveUpDelivery(ctx context.Context, tx pgx.Tx, id int64) error {
 
 // changeDelivery runs f with the delivery's job locked and then lets the next
 // delivery pass if f has made way for it.
-func (s *Store) changeDelivery(ctx context.Context, verb string, id int64, f func(pgx.Tx) error) error {
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
+func (s *Store) changeDelivery(ctx context.Context, verb string, id int64, f func(*change) error) error {
+	err := s.inTx(ctx, func(tx *change) error {
 		jobID, err := lockDelivery(ctx, tx, id)
 		if err != nil {
 			return err

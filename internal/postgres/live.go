@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// jobChannel is notified with a job's id in each transaction that changes what
+// jobChannel is notified with a job's id after each transaction that changes what
 // can be seen of the job.
 const jobChannel = "copra_job"
 

@@ -32,7 +32,7 @@ func (s *Store) Deliveries(ctx context.Context, keyID, id string) (all []job.Del
 // Replay queues one more try of delivery n of a job of the key, at once and
 // beside its schedule, and returns its log so far.
 func (s *Store) Replay(ctx context.Context, keyID, id string, n int) (d job.DeliveryLog, err error) {
-	err = s.inTx(ctx, func(tx pgx.Tx) error {
+	err = s.inTx(ctx, func(tx *change) error {
 		if err := hasJob(ctx, tx, keyID, id); err != nil {
 			return err
 		}
@@ -44,7 +44,7 @@ func (s *Store) Replay(ctx context.Context, keyID, id string, n int) (d job.Deli
 		if err != nil {
 			return err
 		}
-		if _, err := s.river.InsertTx(ctx, tx, queue.NotifyArgs{DeliveryID: delivery, Replay: true}, nil); err != nil {
+		if _, err := s.insert(ctx, tx, queue.NotifyArgs{DeliveryID: delivery, Replay: true}, nil); err != nil {
 			return fmt.Errorf("queue it: %w", err)
 		}
 		all, err := readDeliveries(ctx, tx, id)

@@ -24,7 +24,7 @@ const standAside = 2
 
 // holding reports whether a delivery of the job is there that the next one has
 // to wait for.
-func holding(ctx context.Context, tx pgx.Tx, id string) (bool, error) {
+func holding(ctx context.Context, tx *change, id string) (bool, error) {
 	var held bool
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM deliveries WHERE job_id = $1 AND state = 'pending' AND attempts < $2)`,
 		id, standAside).Scan(&held)
@@ -35,7 +35,7 @@ func holding(ctx context.Context, tx pgx.Tx, id string) (bool, error) {
 }
 
 // release queues the next delivery of the job if nothing holds it any more.
-func (s *Store) release(ctx context.Context, tx pgx.Tx, jobID string) error {
+func (s *Store) release(ctx context.Context, tx *change, jobID string) error {
 	var id int64
 	err := tx.QueryRow(ctx, `
 		UPDATE deliveries SET held = false, next_at = now()
@@ -48,7 +48,7 @@ func (s *Store) release(ctx context.Context, tx pgx.Tx, jobID string) error {
 	if err != nil {
 		return fmt.Errorf("release the next delivery: %w", err)
 	}
-	if _, err := s.river.InsertTx(ctx, tx, queue.NotifyArgs{DeliveryID: id}, nil); err != nil {
+	if _, err := s.insert(ctx, tx, queue.NotifyArgs{DeliveryID: id}, nil); err != nil {
 		return fmt.Errorf("queue the next delivery: %w", err)
 	}
 	return nil
@@ -71,7 +71,7 @@ func (s *Store) releaseOverdue(ctx context.Context) (n int, err error) {
 		return 0, fmt.Errorf("look for held deliveries: %w", err)
 	}
 	for _, id := range ids {
-		err := s.inTx(ctx, func(tx pgx.Tx) error {
+		err := s.inTx(ctx, func(tx *change) error {
 			if _, err := readRow(ctx, tx, id, "", "FOR UPDATE"); err != nil {
 				return err
 			}
@@ -86,7 +86,7 @@ func (s *Store) releaseOverdue(ctx context.Context) (n int, err error) {
 				return err
 			}
 			for _, d := range overdue {
-				if _, err := s.river.InsertTx(ctx, tx, queue.NotifyArgs{DeliveryID: d}, nil); err != nil {
+				if _, err := s.insert(ctx, tx, queue.NotifyArgs{DeliveryID: d}, nil); err != nil {
 					return err
 				}
 			}
@@ -102,7 +102,7 @@ func (s *Store) releaseOverdue(ctx context.Context) (n int, err error) {
 
 // lockDelivery locks the row of the job that a delivery belongs to and returns
 // its id.
-func lockDelivery(ctx context.Context, tx pgx.Tx, id int64) (jobID string, err error) {
+func lockDelivery(ctx context.Context, tx *change, id int64) (jobID string, err error) {
 	err = tx.QueryRow(ctx, `SELECT j.id FROM jobs j JOIN deliveries d ON d.job_id = j.id WHERE d.id = $1 FOR UPDATE OF j`, id).Scan(&jobID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = job.ErrNotFound

@@ -15,6 +15,7 @@
 //	retry.go       a finished job begun again by its customer
 //	history.go     a job's events
 //	live.go        word of changes, as they happen
+//	wake.go        that word sent, and that of new work
 //	deliveries.go  webhooks to be sent
 //	order.go       in which order
 //	log.go         what became of them, and replay
@@ -66,6 +67,7 @@ type Store struct {
 	sealer *seal.Sealer
 	log    *slog.Logger
 	live   *live
+	wake   *waker
 	now    func() time.Time
 
 	lookedForAbandoned atomic.Int64 // when, in nanoseconds since 1970
@@ -92,7 +94,7 @@ func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
 	// Without queues and workers the client only inserts.
-	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: o.Log})
+	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: o.Log, FetchCooldown: riverSilence, FetchPollInterval: riverSilence})
 	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open the queue: %w", err)
@@ -103,6 +105,7 @@ func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
 		pool.Close()
 		return nil, err
 	}
+	s.wake = newWaker(pool, o.Log)
 	return s, nil
 }
 
@@ -135,6 +138,7 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 // Close ends all connections, after waiting for those in use.
 func (s *Store) Close() {
 	s.live.close()
+	s.wake.close()
 	s.pool.Close()
 }
 
@@ -149,9 +153,18 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// inTx runs f in a transaction and commits when it returns nil.
-func (s *Store) inTx(ctx context.Context, f func(pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, s.pool, f)
+// inTx runs f in a transaction and commits when it returns nil; then it tells
+// whom that concerns.
+func (s *Store) inTx(ctx context.Context, f func(*change) error) error {
+	var c *change
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		c = &change{Tx: tx}
+		return f(c)
+	})
+	if err == nil {
+		s.wake.tell(c.queues, c.jobs)
+	}
+	return err
 }
 
 // clean makes text that PostgreSQL stores: valid UTF-8 without NUL. Names and

@@ -93,7 +93,7 @@ func (s *Store) findDead(ctx context.Context, stale time.Duration) ([]deadJob, e
 // reapOne takes one River job back, unless it has moved on. The job's row is
 // locked first, as everywhere, so that transactions cannot wait in a circle.
 func (s *Store) reapOne(ctx context.Context, d deadJob, stale time.Duration) (took bool, err error) {
-	err = s.inTx(ctx, func(tx pgx.Tx) error {
+	err = s.inTx(ctx, func(tx *change) error {
 		var r row
 		var err error
 		carrier, deliveryOf := int64(0), ""
@@ -188,7 +188,7 @@ const abandoned = `(r.id IS NULL OR r.state IN ('completed', 'cancelled', 'disca
 	AND greatest(j.touched_at, r.finalized_at) < now() - $1::interval`
 
 func (s *Store) reviveOne(ctx context.Context, id string, quiet time.Duration) (took bool, err error) {
-	err = s.inTx(ctx, func(tx pgx.Tx) error {
+	err = s.inTx(ctx, func(tx *change) error {
 		r, _, err := lockCarried(ctx, tx, id)
 		if err != nil || r.state.Finished() {
 			return err
@@ -225,7 +225,7 @@ func (s *Store) reviveOne(ctx context.Context, id string, quiet time.Duration) (
 
 // lockCarried locks the job's row and returns it with the id of the River job
 // that is to bring it on.
-func lockCarried(ctx context.Context, tx pgx.Tx, id string) (r row, carrier int64, err error) {
+func lockCarried(ctx context.Context, tx *change, id string) (r row, carrier int64, err error) {
 	if r, err = readRow(ctx, tx, id, "", "FOR UPDATE"); err != nil {
 		return row{}, 0, err
 	}
@@ -235,13 +235,13 @@ func lockCarried(ctx context.Context, tx pgx.Tx, id string) (r row, carrier int6
 
 // fence takes the job from the run that holds it, which may be dead or may
 // only have been thought so.
-func fence(ctx context.Context, tx pgx.Tx, id string) error {
+func fence(ctx context.Context, tx *change, id string) error {
 	_, err := tx.Exec(ctx, `UPDATE jobs SET run = run + 1, node = '' WHERE id = $1`, id)
 	return err
 }
 
 // giveUp ends a job with a sentence. Outputs that are done stay done.
-func (s *Store) giveUp(ctx context.Context, tx pgx.Tx, r row, sentence string) error {
+func (s *Store) giveUp(ctx context.Context, tx *change, r row, sentence string) error {
 	at := s.now()
 	if r.state.Input.Metadata == nil {
 		_, err := s.record(ctx, tx, r, job.Event{Kind: job.InputFailedEvent, At: at, Error: sentence})

@@ -19,7 +19,7 @@ import (
 // and notify nobody. It fails with job.ErrLostRun when another run has begun.
 func (s *Store) Record(ctx context.Context, id string, run int64, events ...job.Event) (job.State, error) {
 	var st job.State
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
+	err := s.inTx(ctx, func(tx *change) error {
 		r, err := lockRun(ctx, tx, id, run)
 		if err != nil {
 			return err
@@ -34,7 +34,7 @@ func (s *Store) Record(ctx context.Context, id string, run int64, events ...job.
 }
 
 // record is the one way by which a job changes. r is its row, locked by tx.
-func (s *Store) record(ctx context.Context, tx pgx.Tx, r row, events ...job.Event) (job.State, error) {
+func (s *Store) record(ctx context.Context, tx *change, r row, events ...job.Event) (job.State, error) {
 	st := r.state
 	before := slices.Clone(st.Outputs)
 	st.Outputs = slices.Clone(st.Outputs)
@@ -65,6 +65,7 @@ func (s *Store) record(ctx context.Context, tx pgx.Tx, r row, events ...job.Even
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return job.State{}, fmt.Errorf("write the changes: %w", err)
 	}
+	tx.jobs = append(tx.jobs, st.ID)
 	return st, s.putDeliveries(ctx, tx, r, sent)
 }
 
@@ -147,7 +148,6 @@ func putState(b *pgx.Batch, st job.State, lastEvent, lastDelivery int) {
 		WHERE id = $1`,
 		st.ID, string(st.Status), clean(st.Error), completed, string(st.Input.Status), clean(st.Input.Error),
 		cleanJSON(st.Input.Metadata), lastEvent, lastDelivery)
-	b.Queue(`SELECT pg_notify($1, $2)`, jobChannel, st.ID)
 }
 
 // notification is a webhook to be sent.
@@ -197,7 +197,7 @@ func (s *Store) wanted(r row) (*job.Notification, error) {
 	return spec.Notification, nil
 }
 
-func (s *Store) putDeliveries(ctx context.Context, tx pgx.Tx, r row, sent []notification) error {
+func (s *Store) putDeliveries(ctx context.Context, tx *change, r row, sent []notification) error {
 	if len(sent) == 0 {
 		return nil
 	}
@@ -217,7 +217,7 @@ func (s *Store) putDeliveries(ctx context.Context, tx pgx.Tx, r row, sent []noti
 		if held {
 			continue
 		}
-		if _, err := s.river.InsertTx(ctx, tx, queue.NotifyArgs{DeliveryID: id}, nil); err != nil {
+		if _, err := s.insert(ctx, tx, queue.NotifyArgs{DeliveryID: id}, nil); err != nil {
 			return fmt.Errorf("queue the delivery: %w", err)
 		}
 		held = true // what follows waits for it

@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/job"
 )
@@ -21,7 +19,7 @@ const (
 // see job.State.Retry. Its events and webhooks go on counting.
 func (s *Store) RetryJob(ctx context.Context, keyID, id string) (job.State, error) {
 	var st job.State
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
+	err := s.inTx(ctx, func(tx *change) error {
 		r, err := readRow(ctx, tx, id, keyID, "FOR UPDATE")
 		if err != nil {
 			return err

@@ -57,8 +57,7 @@ func (s *Store) SetProgress(ctx context.Context, id string, run int64, progress 
 	for _, k := range keys {
 		values = append(values, progress[k])
 	}
-	var held bool
-	var told *string // pg_notify returns void
+	var held, put bool
 	err := s.pool.QueryRow(ctx, `
 		WITH held AS (
 			UPDATE jobs SET touched_at = now() WHERE id = $1 AND run = $2 AND completed_at IS NULL RETURNING id
@@ -69,13 +68,16 @@ func (s *Store) SetProgress(ctx context.Context, id string, run int64, progress 
 				AND o.stage NOT IN ('done', 'failed', 'skipped', 'aborted')
 			RETURNING o.job_id
 		)
-		SELECT EXISTS (SELECT FROM held), (SELECT pg_notify($5, job_id)::text FROM put LIMIT 1)`,
-		id, run, keys, values, jobChannel).Scan(&held, &told)
+		SELECT EXISTS (SELECT FROM held), EXISTS (SELECT FROM put)`,
+		id, run, keys, values).Scan(&held, &put)
 	if err == nil && !held {
 		err = s.absent(ctx, id)
 	}
 	if err != nil {
 		return fmt.Errorf("write the progress of job %q: %w", id, err)
+	}
+	if put {
+		s.wake.tell(nil, []string{id})
 	}
 	return nil
 }
@@ -86,7 +88,7 @@ func (s *Store) RecordProbed(ctx context.Context, id string, run int64, probed j
 	if probed.Kind != job.InputProbedEvent || probed.Metadata == nil {
 		return fmt.Errorf("record the probe of job %q: the event is %q with %d bytes of metadata", id, probed.Kind, len(probed.Metadata))
 	}
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
+	err := s.inTx(ctx, func(tx *change) error {
 		r, err := lockRun(ctx, tx, id, run)
 		if err != nil {
 			return err
@@ -106,12 +108,12 @@ func (s *Store) RecordProbed(ctx context.Context, id string, run int64, probed j
 }
 
 // enqueue inserts the River job that is to bring a job on from here.
-func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, r row, args river.JobArgs) error {
-	inserted, err := s.river.InsertTx(ctx, tx, args, &river.InsertOpts{Priority: queue.Priority(r.priority)})
+func (s *Store) enqueue(ctx context.Context, tx *change, r row, args river.JobArgs) error {
+	inserted, err := s.insert(ctx, tx, args, &river.InsertOpts{Priority: queue.Priority(r.priority)})
 	if err != nil {
 		return fmt.Errorf("queue the %s: %w", args.Kind(), err)
 	}
-	if _, err := tx.Exec(ctx, `UPDATE jobs SET river_id = $2 WHERE id = $1`, r.state.ID, inserted.Job.ID); err != nil {
+	if _, err := tx.Exec(ctx, `UPDATE jobs SET river_id = $2 WHERE id = $1`, r.state.ID, inserted.ID); err != nil {
 		return fmt.Errorf("note the queued %s: %w", args.Kind(), err)
 	}
 	return nil
@@ -119,7 +121,7 @@ func (s *Store) enqueue(ctx context.Context, tx pgx.Tx, r row, args river.JobArg
 
 // lockRun locks the job's row for the rest of the transaction, if run is still
 // its last.
-func lockRun(ctx context.Context, tx pgx.Tx, id string, run int64) (row, error) {
+func lockRun(ctx context.Context, tx *change, id string, run int64) (row, error) {
 	r, err := readRow(ctx, tx, id, "", "FOR UPDATE")
 	if err != nil {
 		return row{}, err

@@ -6,8 +6,6 @@ import (
 	"encoding/base64"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/copra-video/copra/job"
 )
 
@@ -23,7 +21,7 @@ func (s *Store) SignKey(ctx context.Context, idOrPrefix string) (job.Secret, err
 	b := make([]byte, signingSize)
 	rand.Read(b)
 	text := "whsec_" + base64.StdEncoding.EncodeToString(b)
-	err := s.inTx(ctx, func(tx pgx.Tx) error {
+	err := s.inTx(ctx, func(tx *change) error {
 		id, err := findKey(ctx, tx, idOrPrefix)
 		if err != nil {
 			return err

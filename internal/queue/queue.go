@@ -20,6 +20,10 @@ const (
 // the time from insert to start.
 const FetchCooldown = 10 * time.Millisecond
 
+// NotifySlots are how many webhooks a process has under way at once, at most. One
+// that waits for its answer costs some memory and nothing else.
+const NotifySlots = 400
+
 // Attempts before River gives up. Errors that a retry cannot help never use
 // them up: the worker records the failure and ends the River job.
 const (
@@ -80,6 +84,9 @@ func Priority(p int) int {
 	case p >= -25:
 		return 3
 	default:
-		return 4
+		return Last
 	}
 }
+
+// Last is the priority of what is to be taken after all else in its queue.
+const Last = 4

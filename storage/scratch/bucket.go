@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
@@ -46,7 +47,7 @@ func openBucket(ctx context.Context, o Options, name, prefix string) (backend, e
 		if err != nil {
 			return nil, fmt.Errorf("look for the SDK's settings: %w", err)
 		}
-		opts.Credentials = found.Credentials
+		opts.Credentials = surroundings{found.Credentials}
 		if st.Region == "" {
 			st.Region = found.Region
 		}
@@ -56,6 +57,18 @@ func openBucket(ctx context.Context, o Options, name, prefix string) (backend, e
 		return nil, err
 	}
 	return bucket{b, strings.TrimPrefix(prefix+"/"+place+"/", "/")}, nil
+}
+
+// surroundings are credentials that the SDK finds, or does not.
+type surroundings struct{ aws.CredentialsProvider }
+
+// Retrieve returns them; that there are none is said in words.
+func (s surroundings) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	c, err := s.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		err = job.Errorf(s3.CodeCredentials, "No keys for the bucket are set, and the AWS SDK has found none in its variables and files or by a role.").WithCause(err)
+	}
+	return c, err
 }
 
 // client follows no redirects, as the SDK's does, and waits for no server that

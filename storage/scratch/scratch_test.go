@@ -419,6 +419,9 @@ func TestCheckTells(t *testing.T) {
 		"could not be":      {Address: "s3://scratch", Endpoint: "http://127.0.0.1:1", AccessKey: "a", SecretKey: job.NewSecret("canary")},
 	} {
 		err := opened(t, o).Check(t.Context())
+		if passing := name == "could not be"; Passing(err) != passing {
+			t.Errorf("%s: passing is %t", name, !passing)
+		}
 		if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -440,7 +443,7 @@ func TestDefaultChain(t *testing.T) {
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
-	if err := opened(t, Options{Address: "s3://scratch/p", Endpoint: srv.Endpoint}).Check(t.Context()); err == nil {
-		t.Error("works without credentials")
+	if err := opened(t, Options{Address: "s3://scratch/p", Endpoint: srv.Endpoint}).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "No keys for the bucket are set") || Passing(err) {
+		t.Errorf("without credentials: %v", err)
 	}
 }

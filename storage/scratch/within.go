@@ -4,11 +4,24 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
+
+	"github.com/copra-video/copra/storage"
 )
 
 // errHangs says that the store answers to nothing for now.
 var errHangs = errors.New("the scratch store hangs")
+
+// Passing reports whether an error may be gone by another time: the store is
+// away, slow or full. Others are for the operator to mend.
+func Passing(err error) bool {
+	if _, ok := errors.AsType[*storage.Unavailable](err); ok {
+		return true
+	}
+	return errors.Is(err, errHangs) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.ESTALE) || errors.Is(err, syscall.EIO)
+}
 
 // letGo is what a call gets to end after its context has.
 const letGo = 2 * time.Second
@@ -21,7 +34,7 @@ func (s *Store) within(ctx context.Context, limit time.Duration, f func(context.
 	if s.hung.Load() > 0 {
 		return errHangs
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the scratch store took longer than %s", limit))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the scratch store took longer than %s: %w", limit, context.DeadlineExceeded))
 	done := make(chan error, 1)
 	go func() {
 		defer cancel()

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+func scratchSettings(t *testing.T, vars map[string]string) (*settings, error) {
+	t.Helper()
+	var s settings
+	f := newFlagSet("worker", "", "", io.Discard)
+	s.mediaFlags(f)
+	e := testEnv(vars, io.Discard)
+	err := f.parseAlone(e, nil)
+	s.fromEnv(e)
+	return &s, err
+}
+
+func TestScratchStoreSettings(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		vars    map[string]string
+		want    string // in the usage error; "": none
+		started bool   // the store is taken although it does not work
+	}{
+		{vars: map[string]string{}},
+		{vars: map[string]string{"COPRA_SCRATCH": filepath.Join(dir, "new")}, started: true},
+		{vars: map[string]string{"COPRA_SCRATCH": filepath.Join(dir, "a", "b")}, want: "is not there"},
+		{vars: map[string]string{"COPRA_SCRATCH": "ftp://x/y"}, want: "neither a folder nor of the form s3://bucket/prefix"},
+		{vars: map[string]string{"COPRA_SCRATCH": "s3://x", "COPRA_SCRATCH_S3_SECRET_KEY": "canary"}, want: "only one is given"},
+		{vars: map[string]string{"COPRA_SCRATCH_KEEP": "-1h"}, want: "COPRA_SCRATCH_KEEP"},
+		{vars: map[string]string{"COPRA_SCRATCH_S3_ENDPOINT": "s3:7070"}, want: "COPRA_SCRATCH_S3_ENDPOINT"},
+		{started: true, vars: map[string]string{
+			"COPRA_SCRATCH": "s3://x", "COPRA_SCRATCH_S3_ENDPOINT": "http://127.0.0.1:1", "COPRA_SCRATCH_S3_ACCESS_KEY": "a", "COPRA_SCRATCH_S3_SECRET_KEY": "canary",
+		}},
+	} {
+		s, err := scratchSettings(t, c.vars)
+		var log strings.Builder
+		if err == nil {
+			store, oerr := s.ScratchStore.openChecked(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+			if err = oerr; (store != nil) != c.started {
+				t.Errorf("%v: a store is there: %t", c.vars, !c.started)
+			}
+		}
+		_, usage := errors.AsType[usageError](err)
+		switch {
+		case c.want == "" && err != nil, c.want != "" && (!usage || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%v: error %v, want a usage error with %q", c.vars, err, c.want)
+		}
+		if told := fmt.Sprintf("%v %+v %s", err, s, log.String()); strings.Contains(told, "canary") {
+			t.Errorf("the secret key is told: %s", told)
+		}
+	}
+	if s, err := scratchSettings(t, nil); err != nil || s.ScratchStore.Keep != 24*time.Hour {
+		t.Errorf("parts are kept for %s, %v", s.ScratchStore.Keep, err)
+	}
+}
+
+func TestDoctorLooksAtTheScratchStore(t *testing.T) {
+	for address, want := range map[string]string{
+		"":            "ok  scratch store",
+		t.TempDir():   "ok  scratch store",
+		"/no/such/at": "BAD scratch store",
+	} {
+		s, err := scratchSettings(t, map[string]string{"COPRA_SCRATCH": address})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out strings.Builder
+		checkScratchStore(t.Context(), &findings{w: &out}, &s.ScratchStore)
+		if !strings.HasPrefix(out.String(), want) {
+			t.Errorf("%q: %s", address, out.String())
+		}
+	}
+}
