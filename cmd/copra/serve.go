@@ -153,7 +153,7 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 		Queues: map[string]river.QueueConfig{
 			queue.Probe:     {MaxWorkers: 8, FetchCooldown: queue.FetchCooldown},
 			queue.Transcode: {MaxWorkers: s.Slots + maxParked, FetchCooldown: queue.FetchCooldown, FetchPollInterval: seatPoll},
-			queue.Notify:    {MaxWorkers: 50, FetchCooldown: queue.FetchCooldown},
+			queue.Notify:    {MaxWorkers: queue.NotifySlots, FetchCooldown: queue.FetchCooldown},
 		},
 		Logger:          quieter(sys.log),
 		SoftStopTimeout: s.ShutdownGrace,
