@@ -12,6 +12,8 @@ type Part struct {
 	// the program: the same in every plan that wants the same, whatever else
 	// that plan makes.
 	Recipe []string
+	// Also are recipes of what does as well.
+	Also [][]string
 	// Files are names as in Step.Files; a "*" stands for any text.
 	Files []string
 }
@@ -48,8 +50,14 @@ func (p *planner) encodeParts(g *group) []Part {
 	for _, v := range g.videos {
 		alone := *v
 		alone.name = "part." + suffix(v.name)
-		s := p.encodeStep(&group{window: g.window, videos: []*videoNode{&alone}})
-		parts = append(parts, Part{Recipe: s.Args, Files: []string{v.name}})
+		args := func() []string { return p.encodeStep(&group{window: g.window, videos: []*videoNode{&alone}}).Args }
+		part := Part{Recipe: args(), Files: []string{v.name}}
+		if !v.followed {
+			// A file that can be read while it grows can be read later too.
+			alone.followed = true
+			part.Also = [][]string{args()}
+		}
+		parts = append(parts, part)
 	}
 	for _, st := range g.stills {
 		alone := *st

@@ -33,7 +33,7 @@ func partsOf(t *testing.T, p Plan) map[string]Part {
 // runs make: outputs that are done are not planned again.
 func TestPartsOfOtherPlans(t *testing.T) {
 	all := []string{
-		"mp4:1080p path=/1080.mp4", "mp4:720p_2000k::2pass path=/720.mp4", "httpstream hls=/hls variants=mp4:480p;mp4:240p",
+		"mp4:1080p path=/1080.mp4", "mp4:720p_2000k::2pass path=/720.mp4", "httpstream hls=/hls variants=mp4:480p;mp4:1080p",
 		"jpg:300x path=/t_%02d.jpg number=5", "mp3 path=/a.mp3", "webm:vp9_360p path=/a.webm watermark=topleft", "gif:100x scene=2;1 path=/a.gif",
 	}
 	film := film(1920, 1080)
@@ -55,11 +55,36 @@ func TestPartsOfOtherPlans(t *testing.T) {
 				t.Errorf("%s has no parts", all[i])
 			}
 			for r, part := range parts {
-				if _, ok := first[r]; !ok && !strings.HasSuffix(part.Files[0], "-pass*") {
+				_, ok := first[r]
+				for _, also := range part.Also {
+					_, does := first[strings.Join(also, "\x00")]
+					ok = ok || does
+				}
+				if !ok && !strings.HasSuffix(part.Files[0], "-pass*") {
 					t.Errorf("%s, isolated %t: %s is another part than in the plan of all:\n%s", all[i], isolate, part.Files, strings.ReplaceAll(r, "\x00", "\n"))
 				}
 			}
 		}
+	}
+}
+
+// What can be read only when it is whole is not taken for what is read while it
+// grows.
+func TestPartsThatGrow(t *testing.T) {
+	first := partsOf(t, New(outputs(t, "mp4:480p::quality=4,maxrate=900k path=/a.mp4"), film(1920, 1080), Options{}))
+	stream := New(outputs(t, "httpstream hls=/hls variants=mp4:480p::quality=4,maxrate=900k"), film(1920, 1080), Options{})
+	grows := false
+	for r, part := range partsOf(t, stream) {
+		if !strings.HasPrefix(part.Files[0], "v") {
+			continue
+		}
+		grows = strings.Contains(r, "frag_keyframe")
+		if _, ok := first[r]; ok || len(part.Also) > 0 {
+			t.Errorf("a plain file does for %s", part.Files)
+		}
+	}
+	if !grows {
+		t.Error("no part of the stream can be read while it grows")
 	}
 }
 

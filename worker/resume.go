@@ -100,11 +100,11 @@ func (u *resume) bring(ctx context.Context, st transcode.Step) bool {
 	keys := make([]string, len(st.Parts))
 	for i, part := range st.Parts {
 		var err error
-		if keys[i], err = u.key(u.plan, part.Recipe); err != nil {
+		if keys[i], err = u.find(part); err != nil {
 			u.trouble(ctx, "naming a part", err)
 			return false
 		}
-		if !u.has(keys[i]) {
+		if keys[i] == "" {
 			u.metrics.part("missing")
 			return false
 		}
@@ -136,6 +136,18 @@ func (u *resume) bring(ctx context.Context, st transcode.Step) bool {
 	}
 	u.log.Info("step done by an earlier run", "step", st.ID)
 	return true
+}
+
+// find returns the key under which a part, or what does as well, is there; ""
+// when it is not.
+func (u *resume) find(part transcode.Part) (string, error) {
+	for _, recipe := range append([][]string{part.Recipe}, part.Also...) {
+		key, err := u.key(u.plan, recipe)
+		if err != nil || u.has(key) {
+			return key, err
+		}
+	}
+	return "", nil
 }
 
 // fetch restores a part beside the places of its files.
@@ -236,7 +248,8 @@ func (u *resume) put(part transcode.Part) (kept bool, err error) {
 
 // has reports whether an earlier run has stored a part, as far as is known.
 func (p *parts) has(key string) bool {
+	there := p.there() // which may take its time
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.there()[key] && !p.refusals[key]
+	return there[key] && !p.refusals[key]
 }

@@ -190,7 +190,8 @@ func TestResume(t *testing.T) {
 		t.Errorf("%g encoders were counted, and %g after a run that started none", encodes, n)
 	}
 
-	// By other names, as in another plan.
+	// By other names, as in another plan, and by what does as well.
+	plan.Steps[1].Parts[0].Recipe, plan.Steps[1].Parts[0].Also = []string{"encode", "plainly"}, [][]string{plan.Steps[1].Parts[0].Recipe}
 	plan.Steps[1].Parts[0].Files, plan.Steps[1].Parts[1].Files = []string{"o2-v7.mp4"}, []string{"o2-out1/%05d.jpg"}
 	if ran, got = r.run(plan, job.JobCompleted); len(ran) != 1 || got["o2-v7.mp4"] != "video" || got["o2-out1/00002.jpg"] != "two" {
 		t.Errorf("ran %q, files %q", ran, got)
