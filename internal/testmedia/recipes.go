@@ -27,7 +27,7 @@ var (
 	// CoverArt is an MP3 with an attached picture.
 	CoverArt = Recipe{Name: "cover.mp3", Args: []string{
 		"-f", "lavfi", "-i", beeps2, "-f", "lavfi", "-i", "testsrc2=s=64x64:r=1:d=1", "-map", "0:a", "-map", "1:v",
-		"-c:a", "libmp3lame", "-c:v", "mjpeg", "-frames:v", "1", "-disposition:v", "attached_pic", "-id3v2_version", "3",
+		"-c:a", "libmp3lame", "-c:v", "mjpeg", "-disposition:v", "attached_pic", "-id3v2_version", "3",
 	}}
 	// OddSize has odd sides, 321x181, which yuv420p in H.264 cannot have.
 	OddSize = Recipe{Name: "odd.mp4", Args: []string{

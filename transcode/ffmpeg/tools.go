@@ -185,15 +185,19 @@ func parseFilters(s string) map[string]bool {
 	return found
 }
 
-// parseFormats reads -muxers and -demuxers: "  E mp4   MP4", " D  mov,mp4,m4a".
+// parseFormats reads -muxers and -demuxers: "  E mp4   MP4", " D  mov,mp4,m4a",
+// and devices, which ffmpeg 7 marks: " D d lavfi".
 func parseFormats(s string, flag rune) map[string]bool {
 	found := map[string]bool{}
 	for line := range strings.Lines(s) {
-		f := strings.Fields(line)
-		if len(f) < 2 || f[1] == "=" || !strings.ContainsRune(f[0], flag) || strings.Trim(f[0], "DEd.") != "" {
+		flags, f := "", strings.Fields(line)
+		for len(f) > 0 && strings.Trim(f[0], "DEd.") == "" {
+			flags, f = flags+f[0], f[1:]
+		}
+		if len(f) == 0 || f[0] == "=" || !strings.ContainsRune(flags, flag) {
 			continue
 		}
-		for name := range strings.SplitSeq(f[1], ",") {
+		for name := range strings.SplitSeq(f[0], ",") {
 			found[name] = true
 		}
 	}

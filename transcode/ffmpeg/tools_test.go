@@ -38,6 +38,20 @@ func TestFind(t *testing.T) {
 	}
 }
 
+func TestParseFormats(t *testing.T) {
+	// As versions 5 and 7 write them.
+	for _, list := range []string{
+		" D. = Demuxing supported\n .E = Muxing supported\n --\n D  lavfi           Libavfilter\n DE mp4,mov  MP4\n  E null            raw null video\n",
+		" D.. = Demuxing supported\n .E. = Muxing supported\n ..d = Is a device\n ---\n D d lavfi           Libavfilter\n DE  mp4,mov  MP4\n  E  null            raw null video\n",
+	} {
+		for flag, want := range map[rune]map[string]bool{'D': {"lavfi": true, "mp4": true, "mov": true}, 'E': {"mp4": true, "mov": true, "null": true}} {
+			if diff := cmp.Diff(want, parseFormats(list, flag)); diff != "" {
+				t.Errorf("%c of %s: -want +got\n%s", flag, list, diff)
+			}
+		}
+	}
+}
+
 func TestReportOfWhatIsMissing(t *testing.T) {
 	for _, l := range (&Tools{version: "5.1", probeVersion: "4.0"}).Report() {
 		if l.Name != "ffmpeg" && l.OK {
