@@ -394,6 +394,29 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
+// FuzzPlace: a client that reconnects with anything in Last-Event-ID, after or
+// cursor is answered or told what is wrong.
+func FuzzPlace(f *testing.F) {
+	for _, s := range []string{"", "7", "-1", "1e3", "4294967296", "٣", "\x00", "a&b", "%zz", strings.Repeat("9", 500)} {
+		f.Add(s, s, s)
+	}
+	jobs := &store{watchers: map[chan struct{}]bool{}}
+	h := api.New(api.Config{Jobs: jobs, Keys: jobs})
+	f.Fuzz(func(t *testing.T, id, after, cursor string) {
+		for _, address := range []string{"/v2/jobs/x/events?after=" + url.QueryEscape(after), "/v2/jobs?cursor=" + url.QueryEscape(cursor) + "&limit=" + url.QueryEscape(after)} {
+			r := httptest.NewRequest("GET", address, nil)
+			r.Header["Last-Event-Id"] = []string{id}
+			r.Header.Set("Accept", "text/event-stream")
+			r.SetBasicAuth(token, "")
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, r)
+			if w.Code >= 500 || w.Code == 400 && !json.Valid(w.Body.Bytes()) {
+				t.Errorf("%s with %q: %d %s", address, id, w.Code, w.Body)
+			}
+		}
+	})
+}
+
 func TestHealth(t *testing.T) {
 	var down error
 	w := start(t, func(c *api.Config) {

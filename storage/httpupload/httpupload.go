@@ -196,7 +196,7 @@ func (b *Bucket) form(key string, opts storage.PutOptions) (head, tail []byte, c
 		}
 	}
 	header := textproto.MIMEHeader{}
-	header.Set("Content-Disposition", multipart.FileContentDisposition(b.part, b.fileName(key)))
+	header.Set("Content-Disposition", multipart.FileContentDisposition(printable(b.part), printable(b.fileName(key))))
 	if opts.ContentType != "" {
 		header.Set("Content-Type", opts.ContentType)
 	}
@@ -209,6 +209,17 @@ func (b *Bucket) form(key string, opts storage.PutOptions) (head, tail []byte, c
 	}
 	all := out.Bytes()
 	return all[:cut], all[cut:], w.FormDataContentType(), nil
+}
+
+// printable is s without control characters, which no header can hold; the
+// addresses of users may.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return '_'
+		}
+		return r
+	}, s)
 }
 
 // fileName is the name in the form: receivers take the extension from it.

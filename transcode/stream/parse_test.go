@@ -173,3 +173,24 @@ func FuzzMP4(f *testing.F) {
 		_, _ = parseHEVCSPS(data)
 	})
 }
+
+// FuzzCues: subtitles of any kind are read or refused; the times of what was read
+// make sense, and can be written.
+func FuzzCues(f *testing.F) {
+	f.Add([]byte("WEBVTT\n\n00:00.500 --> 00:01.500 align:start\nHello\n\nNOTE x\n\n1\n01:00:02.000 --> 01:00:03.000\n<b>World</b>\n"))
+	f.Add([]byte("\ufeffWEBVTT - a\r\n\r\n00:00.000 --> 9999999:00:00.000\r\n\x00\r\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		cues, err := parseCues(data)
+		if err != nil {
+			return
+		}
+		for _, c := range cues {
+			if !(c.start < c.end) || !(c.start >= 0) || c.text == "" {
+				t.Errorf("%+v", c)
+			}
+			if _, err := parseCueTime(cueTime(c.start)); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+}

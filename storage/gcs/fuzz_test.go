@@ -1,0 +1,20 @@
+package gcs
+
+import (
+	"testing"
+
+	"github.com/copra-video/copra/job"
+)
+
+// FuzzAccount: what a user gives for a service account is one or is refused with
+// a sentence.
+func FuzzAccount(f *testing.F) {
+	f.Add(`{"client_email": "a", "private_key": "-----BEGIN PRIVATE KEY-----\naHVudGVy\n-----END PRIVATE KEY-----\n", "token_uri": "http://host"}`)
+	f.Add(`{"client_email": 1}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		a, err := parseAccount(job.NewSecret(text))
+		if err != nil && job.Message(err, "") == "" || err == nil && a.signer == nil {
+			t.Errorf("%+v, %v", a, err)
+		}
+	})
+}
