@@ -46,14 +46,19 @@ lint: ## gofmt, vet and golangci-lint, which hold the layers
 	$(TOOLS)/bin/golangci-lint run ./...
 
 .PHONY: chaos
-chaos: ## kill, stop, cut off and fill every part of a deployment, at each stage; prints a table
+chaos: ## break every part of a deployment at each stage, and feed it hostile media; prints tables
 	@scripts/setup.sh test
-	COPRA_CHAOS=1 go test -count=1 -timeout 20m -parallel $(or $(PARALLEL),4) -run 'TestChaos|TestHostileMedia' -v ./e2e | \
+	COPRA_CHAOS=1 go test -count=1 -timeout 30m -p 1 -parallel $(or $(PARALLEL),4) -run 'TestChaos|TestHostile' -v ./e2e ./internal/hostile | \
 		awk '/^(=== |    +--- SKIP)/ {next} {print; fflush()} /^FAIL/ {bad = 1} END {exit bad}'
 
 .PHONY: fuzz
 fuzz: ## run every fuzz target [FUZZTIME=60s]
 	scripts/fuzz.sh $(or $(FUZZTIME),60s)
+
+.PHONY: nightly
+nightly: ## what takes too long for every change: chaos, then every fuzz target [FUZZTIME=60s]
+	@$(MAKE) --no-print-directory chaos
+	@$(MAKE) --no-print-directory fuzz
 
 .PHONY: bench
 bench: ## measure: sharing, POST latency, start of a job, memory

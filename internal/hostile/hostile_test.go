@@ -136,7 +136,7 @@ type outcome struct {
 
 // try takes an input the way of a job and holds it to the bounds.
 func try(t *testing.T, tools *ffmpeg.Tools, in input) outcome {
-	dir, err := os.MkdirTemp(t.TempDir(), "run-")
+	dir, err := os.MkdirTemp(t.TempDir(), "run-") //nolint:usetesting // it goes with the input
 	if err != nil {
 		t.Error(err)
 		return outcome{}
