@@ -78,6 +78,8 @@ func (r *run) conclude(ctx context.Context, s *steps, dir string, i int, o *job.
 	if res.Err != nil {
 		return false, r.failOutput(ctx, o.Key, res.Err)
 	}
+	up := r.uploadEarly(ctx, dir, o, res.Packages)
+	defer up.abandon() // before another plan makes the same names
 	shared, err := s.wait(ctx, i)
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
@@ -93,7 +95,7 @@ func (r *run) conclude(ctx context.Context, s *steps, dir string, i int, o *job.
 		return false, r.failOutput(ctx, o.Key, &job.Error{Message: ffmpeg.Explain(err), Cause: err})
 	}
 	start := time.Now()
-	result, err := r.finish(ctx, dir, o, res)
+	result, err := r.finish(ctx, dir, o, res, up.end())
 	switch {
 	case err == nil:
 		r.w.Log.Debug("output verified and published", "job", r.id, "output", o.Key, "took", time.Since(start))

@@ -23,13 +23,15 @@ import (
 // publication is one object to store.
 type publication struct {
 	key         string
+	source      string // of a segment: its name in scratch
 	file        string // path
 	contentType string
 	last        bool // only after all that are not: playlists and manifests
 }
 
-// finish verifies what the steps of an output made and publishes it.
-func (r *run) finish(ctx context.Context, dir string, o *job.Output, res transcode.Result) (job.Result, error) {
+// finish verifies what the steps of an output made and publishes it. stored are
+// the segments that have been published early.
+func (r *run) finish(ctx context.Context, dir string, o *job.Output, res transcode.Result, stored map[string]int64) (job.Result, error) {
 	bucket, err := r.bucket(ctx, o)
 	if err != nil {
 		return job.Result{}, fmt.Errorf("open storage: %w", err)
@@ -37,7 +39,7 @@ func (r *run) finish(ctx context.Context, dir string, o *job.Output, res transco
 	bucket = r.patiently(bucket, o)
 	defer r.close(bucket)
 	if o.Type == job.TypeStream {
-		return r.finishStream(ctx, dir, o, res.Packages, bucket)
+		return r.finishStream(ctx, dir, o, res.Packages, bucket, stored)
 	}
 	return r.finishFiles(ctx, dir, o, res, bucket)
 }
@@ -195,8 +197,8 @@ func expand(dir string, f transcode.File) ([]publication, error) {
 }
 
 // finishStream measures the segments of each package, writes the playlists and
-// publishes all of it.
-func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packages []stream.Package, bucket storage.Bucket) (job.Result, error) {
+// publishes all of it that is not stored.
+func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packages []stream.Package, bucket storage.Bucket, stored map[string]int64) (job.Result, error) {
 	var result job.Result
 	if err := r.record(ctx, job.Event{Kind: job.OutputStageEvent, Output: o.Key, Stage: job.Packaging}); err != nil {
 		return result, err
@@ -225,7 +227,7 @@ func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packa
 			if err := lay(root, name, f); err != nil {
 				return result, fmt.Errorf("lay out stream: %w", err)
 			}
-			pubs = append(pubs, publication{key: p.Path + "/" + f.Path, file: filepath.Join(dir, name),
+			pubs = append(pubs, publication{key: p.Path + "/" + f.Path, source: f.Source, file: filepath.Join(dir, name),
 				contentType: f.ContentType, last: f.Playlist()})
 		}
 		if tree, err = opened(root, tree, p, files); err != nil {
@@ -239,7 +241,7 @@ func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packa
 			list = append(list, told{e.format, p.Path + "/" + e.file, media})
 		}
 	}
-	if err := r.publish(ctx, bucket, o, pubs); err != nil {
+	if err := r.publish(ctx, bucket, o, remaining(pubs, stored)); err != nil {
 		return result, err
 	}
 	metadata := map[string]json.RawMessage{}

@@ -1,26 +1,31 @@
 package worker
 
 import (
+	"errors"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
 )
 
 // roomWait is how long a job waits for room on the disk before it looks again.
 const roomWait = 15 * time.Second
 
-// room reports whether the scratch space has room to begin the job: its jobs end,
-// and an operator makes room, so that waiting is better than to fail. A disk that
-// never had so much is not waited for.
-func (r *run) room() bool {
+// errNoRoom says that the job is to wait for room.
+var errNoRoom = errors.New("there is no room in the scratch space")
+
+// room reports whether the scratch space has room for the input and for what a
+// plan makes of it: jobs end, and an operator makes room, so that waiting is
+// better than to fail. A disk that never had so much is not waited for.
+func (r *run) room(input job.Media, plan transcode.Space) bool {
 	if r.w.MinFreeDisk <= 0 {
 		return true
 	}
-	need := uint64(r.w.MinFreeDisk)
-	if m, err := job.ParseMedia(r.rec.State.Input.Metadata); err == nil && m.Size > 0 {
-		need += uint64(m.Size)
+	need := uint64(r.w.MinFreeDisk) + uint64(max(0, input.Size)) + uint64(plan.Bytes)
+	if r.w.Parts != nil {
+		need += uint64(plan.Kept) // they are stored when they are whole
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(r.w.Scratch, &fs); err != nil {

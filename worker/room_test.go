@@ -2,12 +2,12 @@ package worker
 
 import (
 	"log/slog"
-	"strconv"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
 )
 
 func TestRoom(t *testing.T) {
@@ -17,27 +17,23 @@ func TestRoom(t *testing.T) {
 		t.Fatal(err)
 	}
 	total, free := int64(fs.Blocks)*fs.Bsize, int64(fs.Bavail)*fs.Bsize
-	input := func(size string) *run {
-		return &run{
-			w:   &Worker{Config: Config{Scratch: dir, Log: slog.New(slog.DiscardHandler)}},
-			rec: job.Record{State: job.State{Input: job.InputState{Metadata: []byte(`{"streams":[],"format":{"size":"` + size + `"}}`)}}},
-		}
-	}
+	tooMuch := free + (total-free)/2
 	for _, c := range []struct {
 		name string
 		min  int64
-		size string
+		size int64
+		plan transcode.Space
 		want bool
 	}{
-		{"not checked", 0, "1", true},
-		{"room", 1, "1", true},
-		{"none", free + (total-free)/2, "1", false},
-		{"none for the input", 1, strconv.FormatInt(free+(total-free)/2, 10), false},
-		{"a disk that never had so much", total + 1, "1", true},
+		{"not checked", 0, 1, transcode.Space{}, true},
+		{"room", 1, 1, transcode.Space{Bytes: 1, Kept: tooMuch}, true},
+		{"none", tooMuch, 1, transcode.Space{}, false},
+		{"none for the input", 1, tooMuch, transcode.Space{}, false},
+		{"none for what is made", 1, 1, transcode.Space{Bytes: tooMuch}, false},
+		{"a disk that never had so much", total + 1, 1, transcode.Space{}, true},
 	} {
-		r := input(c.size)
-		r.w.MinFreeDisk = c.min
-		if got := r.room(); got != c.want {
+		r := &run{w: &Worker{Config: Config{Scratch: dir, MinFreeDisk: c.min, Log: slog.New(slog.DiscardHandler)}}}
+		if got := r.room(job.Media{Size: c.size}, c.plan); got != c.want {
 			t.Errorf("%s: %v with %d free of %d", c.name, got, free, total)
 		}
 	}

@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/copra-video/copra/transcode"
 )
 
 // scratch makes the folder of one run, named after what it belongs to so that
@@ -21,6 +25,26 @@ func (w *Worker) scratch(id string, run int64) (dir string, remove func(), err e
 			w.Log.Error("removing scratch folder", "folder", dir, "error", err)
 		}
 	}, nil
+}
+
+// clearScratch removes what the steps of a plan have made below dir, but for what
+// stays. It goes by the first names of paths, since files can be patterns. What
+// cannot be removed goes with the run.
+func clearScratch(dir string, plan transcode.Plan, stays func(name string) bool) {
+	remove := map[string]bool{}
+	for _, st := range plan.Steps {
+		for _, name := range append(slices.Clone(st.Files), st.Dirs...) {
+			top, _, _ := strings.Cut(name, "/")
+			if _, seen := remove[top]; !seen || stays(name) {
+				remove[top] = !stays(name)
+			}
+		}
+	}
+	for name, yes := range remove {
+		if yes {
+			_ = os.RemoveAll(filepath.Join(dir, name))
+		}
+	}
 }
 
 // nodeScratch is this process's part of the scratch folder: processes may

@@ -12,6 +12,7 @@ import (
 	"github.com/copra-video/copra/api/coconut"
 	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
 )
 
 type transcodeWorker struct {
@@ -55,11 +56,10 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 	}
 	r.last = last
 	defer r.seat.leave()
-	if ctx.Err() == nil && !r.room() {
-		return river.JobSnooze(roomWait)
-	}
 	err = r.transcode(ctx, done, last)
 	switch {
+	case errors.Is(err, errNoRoom):
+		return river.JobSnooze(roomWait)
 	case err == nil:
 		w.Metrics.jobDone(r.rec.State, time.Since(start))
 		return nil
@@ -100,6 +100,9 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	outputs, err := r.resolve(ctx, media)
 	if err != nil || r.rec.State.Finished() {
 		return err
+	}
+	if !r.room(media, transcode.New(outputs, media, r.w.planOptions()).Space) {
+		return errNoRoom
 	}
 	if err := r.checkStorage(ctx, outputs); err != nil || r.rec.State.Finished() {
 		return err
@@ -145,6 +148,7 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	for _, i := range failed {
 		alone[i] = outputs[i]
 	}
+	clearScratch(dir, plan, r.parts.stays)
 	opts := r.w.planOptions()
 	opts.Isolate = true
 	if plan, err = r.plan(ctx, dir, alone, media, opts); err != nil {

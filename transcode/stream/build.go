@@ -143,12 +143,32 @@ func (p *Package) check() error {
 
 func (b *built) initPath(m *measured) string { return "init-" + m.ID + ".mp4" }
 
-func (b *built) segmentPath(m *measured, i int) string {
-	if b.Layout == TS {
-		return path.Join(m.Dir, path.Base(m.segments[i].source))
+// Segment is segment n of a track, from 1, as Build publishes it when it need not
+// change it.
+func (p *Package) Segment(t Track, n int) File {
+	name := fmt.Sprintf(t.Segments, n)
+	f := File{Source: path.Join(p.Dir, t.Dir, name), Path: path.Join(t.Dir, name), ContentType: typeTS}
+	if p.Layout == CMAF {
+		f.Path, f.ContentType = fmt.Sprintf("%s-%05d.m4s", t.ID, n), typeFragment
 	}
-	return fmt.Sprintf("%s-%05d.m4s", m.ID, i+1)
+	return f
 }
+
+// Settled is how many segments of a track Build will publish as they are, when
+// so many are there and more may come. The last is not whole before there is
+// another, and a last one of audio may be put to the one before.
+func (p *Package) Settled(t Track, there int) int {
+	switch t.Type {
+	case Text:
+		return 0
+	case Audio:
+		return max(0, there-2)
+	default:
+		return max(0, there-1)
+	}
+}
+
+func (b *built) segmentPath(m *measured, i int) string { return b.Segment(m.Track, i+1).Path }
 
 func (b *built) playlistPath(m *measured) string {
 	if b.Layout == TS {
@@ -185,17 +205,15 @@ func uri(from, to string) string {
 func (b *built) mediaFiles(fsys fs.FS) ([]File, error) {
 	var files []File
 	for _, m := range b.tracks {
-		kind := typeTS
 		if m.init != "" {
-			kind = typeInitVideo
+			kind := typeInitVideo
 			if m.video == nil {
 				kind = typeInitAudio
 			}
 			files = append(files, File{Path: b.initPath(m), Source: m.init, ContentType: kind})
-			kind = typeFragment
 		}
 		for i, s := range m.segments {
-			f := File{Path: b.segmentPath(m, i), Source: s.source, ContentType: kind}
+			f := b.Segment(m.Track, i+1)
 			if s.more != "" {
 				data, err := m.joined(fsys, i)
 				if err != nil {

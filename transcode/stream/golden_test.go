@@ -35,7 +35,7 @@ func audio(id string, rate int64) *measured {
 
 // cut gives the track 14 s of segments.
 func (m *measured) cut(source string, rate int64) {
-	m.end = 14
+	m.end, m.Segments = 14, source+"%d"
 	for i := range 3 {
 		s := segment{source: source + string(rune('1'+i)), start: float64(6 * i), time: int64(6*i) * m.timescale}
 		s.duration = min(6, 14-s.start)
