@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -33,6 +34,7 @@ type faultProxy struct {
 	lifted chan struct{} // closed when the fault ends
 	met    int           // requests that met a fault
 	taken  []time.Time   // when a PUT or POST was handed on
+	paths  []string      // of those
 }
 
 func newFaultProxy(t testing.TB, target string) *faultProxy {
@@ -111,6 +113,13 @@ func (p *faultProxy) takenSince(at time.Time) int {
 	return n
 }
 
+// stored lists the paths of the PUTs and POSTs that went through, in order.
+func (p *faultProxy) stored() []string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.paths)
+}
+
 func (p *faultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	fault, lifted := p.fault, p.lifted
@@ -120,7 +129,7 @@ func (p *faultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if fault != works {
 		p.met++
 	} else if r.Method == http.MethodPut || r.Method == http.MethodPost {
-		p.taken = append(p.taken, time.Now())
+		p.taken, p.paths = append(p.taken, time.Now()), append(p.paths, r.URL.Path)
 	}
 	p.mu.Unlock()
 	switch fault {
