@@ -28,7 +28,7 @@ func TestChaos(t *testing.T) {
 	}
 	t.Parallel()
 	t.Cleanup(func() { printChaos(t) })
-	for _, group := range [][]scenario{killed, owners, away, full} {
+	for _, group := range [][]scenario{killed, owners, away, full, resumed} {
 		for _, s := range group {
 			t.Run(s.stage+": "+s.fault, func(t *testing.T) {
 				if s.slow && os.Getenv("COPRA_CHAOS") == "" {

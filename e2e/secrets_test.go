@@ -23,7 +23,11 @@ func TestSecrets(t *testing.T) {
 	t.Parallel()
 	gateway := s3(t)
 	gateway.CreateBucket(t, "secrets")
-	d := deploy(t, 1)
+	d := deploy(t, 0)
+	gateway.CreateBucket(t, "secret-parts")
+	d.env = append(d.env, "COPRA_SCRATCH=s3://secret-parts/x", "COPRA_SCRATCH_S3_ENDPOINT="+gateway.Endpoint,
+		"COPRA_SCRATCH_S3_ACCESS_KEY="+gateway.AccessKey, "COPRA_SCRATCH_S3_SECRET_KEY="+gateway.SecretKey)
+	metrics := d.startWorker(t)
 	c := d.client(t, "secrets")
 	in := strings.Replace(inputs(t).add(testmedia.Clip(t, testmedia.Standard)), "http://", "http://canary-user:canary-password@", 1) + "?X-Signature=canary-query"
 	secret := map[string]string{
@@ -87,6 +91,17 @@ func TestSecrets(t *testing.T) {
 		}
 	}
 	look("metrics", string(fetch(t, strings.TrimSuffix(c.base, "/v2")+"/metrics")))
+	listen, err := metrics.says(startTime, `msg="copra worker metrics" listen=(\S+)`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := string(fetch(t, "http://"+listen+"/metrics"))
+	look("metrics of the worker", counted)
+	if !strings.Contains(counted, `copra_parts_total{result="kept"}`) {
+		t.Error("the scratch store was not used")
+	}
+	_, told, complaint := finish(t, 30*time.Second, launch{args: []string{"doctor"}, env: d.env})
+	look("doctor", told+complaint)
 	look("keys list", d.keys(t, "list"))
 	dump := dumpTables(t, d.db)
 	if !strings.Contains(dump, ids[0]) {

@@ -12,6 +12,9 @@ func partsOf(t *testing.T, p Plan) map[string]Part {
 	t.Helper()
 	found := map[string]Part{}
 	for _, s := range p.Steps {
+		if len(s.Parts) > 0 && (len(s.Writes) > 0 || s.Kind == StepSegment) {
+			t.Errorf("step %s, which may know a key, has parts", s.ID)
+		}
 		var files []string
 		for _, part := range s.Parts {
 			files = append(files, part.Files...)

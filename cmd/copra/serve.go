@@ -105,6 +105,7 @@ func serveWorker(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s (--metrics-listen): %w", s.MetricsListen, err)
 	}
+	log.Info("copra worker metrics", "listen", l.Addr().String())
 	h := api.NewStatus(api.Config{Ready: sys.readiness(), Metrics: sys.metrics, Region: s.Region, Version: programVersion(), Log: log})
 	return api.Serve(ctx, l, h, log)
 }

@@ -126,7 +126,7 @@ func objectName(job, key string) (string, error) {
 }
 
 // quickly bounds what moves next to nothing.
-const quickly = 10 * time.Second
+const quickly = 5 * time.Second
 
 // List returns the keys of a job's parts.
 func (s *Store) List(ctx context.Context, job string) ([]string, error) {
@@ -170,7 +170,7 @@ func (s *Store) Drop(ctx context.Context, job string) error {
 	if !jobName.MatchString(job) {
 		return fmt.Errorf("%q is no job", job)
 	}
-	err := s.within(ctx, quickly, func(ctx context.Context) error { return s.b.remove(ctx, job) })
+	err := s.within(ctx, 2*quickly, func(ctx context.Context) error { return s.b.remove(ctx, job) })
 	if err != nil {
 		return fmt.Errorf("remove the parts of job %s: %w", job, err)
 	}
@@ -189,7 +189,7 @@ func (s *Store) Tidy(ctx context.Context, before time.Time) error {
 func (s *Store) Check(ctx context.Context) error {
 	name := "check" + strings.ToLower(rand.Text())
 	text := []byte("May be removed.\n")
-	return s.within(ctx, 2*quickly, func(ctx context.Context) error {
+	return s.within(ctx, 4*quickly, func(ctx context.Context) error {
 		if err := s.b.put(ctx, name+"/check", bytes.NewReader(text)); err != nil {
 			return fmt.Errorf("write to the scratch store: %w", err)
 		}

@@ -1,0 +1,240 @@
+package e2e
+
+import (
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/copra-video/copra/internal/testmedia"
+)
+
+// resumed are faults after the encode, with a scratch store, and faults of that
+// store.
+var resumed = []scenario{
+	{stage: "mux", fault: "worker killed, parts in a folder", run: resumes(folderStore, "-c copy", small, 2)},
+	{stage: "mux", fault: "worker killed, parts in S3", slow: true, run: resumes(bucketStore, "-c copy", small, 2)},
+	{stage: "package", fault: "worker killed, parts in a folder", slow: true, run: resumes(folderStore, "-c copy", ladder, 1)},
+	{stage: "package", fault: "worker killed, parts in S3", run: resumes(bucketStore, "-c copy", ladder, 1)},
+	{stage: "upload", fault: "worker killed, parts in a folder", slow: true, run: resumes(folderStore, "", small, 2)},
+	{stage: "upload", fault: "worker killed, parts in S3", slow: true, run: resumes(bucketStore, "", small, 2)},
+	{stage: "encode", fault: "worker killed between two passes", slow: true, run: resumes(folderStore, "pass 2", twoPasses, 1)},
+	{stage: "mux", fault: "worker killed, parts damaged", slow: true, run: damagedParts},
+	{stage: "upload", fault: "results refused, retried", run: refusedAndRetried},
+	{stage: "encode", fault: "scratch store full", run: storeFull},
+	{stage: "encode", fault: "scratch store away", run: storeFault("away")},
+	{stage: "encode", fault: "scratch store answers 503", slow: true, run: storeFault(fails)},
+	{stage: "encode", fault: "scratch store hangs", slow: true, run: storeFault(hangs)},
+}
+
+var (
+	ladder    = object{"httpstream": object{"hls": object{"path": "/hls"}, "variants": []string{"mp4:240p", "mp4:160x"}}}
+	twoPasses = object{"mp4:240p_300k::2pass": object{"path": "/a.mp4"}}
+)
+
+// partStore is a scratch store of a rig.
+type partStore struct {
+	env   []string
+	count func() int // of its parts
+}
+
+func folderStore(r *rig) partStore {
+	dir := filepath.Join(r.dir, "parts")
+	return partStore{[]string{"COPRA_SCRATCH=" + dir}, func() int { return len(partFiles(r)) }}
+}
+
+func partFiles(r *rig) []string {
+	found, err := filepath.Glob(filepath.Join(r.dir, "parts", "*", "*", "*.part"))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return found
+}
+
+func bucketStore(r *rig) partStore { return bucketStoreAt(r, r.gateway.Endpoint) }
+
+func bucketStoreAt(r *rig, endpoint string) partStore {
+	bucket := r.name + "-parts"
+	r.gateway.CreateBucket(r.t, bucket)
+	return partStore{[]string{
+		"COPRA_SCRATCH=s3://" + bucket + "/some/prefix", "COPRA_SCRATCH_S3_ENDPOINT=" + endpoint,
+		"COPRA_SCRATCH_S3_ACCESS_KEY=" + r.gateway.AccessKey, "COPRA_SCRATCH_S3_SECRET_KEY=" + r.gateway.SecretKey,
+	}, func() int { return len(r.gateway.Keys(r.t, bucket)) }}
+}
+
+// counting starts a worker whose metrics can be read.
+func (r *rig) counting(s partStore) (w *process, m client) {
+	r.t.Helper()
+	w = r.worker(append([]string{"COPRA_METRICS_LISTEN=127.0.0.1:0"}, s.env...)...)
+	listen, err := w.says(startTime, `msg="copra worker metrics" listen=(\S+)`)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return w, client{base: "http://" + listen + "/v2"}
+}
+
+func encodesOf(t testing.TB, m client) float64 { return m.metric(t, "copra_worker_encodes_total", "") }
+
+func partsOf(t testing.TB, m client, result string) float64 {
+	return m.metric(t, "copra_parts_total", `result="`+result+`"`)
+}
+
+// resumes kills the worker when the parts of a job are in the store: at the
+// ffmpeg whose arguments hold a text, or, without one, in the upload. The next
+// worker encodes nothing that was done.
+func resumes(kind func(*rig) partStore, text string, outputs object, parts int) func(t *testing.T) (verdict, time.Duration) {
+	return func(t *testing.T) (verdict, time.Duration) {
+		r := newRig(t, "")
+		store := kind(r)
+		first, _ := r.counting(store)
+		if text == "" {
+			r.s3[first].set(hangs, http.MethodPut)
+		} else {
+			r.hold(text)
+		}
+		id := r.c.create(t, r.job(short(t), outputs)).ID
+		if text == "" {
+			eventually(t, 60*time.Second, "an upload hangs", func() bool { return r.s3[first].hits() > 0 })
+		} else {
+			r.awaitHeld()
+		}
+		eventually(t, 60*time.Second, "the parts are kept", func() bool { return store.count() >= parts })
+		_, metrics := r.counting(store)
+		since := r.kill(first)
+		r.unhold()
+		took := r.taken(id, first, since)
+		if j := r.c.wait(t, id, 60*time.Second); j.Status != "job.completed" {
+			t.Errorf("%s", j.raw)
+		}
+		want := 0.0
+		if text == "pass 2" {
+			want = 1
+		}
+		// Pictures may have been published by the first.
+		encoded, restored := encodesOf(t, metrics), partsOf(t, metrics, "restored")
+		if encoded != want || restored == 0 || restored > float64(parts) {
+			t.Errorf("the second worker has started %g encoders, not %g, and restored %g of %d parts", encoded, want, restored, parts)
+		}
+		eventually(t, 10*time.Second, "no part is left", func() bool { return store.count() == 0 })
+		return r.settle(60*time.Second, id), took
+	}
+}
+
+// damagedParts are not used, and hurt nobody.
+func damagedParts(t *testing.T) (verdict, time.Duration) {
+	r := newRig(t, "")
+	store := folderStore(r)
+	first, _ := r.counting(store)
+	r.hold("-c copy")
+	id := r.c.create(t, r.job(short(t), small)).ID
+	r.awaitHeld()
+	eventually(t, 60*time.Second, "the parts are kept", func() bool { return store.count() == 2 })
+	for _, p := range partFiles(r) {
+		data, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[len(data)/2] ^= 0x10
+		if err := os.WriteFile(p, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, metrics := r.counting(store)
+	since := r.kill(first)
+	r.unhold()
+	took := r.taken(id, first, since)
+	v := r.c.wait(t, id, 60*time.Second)
+	if broken := partsOf(t, metrics, "broken"); v.Status != "job.completed" || broken < 1 || partsOf(t, metrics, "restored") != 0 {
+		t.Errorf("%g parts were found broken: %s", broken, v.raw)
+	}
+	return r.settle(60*time.Second, id), took
+}
+
+// refusedAndRetried has a job fail in the end because its results are refused,
+// and retried when they are not any more: nothing is encoded again.
+func refusedAndRetried(t *testing.T) (verdict, time.Duration) {
+	r := newRig(t, "")
+	store := folderStore(r)
+	var open atomic.Bool
+	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		_, _ = io.Copy(io.Discard, req.Body)
+		if !open.Load() {
+			http.Error(w, "no", http.StatusForbidden)
+		}
+	}))
+	t.Cleanup(receiver.Close)
+	_, metrics := r.counting(store)
+	spec := r.job(short(t), object{"mp4:240p": object{"url": receiver.URL + "/a.mp4?X-Amz-Signature=x"}, "mp3": object{"url": receiver.URL + "/a.mp3?X-Amz-Signature=x"}})
+	delete(spec, "storage")
+	id := r.c.create(t, spec).ID
+	if j := r.c.wait(t, id, 60*time.Second); j.Status != "job.failed" {
+		t.Fatalf("%s", j.raw)
+	}
+	eventually(t, 20*time.Second, "the parts are kept", func() bool { return store.count() == 2 })
+	encoded := encodesOf(t, metrics)
+	open.Store(true)
+	if status, body, _ := r.c.send(t, http.MethodPost, "/jobs/"+id+"/retry", nil); status/100 != 2 {
+		t.Fatalf("retry: %d %s", status, body)
+	}
+	j := r.c.wait(t, id, 60*time.Second)
+	if again := encodesOf(t, metrics) - encoded; j.Status != "job.completed" || again != 0 {
+		t.Errorf("%g encoders were started again: %s", again, j.raw)
+	}
+	eventually(t, 10*time.Second, "no part is left", func() bool { return store.count() == 0 })
+	r.tidy()
+	return verdict{result: strings.TrimPrefix(j.Status, "job.")}, 0
+}
+
+// storeFull has no room in the scratch store.
+func storeFull(t *testing.T) (verdict, time.Duration) {
+	r := newRig(t, "")
+	dir := filepath.Join(r.dir, "parts")
+	tmpfs(t, dir, "size=64k")
+	_, metrics := r.counting(folderStore(r))
+	id := r.c.create(t, r.job(inputs(t).add(testmedia.Clip(t, testmedia.Standard)), object{"mp4:720p::quality=5": object{"path": "/a.mp4"}})).ID
+	r.c.wait(t, id, 60*time.Second)
+	if n := partsOf(t, metrics, "error"); n == 0 {
+		t.Error("nobody counts that parts were not kept")
+	}
+	v := r.settle(60*time.Second, id)
+	mustComplete(t, v)
+	return v, 0
+}
+
+func mustComplete(t testing.TB, v verdict) {
+	t.Helper()
+	if v.result != "completed" {
+		t.Errorf("the job ended %s", v.result)
+	}
+}
+
+// storeFault has the scratch store fail from the start of a job to its end.
+func storeFault(fault string) func(t *testing.T) (verdict, time.Duration) {
+	return func(t *testing.T) (verdict, time.Duration) {
+		r := newRig(t, "")
+		proxy := newFaultProxy(t, r.gateway.Endpoint)
+		_, metrics := r.counting(bucketStoreAt(r, proxy.url()))
+		if fault == "away" {
+			proxy.away()
+		} else {
+			proxy.set(fault, "")
+		}
+		id := r.c.create(t, r.job(short(t), small)).ID
+		r.c.wait(t, id, 60*time.Second)
+		if n := partsOf(t, metrics, "error"); n == 0 {
+			t.Error("nobody counts that parts were not kept")
+		}
+		proxy.set(works, "")
+		if fault == "away" {
+			proxy.back()
+		}
+		v := r.settle(60*time.Second, id)
+		mustComplete(t, v)
+		return v, 0
+	}
+}
