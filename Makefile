@@ -66,6 +66,12 @@ bench: ## measure: sharing, POST latency, start of a job, memory
 	@$(MAKE) --no-print-directory build
 	go run ./internal/bench $(BENCHFLAGS)
 
+.PHONY: load
+load: ## 200 POSTs a second, 10,000 queued jobs, a soak; fails when a promise is broken [LOADFLAGS=-h]
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory build
+	go run ./internal/load $(LOADFLAGS)
+
 .PHONY: verify-compose
 verify-compose: ## bring docker-compose.yml up and run a job through it
 	deploy/verify-compose.sh

@@ -14,9 +14,8 @@ import (
 // opened and statements prepared.
 const warmUp = time.Second
 
-// post sends jobs at a steady rate to an API process that has no worker. The
-// rate is that of a clock, not of the answers, and a latency counts from the
-// moment when the request was due: a server that stalls cannot hide it.
+// post sends jobs at a steady rate to an API process that has no worker, see
+// measure.Send.
 func (b *bench) post(ctx context.Context) error {
 	srv, database, stop, err := b.APIOnly(ctx, "post")
 	if err != nil {
@@ -31,35 +30,35 @@ func (b *bench) post(ctx context.Context) error {
 		return cpu
 	}
 	body := srv.Request("https://example.com/in.mp4", sharingOutputs(), nil)
-	if _, _, failed := measure.Send(ctx, srv, body, b.rate, int(warmUp.Seconds()*float64(b.rate))); failed != nil {
-		return failed
+	if warm := measure.Send(ctx, srv, body, float64(b.rate), int(warmUp.Seconds()*float64(b.rate))); warm.Failed != nil {
+		return warm.Failed
 	}
 	n := int(b.length.Seconds() * float64(b.rate))
 	own, _ := measure.CPUTime(os.Getpid()) // with srv and the database, which are below it
 	busy, total := measure.MachineTime()
 	before := used()
-	latencies, ids, failed := measure.Send(ctx, srv, body, b.rate, n)
+	sent := measure.Send(ctx, srv, body, float64(b.rate), n)
 	cpu := used() - before
 	ownNow, _ := measure.CPUTime(os.Getpid())
 	others := measure.OthersShare(busy, total, ownNow-own)
 	lost := 0
-	for _, id := range ids {
+	for _, id := range sent.IDs {
 		var j measure.JobState
 		if err := srv.Do(ctx, http.MethodGet, "/v2/jobs/"+id, nil, http.StatusOK, &j); err != nil || j.ID != id {
 			lost++
 		}
 	}
-	if failed != nil {
-		fmt.Fprintln(os.Stderr, "post: first failure:", failed)
+	if sent.Failed != nil {
+		fmt.Fprintln(os.Stderr, "post: first failure:", sent.Failed)
 	}
-	p99 := measure.Quantile(latencies, 0.99)
+	p99 := measure.Quantile(sent.Latencies, 0.99)
 	what := fmt.Sprintf("post: %d a second for %s", b.rate, b.length)
-	b.report.Note(what+", p50", measure.MS(measure.Quantile(latencies, 0.5)))
-	b.report.Expect(what+", p99", measure.MS(p99), "<= 20 ms", len(latencies) > 0 && p99 <= 20*time.Millisecond)
-	b.report.Note(what+", max", measure.MS(measure.Quantile(latencies, 1)))
+	b.report.Note(what+", p50", measure.MS(measure.Quantile(sent.Latencies, 0.5)))
+	b.report.Expect(what+", p99", measure.MS(p99), "<= 20 ms", len(sent.Latencies) > 0 && p99 <= 20*time.Millisecond)
+	b.report.Note(what+", max", measure.MS(measure.Quantile(sent.Latencies, 1)))
 	b.report.Note(what+", CPU of API and PostgreSQL", measure.MS(cpu/time.Duration(n))+" a request")
 	b.report.Note(what+", machine busy with other work", others)
-	lost += n - len(ids)
+	lost += n - len(sent.IDs)
 	b.report.Expect(what+", refused or lost", fmt.Sprintf("%d of %d", lost, n), "0", lost == 0)
 	return nil
 }

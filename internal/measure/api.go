@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/copra-video/copra/internal/pgserver"
@@ -12,49 +13,109 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// APIOnly starts `copra api` on a PostgreSQL of its own with its usual
-// durability, and returns the process id of that too.
-func (l *Lab) APIOnly(ctx context.Context, name string) (srv *Server, database int, stop func(), err error) {
+// Deployment is a PostgreSQL of its own, with its usual durability, for
+// processes that share it.
+type Deployment struct {
+	URL string // of the database
+	PID int    // of PostgreSQL
+	Key string // an API key
+
+	lab    *Lab
+	name   string
+	env    []string
+	public string
+	stop   func()
+}
+
+// Deploy starts a PostgreSQL and makes the schema and an API key in it.
+func (l *Lab) Deploy(ctx context.Context, name string) (d *Deployment, err error) {
 	dir, err := l.Sub(name, "postgres")
 	if err != nil {
-		return nil, 0, nil, err
+		return nil, err
 	}
 	pg, err := pgserver.Start(ctx, pgserver.Options{Dir: dir})
 	if err != nil {
-		return nil, 0, nil, err
+		return nil, err
 	}
-	stopPG := func() {
+	d = &Deployment{URL: pg.URL(), PID: pg.PID(), lab: l, name: name}
+	d.stop = func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		if err := pg.Stop(ctx); err != nil {
 			fmt.Fprintln(os.Stderr, "stop PostgreSQL:", err)
 		}
 	}
-	defer func() {
-		if err != nil {
-			stopPG()
-		}
-	}()
 	secret := seal.Generate()
-	key, err := l.prepare(ctx, pg.URL(), secret)
-	if err != nil {
-		return nil, 0, nil, err
+	d.env = []string{
+		"COPRA_DATABASE_URL=" + d.URL, "COPRA_SECRET_KEYS=" + secret, "COPRA_ALLOW_NETWORKS=127.0.0.0/8",
+		"COPRA_STORAGE_DIR=" + filepath.Join(l.Dir, name, "storage"),
 	}
-	srv, err = l.Launch(ctx, name, []string{"COPRA_DATABASE_URL=" + pg.URL(), "COPRA_SECRET_KEYS=" + secret},
-		"api", "--listen", "127.0.0.1:0")
-	if err != nil {
-		return nil, 0, nil, err
+	if d.Key, err = prepare(ctx, d.URL, secret); err != nil {
+		d.stop()
+		return nil, err
 	}
-	srv.Key = key
+	return d, nil
+}
+
+// Stop ends the database. What uses it must have been stopped.
+func (d *Deployment) Stop() { d.stop() }
+
+// API starts `copra api`.
+func (d *Deployment) API(ctx context.Context, flags ...string) (*Server, error) {
+	srv, err := d.lab.Launch(ctx, d.name+"-api", d.env, append([]string{"api", "--listen", "127.0.0.1:0"}, flags...)...)
+	if err != nil {
+		return nil, err
+	}
+	srv.Key = d.Key
 	err = srv.Await(ctx, func() bool {
 		srv.Base = Listening(Word(srv.Log))
 		return srv.Base != ""
 	})
-	return srv, pg.PID(), func() { srv.Stop(); stopPG() }, err
+	d.public = srv.Base
+	return srv, err
+}
+
+// Worker starts `copra worker`, after the API. Its Base serves its metrics.
+func (d *Deployment) Worker(ctx context.Context, flags ...string) (*Server, error) {
+	address, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	env := append([]string{"COPRA_PUBLIC_URL=" + d.public, "COPRA_SCRATCH_DIR=" + d.Scratch()}, d.env...)
+	w, err := d.lab.Launch(ctx, d.name+"-worker", env, append([]string{"worker", "--metrics-listen", address}, flags...)...)
+	if err != nil {
+		return nil, err
+	}
+	w.Base = "http://" + address
+	return w, w.Await(ctx, func() bool {
+		resp, err := w.HTTP.Get(w.Base + "/readyz")
+		if err != nil {
+			return false
+		}
+		resp.Body.Close()
+		return true
+	})
+}
+
+// Scratch is the folder for the work files of all workers.
+func (d *Deployment) Scratch() string { return filepath.Join(d.lab.Dir, d.name, "scratch") }
+
+// APIOnly starts `copra api` alone, and returns the process id of its database.
+func (l *Lab) APIOnly(ctx context.Context, name string) (srv *Server, database int, stop func(), err error) {
+	d, err := l.Deploy(ctx, name)
+	if err != nil {
+		return nil, 0, nil, err
+	}
+	srv, err = d.API(ctx)
+	if err != nil {
+		d.Stop()
+		return nil, 0, nil, err
+	}
+	return srv, d.PID, func() { srv.Stop(); d.Stop() }, nil
 }
 
 // prepare makes the schema and an API key.
-func (l *Lab) prepare(ctx context.Context, url, secret string) (key string, err error) {
+func prepare(ctx context.Context, url, secret string) (key string, err error) {
 	if err := postgres.Migrate(ctx, url, nil); err != nil {
 		return "", err
 	}
@@ -67,6 +128,6 @@ func (l *Lab) prepare(ctx context.Context, url, secret string) (key string, err 
 		return "", err
 	}
 	defer store.Close()
-	_, token, err := store.CreateKey(ctx, "bench", job.Secret{})
+	_, token, err := store.CreateKey(ctx, "measure", job.Secret{})
 	return token.Reveal(), err
 }

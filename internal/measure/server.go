@@ -107,7 +107,8 @@ func (s *Server) PeakMemory() (int64, error) {
 	return 0, errors.New("the system does not tell VmHWM")
 }
 
-// Do sends a request and reads its answer into into, which must be of status want.
+// Do sends a request and reads its answer into into, which must be of
+// status want; a nil into takes any.
 func (s *Server) Do(ctx context.Context, method, path string, body io.Reader, want int, into any) error {
 	req, err := http.NewRequestWithContext(ctx, method, s.Base+path, body)
 	if err != nil {
@@ -124,9 +125,31 @@ func (s *Server) Do(ctx context.Context, method, path string, body io.Reader, wa
 		return err
 	}
 	if resp.StatusCode != want {
-		return fmt.Errorf("%s %s: %s: %s", method, path, resp.Status, data)
+		return &StatusError{method, path, resp.StatusCode, data}
+	}
+	if into == nil {
+		return nil
 	}
 	return json.Unmarshal(data, into)
+}
+
+// StatusError is an answer of another status than was wanted.
+type StatusError struct {
+	Method, Path string
+	Code         int
+	Body         []byte
+}
+
+// Error is one line.
+func (e *StatusError) Error() string {
+	return fmt.Sprintf("%s %s: status %d: %s", e.Method, e.Path, e.Code, e.Body)
+}
+
+func (e *StatusError) code() int {
+	if e == nil {
+		return 0
+	}
+	return e.Code
 }
 
 // Upload sends a file and returns its address as an input.

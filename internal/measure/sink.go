@@ -19,6 +19,8 @@ type Sink struct {
 	mu    sync.Mutex
 	ended map[string]time.Time
 	waits map[string]chan struct{}
+	seen  map[string]bool // deliveries, by their id
+	twice int
 }
 
 // NewSink starts one on a free port.
@@ -27,7 +29,8 @@ func NewSink() (*Sink, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Sink{URL: "http://" + l.Addr().String() + "/", ended: map[string]time.Time{}, waits: map[string]chan struct{}{}}
+	s := &Sink{URL: "http://" + l.Addr().String() + "/",
+		ended: map[string]time.Time{}, waits: map[string]chan struct{}{}, seen: map[string]bool{}}
 	s.srv = &http.Server{Handler: s, ReadHeaderTimeout: 10 * time.Second}
 	go func() { _ = s.srv.Serve(l) }()
 	return s, nil
@@ -43,11 +46,19 @@ func (s *Sink) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 		JobID string `json:"job_id"`
 		Event string `json:"event"`
 	}
-	if json.NewDecoder(r.Body).Decode(&hook) != nil || hook.Event != "job.completed" && hook.Event != "job.failed" {
+	if json.NewDecoder(r.Body).Decode(&hook) != nil {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	id := r.Header.Get("Webhook-Id")
+	if s.seen[id] {
+		s.twice++
+	}
+	s.seen[id] = true
+	if hook.Event != "job.completed" && hook.Event != "job.failed" {
+		return
+	}
 	if _, again := s.ended[hook.JobID]; again {
 		return
 	}
@@ -77,4 +88,23 @@ func (s *Sink) Wait(ctx context.Context, id string) (time.Time, error) {
 	case <-time.After(15 * time.Minute):
 		return at, fmt.Errorf("the job %s did not end within 15 minutes", id)
 	}
+}
+
+// Ended counts the jobs that are known to have ended, of these.
+func (s *Sink) Ended(ids []string) (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, id := range ids {
+		if _, ok := s.ended[id]; ok {
+			n++
+		}
+	}
+	return n
+}
+
+// Deliveries counts webhooks that came, and how often one came again.
+func (s *Sink) Deliveries() (different, twice int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return len(s.seen), s.twice
 }

@@ -1,0 +1,236 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/copra-video/copra/internal/measure"
+)
+
+const (
+	// finished jobs are in both servers, so that a first page is as long in one
+	// as in the other.
+	finished = 120
+	// rounds of requests that are compared.
+	rounds = 150
+	// mostSlower and slack are how much longer a request may take with a long
+	// queue than with none: its median, so that a busy machine does not matter.
+	mostSlower = 1.5
+	slack      = time.Millisecond
+	// counting is the time of metrics, which count all that is queued.
+	counting = 20 * time.Millisecond
+	// urgent jobs are posted while the others are worked on.
+	urgent = 10
+	// mostPassed is how many other jobs may end between the POST of an urgent
+	// one and its end: those that were under way, and some while it is probed.
+	mostPassed = 20
+)
+
+// page is what is read of a list.
+type page struct {
+	Jobs []measure.JobState
+	Next string `json:"next_cursor"`
+}
+
+func listPage(ctx context.Context, srv *measure.Server, q url.Values) (p page, err error) {
+	err = srv.Do(ctx, http.MethodGet, "/v2/jobs?"+q.Encode(), nil, http.StatusOK, &p)
+	return p, err
+}
+
+// side is one of two servers that are the same but for their queue.
+type side struct {
+	d    *measure.Deployment
+	api  *measure.Server
+	body []byte
+	id   string
+	deep string // a cursor near the end of the list
+}
+
+// queue compares a server whose queue is long with one whose queue is empty,
+// request by request in turn, so that whatever else the machine does meets both.
+func (l *load) queue(ctx context.Context) error {
+	idle, err := l.side(ctx, "idle")
+	if err != nil {
+		return err
+	}
+	defer func() { idle.api.Stop(); idle.d.Stop() }()
+	full, err := l.side(ctx, "full")
+	if err != nil {
+		return err
+	}
+	defer func() { full.api.Stop(); full.d.Stop() }()
+	begun := time.Now()
+	if err := full.fill(ctx, l.queued); err != nil {
+		return err
+	}
+	l.say("%d jobs queued in %.1f s", l.queued, time.Since(begun).Seconds())
+	for _, s := range []*side{idle, full} {
+		if err := s.findDeep(ctx); err != nil {
+			return err
+		}
+	}
+	for _, op := range operations {
+		var none, many []time.Duration
+		for i := range rounds + 10 {
+			for _, s := range []*side{idle, full} {
+				begun := time.Now()
+				if err := op.do(ctx, s); err != nil {
+					return fmt.Errorf("%s: %w", op.name, err)
+				}
+				if took := time.Since(begun); i < 10 { // connections are opened, statements prepared
+				} else if s == idle {
+					none = append(none, took)
+				} else {
+					many = append(many, took)
+				}
+			}
+		}
+		a, b, most := measure.Quantile(none, 0.5), measure.Quantile(many, 0.5), fmt.Sprintf("<= %.1f x", mostSlower)
+		met := float64(b) <= mostSlower*float64(a) || b-a <= slack
+		if op.counts {
+			most, met = "<= "+measure.MS(counting), b <= counting
+		}
+		l.report.Expect(fmt.Sprintf("queue of %d: %s, p50 (p99)", l.queued, op.name),
+			fmt.Sprintf("%s (%s), with none %s (%s)", measure.MS(b), measure.MS(measure.Quantile(many, 0.99)), measure.MS(a), measure.MS(measure.Quantile(none, 0.99))),
+			most, met)
+	}
+	return l.priority(ctx, idle, full)
+}
+
+func (l *load) side(ctx context.Context, name string) (s *side, err error) {
+	d, err := l.Deploy(ctx, "queue-"+name)
+	if err != nil {
+		return nil, err
+	}
+	api, err := d.API(ctx)
+	if err != nil {
+		d.Stop()
+		return nil, err
+	}
+	s = &side{d: d, api: api, body: api.Request(l.tools.input, outputs(), nil)}
+	for range finished {
+		if s.id, err = s.create(ctx, s.body); err != nil {
+			break
+		}
+		if err = api.Do(ctx, http.MethodDelete, "/v2/jobs/"+s.id, nil, http.StatusOK, nil); err != nil {
+			break
+		}
+	}
+	if err != nil {
+		api.Stop()
+		d.Stop()
+	}
+	return s, err
+}
+
+func (s *side) create(ctx context.Context, body []byte) (id string, err error) {
+	var j measure.JobState
+	err = s.api.Do(ctx, http.MethodPost, "/v2/jobs", bytes.NewReader(body), http.StatusCreated, &j)
+	return j.ID, err
+}
+
+// fill queues jobs.
+func (s *side) fill(ctx context.Context, n int) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(8)
+	for range n {
+		g.Go(func() error {
+			_, err := s.create(ctx, s.body)
+			return err
+		})
+	}
+	return g.Wait()
+}
+
+// findDeep walks to the last page but one.
+func (s *side) findDeep(ctx context.Context) error {
+	for cursor := ""; ; {
+		p, err := listPage(ctx, s.api, url.Values{"limit": {"100"}, "cursor": {cursor}})
+		if err != nil || p.Next == "" {
+			return err
+		}
+		s.deep, cursor = p.Next, p.Next
+	}
+}
+
+// operations are the requests that are compared.
+var operations = []struct {
+	name   string
+	counts bool // the queue, so that its time grows with that
+	do     func(context.Context, *side) error
+}{
+	{"GET job", false, get(func(s *side) string { return "/v2/jobs/" + s.id })},
+	{"GET its events", false, get(func(s *side) string { return "/v2/jobs/" + s.id + "/events" })},
+	{"list, first page", false, get(func(*side) string { return "/v2/jobs?limit=20" })},
+	{"list, first 100", false, get(func(*side) string { return "/v2/jobs?limit=100" })},
+	{"list, last page", false, get(func(s *side) string { return "/v2/jobs?limit=20&cursor=" + s.deep })},
+	{"list, by a status that few have", false, get(func(*side) string { return "/v2/jobs?status=job.failed" })},
+	{"list, by a status that none has", false, get(func(*side) string { return "/v2/jobs?status=job.processing" })},
+	{"POST", false, func(ctx context.Context, s *side) error {
+		_, err := s.create(ctx, s.body)
+		return err
+	}},
+	{"metrics", true, func(ctx context.Context, s *side) error {
+		resp, err := s.api.HTTP.Get(s.api.Base + "/metrics")
+		if err != nil {
+			return err
+		}
+		defer resp.Body.Close()
+		_, err = io.Copy(io.Discard, resp.Body)
+		return err
+	}},
+}
+
+func get(path func(*side) string) func(context.Context, *side) error {
+	return func(ctx context.Context, s *side) error {
+		return s.api.Do(ctx, http.MethodGet, path(s), nil, http.StatusOK, nil)
+	}
+}
+
+// priority posts urgent jobs while workers go through the others.
+func (l *load) priority(ctx context.Context, idle, full *side) error {
+	var took [2][]time.Duration
+	worst := 0
+	for i, s := range []*side{idle, full} {
+		w, err := s.d.Worker(ctx, l.tools.flags("--slots", strconv.Itoa(l.slots))...)
+		if err != nil {
+			return err
+		}
+		for n := range urgent + 1 {
+			before, _ := l.Sink.Deliveries()
+			begun := time.Now()
+			id, err := s.create(ctx, urgently(s.body))
+			if err == nil {
+				_, err = l.Sink.Wait(ctx, id)
+			}
+			if err != nil {
+				w.Stop()
+				return err
+			}
+			took[i] = append(took[i], time.Since(begun))
+			if after, _ := l.Sink.Deliveries(); s == full && n > 0 {
+				worst = max(worst, after-before-1)
+			}
+		}
+		w.Stop()
+	}
+	// The first job finds the worker starting, and is not counted.
+	l.report.Note(fmt.Sprintf("queue of %d: job of high priority, POST to end, p50", l.queued),
+		measure.MS(measure.Quantile(took[1][1:], 0.5))+", with none "+measure.MS(measure.Quantile(took[0][1:], 0.5)))
+	l.report.Expect(fmt.Sprintf("queue of %d: others that ended meanwhile, at most", l.queued), strconv.Itoa(worst),
+		fmt.Sprintf("<= %d", mostPassed), worst <= mostPassed)
+	return nil
+}
+
+// urgently gives a request the highest priority.
+func urgently(body []byte) []byte {
+	return append([]byte(`{"settings":{"priority":50},`), body[1:]...)
+}

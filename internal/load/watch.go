@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/copra-video/copra/internal/measure"
+)
+
+// watch keeps what processes held at each look.
+type watch struct {
+	d           *measure.Deployment
+	api, worker *measure.Server
+	after       []int // jobs, at each look
+	series      [len(figures)][]float64
+}
+
+// figures are what is looked at. Those with a margin must be flat: the last third
+// of the looks may be above the second third by that share, and by room.
+var figures = [...]struct {
+	of, name     string
+	margin, room float64
+}{
+	{"worker", "RSS MB", 0.10, 4}, {"worker", "heap MB", 0.15, 2}, {"worker", "goroutines", 0.15, 10}, {"worker", "files", 0.15, 10},
+	{"API", "RSS MB", 0.10, 4}, {"API", "heap MB", 0.15, 2}, {"API", "goroutines", 0.15, 10}, {"API", "files", 0.15, 10},
+	{"scratch", "entries", 0, inFlight}, {"database", "MB", 0, 0}, {"River", "rows", 0, 0}, {"database", "dead rows", 0, 0},
+}
+
+// The places in figures: a process has four in a row.
+const (
+	ofWorker, ofAPI               = 0, 4
+	rss, heap, routines, files    = 0, 1, 2, 3
+	scratch, size, rows, deadRows = 8, 9, 10, 11
+)
+
+// look takes one of each figure. What is the lowest of several readings is taken
+// for what goes up and down with the work.
+func (w *watch) look(ctx context.Context, after int) error {
+	var now [len(figures)]float64
+	for i := range 5 {
+		for at, srv := range map[int]*measure.Server{ofWorker: w.worker, ofAPI: w.api} {
+			read, err := process(srv)
+			if err != nil {
+				return err
+			}
+			for k, v := range read {
+				if i == 0 || v < now[at+k] {
+					now[at+k] = v
+				}
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(50 * time.Millisecond):
+		}
+	}
+	entries, err := filepath.Glob(filepath.Join(w.d.Scratch(), "run-*", "*"))
+	if err != nil {
+		return err
+	}
+	now[scratch] = float64(len(entries))
+	conn, err := pgx.Connect(ctx, w.d.URL)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	err = conn.QueryRow(ctx, `SELECT pg_database_size(current_database()) / 1e6, (SELECT count(*) FROM river_job),
+		(SELECT sum(n_dead_tup) FROM pg_stat_user_tables)::float8`).Scan(&now[size], &now[rows], &now[deadRows])
+	if err != nil {
+		return err
+	}
+	w.after = append(w.after, after)
+	for i, v := range now {
+		w.series[i] = append(w.series[i], v)
+	}
+	return nil
+}
+
+// process reads a process's own metrics. The heap is what lived at the last
+// collection: the next is due at twice that.
+func process(srv *measure.Server) (read [4]float64, err error) {
+	resp, err := srv.HTTP.Get(srv.Base + "/metrics")
+	if err != nil {
+		return read, err
+	}
+	defer resp.Body.Close()
+	at := map[string]int{"process_resident_memory_bytes": rss, "go_memstats_next_gc_bytes": heap, "go_goroutines": routines, "process_open_fds": files}
+	scale := [4]float64{rss: 1e-6, heap: 0.5e-6, routines: 1, files: 1}
+	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
+		name, value, _ := strings.Cut(lines.Text(), " ")
+		if i, ok := at[name]; ok {
+			v, err := strconv.ParseFloat(value, 64)
+			if err != nil {
+				return read, fmt.Errorf("metric %s: %w", name, err)
+			}
+			read[i] = v * scale[i]
+		}
+	}
+	return read, nil
+}
+
+// print writes all figures.
+func (w *watch) print(to io.Writer) {
+	tw := tabwriter.NewWriter(to, 0, 4, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(tw, "jobs\t")
+	for _, f := range figures {
+		fmt.Fprintf(tw, "%s %s\t", f.of, f.name)
+	}
+	for i, n := range w.after {
+		fmt.Fprintf(tw, "\n%d\t", n)
+		for _, s := range w.series {
+			fmt.Fprintf(tw, "%.*f\t", digits(s[i]), s[i])
+		}
+	}
+	fmt.Fprintln(tw)
+	_ = tw.Flush() // standard error
+}
+
+func digits(v float64) int {
+	if v < 100 && v != float64(int(v)) {
+		return 1
+	}
+	return 0
+}
+
+// judge holds the last third against the second.
+func (w *watch) judge(r *measure.Report) {
+	third := len(w.after) / 3
+	for i, f := range figures {
+		s := w.series[i]
+		last, second := mean(s[len(s)-third:]), mean(s[len(s)-2*third:len(s)-third])
+		name := fmt.Sprintf("soak: %s %s", f.of, f.name)
+		value := fmt.Sprintf("%.1f, before %.1f", last, second)
+		if f.margin == 0 && f.room == 0 {
+			r.Note(name+", last third", value)
+			continue
+		}
+		most := second*(1+f.margin) + f.room
+		r.Expect(name+", last third", value, fmt.Sprintf("<= %.1f", most), last <= most)
+	}
+}
+
+func mean(values []float64) float64 {
+	sum := 0.0
+	for _, v := range values {
+		sum += v
+	}
+	return sum / float64(max(1, len(values)))
+}
