@@ -150,7 +150,7 @@ var owners = []scenario{
 	}},
 	{stage: "encode", fault: "stopped as segments go up, replaced, and back", slow: true, run: func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
-		return twoOwners(r, r.job(slowStream(t)), func(w *process) {
+		return twoOwners(r, r.job(slowStream(t, "slow")), func(w *process) {
 			r.s3[w].set(hangs, http.MethodPut)
 			eventually(t, 60*time.Second, "an upload hangs", func() bool { return r.s3[w].hits() > 0 })
 			if !encoding(r.scratch()) {

@@ -16,9 +16,9 @@ import (
 
 // slowStream is a stream whose encode takes long enough for its first segments
 // to be uploaded meanwhile.
-func slowStream(t testing.TB) (input string, outputs object) {
+func slowStream(t testing.TB, preset string) (input string, outputs object) {
 	return inputs(t).add(testmedia.Clip(t, minuteLong)), object{"httpstream": object{
-		"variants": []string{"mp4:360p::quality=5,preset=veryslow"},
+		"variants": []string{"mp4:360p::quality=5,preset=" + preset},
 		"hls":      object{"path": "/hls"}, "dash": object{"path": "/dash", "hlsfmp4": true},
 	}}
 }
@@ -38,7 +38,7 @@ func TestEarlySegments(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "")
 	w := r.worker()
-	id := r.c.create(t, r.job(slowStream(t))).ID
+	id := r.c.create(t, r.job(slowStream(t, "veryslow"))).ID
 	var encoder int
 	eventually(t, 90*time.Second, "the third segment is there", func() bool {
 		for _, p := range processes() {

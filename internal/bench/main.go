@@ -6,6 +6,9 @@
 //	post     POST /v2/jobs at a steady rate: latency, and whether any is lost
 //	start    the time from POST to ffmpeg's start
 //	memory   the peak memory of the server's own process with a large input
+//	stream   a stream of some minutes to a near bucket and over a slow line: time
+//	         and scratch space, with -against beside another program; not run
+//	         unless it is named
 //
 // It is run by `make bench`; what is compared runs in turn on the same
 // machine, so ratios hold on a noisy one too.
@@ -34,6 +37,11 @@ type bench struct {
 	length time.Duration
 	jobs   int
 	large  int64 // bytes of the large input
+
+	minutes float64 // of the stream
+	line    int64   // Mbit/s
+	against string
+
 	report measure.Report
 }
 
@@ -60,6 +68,9 @@ func run(ctx context.Context, args []string) int {
 	f.IntVar(&b.rounds, "rounds", 3, "rounds of the comparison")
 	f.IntVar(&b.rate, "rate", 100, "requests a second")
 	f.DurationVar(&b.length, "for", 20*time.Second, "how long requests are sent")
+	f.Float64Var(&b.minutes, "minutes", 4, "length of the stream")
+	f.Int64Var(&b.line, "line", 20, "the slow line, in Mbit/s")
+	f.StringVar(&b.against, "against", "", "another build of the program to compare the stream with")
 	f.IntVar(&b.jobs, "jobs", 20, "jobs whose start is measured")
 	if err := f.Parse(args); err != nil {
 		return 2
@@ -80,11 +91,11 @@ func run(ctx context.Context, args []string) int {
 
 func (b *bench) run(ctx context.Context, parts []string) error {
 	all := map[string]func(context.Context) error{
-		"sharing": b.sharing, "post": b.post, "start": b.start, "memory": b.memory,
+		"sharing": b.sharing, "post": b.post, "start": b.start, "memory": b.memory, "stream": b.stream,
 	}
 	for _, p := range parts {
 		if all[p] == nil {
-			return fmt.Errorf("there is no part %q: expected sharing, post, start or memory", p)
+			return fmt.Errorf("there is no part %q: expected sharing, post, start, memory or stream", p)
 		}
 	}
 	closeLab, err := b.Open()
@@ -92,7 +103,7 @@ func (b *bench) run(ctx context.Context, parts []string) error {
 		return err
 	}
 	defer closeLab()
-	for _, p := range []string{"sharing", "post", "start", "memory"} {
+	for _, p := range []string{"sharing", "post", "start", "memory", "stream"} {
 		if !slices.Contains(parts, p) {
 			continue
 		}

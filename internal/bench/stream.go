@@ -1,0 +1,210 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/copra-video/copra/internal/measure"
+)
+
+// stream measures a job whose result is a stream of some minutes, to a bucket
+// that is near and to one behind a slow line: how long it takes, and what it
+// takes of the scratch space at most. With -against the same is done with
+// another program in turn.
+func (b *bench) stream(ctx context.Context) error {
+	clip, err := b.longSource(ctx)
+	if err != nil {
+		return err
+	}
+	dir, err := b.Sub("stream")
+	if err != nil {
+		return err
+	}
+	endpoint, stop, err := b.S3(ctx, dir)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	line := newLine(endpoint)
+	defer line.Close()
+	programs := []measure.Lab{b.Lab}
+	if b.against != "" {
+		other := b.Lab
+		if other.Bin, err = filepath.Abs(b.against); err != nil {
+			return err
+		}
+		programs = append(programs, other)
+	}
+	for _, rate := range []int64{0, b.line * 1e6 / 8} {
+		line.rate.Store(rate)
+		where := "near bucket"
+		if rate > 0 {
+			where = fmt.Sprintf("bucket behind %d Mbit/s", b.line)
+		}
+		times, peaks := make([][]float64, len(programs)), make([][]float64, len(programs))
+		for round := range b.rounds {
+			for i := range programs {
+				took, peak, err := streamJob(ctx, &programs[i], fmt.Sprintf("stream-%d-%d-%d", rate, round, i), clip, line.URL)
+				if err != nil {
+					return err
+				}
+				times[i], peaks[i] = append(times[i], took.Seconds()), append(peaks[i], float64(peak)/(1<<20))
+			}
+		}
+		b.report.Note("stream: "+where, fmt.Sprintf("%.1f s, %.0f MiB of scratch", measure.Median(times[0]), measure.Median(peaks[0])))
+		if b.against != "" {
+			t, p := ratios(times[0], times[1]), ratios(peaks[0], peaks[1])
+			b.report.Note("stream: "+where+", time against "+filepath.Base(b.against)+list(t), fmt.Sprintf("%.2f x of %.1f s", measure.Median(t), measure.Median(times[1])))
+			b.report.Note("stream: "+where+", scratch against "+filepath.Base(b.against)+list(p), fmt.Sprintf("%.2f x of %.0f MiB", measure.Median(p), measure.Median(peaks[1])))
+		}
+	}
+	return nil
+}
+
+// longSource is the clip again and again.
+func (b *bench) longSource(ctx context.Context) (string, error) {
+	clip, err := b.source(ctx)
+	if err != nil {
+		return "", err
+	}
+	text, err := probe(ctx, clip, "format=duration")
+	if err != nil {
+		return "", err
+	}
+	seconds, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return "", fmt.Errorf("read duration of %s: %w", clip, err)
+	}
+	long := filepath.Join(b.Dir, "long.mp4")
+	_, err = ffmpeg(ctx, b.Dir, "-stream_loop", strconv.Itoa(int(b.minutes*60/seconds)), "-i", clip, "-map", "0:v:0", "-map", "0:a:0",
+		"-c", "copy", "-t", strconv.FormatFloat(b.minutes*60, 'f', -1, 64), long)
+	return long, err
+}
+
+// streamJob runs one job with a server of its own.
+func streamJob(ctx context.Context, lab *measure.Lab, name, clip, endpoint string) (took time.Duration, peak int64, err error) {
+	scratch, err := lab.Sub(name, "scratch")
+	if err != nil {
+		return 0, 0, err
+	}
+	srv, err := lab.Standalone(ctx, name, "--preset", "libx264="+preset, "--scratch-dir", scratch)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer srv.Stop()
+	input, err := srv.Upload(ctx, clip)
+	if err != nil {
+		return 0, 0, err
+	}
+	var variants []string
+	for _, r := range rungs {
+		if r.h <= 720 {
+			variants = append(variants, fmt.Sprintf("mp4:%s_%dk", r.name, r.maxrateK))
+		}
+	}
+	outputs := map[string]any{"httpstream": map[string]any{
+		"hls": map[string]any{"path": "/" + name + "/hls"}, "dash": map[string]any{"path": "/" + name + "/dash", "hlsfmp4": true}, "variants": variants,
+	}}
+	stop := watchFolder(scratch, &peak)
+	_, sent, ended, err := srv.Job(ctx, srv.Request(input, outputs, map[string]any{
+		"service": "s3other", "endpoint": endpoint, "region": "us-east-1", "bucket": "bench", "force_path_style": true,
+		"credentials": map[string]any{"access_key_id": "bench", "secret_access_key": "bench-secret"},
+	}))
+	stop()
+	return ended.Sub(sent), peak, err
+}
+
+// watchFolder keeps the most that the files below dir took of the disk, until it
+// is stopped.
+func watchFolder(dir string, peak *int64) (stop func()) {
+	over := make(chan struct{})
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for tick := time.NewTicker(100 * time.Millisecond); ; {
+			*peak = max(*peak, taken(dir))
+			select {
+			case <-over:
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	return func() { close(over); wg.Wait() }
+}
+
+func taken(dir string) (bytes int64) {
+	seen := map[uint64]bool{}
+	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return nil // files come and go
+		}
+		if info, err := d.Info(); err == nil {
+			if st, ok := info.Sys().(*syscall.Stat_t); ok && !seen[st.Ino] {
+				seen[st.Ino] = true
+				bytes += st.Blocks * 512
+			}
+		}
+		return nil
+	})
+	return bytes
+}
+
+// line is a server before another that takes no more than rate bytes in a
+// second; 0: all that comes.
+type line struct {
+	*httptest.Server
+	rate atomic.Int64
+
+	mu   sync.Mutex
+	free time.Time // when the next byte may pass
+}
+
+func newLine(target string) *line {
+	l := &line{}
+	u, err := url.Parse(target)
+	if err != nil {
+		panic(err) // it is ours
+	}
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.SetURL(u)
+		r.Out.Host = r.In.Host // it is signed
+	}}
+	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		r.Body = slowly{r.Body, l}
+		proxy.ServeHTTP(w, r)
+	}))
+	return l
+}
+
+type slowly struct {
+	io.ReadCloser
+	*line
+}
+
+func (s slowly) Read(p []byte) (int, error) {
+	n, err := s.ReadCloser.Read(p[:min(len(p), 16<<10)])
+	if rate := s.rate.Load(); rate > 0 && n > 0 {
+		s.mu.Lock()
+		if now := time.Now(); s.free.Before(now) {
+			s.free = now
+		}
+		s.free = s.free.Add(time.Duration(n) * time.Second / time.Duration(rate))
+		wait := time.Until(s.free)
+		s.mu.Unlock()
+		time.Sleep(wait)
+	}
+	return n, err
+}
