@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/user"
 	"strconv"
 	"strings"
 
@@ -21,7 +22,7 @@ const (
 )
 
 func (s *settings) confineFlags(f *flagSet) {
-	s.Confine, s.FFmpegMemory = confineOn, machineMemory()
+	s.Confine, s.FFmpegMemory, s.FFmpegUser = confineOn, machineMemory(), nobodyElse
 	f.setting("confine", "COPRA_CONFINE", "how ffmpeg and ffprobe are held to their own files and ports: on, as far as the kernel can; required, not to start where it cannot; or off. Defaults to on.", func(v string) error {
 		if v != confineOn && v != confineOff && v != confineRequired {
 			return fmt.Errorf("%q is not on, off or required", v)
@@ -29,8 +30,23 @@ func (s *settings) confineFlags(f *flagSet) {
 		s.Confine = v
 		return nil
 	})
+	f.setting("ffmpeg-user", "COPRA_FFMPEG_USER", "user, by name or number, that ffmpeg and ffprobe run as when the server runs as root; root leaves them as they are. Defaults to 65533, which should own nothing.", func(v string) error {
+		id, err := strconv.Atoi(v)
+		if u, uerr := user.Lookup(v); uerr == nil {
+			id, err = strconv.Atoi(u.Uid)
+		}
+		if err != nil || id < 0 {
+			return fmt.Errorf("%q is no user of this system and no number", v)
+		}
+		s.FFmpegUser = id
+		return nil
+	})
 	f.number64(&s.FFmpegMemory, 1<<20, "ffmpeg-memory", "COPRA_FFMPEG_MEMORY", 256, 1<<30, "most memory of one ffmpeg in MiB, from 256. Defaults to that of the machine or container, at least 4096.")
 }
+
+// nobodyElse is a user whom systems give nothing to: others have the processes
+// and the files of "nobody".
+const nobodyElse = 65533
 
 // leastMemory leaves room on small machines too: what counts against the limit
 // are the stacks of a hundred threads as well, which are hardly used.
@@ -69,7 +85,20 @@ func (s *settings) confined(ctx context.Context, tools *ffmpeg.Tools, log *slog.
 	case !report.Full():
 		log.Warn("ffmpeg runs with less confinement than is known", "confinement", report.String())
 	}
-	return tools.Confine(ffmpeg.Confinement{Landlock: report.Files, Memory: s.FFmpegMemory}), nil
+	c := ffmpeg.Confinement{Landlock: report.Files, Memory: s.FFmpegMemory}
+	if os.Geteuid() != 0 || s.FFmpegUser == 0 {
+		return tools.Confine(c), nil
+	}
+	c.User = s.FFmpegUser
+	err = tools.Confine(c).TryUser(ctx, s.Scratch)
+	if err != nil && s.Confine == confineRequired {
+		return nil, fmt.Errorf("--confine=required: ffmpeg cannot run as user %d: %w", c.User, err)
+	}
+	if err != nil {
+		log.Warn("ffmpeg runs as root: it cannot run as another user", "user", c.User, "error", err)
+		c.User = 0
+	}
+	return tools.Confine(c), nil
 }
 
 func checkConfinement(ctx context.Context, out *findings, s *settings) {
@@ -82,11 +111,35 @@ func checkConfinement(ctx context.Context, out *findings, s *settings) {
 	switch {
 	case err != nil:
 		out.lacks(what, "%v", err)
+		return
 	case report.Full():
 		out.ok(what, "%s", report)
 	case s.Confine == confineRequired:
 		out.bad(what, "%s", report)
 	default:
 		out.lacks(what, "%s", report)
+	}
+	checkUser(ctx, out, s, report)
+}
+
+// checkUser says as whom ffmpeg runs, where the server is root.
+func checkUser(ctx context.Context, out *findings, s *settings, report confine.Report) {
+	const what = "ffmpeg's user"
+	tools, err := ffmpeg.Find(ctx, s.FFmpeg, s.FFprobe)
+	if os.Geteuid() != 0 || err != nil {
+		return
+	}
+	if s.FFmpegUser == 0 {
+		out.lacks(what, "root, as the server (--ffmpeg-user)")
+		return
+	}
+	err = tools.Confine(ffmpeg.Confinement{Landlock: report.Files, Memory: s.FFmpegMemory, User: s.FFmpegUser}).TryUser(ctx, os.TempDir())
+	switch {
+	case err == nil:
+		out.ok(what, "%d, with the rights of nobody, while the server is root", s.FFmpegUser)
+	case s.Confine == confineRequired:
+		out.bad(what, "it cannot run as user %d: %v", s.FFmpegUser, err)
+	default:
+		out.lacks(what, "root, as the server: it cannot run as user %d: %v", s.FFmpegUser, err)
 	}
 }

@@ -44,6 +44,7 @@ type settings struct {
 	FFmpeg, FFprobe string
 	Confine         string // confineOn, confineOff, confineRequired
 	FFmpegMemory    int64  // bytes
+	FFmpegUser      int    // 0: the server's own
 	Scratch         string
 	ScratchStore    scratchStore
 	Slots           int

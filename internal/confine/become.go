@@ -47,6 +47,7 @@ func become(rules, path string, argv []string) error {
 	// What follows holds for a thread, and the one that execs becomes the
 	// process.
 	runtime.LockOSThread()
+	parent := os.Getppid()
 	// The signal at the parent's death belongs to the thread that was forked.
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("follow the parent: %w", err)
@@ -74,7 +75,37 @@ func become(rules, path string, argv []string) error {
 	if err := r.limit(); err != nil {
 		return err
 	}
+	// Last, since the files that the rules name may be closed to that user; the
+	// folder that it starts in need not be reached again.
+	if r.User != 0 {
+		if err := switchUser(r.User, parent); err != nil {
+			return err
+		}
+	}
 	return syscall.Exec(path, argv, os.Environ())
+}
+
+// switchUser gives up root for good, and its capabilities with it.
+func switchUser(id, parent int) error {
+	err := syscall.Setgroups(nil)
+	if err == nil {
+		err = syscall.Setresgid(id, id, id)
+	}
+	if err == nil {
+		err = syscall.Setresuid(id, id, id)
+	}
+	if err != nil {
+		return fmt.Errorf("become user %d: %w", id, err)
+	}
+	// The kernel forgets the signal at the parent's death when the user changes;
+	// the parent may have died before it is told anew.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0); err != nil {
+		return fmt.Errorf("follow the parent: %w", err)
+	}
+	if os.Getppid() != parent {
+		return errors.New("the parent has ended")
+	}
+	return nil
 }
 
 func (r Rules) limit() error {

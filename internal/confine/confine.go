@@ -39,6 +39,9 @@ type Rules struct {
 	// Memory bounds its data in bytes, and FileSize each file that it writes.
 	// 0: not bounded.
 	Memory, FileSize int64 `json:",omitempty"`
+	// User is the number of the user, and of the group, that the program runs
+	// as; 0: as we do. It takes a server that runs as root.
+	User int `json:",omitempty"`
 	// Landlock is whether files and ports are held to the rules; the limits are
 	// in any case.
 	Landlock bool `json:",omitempty"`

@@ -17,6 +17,9 @@ import (
 // job must have stopped within two seconds, the kill included.
 const defaultGrace = 1500 * time.Millisecond
 
+// drain is how long what a child has written last may take to be read.
+const drain = 20 * time.Second
+
 // childEnv is all that a child gets to see of the environment: our own holds
 // secrets, and a proxy or a locale must not change what ffmpeg does.
 var childEnv = []string{
@@ -75,8 +78,9 @@ func (c child) run(ctx context.Context) error {
 		})
 		return group(syscall.SIGTERM)
 	}
-	// The bound on waiting for pipes that a grandchild keeps open.
-	cmd.WaitDelay = c.grace + 250*time.Millisecond
+	// The bound on waiting for pipes that a grandchild keeps open, or that a busy
+	// machine is slow to read: what was encoded must not be lost for that.
+	cmd.WaitDelay = c.grace + drain
 
 	if err := cmd.Start(); err != nil {
 		return err

@@ -12,6 +12,7 @@ import (
 // outside.
 type Confinement struct {
 	Landlock bool  // hold files and ports to what a run needs
+	User     int   // to run as, when we are root; 0: as we do
 	Memory   int64 // bytes of data of one process; 0: not bounded
 }
 
@@ -30,7 +31,7 @@ func (t *Tools) rules(r confine.Rules) *confine.Rules {
 	if t.confinement == nil {
 		return nil
 	}
-	r.Landlock, r.Memory = t.confinement.Landlock, t.confinement.Memory
+	r.Landlock, r.Memory, r.User = t.confinement.Landlock, t.confinement.Memory, t.confinement.User
 	// A build may have its libraries beside it.
 	for _, program := range []string{t.ffmpeg, t.ffprobe} {
 		if real, err := filepath.EvalSymlinks(program); err == nil && filepath.Dir(real) != "/" {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -18,12 +19,16 @@ import (
 
 // orphanEnv makes the test binary a process that runs the program that it
 // names, and is killed while it does.
-const orphanEnv = "FFMPEG_TEST_ORPHAN"
+const (
+	orphanEnv     = "FFMPEG_TEST_ORPHAN"
+	orphanUserEnv = "FFMPEG_TEST_ORPHAN_USER"
+)
 
 func TestMain(m *testing.M) {
 	confine.Intercept()
 	if script := os.Getenv(orphanEnv); script != "" {
-		tools := (&Tools{ffmpeg: script, ffprobe: script, grace: defaultGrace}).Confine(Confinement{Landlock: true})
+		user, _ := strconv.Atoi(os.Getenv(orphanUserEnv))
+		tools := (&Tools{ffmpeg: script, ffprobe: script, grace: defaultGrace}).Confine(Confinement{Landlock: true, User: user})
 		err := tools.Run(context.Background(), Command{Dir: filepath.Dir(script), Progress: func(p Progress) { fmt.Println(p.Frame) }})
 		fmt.Println(err)
 		os.Exit(1)

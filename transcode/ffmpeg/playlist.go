@@ -25,6 +25,9 @@ func (t *Tools) ProbePlaylist(ctx context.Context, path string) (job.Media, erro
 	out := &limitedBuffer{limit: probeOutput}
 	var messages tail
 	dir := filepath.Dir(path)
+	if err := t.hand(dir, "."); err != nil {
+		return job.Media{}, err
+	}
 	err := child{path: t.ffprobe, args: args, dir: dir, stdout: out, stderr: &messages, grace: t.grace, rules: t.rules(confine.Rules{Read: []string{dir}})}.run(limited)
 	if ctx.Err() != nil {
 		return job.Media{}, context.Cause(ctx)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,6 +30,11 @@ func (t *Tools) Probe(ctx context.Context, source string) (job.Media, error) {
 	if err != nil {
 		return job.Media{}, err
 	}
+	if in.file != "" {
+		if err := t.hand(in.dir(), filepath.Base(in.file)); err != nil {
+			return job.Media{}, err
+		}
+	}
 	limited, end := context.WithTimeout(ctx, probeTimeout)
 	defer end()
 	args := append([]string{
@@ -37,7 +43,7 @@ func (t *Tools) Probe(ctx context.Context, source string) (job.Media, error) {
 	}, lookahead...)
 	out := &limitedBuffer{limit: probeOutput}
 	var messages tail
-	err = child{path: t.ffprobe, args: append(args, "-i", in.address), stdout: out, stderr: &messages, grace: t.grace, rules: t.probeRules(in)}.run(limited)
+	err = child{path: t.ffprobe, args: append(args, "-i", in.address), dir: in.dir(), stdout: out, stderr: &messages, grace: t.grace, rules: t.probeRules(in)}.run(limited)
 	switch {
 	case ctx.Err() != nil:
 		return job.Media{}, context.Cause(ctx)
@@ -77,7 +83,7 @@ func (t *Tools) addLight(ctx context.Context, in probed, m *job.Media) {
 		}, lookahead...)
 		out := &limitedBuffer{limit: probeOutput}
 		var messages tail
-		err := child{path: t.ffprobe, args: append(args, "-i", in.address), stdout: out, stderr: &messages, grace: t.grace, rules: t.probeRules(in)}.run(ctx)
+		err := child{path: t.ffprobe, args: append(args, "-i", in.address), dir: in.dir(), stdout: out, stderr: &messages, grace: t.grace, rules: t.probeRules(in)}.run(ctx)
 		if err != nil {
 			return
 		}

@@ -22,7 +22,7 @@ type probed struct {
 	address   string // as ffprobe gets it
 	protocols string
 	name      string // for format.filename
-	file      string // local, or ""
+	file      string // local, or ""; its folder is where ffprobe starts
 	port      uint16 // on the loopback interface, or 0
 	// read returns up to n bytes from off on, fewer at the end.
 	read func(ctx context.Context, off int64, n int) ([]byte, error)
@@ -43,7 +43,7 @@ func openProbe(source string) (probed, error) {
 		return probed{}, errEmpty
 	}
 	// Without "file:" a name with a colon would be taken for a protocol.
-	in := probed{address: "file:" + source, protocols: fileProtocols, name: filepath.Base(source), file: source}
+	in := probed{address: "file:" + filepath.Base(source), protocols: fileProtocols, name: filepath.Base(source), file: source}
 	in.read = func(_ context.Context, off int64, n int) ([]byte, error) {
 		f, err := os.Open(source)
 		if err != nil {
@@ -53,6 +53,14 @@ func openProbe(source string) (probed, error) {
 		return io.ReadAll(io.NewSectionReader(f, off, int64(n)))
 	}
 	return in, nil
+}
+
+// dir is the folder of a file, "" of others.
+func (in probed) dir() string {
+	if in.file == "" {
+		return ""
+	}
+	return filepath.Dir(in.file)
 }
 
 func openLoopback(source string) (probed, error) {

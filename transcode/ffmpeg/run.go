@@ -81,6 +81,11 @@ func (t *Tools) Run(ctx context.Context, c Command) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
+	if c.Dir != "" {
+		if err := t.hand(c.Dir, "."); err != nil {
+			return err
+		}
+	}
 	inner, end := context.WithCancelCause(ctx)
 	defer end(nil)
 

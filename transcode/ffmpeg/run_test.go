@@ -152,10 +152,22 @@ func gone(t *testing.T, pid string) {
 
 // A killed server leaves no ffmpeg behind.
 func TestRunDiesWithItsParent(t *testing.T) {
-	f := script(t, `echo $$ > pid; `+say+"; exec sleep 1000")
+	for name, user := range map[string]int{"as ourselves": 0, "as another user": testUser} {
+		t.Run(name, func(t *testing.T) {
+			if user != 0 && os.Getuid() != 0 {
+				testmedia.Missing(t, "only root can run ffmpeg as another user")
+			}
+			diesWithItsParent(t, user)
+		})
+	}
+}
+
+func diesWithItsParent(t *testing.T, user int) {
+	f := &Tools{ffmpeg: filepath.Join(openDir(t), "ffmpeg")}
+	testmedia.Program(t, f.ffmpeg, "#!/bin/sh\necho $$ > pid; "+say+"; exec sleep 1000\n")
 	pid := filepath.Join(filepath.Dir(f.ffmpeg), "pid") // where a confined one may write
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), orphanEnv+"="+f.ffmpeg)
+	cmd.Env = append(os.Environ(), orphanEnv+"="+f.ffmpeg, orphanUserEnv+"="+strconv.Itoa(user))
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
