@@ -43,35 +43,110 @@ func rated(rate string) testmedia.Recipe {
 	}}
 }
 
-// TestSources: the streams of awkward sources hold every rule too. Segments are
-// short, so that there are joins.
-func TestSources(t *testing.T) {
-	t.Parallel()
-	o := transcode.Options{Presets: quick.Presets, SegmentSeconds: 2}
+// awkward are sources of which a stream is not made by copying: their picture,
+// their sound or their clock is not what a stream has.
+func awkward(t *testing.T) []testmedia.Recipe {
 	list := []testmedia.Recipe{
 		testmedia.NoAudio, testmedia.AudioOnly, testmedia.OddSize, testmedia.Portrait90, testmedia.Anamorphic, testmedia.VFR,
 		testmedia.TenBit, testmedia.Interlaced, testmedia.LateAudio, testmedia.ShortAudio, testmedia.LateStart,
 		testmedia.SurroundFivePointOne, testmedia.MultiAudio, testmedia.Subtitled, testmedia.WebM, testmedia.OneFrame,
 	}
-	for _, r := range []string{"24000/1001", "50", "60000/1001", "120", "10"} {
+	for _, r := range []string{"24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60", "120", "10"} {
 		list = append(list, rated(r))
 	}
-	for _, r := range list {
+	standard := testmedia.Clip(t, testmedia.Standard)
+	copied := func(name string, args ...string) testmedia.Recipe {
+		return testmedia.Recipe{Name: name, Args: append(args, "-c", "copy")}
+	}
+	return append(list,
+		copied("cut off by an edit list.mp4", "-ss", "0.7", "-i", standard),
+		copied("late picture.mp4", "-i", standard, "-itsoffset", "0.513", "-i", standard, "-map", "1:v", "-map", "0:a"),
+		copied("short picture.mp4", "-t", "2.3", "-i", standard, "-i", standard, "-map", "0:v", "-map", "1:a"),
+		copied("late start.mkv", "-i", standard, "-output_ts_offset", "7.3"),
+		testmedia.Recipe{Name: "bottom field first.mpg", Args: []string{
+			"-f", "lavfi", "-i", "testsrc2=s=128x72:r=60000/1001:d=4", "-vf", "tinterlace=interleave_bottom,setfield=bff", "-c:v", "mpeg2video", "-flags", "+ildct+ilme",
+		}},
+	)
+}
+
+func hdrOf(name, transfer, more string) testmedia.Recipe {
+	return testmedia.Recipe{Name: name, Args: []string{
+		"-f", "lavfi", "-i", "testsrc2=s=128x72:r=25:d=4.5,format=yuv420p10le", "-f", "lavfi", "-i", "sine=f=500:r=48000:d=4.5",
+		"-c:v", "libx265", "-preset", "ultrafast", "-tag:v", "hvc1", "-c:a", "aac", "-ac", "2",
+		"-x265-params", "log-level=error:colorprim=bt2020:colormatrix=bt2020nc:transfer=" + transfer + more,
+	}}
+}
+
+// TestSources: the streams of awkward sources hold every rule too, in TS, in
+// fragmented MP4 and in DASH. Segments are short, so that there are joins.
+func TestSources(t *testing.T) {
+	t.Parallel()
+	for _, r := range awkward(t) {
 		t.Run(r.Name, func(t *testing.T) {
 			t.Parallel()
-			dir := clipDir(t, testmedia.Clip(t, r))
-			for _, p := range streamtest.Publish(t, dir, both(t, "mp4:0x64::quality=3", "mp4:x:64k"), o) {
-				reports, err := Stream(t.Context(), p.Root, Options{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, rep := range reports {
-					if !rep.OK() || rep.Passed < 8 {
-						t.Error(printed(reports))
-					}
+			holdsAll(t, r, nil, "mp4:0x64::quality=3", "mp4:x:64k")
+		})
+	}
+}
+
+// TestHEVCSources: so do ladders of HEVC, of both codecs, and of HDR, which
+// must say so.
+func TestHEVCSources(t *testing.T) {
+	t.Parallel()
+	const hevc, h264 = "mp4:hevc_0x64::quality=3", "mp4:0x36::quality=3"
+	pq := hdrOf("pq.mp4", "smpte2084", ":hdr10=1:max-cll=1000,400:master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)")
+	hlg := hdrOf("hlg.mp4", "arib-std-b67", "")
+	ranged := []string{"9.16"}
+	for _, test := range []struct {
+		source   testmedia.Recipe
+		variants []string
+		must     []string // rules that apply
+	}{
+		{testmedia.NoAudio, []string{hevc}, nil},
+		{testmedia.Portrait90, []string{hevc}, nil},
+		{testmedia.OddSize, []string{hevc}, nil},
+		{testmedia.VFR, []string{hevc, h264}, nil},
+		{testmedia.Interlaced, []string{hevc, h264}, nil},
+		{testmedia.LateAudio, []string{hevc, "mp4:x:64k"}, nil},
+		{rated("24000/1001"), []string{hevc, h264, "mp4:x:64k"}, nil},
+		{rated("60000/1001"), []string{hevc}, nil},
+		{pq, []string{hevc, "mp4:x:64k"}, ranged},
+		{pq, []string{hevc, h264}, ranged},
+		{pq, []string{h264}, nil},
+		{hlg, []string{hevc}, ranged},
+	} {
+		t.Run(test.source.Name+" "+strings.Join(test.variants, " "), func(t *testing.T) {
+			t.Parallel()
+			holdsAll(t, test.source, test.must, test.variants...)
+		})
+	}
+}
+
+// holdsAll makes every packaging of a source and checks it; the rules of must
+// have to apply to HLS.
+func holdsAll(t *testing.T, source testmedia.Recipe, must []string, variants ...string) {
+	t.Helper()
+	o := transcode.Options{Presets: quick.Presets, SegmentSeconds: 2}
+	kinds := map[string]bool{}
+	for _, p := range streamtest.Publish(t, clipDir(t, testmedia.Clip(t, source)), both(t, variants...), o) {
+		reports, err := Stream(t.Context(), p.Root, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rep := range reports {
+			kinds[string(p.Package.Layout)+" "+rep.Kind] = true
+			if !rep.OK() || rep.Passed < 8 {
+				t.Error(printed(reports))
+			}
+			for _, res := range rep.Results {
+				if rep.Kind == "hls" && slices.Contains(must, res.Rule) && res.Status != Pass {
+					t.Errorf("%s: rule %s is %s", rep.Address, res.Rule, res.Status)
 				}
 			}
-		})
+		}
+	}
+	if !kinds["cmaf hls"] || !kinds["cmaf dash"] {
+		t.Errorf("what was checked is %v", kinds)
 	}
 }
 

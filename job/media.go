@@ -69,6 +69,7 @@ type AudioStream struct {
 	BitRate       int64
 	Duration      float64
 	StartTime     float64
+	Frames        int64  // packets; 0: unknown
 	Language      string // ISO 639-2 tag, "" unknown
 	Title         string
 	Default       bool

@@ -74,6 +74,7 @@ func ParseMedia(raw []byte) (Media, error) {
 	} else if !math.IsInf(earliest, 0) {
 		m.StartTime = earliest
 	}
+	m.endsToLengths()
 	if played := m.played(); played > 0 && played < m.Duration {
 		m.Duration = played
 	}
@@ -82,6 +83,27 @@ func ParseMedia(raw []byte) (Media, error) {
 		m.Duration = 0
 	}
 	return m, nil
+}
+
+// endsToLengths makes lengths of what are ends in Matroska and NUT, whose clock
+// may begin late: the duration of the file, and of a stream whose tag says so.
+func (m *Media) endsToLengths() {
+	if m.FormatName != "nut" && !strings.Contains(m.FormatName, "matroska") || m.StartTime <= 0 || m.Duration <= m.StartTime {
+		return
+	}
+	m.Duration -= m.StartTime
+	length := func(start, d float64) float64 {
+		if start-m.StartTime+d > m.Duration+m.StartTime/2 && d > start {
+			return d - start
+		}
+		return d
+	}
+	for i, v := range m.Video {
+		m.Video[i].Duration = length(v.StartTime, v.Duration)
+	}
+	for i, a := range m.Audio {
+		m.Audio[i].Duration = length(a.StartTime, a.Duration)
+	}
 }
 
 // played is how long there is something to see or hear; 0 when a stream does
@@ -199,7 +221,7 @@ func (s probeStream) audio() (AudioStream, bool) {
 	a := AudioStream{
 		Index: int(s.Index.int()), Codec: string(s.Codec), Profile: string(s.Profile),
 		SampleRate: side(s.SampleRate), Channels: side(s.Channels), ChannelLayout: s.ChannelLayout.known(),
-		BitRate: s.BitRate.int(), Duration: s.duration(), StartTime: s.start(),
+		BitRate: s.BitRate.int(), Duration: s.duration(), StartTime: s.start(), Frames: s.Frames.int(),
 		Language: s.language(), Title: s.Tags.get("title"), Default: s.Disposition.has("default"),
 	}
 	return a, s.known() && a.SampleRate > 0 && a.Channels > 0

@@ -3,6 +3,7 @@ package job
 import (
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -49,7 +50,7 @@ func TestParseMediaWhole(t *testing.T) {
 		}},
 		Audio: []AudioStream{{
 			Index: 1, Codec: "aac", Profile: "LC", SampleRate: 48000, Channels: 2, ChannelLayout: "stereo",
-			BitRate: 64148, Duration: 2.021667,
+			BitRate: 64148, Duration: 2.021667, Frames: 95,
 		}},
 		Tags: map[string]string{
 			"major_brand": "qt  ", "minor_version": "0", "compatible_brands": "qt  ",
@@ -164,6 +165,9 @@ func TestParseMediaDuration(t *testing.T) {
 		`{"format":{"duration":"9","start_time":"1"},"streams":[
 			{"codec_type":"audio","codec_name":"aac","sample_rate":"8000","channels":1,"start_time":"3","duration":"4"},
 			{"codec_type":"subtitle","codec_name":"subrip","duration":"8"}]}`: 6,
+		`{"format":{"format_name":"matroska,webm","duration":"11.3","start_time":"7.277"},"streams":[
+			{"codec_type":"video","codec_name":"h264","width":64,"height":36,"start_time":"7.3","tags":{"DURATION":"00:00:11.300"}}]}`: 4.023,
+		`{"format":{"format_name":"matroska,webm","duration":"4","start_time":"7"}}`:                                                           4,
 		`{"format":{"duration":"9"},"streams":[{"codec_type":"audio","codec_name":"aac","sample_rate":"8000","channels":1},{"duration":"4"}]}`: 9,
 		`{"format":{"duration":"N/A"},"streams":[{"duration":"3"}]}`:                                                                           3,
 		`{"format":{"duration":"-9223372036854.775808"}}`:                                                                                      0,
@@ -174,7 +178,7 @@ func TestParseMediaDuration(t *testing.T) {
 		`{"format":{"format_name":"gif","duration":"0.4"}}`:                                                                                    0.4,
 		`{}`: 0,
 	} {
-		if got := parse(t, raw).Duration; got != want {
+		if got := parse(t, raw).Duration; math.Abs(got-want) > 1e-9 {
 			t.Errorf("%s: %v, want %v", raw, got, want)
 		}
 	}

@@ -224,7 +224,14 @@ func (s *source) satisfied(t track) bool {
 		a.Codec == "aac" && a.Profile == "LC" &&
 		a.Channels == t.channels && a.SampleRate == t.rate &&
 		a.BitRate > 0 && a.BitRate <= int64(t.bitrateK)*1100 &&
-		s.lead(a.StartTime) < 0.001
+		s.lead(a.StartTime) < 0.001 && !cutOff(a)
+}
+
+// cutOff reports whether an edit list takes more off AAC-LC than its priming.
+// What was taken off comes back where there is no edit list, as in TS.
+func cutOff(a *job.AudioStream) bool {
+	const samples = 1024 // of a packet
+	return a.SampleRate > 0 && float64(a.Frames)*samples/float64(a.SampleRate) > a.Duration+lateStart
 }
 
 // filters are the audio chain. aresample makes audio follow its time stamps:

@@ -223,7 +223,7 @@ func (p *planner) streamRendition(f format.Format, pad float64) (rendition, *job
 
 func (p *planner) streamTrack(f format.Format) (track, audioEncoder, *job.Error) {
 	if f.AudioCodec() == "copy" {
-		if p.src.audio.Codec == "aac" {
+		if p.src.audio.Codec == "aac" && !cutOff(p.src.audio) {
 			return p.copiedTrack(window{}, muxer{}), audioEncoder{inter: "mp4"}, nil
 		}
 		f.Audio.Codec = "" // streams hold AAC
