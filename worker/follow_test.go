@@ -83,7 +83,7 @@ func taken(t *testing.T, dir string) (bytes int64) {
 	seen := map[uint64]bool{}
 	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil {
-			return nil // it went meanwhile
+			return nil //nolint:nilerr // it went meanwhile
 		}
 		if info, err := d.Info(); err == nil && d.Type().IsRegular() {
 			st := info.Sys().(*syscall.Stat_t)

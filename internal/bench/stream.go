@@ -149,7 +149,7 @@ func taken(dir string) (bytes int64) {
 	seen := map[uint64]bool{}
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
-			return nil // files come and go
+			return nil //nolint:nilerr // files come and go
 		}
 		if info, err := d.Info(); err == nil {
 			if st, ok := info.Sys().(*syscall.Stat_t); ok && !seen[st.Ino] {
@@ -204,7 +204,7 @@ func (s slowly) Read(p []byte) (int, error) {
 		s.free = s.free.Add(time.Duration(n) * time.Second / time.Duration(rate))
 		wait := time.Until(s.free)
 		s.mu.Unlock()
-		time.Sleep(wait)
+		<-time.After(wait)
 	}
 	return n, err
 }
