@@ -19,27 +19,26 @@ import (
 // the picture 17 of a row, "1.-0.log" for what "*" stood for. By what name a
 // plan calls them differs from run to run.
 
-// filesOf lists the files of a part in dir.
-func filesOf(dir string, part transcode.Part) ([]scratch.File, error) {
+// filesOf lists the files of a part below root.
+func filesOf(root *os.Root, part transcode.Part) ([]scratch.File, error) {
 	var list []scratch.File
 	for i, name := range part.Files {
-		at := func(name string) string { return filepath.Join(dir, filepath.FromSlash(name)) }
 		switch {
 		case strings.Contains(name, "*"):
 			prefix := strings.TrimSuffix(name, "*")
-			found, err := os.ReadDir(dir)
+			found, err := fs.ReadDir(root.FS(), ".")
 			if err != nil {
 				return nil, fmt.Errorf("look for what is to be kept: %w", err)
 			}
 			for _, f := range found {
 				if text, ok := strings.CutPrefix(f.Name(), prefix); ok {
-					list = append(list, scratch.File{Name: fmt.Sprintf("%d.%s", i, text), Path: at(f.Name())})
+					list = append(list, scratch.File{Name: fmt.Sprintf("%d.%s", i, text), Path: f.Name()})
 				}
 			}
 		case strings.Contains(name, "%"):
 			for n := 1; ; n++ {
-				f := at(fmt.Sprintf(name, n))
-				if _, err := os.Lstat(f); errors.Is(err, fs.ErrNotExist) {
+				f := filepath.FromSlash(fmt.Sprintf(name, n))
+				if _, err := root.Lstat(f); errors.Is(err, fs.ErrNotExist) {
 					break
 				} else if err != nil {
 					return nil, fmt.Errorf("look for what is to be kept: %w", err)
@@ -47,7 +46,7 @@ func filesOf(dir string, part transcode.Part) ([]scratch.File, error) {
 				list = append(list, scratch.File{Name: fmt.Sprintf("%d.%d", i, n), Path: f})
 			}
 		default:
-			list = append(list, scratch.File{Name: strconv.Itoa(i), Path: at(name)})
+			list = append(list, scratch.File{Name: strconv.Itoa(i), Path: filepath.FromSlash(name)})
 		}
 	}
 	return list, nil

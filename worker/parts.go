@@ -9,7 +9,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -28,8 +27,8 @@ import (
 type parts struct {
 	store   *scratch.Store
 	job     string
-	dir     string
-	program string // ffmpeg's version
+	root    *os.Root // of the run's work files, in which ffmpeg writes too
+	program string   // ffmpeg's version
 	log     *slog.Logger
 	metrics *Metrics
 
@@ -59,8 +58,13 @@ func (r *run) openParts(ctx context.Context, dir string) *parts {
 	if r.w.Parts == nil {
 		return nil
 	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		r.w.Log.Warn("the scratch store is not used", "job", r.id, "error", err)
+		return nil
+	}
 	p := &parts{
-		store: r.w.Parts, job: r.id, dir: dir, program: r.w.Media.Version(),
+		store: r.w.Parts, job: r.id, root: root, program: r.w.Media.Version(),
 		log: r.w.Log.With("job", r.id), metrics: r.w.Metrics, refusals: map[string]bool{}, pending: map[string]bool{},
 		restores: semaphore.NewWeighted(partsAtOnce), keeps: semaphore.NewWeighted(partsAtOnce),
 	}
@@ -71,7 +75,7 @@ func (r *run) openParts(ctx context.Context, dir string) *parts {
 	p.sum = func(name string) (string, error) {
 		mu.Lock()
 		if sums[name] == nil {
-			sums[name] = sync.OnceValues(func() (string, error) { return checksum(p.ctx, filepath.Join(dir, name)) })
+			sums[name] = sync.OnceValues(func() (string, error) { return checksum(p.ctx, root, name) })
 		}
 		once := sums[name]
 		mu.Unlock()
@@ -102,8 +106,8 @@ func (p *parts) trouble(ctx context.Context, what string, err error) {
 	}
 }
 
-func checksum(ctx context.Context, path string) (string, error) {
-	f, err := os.Open(path)
+func checksum(ctx context.Context, root *os.Root, name string) (string, error) {
+	f, err := scratch.OpenPlain(root, name)
 	if err != nil {
 		return "", err
 	}
@@ -170,6 +174,7 @@ func (p *parts) end(ctx context.Context, state job.State) {
 	if p == nil {
 		return
 	}
+	defer p.root.Close()
 	defer p.cancel(nil)
 	done := make(chan struct{})
 	go func() {

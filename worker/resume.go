@@ -3,7 +3,6 @@ package worker
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -119,14 +118,14 @@ func (u *resume) bring(ctx context.Context, st transcode.Step) bool {
 		moves = append(moves, got...)
 		if err != nil {
 			u.refused(ctx, st, keys[i], err)
-			drop(moves)
+			u.drop(moves)
 			return false
 		}
 	}
 	for _, m := range moves {
-		if err := os.Rename(m[0], m[1]); err != nil {
+		if err := u.root.Rename(m[0], m[1]); err != nil {
 			u.trouble(ctx, "placing a restored part", err)
-			drop(moves)
+			u.drop(moves)
 			return false
 		}
 	}
@@ -158,10 +157,9 @@ func (u *resume) fetch(ctx context.Context, key string, part transcode.Part) (mo
 	if away {
 		return nil, errAway
 	}
-	_, err = u.store.Restore(ctx, u.job, key, func(name string) (string, bool) {
-		rel, ok := fileOf(part, name)
-		to := filepath.Join(u.dir, rel)
-		if !ok || os.MkdirAll(filepath.Dir(to), 0o700) != nil {
+	_, err = u.store.Restore(ctx, u.job, key, u.root, func(name string) (string, bool) {
+		to, ok := fileOf(part, name)
+		if !ok || u.root.MkdirAll(filepath.Dir(to), 0o700) != nil {
 			return "", false
 		}
 		moves = append(moves, [2]string{to + ".restored", to})
@@ -198,9 +196,9 @@ func (u *resume) refused(ctx context.Context, st transcode.Step, key string, err
 	u.log.Warn("a step is done again, since its part could not be restored", "step", st.ID, "error", err)
 }
 
-func drop(moves [][2]string) {
+func (p *parts) drop(moves [][2]string) {
 	for _, m := range moves {
-		os.Remove(m[0])
+		_ = p.root.Remove(m[0]) // it may not be there
 	}
 }
 
@@ -235,11 +233,11 @@ func (u *resume) put(part transcode.Part) (kept bool, err error) {
 	if err != nil || u.has(key) {
 		return false, err
 	}
-	files, err := filesOf(u.dir, part)
+	files, err := filesOf(u.root, part)
 	if err != nil {
 		return false, err
 	}
-	size, err := u.store.Keep(u.ctx, u.job, key, files)
+	size, err := u.store.Keep(u.ctx, u.job, key, u.root, files)
 	if err == nil {
 		u.log.Debug("part kept", "files", part.Files, "bytes", size)
 	}

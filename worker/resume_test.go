@@ -332,13 +332,17 @@ func (k *knows) Over(_ context.Context, _ []string, keep time.Duration) (map[str
 
 func TestSweepParts(t *testing.T) {
 	r := newResumed(t)
-	file := filepath.Join(t.TempDir(), "f")
-	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer root.Close()
+	if err := root.WriteFile("f", []byte("x"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	key := strings.Repeat("a", 64)
 	for _, id := range []string{"running", "over", "unknown"} {
-		if _, err := r.store.Keep(t.Context(), id, key, []scratch.File{{Name: "0", Path: file}}); err != nil {
+		if _, err := r.store.Keep(t.Context(), id, key, root, []scratch.File{{Name: "0", Path: "f"}}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"sort"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/copra-video/copra/job"
@@ -22,7 +23,7 @@ import (
 // File is one file of a part.
 type File struct {
 	Name string // in the part
-	Path string // where it is, or is to be
+	Path string // below the folder that it is in
 }
 
 // head is what a part begins with: a line with its length and checksum, then
@@ -54,17 +55,19 @@ func (h head) encode() ([]byte, error) {
 	return append(fmt.Appendf(nil, "%s %d %x\n", lead, len(data), sum), data...), nil
 }
 
-// Keep stores files as a part and returns its size. It reads them twice, and
-// they must not change meanwhile. A part that is there is replaced.
-func (s *Store) Keep(ctx context.Context, job, key string, files []File) (int64, error) {
+// Keep stores files of a folder as a part and returns its size. It reads them
+// twice, and they must not change meanwhile. A part that is there is replaced.
+// The folder may be that of a program that is not trusted: nothing outside of it
+// is read.
+func (s *Store) Keep(ctx context.Context, job, key string, from *os.Root, files []File) (int64, error) {
 	name, err := objectName(job, key)
 	if err != nil {
 		return 0, err
 	}
 	h := head{Job: job, Key: key}
-	var body partBody
+	body := partBody{from: from}
 	for _, f := range files {
-		m, err := measure(ctx, f)
+		m, err := measure(ctx, from, f)
 		if err != nil {
 			return 0, fmt.Errorf("read what is to be kept: %w", err)
 		}
@@ -88,8 +91,8 @@ func (s *Store) Keep(ctx context.Context, job, key string, files []File) (int64,
 	return body.size, nil
 }
 
-func measure(ctx context.Context, f File) (member, error) {
-	file, err := os.Open(f.Path)
+func measure(ctx context.Context, from *os.Root, f File) (member, error) {
+	file, err := OpenPlain(from, f.Path)
 	if err != nil {
 		return member{}, err
 	}
@@ -99,10 +102,29 @@ func measure(ctx context.Context, f File) (member, error) {
 	return member{f.Name, n, hex.EncodeToString(sum.Sum(nil))}, err
 }
 
+// OpenPlain opens a file of a folder, unless it is something else than a file.
+func OpenPlain(from *os.Root, path string) (*os.File, error) {
+	// What writes to a pipe is not waited for.
+	f, err := from.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = fmt.Errorf("%s is no file", path)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // partBody is a part to be stored: the head, and the files where they lie.
 // Each is opened for each read, since there may be thousands.
 type partBody struct {
 	head  []byte
+	from  *os.Root
 	files []stretch
 	size  int64
 }
@@ -140,7 +162,7 @@ func (b partBody) readSome(p []byte, off int64) (int, error) {
 	if i+1 < len(b.files) {
 		end = b.files[i+1].at
 	}
-	f, err := os.Open(b.files[i].path)
+	f, err := OpenPlain(b.from, b.files[i].path)
 	if err != nil {
 		return 0, err
 	}
@@ -154,11 +176,11 @@ func (b partBody) readSome(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// Restore brings the files of a part to where place says by their names; a
-// name that place refuses is damage. Nothing may be there yet. When it fails,
+// Restore brings the files of a part to where in a folder place says by their
+// names; a name that place refuses is damage. Nothing may be there yet. When it fails,
 // with ErrMissing, ErrBroken or the trouble that there was, no file is left,
 // unless the store hangs: then some may still appear, and are of no use.
-func (s *Store) Restore(ctx context.Context, job, key string, place func(name string) (path string, ok bool)) (int64, error) {
+func (s *Store) Restore(ctx context.Context, job, key string, to *os.Root, place func(name string) (path string, ok bool)) (int64, error) {
 	name, err := objectName(job, key)
 	if err != nil {
 		return 0, err
@@ -170,7 +192,7 @@ func (s *Store) Restore(ctx context.Context, job, key string, place func(name st
 	})
 	if err == nil {
 		err = s.within(ctx, moving(src.Size()), func(ctx context.Context) error {
-			return s.restore(ctx, src, job, key, place)
+			return s.restore(ctx, src, job, key, to, place)
 		})
 	}
 	if err != nil {
@@ -179,7 +201,7 @@ func (s *Store) Restore(ctx context.Context, job, key string, place func(name st
 	return src.Size(), nil
 }
 
-func (s *Store) restore(ctx context.Context, src storage.Source, job, key string, place func(string) (string, bool)) (err error) {
+func (s *Store) restore(ctx context.Context, src storage.Source, job, key string, to *os.Root, place func(string) (string, bool)) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	watch := time.AfterFunc(s.stall, func() { stop(fmt.Errorf("the scratch store brought nothing for %s", s.stall)) })
@@ -204,7 +226,7 @@ func (s *Store) restore(ctx context.Context, src storage.Source, job, key string
 	defer func() {
 		if err != nil {
 			for _, p := range made {
-				os.Remove(p)
+				_ = to.Remove(p) // it may not be there
 			}
 		}
 	}()
@@ -214,7 +236,7 @@ func (s *Store) restore(ctx context.Context, src storage.Source, job, key string
 			return fmt.Errorf("%w: nobody expects a file %q in it", ErrBroken, m.Name)
 		}
 		made = append(made, path)
-		if err := m.write(r, path); err != nil {
+		if err := m.write(r, to, path); err != nil {
 			return err
 		}
 	}
@@ -222,8 +244,8 @@ func (s *Store) restore(ctx context.Context, src storage.Source, job, key string
 }
 
 // write brings one file; r is at its beginning.
-func (m member) write(r io.Reader, path string) error {
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+func (m member) write(r io.Reader, to *os.Root, path string) error {
+	f, err := to.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err
 	}

@@ -97,35 +97,45 @@ func replace(t *testing.T, s *Store, job, key string, data []byte) {
 	}
 }
 
-// files writes files for a part.
-func files(t *testing.T, content map[string][]byte) []File {
+// files writes files for a part into a folder.
+func files(t *testing.T, content map[string][]byte) (*os.Root, []File) {
 	t.Helper()
-	dir := t.TempDir()
+	root := folderOf(t)
 	var list []File
 	for _, name := range slices.Sorted(maps.Keys(content)) {
-		f := File{name, filepath.Join(dir, fmt.Sprintf("made-%d", len(list)))}
-		if err := os.WriteFile(f.Path, content[name], 0o600); err != nil {
+		f := File{name, fmt.Sprintf("made-%d", len(list))}
+		if err := root.WriteFile(f.Path, content[name], 0o600); err != nil {
 			t.Fatal(err)
 		}
 		list = append(list, f)
 	}
-	return list
+	return root, list
+}
+
+func folderOf(t *testing.T) *os.Root {
+	t.Helper()
+	root, err := os.OpenRoot(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { root.Close() })
+	return root
 }
 
 // restored brings a part into a new folder and returns what is there then.
 func restored(t *testing.T, s *Store, job, key string) (map[string][]byte, error) {
 	t.Helper()
-	dir := t.TempDir()
-	_, err := s.Restore(t.Context(), job, key, func(name string) (string, bool) {
-		return filepath.Join(dir, "got-"+name), filepath.IsLocal(name) && !strings.Contains(name, "/")
+	root := folderOf(t)
+	_, err := s.Restore(t.Context(), job, key, root, func(name string) (string, bool) {
+		return "got-" + name, filepath.IsLocal(name) && !strings.Contains(name, "/")
 	})
 	got := map[string][]byte{}
-	entries, rerr := os.ReadDir(dir)
+	entries, rerr := os.ReadDir(root.Name())
 	if rerr != nil {
 		t.Fatal(rerr)
 	}
 	for _, e := range entries {
-		data, rerr := os.ReadFile(filepath.Join(dir, e.Name()))
+		data, rerr := root.ReadFile(e.Name())
 		if rerr != nil {
 			t.Fatal(rerr)
 		}
@@ -139,7 +149,8 @@ func restored(t *testing.T, s *Store, job, key string) (map[string][]byte, error
 
 func keep(t *testing.T, s *Store, job, key string, content map[string][]byte) {
 	t.Helper()
-	if _, err := s.Keep(t.Context(), job, key, files(t, content)); err != nil {
+	root, list := files(t, content)
+	if _, err := s.Keep(t.Context(), job, key, root, list); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -215,10 +226,10 @@ func TestListAndDrop(t *testing.T) {
 			if err := s.Drop(t.Context(), name); err == nil {
 				t.Errorf("drops %q", name)
 			}
-			if _, err := s.Keep(t.Context(), name, key1, nil); err == nil {
+			if _, err := s.Keep(t.Context(), name, key1, folderOf(t), nil); err == nil {
 				t.Errorf("keeps for %q", name)
 			}
-			if _, err := s.Keep(t.Context(), jobA, name, nil); err == nil {
+			if _, err := s.Keep(t.Context(), jobA, name, folderOf(t), nil); err == nil {
 				t.Errorf("keeps %q", name)
 			}
 		}
@@ -274,7 +285,7 @@ func TestDamage(t *testing.T) {
 
 // A file that changes while it is kept does not come back changed.
 func TestChangedMeanwhile(t *testing.T) {
-	list := files(t, map[string][]byte{"0": storagetest.Random(3 << 20)})
+	root, list := files(t, map[string][]byte{"0": storagetest.Random(3 << 20)})
 	for name, change := range map[string]func(*os.File) error{
 		"a hole":  func(f *os.File) error { _, err := f.WriteAt(make([]byte, 4096), 1<<20); return err },
 		"shorter": func(f *os.File) error { return f.Truncate(1 << 20) },
@@ -282,7 +293,7 @@ func TestChangedMeanwhile(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := opened(t, Options{Address: filepath.Join(t.TempDir(), "store")})
 			h := &changing{backend: s.b, before: func() {
-				f, err := os.OpenFile(list[0].Path, os.O_RDWR, 0)
+				f, err := root.OpenFile(list[0].Path, os.O_RDWR, 0)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -291,7 +302,7 @@ func TestChangedMeanwhile(t *testing.T) {
 					t.Fatal(err)
 				}
 			}}
-			if _, err := (&Store{b: h, stall: time.Second}).Keep(t.Context(), jobA, key1, list); err == nil {
+			if _, err := (&Store{b: h, stall: time.Second}).Keep(t.Context(), jobA, key1, root, list); err == nil {
 				if _, err := restored(t, s, jobA, key1); !errors.Is(err, ErrBroken) {
 					t.Errorf("restored: %v", err)
 				}
@@ -311,6 +322,36 @@ type changing struct {
 func (c *changing) put(ctx context.Context, name string, body storage.Body) error {
 	c.before()
 	return c.backend.put(ctx, name, body)
+}
+
+// What a program has put into its folder cannot make us read, or write, outside.
+func TestFolderOfAProgram(t *testing.T) {
+	s := opened(t, Options{Address: filepath.Join(t.TempDir(), "store")})
+	outside := t.TempDir()
+	canary := filepath.Join(outside, "canary")
+	if err := os.WriteFile(canary, []byte("secret"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	root := folderOf(t)
+	at := func(name string) string { return filepath.Join(root.Name(), name) }
+	if err := errors.Join(os.Symlink(canary, at("link")), os.Symlink(outside, at("folder")), os.Mkdir(at("dir"), 0o700), syscall.Mkfifo(at("pipe"), 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"link", "folder/canary", "dir", "pipe", "../x", "missing"} {
+		if _, err := s.Keep(t.Context(), jobA, key1, root, []File{{"0", name}}); err == nil {
+			t.Errorf("%s was kept", name)
+		}
+	}
+	keep(t, s, jobA, key1, map[string][]byte{"0": []byte("ours")})
+	for _, name := range []string{"link", "folder/new", "../x", "pipe"} {
+		if _, err := s.Restore(t.Context(), jobA, key1, root, func(string) (string, bool) { return name, true }); err == nil {
+			t.Errorf("restored over %s", name)
+		}
+	}
+	entries, err := os.ReadDir(outside)
+	if data, rerr := os.ReadFile(canary); err != nil || len(entries) != 1 || string(data) != "secret" {
+		t.Errorf("%d files, %q, %v, %v", len(entries), data, err, rerr)
+	}
 }
 
 // What is stored is for its owner alone, and nothing but it is left, also when
@@ -373,7 +414,8 @@ func TestFolderFull(t *testing.T) {
 	s := opened(t, Options{Address: dir})
 	keep(t, s, jobA, key1, map[string][]byte{"0": make([]byte, 500_000)})
 	for _, size := range []int{500_000, 2 << 20} { // into the last twentieth, and more than there is
-		_, err := s.Keep(t.Context(), jobA, key2, files(t, map[string][]byte{"0": make([]byte, size)}))
+		root, list := files(t, map[string][]byte{"0": make([]byte, size)})
+		_, err := s.Keep(t.Context(), jobA, key2, root, list)
 		if !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("%d bytes: %v", size, err)
 		}

@@ -106,7 +106,7 @@ func TestSlow(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				s := &Store{b: tt.s, stall: 15 * time.Second}
 				begin := time.Now()
-				_, err := s.Restore(t.Context(), jobA, key1, nowhere)
+				_, err := s.Restore(t.Context(), jobA, key1, nil, nowhere)
 				if err == nil || !strings.Contains(err.Error(), tt.want) || errors.Is(err, ErrBroken) {
 					t.Errorf("restore: %v", err)
 				}
