@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -219,6 +220,9 @@ var full = []scenario{
 		eventually(t, 60*time.Second, "ffmpeg is stopped", func() bool {
 			for _, p := range processes() {
 				if isEncoder(p, r.scratch()) {
+					if st, err := os.Stat(fmt.Sprintf("/proc/%d", p.pid)); os.Getuid() == 0 && (err != nil || st.Sys().(*syscall.Stat_t).Uid == 0) {
+						t.Errorf("ffmpeg runs as root: %v", err)
+					}
 					return syscall.Kill(p.pid, syscall.SIGSTOP) == nil
 				}
 			}

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/copra-video/copra/job"
@@ -41,19 +44,26 @@ func (r *run) patiently(b storage.Bucket, o *job.Output) storage.Bucket {
 
 // Put implements storage.Bucket.
 func (p patient) Put(ctx context.Context, key string, body storage.Body, opts storage.PutOptions) error {
-	return p.insist(ctx, func() error { return p.Bucket.Put(ctx, key, body, opts) })
+	read := newReadTime()
+	return p.insist(ctx, read, func() error { return p.Bucket.Put(ctx, key, timedBody{body, read}, opts) })
 }
 
 // PutAll implements storage.Together.
 func (p patientTogether) PutAll(ctx context.Context, items []storage.Item) error {
-	return p.insist(ctx, func() error { return p.all.PutAll(ctx, items) })
+	read := newReadTime()
+	items = slices.Clone(items)
+	for i := range items {
+		items[i].Body = timedBody{items[i].Body, read}
+	}
+	return p.insist(ctx, read, func() error { return p.all.PutAll(ctx, items) })
 }
 
 // Close implements io.Closer.
 func (p patient) Close() error { return storage.Close(p.Bucket) }
 
-func (p patient) insist(ctx context.Context, put func() error) error {
+func (p patient) insist(ctx context.Context, read *readTime, put func() error) error {
 	w, begin := p.r.w, time.Now()
+	defer p.noteSilence(read)()
 	for tries := 0; ; tries++ {
 		err := put()
 		away, ok := errors.AsType[*storage.Unavailable](err)
@@ -83,6 +93,66 @@ func (p patient) insist(ctx context.Context, put func() error) error {
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		case <-time.After(wait):
+		}
+	}
+}
+
+// silence is how long a storage that takes nothing and answers nothing counts as
+// at work: it may be putting a large file together.
+const silence = 45 * time.Second
+
+// readTime is when an upload was last read.
+type readTime struct{ atomic.Int64 }
+
+func newReadTime() *readTime {
+	r := &readTime{}
+	r.now()
+	return r
+}
+
+func (r *readTime) now()               { r.Store(time.Now().UnixNano()) }
+func (r *readTime) ago() time.Duration { return time.Since(time.Unix(0, r.Load())) }
+
+// timedBody notes when it is read.
+type timedBody struct {
+	storage.Body
+	read *readTime
+}
+
+// ReadAt implements io.ReaderAt.
+func (b timedBody) ReadAt(p []byte, off int64) (int, error) {
+	b.read.now()
+	return b.Body.ReadAt(p, off)
+}
+
+// noteSilence lets an upload count as one that waits once its storage takes
+// nothing any more, until the returned function.
+func (p patient) noteSilence(read *readTime) (end func()) {
+	var mu sync.Mutex
+	var timer *time.Timer
+	var done func()
+	ended := false
+	mu.Lock()
+	defer mu.Unlock()
+	timer = time.AfterFunc(silence, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		switch quiet := read.ago(); {
+		case ended:
+		case quiet < silence:
+			timer.Reset(silence - quiet)
+		default:
+			p.r.w.Log.Warn("storage does not answer", "job", p.r.id, "output", p.key)
+			done = p.r.waits()
+		}
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		ended = true
+		timer.Stop()
+		if done != nil {
+			done()
 		}
 	}
 }

@@ -20,10 +20,16 @@ type flaky struct {
 	answers []error
 	n       int
 	takes   time.Duration
+	reads   time.Duration // for so long it reads, slowly
 }
 
-func (f *flaky) Put(ctx context.Context, _ string, _ storage.Body, _ storage.PutOptions) error {
+func (f *flaky) Put(ctx context.Context, _ string, body storage.Body, _ storage.PutOptions) error {
 	f.n++
+	for begin := time.Now(); time.Since(begin) < f.reads; <-time.After(time.Second) {
+		if _, err := body.ReadAt(make([]byte, 1), 0); err != nil {
+			return err
+		}
+	}
 	select {
 	case <-time.After(f.takes):
 	case <-ctx.Done():
@@ -95,6 +101,38 @@ func TestPatience(t *testing.T) {
 		}
 	}
 }
+
+// A storage that hangs counts as away, though it has not failed yet; one that is
+// slow does not.
+func TestSilence(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := New(Config{Patience: time.Hour, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		r := &run{w: w, seat: seat{w: w, encoded: true}}
+		b := r.patiently(&flaky{answers: []error{nil}, takes: 10 * time.Minute, reads: 5 * time.Minute}, &job.Output{})
+		ended := make(chan error)
+		go func() { ended <- b.Put(t.Context(), "a", bytesBody("content"), storage.PutOptions{}) }()
+		<-time.After(4 * time.Minute)
+		if w.Parked() != 0 {
+			t.Error("a slow storage has cost the seat")
+		}
+		<-time.After(2 * time.Minute)
+		if w.Parked() != 1 {
+			t.Error("a silent storage keeps the seat")
+		}
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		r.seat.leave()
+		if w.Parked() != 0 {
+			t.Error("a seat is given up for good")
+		}
+	})
+}
+
+type bytesBody string
+
+func (b bytesBody) ReadAt(p []byte, off int64) (int, error) { return copy(p, b[off:]), nil }
+func (b bytesBody) Size() int64                             { return int64(len(b)) }
 
 // A run gives its seat up when nothing is left but to wait, and not before.
 func TestSeat(t *testing.T) {
