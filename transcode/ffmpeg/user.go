@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -63,6 +64,8 @@ func (t *Tools) hand(dir, name string) error {
 // TryUser finds out whether the tools can run as the user of their confinement
 // in a folder below dir, which is made when it is not there.
 func (t *Tools) TryUser(ctx context.Context, dir string) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	// The watchdog looks at what a process reads, and a process must end when
 	// it is to.
 	for _, c := range []int{unix.CAP_SYS_PTRACE, unix.CAP_KILL, unix.CAP_DAC_OVERRIDE} {
@@ -85,7 +88,7 @@ func (t *Tools) TryUser(ctx context.Context, dir string) error {
 	if _, err := t.Probe(ctx, filepath.Join(own, "in.wav")); err != nil {
 		return err
 	}
-	if err := t.Run(ctx, Command{Dir: own, Args: []string{"-i", "in.wav", "-c", "copy", "-bitexact", "out.wav"}}); err != nil {
+	if err := t.Run(ctx, Command{Dir: own, Args: []string{"-i", "in.wav", "-codec:a", "copy", "-bitexact", "out.wav"}}); err != nil {
 		return err
 	}
 	made, err := os.ReadFile(filepath.Join(own, "out.wav"))
