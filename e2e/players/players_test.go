@@ -162,6 +162,7 @@ func (p *played) judge(t *testing.T) {
 	if len(p.Buffered) != 1 || p.Buffered[0][0] > first {
 		t.Errorf("there are holes in what was buffered: %v", p.Buffered)
 	}
+	p.inStep(t)
 	if strings.Contains(p.Name, "muxed") || strings.Contains(p.Name, "aes") {
 		return
 	}
@@ -175,5 +176,45 @@ func (p *played) judge(t *testing.T) {
 	}
 	if p.Corrupted > 0 {
 		t.Errorf("%d corrupted frames", p.Corrupted)
+	}
+}
+
+const (
+	priming    = 1024. / 48000 // of the audio encoder; in TS it is played
+	reordering = 0.08          // from the first decode time to the first picture: two frames
+)
+
+// inStep looks where a player has put audio and video. In the stream they begin
+// together, less the priming. hls.js keeps that, and everybody with fragmented
+// MP4. shaka-player lets audio in TS begin at the decode time of the first
+// picture, whoever made the TS; so its audio is early by the delay of
+// reordering less the priming.
+func (p *played) inStep(t *testing.T) {
+	var video, audio float64
+	seen := 0
+	for _, b := range p.Buffers {
+		if len(b.Ranges) == 0 {
+			continue
+		}
+		seen++
+		if strings.HasPrefix(b.Mime, "video") {
+			video = b.Ranges[0][0]
+		} else {
+			audio = b.Ranges[0][0]
+		}
+	}
+	if seen != 2 {
+		t.Fatalf("there are buffers %+v, want one for audio and one for video", p.Buffers)
+	}
+	want := 0.0 // the edit list takes the priming off
+	ts := !strings.HasSuffix(p.Name, "cmaf") && !strings.Contains(p.Name, "dash")
+	switch {
+	case ts && strings.HasPrefix(p.Name, "shaka"):
+		want = reordering
+	case ts:
+		want = priming
+	}
+	if off := video - audio - want; math.Abs(off) > 0.005 {
+		t.Errorf("video begins at %.4f s and audio at %.4f s, which is off by %.4f s", video, audio, off)
 	}
 }
