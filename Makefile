@@ -72,6 +72,18 @@ load: ## 200 POSTs a second, 10,000 queued jobs, a soak; fails when a promise is
 	@$(MAKE) --no-print-directory build
 	go run ./internal/load $(LOADFLAGS)
 
+.PHONY: rates
+rates: ## measure how near ladders come to their bitrates on easy, hard and uneven content
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory build
+	go run ./internal/bench -parts rates $(BENCHFLAGS)
+
+.PHONY: rules
+rules: ## print rule by rule what streams of Copra and of plain ffmpeg hold
+	@scripts/setup.sh test
+	@$(MAKE) --no-print-directory build
+	go run ./internal/bench -parts rules $(BENCHFLAGS)
+
 .PHONY: verify-compose
 verify-compose: ## bring docker-compose.yml up and run a job through it
 	deploy/verify-compose.sh

@@ -9,9 +9,13 @@
 //	stream   a stream of some minutes to a near bucket and over a slow line: time
 //	         and scratch space, with -against beside another program; not run
 //	         unless it is named
+//	rates    how near ladders come to their bitrates on easy, hard and uneven
+//	         content, and the peaks of their segments
+//	rules    rule by rule, streams of the server against those of plain ffmpeg
 //
-// It is run by `make bench`; what is compared runs in turn on the same
-// machine, so ratios hold on a noisy one too.
+// It is run by `make bench`, the last two by `make rates` and `make rules`; what
+// is compared runs in turn on the same machine, so ratios hold on a noisy one
+// too.
 package main
 
 import (
@@ -36,7 +40,8 @@ type bench struct {
 	rate   int
 	length time.Duration
 	jobs   int
-	large  int64 // bytes of the large input
+	large  int64  // bytes of the large input
+	only   string // contents of rates
 
 	minutes float64 // of the stream
 	line    int64   // Mbit/s
@@ -72,6 +77,7 @@ func run(ctx context.Context, args []string) int {
 	f.Int64Var(&b.line, "line", 20, "the slow line, in Mbit/s")
 	f.StringVar(&b.against, "against", "", "another build of the program to compare the stream with")
 	f.IntVar(&b.jobs, "jobs", 20, "jobs whose start is measured")
+	f.StringVar(&b.only, "contents", "", "what rates encodes, such as \"film;noise\", with what it is made from; by default everything")
 	if err := f.Parse(args); err != nil {
 		return 2
 	}
@@ -91,11 +97,11 @@ func run(ctx context.Context, args []string) int {
 
 func (b *bench) run(ctx context.Context, parts []string) error {
 	all := map[string]func(context.Context) error{
-		"sharing": b.sharing, "post": b.post, "start": b.start, "memory": b.memory, "stream": b.stream,
+		"sharing": b.sharing, "post": b.post, "start": b.start, "memory": b.memory, "stream": b.stream, "rates": b.rates, "rules": b.rules,
 	}
 	for _, p := range parts {
 		if all[p] == nil {
-			return fmt.Errorf("there is no part %q: expected sharing, post, start, memory or stream", p)
+			return fmt.Errorf("there is no part %q: expected sharing, post, start, memory, stream, rates or rules", p)
 		}
 	}
 	closeLab, err := b.Open()
@@ -103,7 +109,7 @@ func (b *bench) run(ctx context.Context, parts []string) error {
 		return err
 	}
 	defer closeLab()
-	for _, p := range []string{"sharing", "post", "start", "memory", "stream"} {
+	for _, p := range []string{"sharing", "post", "start", "memory", "stream", "rates", "rules"} {
 		if !slices.Contains(parts, p) {
 			continue
 		}
