@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"slices"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,12 +16,28 @@ import (
 // often others' work is looked for.
 type beats struct {
 	Store
+	begin time.Time
+
+	mu    sync.Mutex
 	away  bool
 	reaps []time.Duration // since begin
-	begin time.Time
+}
+
+func (b *beats) goAway(away bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.away = away
+}
+
+func (b *beats) looked() []time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.reaps)
 }
 
 func (b *beats) Heartbeat(context.Context, string) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	if b.away {
 		return errors.New("no connection")
 	}
@@ -27,6 +45,8 @@ func (b *beats) Heartbeat(context.Context, string) error {
 }
 
 func (b *beats) Reap(context.Context, time.Duration) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	b.reaps = append(b.reaps, time.Since(b.begin))
 	return 0, nil
 }
@@ -44,22 +64,22 @@ func TestBeatOutage(t *testing.T) {
 		defer done(nil)
 
 		<-time.After(9 * time.Second)
-		if len(store.reaps) != 5 {
-			t.Fatalf("looked for work of the dead after %s", store.reaps)
+		if looked := store.looked(); len(looked) != 5 {
+			t.Fatalf("looked for work of the dead after %s", looked)
 		}
-		store.away = true
+		store.goAway(true)
 		<-time.After(10 * time.Minute)
-		store.away = false
+		store.goAway(false)
 		back := time.Since(store.begin)
 		<-time.After(20 * time.Second)
 		if work.Err() != nil {
 			t.Errorf("an outage of ten minutes has ended the work: %v", context.Cause(work))
 		}
-		if at := store.reaps[5]; at < back+w.Stale || at > back+w.Stale+2*w.Heartbeat {
+		if at := store.looked()[5]; at < back+w.Stale || at > back+w.Stale+2*w.Heartbeat {
 			t.Errorf("looked for work of the dead %s after the outage", at-back)
 		}
 
-		store.away = true
+		store.goAway(true)
 		<-time.After(databasePatience + 5*time.Second)
 		if !errors.Is(context.Cause(work), errSilent) {
 			t.Errorf("after too long: %v", context.Cause(work))
