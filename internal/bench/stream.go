@@ -9,8 +9,10 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -20,8 +22,9 @@ import (
 )
 
 // stream measures a job whose result is a stream of some minutes, to a bucket
-// that is near and to one behind a slow line: how long it takes, and what it
-// takes of the scratch space at most. With -against the same is done with
+// that is near and to one behind a slow line: how long it takes, how much of
+// that after the encode has ended, and what it takes of the scratch space at
+// most. With -against the same is done with
 // another program in turn.
 func (b *bench) stream(ctx context.Context) error {
 	clip, err := b.longSource(ctx)
@@ -53,20 +56,23 @@ func (b *bench) stream(ctx context.Context) error {
 		if rate > 0 {
 			where = fmt.Sprintf("bucket behind %d Mbit/s", b.line)
 		}
-		times, peaks := make([][]float64, len(programs)), make([][]float64, len(programs))
+		times, rests, peaks := make([][]float64, len(programs)), make([][]float64, len(programs)), make([][]float64, len(programs))
 		for round := range b.rounds {
 			for i := range programs {
-				took, peak, err := streamJob(ctx, &programs[i], fmt.Sprintf("stream-%d-%d-%d", rate, round, i), clip, line.URL)
+				took, rest, peak, err := streamJob(ctx, &programs[i], fmt.Sprintf("stream-%d-%d-%d", rate, round, i), clip, line.URL)
 				if err != nil {
 					return err
 				}
-				times[i], peaks[i] = append(times[i], took.Seconds()), append(peaks[i], float64(peak)/(1<<20))
+				times[i], rests[i] = append(times[i], took.Seconds()), append(rests[i], rest.Seconds())
+				peaks[i] = append(peaks[i], float64(peak)/(1<<20))
 			}
 		}
-		b.report.Note("stream: "+where, fmt.Sprintf("%.1f s, %.0f MiB of scratch", measure.Median(times[0]), measure.Median(peaks[0])))
+		b.report.Note("stream: "+where, fmt.Sprintf("%.1f s, %.1f s of them after the encode, %.0f MiB of scratch",
+			measure.Median(times[0]), measure.Median(rests[0]), measure.Median(peaks[0])))
 		if b.against != "" {
-			t, p := ratios(times[0], times[1]), ratios(peaks[0], peaks[1])
+			t, a, p := ratios(times[0], times[1]), ratios(rests[0], rests[1]), ratios(peaks[0], peaks[1])
 			b.report.Note("stream: "+where+", time against "+filepath.Base(b.against)+list(t), fmt.Sprintf("%.2f x of %.1f s", measure.Median(t), measure.Median(times[1])))
+			b.report.Note("stream: "+where+", after the encode against "+filepath.Base(b.against)+list(a), fmt.Sprintf("%.2f x of %.1f s", measure.Median(a), measure.Median(rests[1])))
 			b.report.Note("stream: "+where+", scratch against "+filepath.Base(b.against)+list(p), fmt.Sprintf("%.2f x of %.0f MiB", measure.Median(p), measure.Median(peaks[1])))
 		}
 	}
@@ -93,20 +99,21 @@ func (b *bench) longSource(ctx context.Context) (string, error) {
 	return long, err
 }
 
-// streamJob runs one job with a server of its own.
-func streamJob(ctx context.Context, lab *measure.Lab, name, clip, endpoint string) (took time.Duration, peak int64, err error) {
+// streamJob runs one job with a server of its own. rest is the time after the
+// encode.
+func streamJob(ctx context.Context, lab *measure.Lab, name, clip, endpoint string) (took, rest time.Duration, peak int64, err error) {
 	scratch, err := lab.Sub(name, "scratch")
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
-	srv, err := lab.Standalone(ctx, name, "--preset", "libx264="+preset, "--scratch-dir", scratch)
+	srv, err := lab.Standalone(ctx, name, "--preset", "libx264="+preset, "--scratch-dir", scratch, "--log-level", "debug")
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	defer srv.Stop()
 	input, err := srv.Upload(ctx, clip)
 	if err != nil {
-		return 0, 0, err
+		return 0, 0, 0, err
 	}
 	var variants []string
 	for _, r := range rungs {
@@ -123,7 +130,26 @@ func streamJob(ctx context.Context, lab *measure.Lab, name, clip, endpoint strin
 		"credentials": map[string]any{"access_key_id": "bench", "secret_access_key": "bench-secret"},
 	}))
 	stop()
-	return ended.Sub(sent), peak, err
+	if err != nil {
+		return 0, 0, 0, err
+	}
+	encoded, err := encodeEnd(srv.Log)
+	return ended.Sub(sent), ended.Sub(encoded), peak, err
+}
+
+// encodeEnd finds in a log when the encode had ended.
+func encodeEnd(log string) (time.Time, error) {
+	data, err := os.ReadFile(log)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for line := range strings.Lines(string(data)) {
+		if text, ok := strings.CutPrefix(line, "time="); ok && strings.Contains(line, "step=encode-1") {
+			text, _, _ = strings.Cut(text, " ")
+			return time.Parse(time.RFC3339, text)
+		}
+	}
+	return time.Time{}, fmt.Errorf("the log %s does not tell when the encode had ended", log)
 }
 
 // watchFolder keeps the most that the files below dir took of the disk, until it
