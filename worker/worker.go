@@ -93,8 +93,8 @@ type Config struct {
 	Scratch string
 	// MaxInputBytes bounds what is fetched. Defaults to 100 GiB.
 	MaxInputBytes int64
-	// MinFreeDisk is how many bytes must be free in Scratch, besides the input's
-	// size, for a job to be transcoded. Defaults to 0, which is not checked.
+	// MinFreeDisk is how many bytes must be free in Scratch, besides what the job
+	// takes, for it to be transcoded. Defaults to 0, which is not checked.
 	MinFreeDisk int64
 	// Parts is where finished parts of jobs are kept for later runs; nil: they
 	// are not. KeepParts is for how long after a job failed or was cancelled.

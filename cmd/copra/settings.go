@@ -285,7 +285,7 @@ func (s *settings) workerFlags(f *flagSet) {
 		return nil
 	})
 	s.MinFreeDisk = 1 << 30
-	f.number64(&s.MinFreeDisk, 1<<20, "min-free-disk", "COPRA_MIN_FREE_DISK", 0, 1<<30, "MiB that must be free in the scratch space, besides the size of the input, before a job is transcoded; until then it waits. 0 is no check. Defaults to 1024.")
+	f.number64(&s.MinFreeDisk, 1<<20, "min-free-disk", "COPRA_MIN_FREE_DISK", 0, 1<<30, "MiB that must be free in the scratch space, besides what the job takes of it, before a job is transcoded; until then it waits. 0 is no check. Defaults to 1024.")
 	f.setting("preset", "COPRA_PRESETS", "encoder preset, libx264=medium; repeatable, or separated by commas. Defaults to libx264=fast, libx265=fast, libvpx=2, libvpx-vp9=2.", func(v string) error {
 		for p := range strings.SplitSeq(v, ",") {
 			name, preset, ok := strings.Cut(strings.TrimSpace(p), "=")
