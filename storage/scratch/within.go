@@ -52,7 +52,7 @@ func (s *Store) within(ctx context.Context, limit time.Duration, f func(context.
 	}
 	s.hung.Add(1)
 	go func() {
-		<-done
+		_ = <-done
 		s.hung.Add(-1)
 	}()
 	return fmt.Errorf("%w: %w", errHangs, context.Cause(ctx))
