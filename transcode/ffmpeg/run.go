@@ -163,6 +163,8 @@ type watchdog struct {
 
 func newWatchdog(limit time.Duration, stalled func()) *watchdog {
 	w := &watchdog{limit: limit, stalled: stalled}
+	w.mu.Lock() // it may fire before this returns
+	defer w.mu.Unlock()
 	w.timer = time.AfterFunc(limit, w.fire)
 	return w
 }
