@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -165,6 +166,8 @@ func TestWebhooksInOrder(t *testing.T) {
 	}
 	receiver := httptest.NewServer(h)
 	defer receiver.Close()
+	reply := sync.OnceFunc(func() { close(answer) })
+	defer reply() // or a test that fails early would wait for the receiver's end
 	s := startServer(t)
 	id := s.create(jobFor(unanswered(t), receiver.URL))
 	run := s.claim(id)
@@ -173,7 +176,7 @@ func TestWebhooksInOrder(t *testing.T) {
 	<-arrived
 	s.record(id, run, job.Event{Kind: job.OutputCompletedEvent, Output: "jpg:64x"})
 	s.record(id, run, job.Event{Kind: job.OutputFailedEvent, Output: "mp4:480p", Error: "No."})
-	close(answer)
+	reply()
 	eventually(t, "the first failure", func() bool {
 		d, _ := s.deliveries(id)
 		return len(d.Deliveries) == 4 && len(d.Deliveries[0].Attempts) == 1
