@@ -178,7 +178,7 @@ var operations = []struct {
 		_, err := s.create(ctx, s.body)
 		return err
 	}},
-	{"metrics", true, func(ctx context.Context, s *side) error {
+	{"metrics", true, func(_ context.Context, s *side) error {
 		resp, err := s.api.HTTP.Get(s.api.Base + "/metrics")
 		if err != nil {
 			return err
