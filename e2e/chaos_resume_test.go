@@ -30,6 +30,7 @@ var resumed = []scenario{
 	{stage: "encode", fault: "scratch store away", run: storeFault("away")},
 	{stage: "encode", fault: "scratch store answers 503", slow: true, run: storeFault(fails)},
 	{stage: "encode", fault: "scratch store hangs", slow: true, run: storeFault(hangs)},
+	{stage: "mux", fault: "scratch store hangs, worker stops", slow: true, run: stoppedWhileKeeping},
 }
 
 var (
@@ -237,4 +238,27 @@ func storeFault(fault string) func(t *testing.T) (verdict, time.Duration) {
 		mustComplete(t, v)
 		return v, 0
 	}
+}
+
+// stoppedWhileKeeping has an operator stop the worker while the store takes
+// what it has made, and takes for ever: it ends in time all the same.
+func stoppedWhileKeeping(t *testing.T) (verdict, time.Duration) {
+	r := newRig(t, "")
+	proxy := newFaultProxy(t, r.gateway.Endpoint)
+	store := bucketStoreAt(r, proxy.url())
+	first, _ := r.counting(store)
+	proxy.set(hangs, http.MethodPut)
+	r.hold("-c copy")
+	id := r.c.create(t, r.job(short(t), small)).ID
+	r.awaitHeld()
+	eventually(t, 60*time.Second, "a part hangs", func() bool { return proxy.hits() > 0 })
+	since := time.Now()
+	first.terminate(t)
+	r.stopped = append(r.stopped, first)
+	r.unhold()
+	r.worker()
+	took := r.taken(id, first, since)
+	v := r.settle(60*time.Second, id)
+	mustComplete(t, v)
+	return v, took
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage/scratch"
 	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
 // parts is a run's view of the scratch store: what earlier runs of the job have
@@ -181,12 +182,12 @@ func (p *parts) end(ctx context.Context, state job.State) {
 		p.keeping.Wait()
 		close(done)
 	}()
-	wait := keepAfterFailure
+	wait := keepAfterStop
 	switch cause := context.Cause(ctx); {
 	case state.Status == job.JobCompleted, errors.Is(cause, job.ErrLostRun), errors.Is(cause, river.ErrJobCancelledRemotely):
 		wait = 0
-	case errors.Is(cause, context.Canceled), errors.Is(cause, errSilent):
-		wait = keepAfterStop
+	case cause == nil, errors.Is(cause, errDatabase), ffmpeg.Transient(cause), diskFull(cause): // the run's own failure
+		wait = keepAfterFailure
 	}
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
