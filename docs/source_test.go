@@ -24,7 +24,7 @@ func sources(t *testing.T) map[string][]*ast.File {
 		}
 		name := d.Name()
 		if d.IsDir() {
-			if path != ".." && (strings.HasPrefix(name, ".") || name == "docs" || name == "testdata" || name == "bench") {
+			if path != ".." && (strings.HasPrefix(name, ".") || name == "docs" || name == "testdata" || name == "bench" || name == "measure" || name == "load") {
 				return filepath.SkipDir
 			}
 			return nil
