@@ -57,3 +57,17 @@ func TestBodyIsMine(t *testing.T) {
 		}
 	})
 }
+
+// A result that is a link is none: ffmpeg may run as another user than we do.
+func TestBodyIsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	secret, link := filepath.Join(dir, "secret"), filepath.Join(dir, "a.mp4")
+	if err := errors.Join(os.WriteFile(secret, []byte("secret"), 0o600), os.Symlink(secret, link)); err != nil {
+		t.Fatal(err)
+	}
+	r := &run{w: &Worker{Config: Config{Store: &asked{}}}}
+	if body, err := r.open(t.Context(), link); err == nil {
+		body.Close()
+		t.Error("a link was opened")
+	}
+}

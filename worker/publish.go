@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"syscall"
 
 	"golang.org/x/sync/errgroup"
 
@@ -71,7 +72,9 @@ func (r *run) putOptions(o *job.Output, p publication) storage.PutOptions {
 }
 
 func (r *run) open(ctx context.Context, path string) (fileBody, error) {
-	f, err := os.Open(path)
+	// What ffmpeg has left may be a link to what only we can read, where no kernel
+	// kept it from that.
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
 	if err != nil {
 		return fileBody{}, fmt.Errorf("open result: %w", err)
 	}
