@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,11 +19,11 @@ import (
 type stuck struct {
 	backend
 	back  chan struct{}
-	calls int
+	calls atomic.Int32
 }
 
 func (s *stuck) list(context.Context, string, func(string, time.Time)) error {
-	s.calls++
+	s.calls.Add(1)
 	<-s.back
 	return nil
 }
@@ -44,8 +45,8 @@ func TestHanging(t *testing.T) {
 				t.Errorf("list while another hangs: %v", err)
 			}
 		}
-		if time.Since(begin) != 0 || b.calls != 1 {
-			t.Errorf("%d calls in %s while one hangs", b.calls, time.Since(begin))
+		if time.Since(begin) != 0 || b.calls.Load() != 1 {
+			t.Errorf("%d calls in %s while one hangs", b.calls.Load(), time.Since(begin))
 		}
 		close(b.back)
 		synctest.Wait()
