@@ -35,24 +35,26 @@ func (s *Store) within(ctx context.Context, limit time.Duration, f func(context.
 		return errHangs
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the scratch store took longer than %s: %w", limit, context.DeadlineExceeded))
-	done := make(chan error, 1)
+	var err error // once done is closed
+	done := make(chan struct{})
 	go func() {
+		defer close(done)
 		defer cancel()
-		done <- f(ctx)
+		err = f(ctx)
 	}()
 	select {
-	case err := <-done:
+	case <-done:
 		return err
 	case <-ctx.Done():
 	}
 	select {
-	case err := <-done: // it may have been done just then
+	case <-done: // it may have been done just then
 		return err
 	case <-time.After(letGo):
 	}
 	s.hung.Add(1)
 	go func() {
-		_ = <-done
+		<-done
 		s.hung.Add(-1)
 	}()
 	return fmt.Errorf("%w: %w", errHangs, context.Cause(ctx))
