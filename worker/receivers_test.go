@@ -46,10 +46,14 @@ func places(t *testing.T, r *receivers, host string) int {
 		}
 		leave = append(leave, turn.leave)
 	}
+	r.mu.Lock()
 	n := r.hosts[host].places
+	r.mu.Unlock()
 	for _, f := range leave {
 		f(true)
 	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	r.hosts[host].places = n
 	return len(leave)
 }
@@ -112,6 +116,8 @@ func TestReceiversLine(t *testing.T) {
 			}
 		}
 		pass(time.Second)
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		if h := r.hosts["host"]; r.held != 0 || h.busy != 0 || len(h.line) != 0 {
 			t.Errorf("left: %d held, %+v", r.held, h)
 		}
@@ -165,8 +171,11 @@ func TestReceiversKeepRoom(t *testing.T) {
 			go func() { _, _ = r.enter(t.Context(), fmt.Sprint("silent-", i)) }()
 		}
 		synctest.Wait()
-		if r.held != 75 {
-			t.Errorf("%d deliveries are held", r.held)
+		r.mu.Lock()
+		held := r.held
+		r.mu.Unlock()
+		if held != 75 {
+			t.Errorf("%d deliveries are held", held)
 		}
 		if turn := enterNow(t, r, "good"); turn.leave == nil {
 			t.Error("the good host has no place")
@@ -186,6 +195,8 @@ func TestReceiversStop(t *testing.T) {
 		if _, err := r.enter(ctx, "host"); !errors.Is(err, stopped) {
 			t.Errorf("%v", err)
 		}
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		if r.held != firstPlaces || len(r.hosts["host"].line) != 0 {
 			t.Errorf("%d held", r.held)
 		}
@@ -200,12 +211,14 @@ func TestReceiversForget(t *testing.T) {
 		for i := range 3 * manyHosts {
 			answers(t, r, fmt.Sprint(i), hostMemory/manyHosts, true)
 		}
+		held.leave(true)
+		r.mu.Lock()
+		defer r.mu.Unlock()
 		if n := len(r.hosts); n > manyHosts+10 {
 			t.Errorf("%d hosts are remembered", n)
 		}
 		if r.hosts["held"] == nil {
 			t.Error("a host is forgotten with a delivery under way")
 		}
-		held.leave(true)
 	})
 }
