@@ -186,7 +186,7 @@ func shared(t testing.TB) *standalone {
 	common.mu.Lock()
 	defer common.mu.Unlock()
 	if common.server == nil {
-		s, err := launchStandalone(launch{args: []string{allow, "--s3-endpoint", gateway.Endpoint, "--slots", "2"}}, filepath.Join(common.dir, "shared"))
+		s, err := launchStandalone(launch{args: []string{allow, "--s3-endpoint", gateway.Endpoint, "--slots", "2", "--upload-patience", "5s"}}, filepath.Join(common.dir, "shared"))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -77,10 +77,12 @@ func (p patient) insist(ctx context.Context, read *readTime, put func() error) e
 			return context.Cause(ctx)
 		case !ok:
 			return err
-		case time.Since(begin) >= w.Patience && tries > 0:
-			return &storage.Unavailable{Message: away.Message + fmt.Sprintf(" It was tried for %d minutes.", int(time.Since(begin).Minutes())), Cause: away.Cause}
-		case w.Patience <= 0:
-			return err
+		case time.Since(begin) >= w.Patience:
+			message := away.Message
+			if n := int(time.Since(begin).Minutes()); n > 1 {
+				message += fmt.Sprintf(" It was tried for %d minutes.", n)
+			}
+			return &storage.Unavailable{Message: message, Cause: away.Cause}
 		case tries == 0:
 			w.Log.Warn("storage is away: the results of an output wait for it", "job", p.r.id, "output", p.key, "patience", w.Patience, "error", err)
 			defer p.r.waits()()
