@@ -56,8 +56,9 @@ fuzz: ## run every fuzz target [FUZZTIME=60s]
 	scripts/fuzz.sh $(or $(FUZZTIME),60s)
 
 .PHONY: nightly
-nightly: ## what takes too long for every change: chaos, then every fuzz target [FUZZTIME=60s]
+nightly: ## what takes too long for every change: chaos, load, every fuzz target [FUZZTIME=60s]
 	@$(MAKE) --no-print-directory chaos
+	@$(MAKE) --no-print-directory load
 	@$(MAKE) --no-print-directory fuzz
 
 .PHONY: bench
