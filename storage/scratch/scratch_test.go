@@ -285,12 +285,12 @@ func TestDamage(t *testing.T) {
 
 // A file that changes while it is kept does not come back changed.
 func TestChangedMeanwhile(t *testing.T) {
-	root, list := files(t, map[string][]byte{"0": storagetest.Random(3 << 20)})
 	for name, change := range map[string]func(*os.File) error{
 		"a hole":  func(f *os.File) error { _, err := f.WriteAt(make([]byte, 4096), 1<<20); return err },
 		"shorter": func(f *os.File) error { return f.Truncate(1 << 20) },
 	} {
 		t.Run(name, func(t *testing.T) {
+			root, list := files(t, map[string][]byte{"0": storagetest.Random(3 << 20)})
 			s := opened(t, Options{Address: filepath.Join(t.TempDir(), "store")})
 			h := &changing{backend: s.b, before: func() {
 				f, err := root.OpenFile(list[0].Path, os.O_RDWR, 0)
