@@ -19,6 +19,7 @@ func TestPairs(t *testing.T) {
 	dir := clip(t, append(beepAndFlash, "-t", "1.4", "-f", "mp4")...)
 	m := probe(t, dir, SourceName)
 	encoders, _ := command(t, dir, "ffmpeg", "-hide_banner", "-encoders")
+	version, _ := command(t, dir, "ffmpeg", "-version")
 	o := fast
 	o.Presets = map[string]string{"libx264": "ultrafast", "libx265": "ultrafast", "libvpx": "8", "libvpx-vp9": "8", "libsvtav1": "13"}
 	o.Encoders = func(name string) bool { return strings.Contains(encoders, " "+name+" ") }
@@ -65,6 +66,9 @@ func TestPairs(t *testing.T) {
 			r.Files[0].Expect.Duration = 0 // ADTS has no index, so this is a guess of ffprobe's
 		}
 		checkCodecs(t, name, checkFile(t, dir, r.Files[0]), f)
+		if f.Container == "ogv" && f.VideoCodec() == "theora" && !strings.HasPrefix(version, "ffmpeg version 5.") {
+			continue // still pictures lose their time there, see docs/formats.md
+		}
 		if f.VideoCodec() != "" && f.AudioCodec() != "" {
 			if got := offset(t, dir, r.Files[0].Name); math.Abs(got) > 0.05 {
 				t.Errorf("%s: flash - beep = %.3f s; frames at %v", name, got, frames(t, dir, r.Files[0].Name, false))
