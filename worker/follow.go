@@ -83,7 +83,7 @@ func (m *intermediates) took(st transcode.Step, offset int64) {
 	if offset <= f.given || f.whole > 0 || f.solid || m.staying(st.Follow.Name) {
 		return
 	}
-	if err := punch(filepath.Join(m.dir, st.Follow.Name), f.given, offset-f.given); err != nil {
+	if err := punch(m.dir, st.Follow.Name, f.given, offset-f.given); err != nil {
 		f.solid = true
 		m.log.Debug("the scratch space cannot give back parts of files", "error", err)
 		return
@@ -91,9 +91,28 @@ func (m *intermediates) took(st transcode.Step, offset int64) {
 	f.given = offset
 }
 
+// openBelow opens a regular file below dir and nowhere else: whoever has taken
+// over the ffmpeg that writes it may have put a link or a pipe in its place.
+func openBelow(dir, name string, flag int) (*os.File, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close()
+	file, err := root.OpenFile(name, flag|unix.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	if st, err := file.Stat(); err != nil || !st.Mode().IsRegular() {
+		file.Close()
+		return nil, errors.Join(fmt.Errorf("%s is no file", name), err)
+	}
+	return file, nil
+}
+
 // punch gives back a part of a file.
-func punch(path string, offset, length int64) error {
-	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+func punch(dir, name string, offset, length int64) error {
+	file, err := openBelow(dir, name, os.O_WRONLY)
 	if err != nil {
 		return err
 	}
@@ -130,7 +149,7 @@ func (s *steps) follow(ctx context.Context, st transcode.Step) (*follower, error
 		return nil, nil
 	}
 	f := &follower{
-		path: filepath.Join(s.dir, st.Follow.Name), ended: s.done[st.Follow.Step],
+		dir: s.dir, name: st.Follow.Name, ended: s.done[st.Follow.Step],
 		failed: func() error { return s.err(st.Follow.Step) },
 		took:   func(offset int64) { s.tracks.took(st, offset) },
 	}
@@ -139,7 +158,8 @@ func (s *steps) follow(ctx context.Context, st transcode.Step) (*follower, error
 
 // follower reads a file that a step writes, up to where that has ended.
 type follower struct {
-	path   string
+	dir    string
+	name   string
 	ended  <-chan struct{}
 	failed func() error       // how the step has ended
 	took   func(offset int64) // told what has been taken in
@@ -155,7 +175,7 @@ func (f *follower) await(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if st, err := os.Stat(f.path); over || err == nil && st.Size() > 0 {
+		if st, err := os.Lstat(filepath.Join(f.dir, f.name)); over || err == nil && st.Size() > 0 {
 			return nil
 		}
 		if err := f.pause(ctx); err != nil {
@@ -167,7 +187,7 @@ func (f *follower) await(ctx context.Context) error {
 // Read implements ffmpeg.Input.
 func (f *follower) Read(ctx context.Context, p []byte) (int, error) {
 	if f.file == nil {
-		file, err := os.Open(f.path)
+		file, err := openBelow(f.dir, f.name, os.O_RDONLY)
 		if err != nil {
 			return 0, fmt.Errorf("open intermediate: %w", err)
 		}
