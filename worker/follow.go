@@ -99,6 +99,9 @@ func openBelow(dir, name string, flag int) (*os.File, error) {
 		return nil, err
 	}
 	defer root.Close()
+	if st, err := root.Lstat(name); err != nil || !st.Mode().IsRegular() {
+		return nil, errors.Join(fmt.Errorf("%s is no file", name), err)
+	}
 	file, err := root.OpenFile(name, flag|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err

@@ -70,4 +70,14 @@ func TestBodyIsNoLink(t *testing.T) {
 		body.Close()
 		t.Error("a link was opened")
 	}
+	r.folder = filepath.Join(dir, "run")
+	other := filepath.Join(dir, "other")
+	if err := errors.Join(os.Mkdir(r.folder, 0o700), os.Mkdir(other, 0o700), os.WriteFile(filepath.Join(other, "1.ts"), []byte("another's"), 0o600),
+		os.Symlink(other, filepath.Join(r.folder, "hls"))); err != nil {
+		t.Fatal(err)
+	}
+	if body, err := r.open(t.Context(), filepath.Join(r.folder, "hls", "1.ts")); err == nil {
+		body.Close()
+		t.Error("a file in a folder that is a link was opened")
+	}
 }

@@ -62,6 +62,8 @@ type run struct {
 	spec *job.Spec
 	last bool // there will be no other run after this one fails
 
+	folder string // of its work files; "" before the input is fetched
+
 	seat seat
 	held atomic.Pointer[time.Time] // when the database last said that the job is this run's
 

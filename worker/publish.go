@@ -4,7 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"syscall"
+	"path/filepath"
 
 	"golang.org/x/sync/errgroup"
 
@@ -72,9 +72,17 @@ func (r *run) putOptions(o *job.Output, p publication) storage.PutOptions {
 }
 
 func (r *run) open(ctx context.Context, path string) (fileBody, error) {
-	// What ffmpeg has left may be a link to what only we can read, where no kernel
-	// kept it from that.
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NOFOLLOW, 0)
+	// What ffmpeg has left, or a folder above it, may be a link to what only we can
+	// read, where no kernel kept it from that.
+	dir := r.folder
+	if dir == "" {
+		dir = filepath.Dir(path)
+	}
+	name, err := filepath.Rel(dir, path)
+	if err != nil {
+		return fileBody{}, fmt.Errorf("open result: %w", err)
+	}
+	f, err := openBelow(dir, name, os.O_RDONLY)
 	if err != nil {
 		return fileBody{}, fmt.Errorf("open result: %w", err)
 	}

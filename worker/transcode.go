@@ -123,6 +123,7 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	}
 
 	dir := filepath.Dir(path)
+	r.folder = dir
 	r.parts = r.openParts(ctx, dir)
 	defer func() { r.parts.end(ctx, r.rec.State) }()
 	plan, err := r.plan(ctx, dir, outputs, media, r.w.planOptions())
