@@ -1,11 +1,15 @@
 package worker
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
 )
 
 // What an ffmpeg that was taken over puts in the place of a file is neither
@@ -43,4 +47,32 @@ func TestOpenBelow(t *testing.T) {
 		t.Fatal(err)
 	}
 	f.Close()
+}
+
+// The server writes its own files of a step through no link either.
+func TestPrepareFollowsNoLink(t *testing.T) {
+	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside")
+	if err := os.Symlink(outside, filepath.Join(dir, "key.bin")); err != nil {
+		t.Fatal(err)
+	}
+	s := &steps{dir: dir}
+	if err := s.prepare(transcode.Step{Writes: []transcode.Write{{Name: "key.bin", Data: job.NewSecret("key")}}}); err == nil {
+		t.Error("a file was written through a link")
+	}
+	if _, err := writeTrack(dir, &transcode.Thumbnails{Pictures: "p/%d.jpg"}); err == nil {
+		t.Error("a track was written to a folder that is not there")
+	}
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "p"), 0o700), os.Symlink(outside, filepath.Join(dir, "p", "track.vtt"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := writeTrack(dir, &transcode.Thumbnails{Pictures: "p/%d.jpg"}); err == nil {
+		t.Error("a track was written through a link")
+	}
+	if _, err := os.Lstat(outside); err == nil {
+		t.Error("something was written outside")
+	}
+	step := transcode.Step{Dirs: []string{"a/b"}, Writes: []transcode.Write{{Name: "a/b/key.bin", Data: job.NewSecret("key")}}}
+	if err := s.prepare(step); err != nil {
+		t.Error(err)
+	}
 }

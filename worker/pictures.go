@@ -13,7 +13,7 @@ import (
 
 // verifyAnimation looks at an animated WebP, which ffprobe cannot read.
 func verifyAnimation(file string) error {
-	f, err := os.Open(file)
+	f, err := openBelow(filepath.Dir(file), filepath.Base(file), os.O_RDONLY)
 	if err != nil {
 		return fmt.Errorf("look at result: %w", err)
 	}
@@ -40,9 +40,14 @@ func writeTrack(dir string, t *transcode.Thumbnails) (publication, error) {
 		}
 		made++
 	}
-	file := filepath.Join(dir, filepath.Dir(t.Pictures), "track.vtt")
-	if err := os.WriteFile(file, t.WebVTT(made), 0o600); err != nil {
+	root, err := os.OpenRoot(dir) // ffmpeg writes there too, and may have left links
+	if err != nil {
+		return publication{}, fmt.Errorf("open scratch folder: %w", err)
+	}
+	defer root.Close()
+	name := filepath.Join(filepath.Dir(t.Pictures), "track.vtt")
+	if err := root.WriteFile(name, t.WebVTT(made), 0o600); err != nil {
 		return publication{}, fmt.Errorf("write track: %w", err)
 	}
-	return publication{key: t.Path, file: file, contentType: t.ContentType(), last: true}, nil
+	return publication{key: t.Path, file: filepath.Join(dir, name), contentType: t.ContentType(), last: true}, nil
 }

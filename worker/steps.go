@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -104,15 +103,8 @@ func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
 		return context.Cause(ctx)
 	}
 	defer sem.Release(1)
-	for _, d := range st.Dirs {
-		if err := os.MkdirAll(filepath.Join(s.dir, d), 0o700); err != nil {
-			return fmt.Errorf("make folder for step %s: %w", st.ID, err)
-		}
-	}
-	for _, w := range st.Writes {
-		if err := os.WriteFile(filepath.Join(s.dir, w.Name), []byte(w.Data.Reveal()), 0o600); err != nil {
-			return fmt.Errorf("write file for step %s: %w", st.ID, err)
-		}
+	if err := s.prepare(st); err != nil {
+		return err
 	}
 	start := time.Now()
 	s.metrics.started(st)
@@ -134,6 +126,30 @@ func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
 		s.resume.keep(st)
 	}
 	s.watch.step(st, max(st.Duration, 1)) // one of unknown length is done too
+	return nil
+}
+
+// prepare makes the folders and files that a step finds there. ffmpeg writes in
+// this folder too, so no link in it is followed out of it.
+func (s *steps) prepare(st transcode.Step) error {
+	if len(st.Dirs)+len(st.Writes) == 0 {
+		return nil
+	}
+	root, err := os.OpenRoot(s.dir)
+	if err != nil {
+		return fmt.Errorf("open scratch folder: %w", err)
+	}
+	defer root.Close()
+	for _, d := range st.Dirs {
+		if err := root.MkdirAll(d, 0o700); err != nil {
+			return fmt.Errorf("make folder for step %s: %w", st.ID, err)
+		}
+	}
+	for _, w := range st.Writes {
+		if err := root.WriteFile(w.Name, []byte(w.Data.Reveal()), 0o600); err != nil {
+			return fmt.Errorf("write file for step %s: %w", st.ID, err)
+		}
+	}
 	return nil
 }
 
