@@ -69,13 +69,16 @@ type played struct {
 		Start float64
 		Text  string
 	}
-	Buffered [][2]float64
-	Buffers  []struct {
-		Mime   string
-		Ranges [][2]float64
-	}
+	Buffered  [][2]float64
+	Buffers   []buffer
 	Corrupted int
 	Log       []string
+}
+
+// buffer is what a SourceBuffer holds, in seconds.
+type buffer struct {
+	Mime   string
+	Ranges [][2]float64
 }
 
 // TestPlayers plays each layout in the players that can.
@@ -162,7 +165,9 @@ func (p *played) judge(t *testing.T) {
 	if len(p.Buffered) != 1 || p.Buffered[0][0] > first {
 		t.Errorf("there are holes in what was buffered: %v", p.Buffered)
 	}
-	p.inStep(t)
+	if err := p.inStep(); err != nil {
+		t.Error(err)
+	}
 	if strings.Contains(p.Name, "muxed") || strings.Contains(p.Name, "aes") {
 		return
 	}
@@ -180,41 +185,85 @@ func (p *played) judge(t *testing.T) {
 }
 
 const (
-	priming    = 1024. / 48000 // of the audio encoder; in TS it is played
+	frame      = 1024. / 48000 // of AAC
+	priming    = frame         // of the audio encoder; in TS it is played
 	reordering = 0.08          // from the first decode time to the first picture: two frames
 )
 
-// inStep looks where a player has put audio and video. In the stream they begin
-// together, less the priming. hls.js keeps that, and everybody with fragmented
-// MP4. shaka-player lets audio in TS begin at the decode time of the first
-// picture, whoever made the TS; so its audio is early by the delay of
+// inStep looks where a player has put audio and video, which begin and end
+// together in the stream, less the priming. hls.js keeps that, and everybody
+// with fragmented MP4. shaka-player lets audio in TS begin at the decode time of
+// the first picture, whoever made the TS; so its audio is early by the delay of
 // reordering less the priming.
-func (p *played) inStep(t *testing.T) {
-	var video, audio float64
+//
+// When hls.js loads the first segment of TS again, what it knows of the level by
+// then decides whether it fills the time before the first sound with silence,
+// in whole frames (remuxAudio in its mp4-remuxer, "Injecting"). The sound stays
+// where it was, which its end shows.
+func (p *played) inStep() error {
+	var video, audio [2]float64
 	seen := 0
 	for _, b := range p.Buffers {
 		if len(b.Ranges) == 0 {
 			continue
 		}
 		seen++
+		whole := [2]float64{b.Ranges[0][0], b.Ranges[len(b.Ranges)-1][1]}
 		if strings.HasPrefix(b.Mime, "video") {
-			video = b.Ranges[0][0]
+			video = whole
 		} else {
-			audio = b.Ranges[0][0]
+			audio = whole
 		}
 	}
 	if seen != 2 {
-		t.Fatalf("there are buffers %+v, want one for audio and one for video", p.Buffers)
+		return fmt.Errorf("there are buffers %+v, want one for audio and one for video", p.Buffers)
 	}
 	want := 0.0 // the edit list takes the priming off
 	ts := !strings.HasSuffix(p.Name, "cmaf") && !strings.Contains(p.Name, "dash")
+	shaka := strings.HasPrefix(p.Name, "shaka")
 	switch {
-	case ts && strings.HasPrefix(p.Name, "shaka"):
+	case ts && shaka:
 		want = reordering
 	case ts:
 		want = priming
 	}
-	if off := video - audio - want; math.Abs(off) > 0.005 {
-		t.Errorf("video begins at %.4f s and audio at %.4f s, which is off by %.4f s", video, audio, off)
+	off := video[0] - audio[0] - want
+	if ts && !shaka && off > 0 {
+		off -= math.Round(off/frame) * frame
+	}
+	if math.Abs(off) > 0.005 {
+		return fmt.Errorf("video begins at %.4f s and audio at %.4f s, which is off by %.4f s", video[0], audio[0], off)
+	}
+	if off := video[1] - audio[1]; !shaka && math.Abs(off) > 0.005 {
+		return fmt.Errorf("video ends at %.4f s and audio at %.4f s, which is off by %.4f s", video[1], audio[1], off)
+	}
+	return nil
+}
+
+// TestInStep has the judge look at what players were seen to do, and at what they
+// must not do.
+func TestInStep(t *testing.T) {
+	for _, c := range []struct {
+		name                   string
+		video0, video1, a0, a1 float64
+		ok                     bool
+	}{
+		{"hls.js muxed", 0.08, 16.08, 0.058666, 16.079999, true},
+		{"hls.js muxed", 0.08, 16.08, 0.016, 16.079999, true},     // two frames of silence before
+		{"hls.js muxed", 0.08, 16.08, 0.016, 16.037333, false},    // two frames early
+		{"hls.js muxed", 0.08, 16.08, 0.101333, 16.122666, false}, // two frames late
+		{"hls.js ts", 0.08, 16.08, 0.07, 16.09, false},
+		{"hls.js cmaf", 0, 16, 0, 15.999999, true},
+		{"hls.js cmaf", 0.021333, 16, 0, 15.999999, false},
+		{"hls.js cmaf", 0, 16, 0, 15.978667, false},
+		{"shaka ts", 0.081, 16.081, 0.001, 16.001, true},
+		{"shaka ts", 0.081, 16.081, 0.058666, 16.079999, false},
+		{"dash.js", 0, 16, 0, 15.999999, true},
+	} {
+		p := played{Name: c.name}
+		p.Buffers = append(p.Buffers, buffer{"audio/mp4", [][2]float64{{c.a0, c.a1}}}, buffer{"video/mp4", [][2]float64{{c.video0, c.video1}}})
+		if err := p.inStep(); (err == nil) != c.ok {
+			t.Errorf("%+v: %v", c, err)
+		}
 	}
 }
