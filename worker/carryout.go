@@ -44,6 +44,7 @@ func (r *run) carryOut(ctx context.Context, stop context.CancelCauseFunc, dir st
 			<-ended
 		}
 		release()
+		r.leaveRoom() // what is left only goes up
 		r.seat.change(func(s *seat) { s.encoded = true })
 	})
 	var mu sync.Mutex

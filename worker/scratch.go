@@ -13,7 +13,7 @@ import (
 // scratch makes the folder of one run, named after what it belongs to so that
 // an operator can tell, and returns the function that removes it.
 func (w *Worker) scratch(id string, run int64) (dir string, remove func(), err error) {
-	dir = filepath.Join(w.nodeScratch(), fmt.Sprintf("%s-%d", id, run))
+	dir = w.runFolder(id, run)
 	if err := os.RemoveAll(dir); err != nil {
 		return "", nil, fmt.Errorf("clear scratch folder: %w", err)
 	}
@@ -25,6 +25,10 @@ func (w *Worker) scratch(id string, run int64) (dir string, remove func(), err e
 			w.Log.Error("removing scratch folder", "folder", dir, "error", err)
 		}
 	}, nil
+}
+
+func (w *Worker) runFolder(id string, run int64) string {
+	return filepath.Join(w.nodeScratch(), fmt.Sprintf("%s-%d", id, run))
 }
 
 // clearScratch removes what the steps of a plan have made below dir, but for what

@@ -104,6 +104,7 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	if !r.room(media, transcode.New(outputs, media, r.w.planOptions()).Space) {
 		return errNoRoom
 	}
+	defer r.leaveRoom()
 	if err := r.checkStorage(ctx, outputs); err != nil || r.rec.State.Finished() {
 		return err
 	}

@@ -126,6 +126,7 @@ type Worker struct {
 	receivers *receivers
 	slots     *semaphore.Weighted // nil: not counted
 	parked    atomic.Int64        // runs that have given up their seat
+	rooms     rooms
 }
 
 // New returns a worker with the defaults of c filled in.
