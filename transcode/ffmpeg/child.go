@@ -36,6 +36,7 @@ type child struct {
 	grace          time.Duration
 	started        func(pid int)  // nil: not
 	rules          *confine.Rules // nil: not confined
+	nice           int            // how far it steps behind others for the processor
 }
 
 // run starts the child and waits for it. When ctx ends, its process group gets
@@ -85,6 +86,13 @@ func (c child) run(ctx context.Context) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
+	if c.nice > 0 {
+		// Of the group, which has all threads of whatever becomes ffmpeg. Where the
+		// system does not let us, it runs as we do.
+		if own, err := niceness(); err == nil {
+			_ = syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, own+c.nice)
+		}
+	}
 	if c.stdin != nil {
 		c.stdin.start(ctx)
 	}
@@ -107,3 +115,9 @@ func (c child) run(ctx context.Context) error {
 }
 
 var errNotStarted = errors.New("the program could not be started confined")
+
+// niceness is that of this process, from -20 to 19.
+func niceness() (int, error) {
+	raw, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
+	return 20 - raw, err // getpriority(2): the system call counts from the other end
+}

@@ -74,6 +74,10 @@ var globalArgs = []string{
 	"-progress", "pipe:1", "-stats_period", "0.5",
 }
 
+// nice is the niceness of ffmpeg: it takes all cores for as long as it runs, and
+// the server beside it has to answer within milliseconds.
+const nice = 5
+
 // Run runs c to its end. It returns context.Cause(ctx) when ctx ended, and a
 // *RunError for every other trouble. When ctx ends ffmpeg is gone within two
 // seconds, and before Run returns.
@@ -115,7 +119,7 @@ func (t *Tools) Run(ctx context.Context, c Command) error {
 	args := append(append([]string(nil), globalArgs...), guard(c.Args)...)
 	ffmpeg := child{
 		path: t.ffmpeg, args: args, dir: c.Dir, stdout: parser, stderr: messages, grace: t.grace, started: w.watch,
-		rules: t.runRules(c.Dir),
+		rules: t.runRules(c.Dir), nice: nice,
 	}
 	if c.Input != nil {
 		var err error

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,6 +39,24 @@ func TestRun(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(dir, "out.mp4")); err != nil {
 		t.Error(err)
+	}
+}
+
+// ffmpeg steps behind the server for the processor, confined or not.
+func TestRunIsNice(t *testing.T) {
+	own, err := niceness()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// nice(1) says it; the script may be ahead of who makes it so.
+	open := script(t, fmt.Sprintf(`until [ "$(nice)" = %d ]; do :; done; `, min(19, own+nice))+say)
+	confined := open.Confine(Confinement{Landlock: true})
+	for name, f := range map[string]*Tools{"open": open, "confined": confined} {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		if err := f.Run(ctx, Command{Dir: t.TempDir()}); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		cancel()
 	}
 }
 
