@@ -86,11 +86,16 @@ func cmpErr(err error, text string) error {
 
 // decode reads a playlist: strictly, and if that does not work as players do.
 func decode(data []byte) (m3u8.Playlist, m3u8.ListType, error) {
-	list, kind, err := m3u8.DecodeFrom(bytes.NewReader(data), true)
+	list, kind, err := decodeAs(data, true)
 	if err != nil {
-		list, kind, err = m3u8.DecodeFrom(bytes.NewReader(data), false)
+		list, kind, err = decodeAs(data, false)
 	}
 	return list, kind, err
+}
+
+func decodeAs(data []byte, strict bool) (list m3u8.Playlist, kind m3u8.ListType, err error) {
+	defer recovered(&err) // a key before any segment is one that it does not expect
+	return m3u8.DecodeFrom(bytes.NewReader(data), strict)
 }
 
 // load reads every playlist that the multivariant one names.
