@@ -31,6 +31,19 @@ type Together interface {
 	PutAll(ctx context.Context, items []Item) error
 }
 
+// Keeper is a Bucket that can say whether an object is there and take one away.
+// Both may need permissions that Put does not: what the service refuses is an
+// error, never an answer.
+type Keeper interface {
+	Bucket
+	// Has reports whether there is an object under key. Where a service does not
+	// tell them apart, an object of a bucket that does not exist is one that is
+	// not there.
+	Has(ctx context.Context, key string) (bool, error)
+	// Remove takes away the object under key; one that is not there is no error.
+	Remove(ctx context.Context, key string) error
+}
+
 // Item is one file for Together.
 type Item struct {
 	Key     string

@@ -32,7 +32,7 @@ type Options struct {
 	BlockSize int64
 }
 
-// Bucket is one container. It implements storage.Bucket and opens sources.
+// Bucket is one container. It implements storage.Keeper and opens sources.
 type Bucket struct {
 	o          Options
 	peer       remote.Peer
@@ -63,7 +63,8 @@ var sentences = map[string]string{
 	"ConditionNotMet":          "The file in %[2]s changed while it was being read (%[3]s).",
 	"InvalidRange":             "The file in %[2]s changed while it was being read (%[3]s).",
 	"RequestBodyTooLarge":      "The file is too large for %[2]s (%[3]s).",
-	"BlobImmutableDueToPolicy": "The file in %[2]s may not be replaced: a policy keeps it (%[3]s).",
+	"SnapshotsPresent":         "The file in %[2]s has snapshots and may not be removed without them (%[3]s).",
+	"BlobImmutableDueToPolicy": "The file in %[2]s may not be replaced or removed: a policy keeps it (%[3]s).",
 }
 
 // Open makes a Bucket of st. It connects to nothing.
@@ -143,4 +144,4 @@ func (b *Bucket) blob(key string) (*blockblob.Client, error) {
 	return c, nil
 }
 
-var _ storage.Bucket = (*Bucket)(nil)
+var _ storage.Keeper = (*Bucket)(nil)

@@ -233,3 +233,29 @@ func TestOpen(t *testing.T) {
 		}
 	}
 }
+
+// TestKeep: only a blob that is missing is one that is not there.
+func TestKeep(t *testing.T) {
+	var total atomic.Int64
+	for code, tt := range map[string]struct {
+		status int
+		want   string
+	}{
+		"BlobNotFound":                    {404, ""},
+		"ContainerNotFound":               {404, "The container 'mine' does not exist (ContainerNotFound)."},
+		"AuthorizationPermissionMismatch": {403, "The credentials have no access to container 'mine' (AuthorizationPermissionMismatch)."},
+		"SnapshotsPresent":                {409, "The file in container 'mine' has snapshots and may not be removed without them (SnapshotsPresent)."},
+	} {
+		b := open(t, account(recorder(t, &total, func(_ int64, w http.ResponseWriter) bool {
+			w.Header().Set("X-Ms-Error-Code", code)
+			w.WriteHeader(tt.status)
+			return true
+		}), "mine"))
+		found, err := b.Has(t.Context(), "k")
+		for what, err := range map[string]error{"Has": err, "Remove": b.Remove(t.Context(), "k")} {
+			if found || job.Message(err, "") != tt.want || (err == nil) != (tt.want == "") {
+				t.Errorf("%s: %s = %v, want %q", code, what, err, tt.want)
+			}
+		}
+	}
+}

@@ -33,7 +33,7 @@ type Options struct {
 	Retry  storage.Retry
 }
 
-// Bucket is one bucket. It implements storage.Bucket and opens sources.
+// Bucket is one bucket. It implements storage.Keeper and opens sources.
 type Bucket struct {
 	client   remote.Client
 	endpoint string
@@ -268,4 +268,4 @@ func (b *Bucket) Source(ctx context.Context, key string) (storage.Source, error)
 	})
 }
 
-var _ storage.Bucket = (*Bucket)(nil)
+var _ storage.Keeper = (*Bucket)(nil)

@@ -46,7 +46,7 @@ func TestConformance(t *testing.T) {
 			b := open(t, f.storage())
 			return storagetest.Target{Bucket: b, LargeSize: 5 << 20, Break: cutter.Arm, Read: func(key string) ([]byte, http.Header, error) {
 				f.mu.Lock()
-				o, ok := f.files[key]
+				o, ok := f.file(key)
 				f.mu.Unlock()
 				if !ok {
 					return nil, nil, nil

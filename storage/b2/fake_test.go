@@ -7,9 +7,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -17,7 +19,7 @@ import (
 )
 
 // fake is Backblaze's native API as documented: tokens, upload URLs for one
-// upload at a time, checksums, large files by parts.
+// upload at a time, checksums, large files by parts, versions of files.
 type fake struct {
 	*httptest.Server
 	t          *testing.T
@@ -25,7 +27,9 @@ type fake struct {
 	restricted bool // the key is for the bucket only, and its name is told
 	tokens     int
 	targets    map[string]bool // upload URLs, and whether one is in use
-	files      map[string]stored
+	files      []fileVersion   // the oldest first
+	n          int             // of versions so far
+	denied     map[string]bool // calls that the key has no capability for
 	large      map[string]*largeFile
 	partSize   int64
 	calls      []string
@@ -41,6 +45,36 @@ type stored struct {
 	header  http.Header
 }
 
+type fileVersion struct {
+	name, id, action string // "upload" or "hide"
+	stored
+}
+
+// add makes the newest version of a file.
+func (f *fake) add(name, action string, s stored) {
+	f.n++
+	f.files = append(f.files, fileVersion{name, fmt.Sprintf("id%d", f.n), action, s})
+}
+
+// versions are those of a file, the newest first.
+func (f *fake) versions(name string) []fileVersion {
+	var list []fileVersion
+	for _, v := range slices.Backward(f.files) {
+		if v.name == name {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// file is what a reader of the name finds.
+func (f *fake) file(name string) (stored, bool) {
+	if list := f.versions(name); len(list) > 0 && list[0].action == "upload" {
+		return list[0].stored, true
+	}
+	return stored{}, false
+}
+
 type largeFile struct {
 	name  string
 	parts map[string][]byte
@@ -49,7 +83,7 @@ type largeFile struct {
 }
 
 func newFake(t *testing.T) *fake {
-	f := &fake{t: t, restricted: true, targets: map[string]bool{}, files: map[string]stored{}, large: map[string]*largeFile{}, partSize: 512 << 10}
+	f := &fake{t: t, restricted: true, targets: map[string]bool{}, large: map[string]*largeFile{}, partSize: 512 << 10}
 	f.Server = httptest.NewServer(f)
 	f.uploads = f.URL
 	t.Cleanup(f.Close)
@@ -80,9 +114,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var in struct {
-		AccountID, BucketID, FileName, ContentType, FileID string
-		FileInfo                                           map[string]string
-		PartSha1Array                                      []string
+		AccountID, BucketID, FileName, ContentType, FileID, Prefix, StartFileName string
+		FileInfo                                                                  map[string]string
+		PartSha1Array                                                             []string
+		MaxFileCount                                                              int
 	}
 	if err := json.NewDecoder(r.Body).Decode(&in); err != nil {
 		fail(w, 400, "bad_json")
@@ -91,6 +126,10 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.calls = append(f.calls, call)
 	if in.BucketID != "" && in.BucketID != "bkt-id" && call != "b2_list_buckets" {
 		fail(w, 400, "bad_bucket_id")
+		return
+	}
+	if f.denied[call] {
+		fail(w, 401, "unauthorized")
 		return
 	}
 	var out any
@@ -123,12 +162,63 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 			l.content = append(l.content, l.parts[n]...)
 		}
-		f.files[l.name] = l.stored
+		f.add(l.name, "upload", l.stored)
 		delete(f.large, in.FileID)
 	case "b2_cancel_large_file":
 		delete(f.large, in.FileID)
+	case "b2_list_file_versions":
+		out = map[string]any{"files": f.list(in.Prefix, in.StartFileName, in.MaxFileCount)}
+	case "b2_hide_file":
+		switch list := f.versions(in.FileName); {
+		case len(list) == 0:
+			fail(w, 400, "no_such_file")
+			return
+		case list[0].action == "hide":
+			fail(w, 400, "already_hidden")
+			return
+		}
+		f.add(in.FileName, "hide", stored{})
+	case "b2_delete_file_version":
+		i := slices.IndexFunc(f.files, func(v fileVersion) bool { return v.name == in.FileName && v.id == in.FileID })
+		if i < 0 {
+			fail(w, 400, "file_not_present")
+			return
+		}
+		f.files = slices.Delete(f.files, i, i+1)
 	}
 	json.NewEncoder(w).Encode(out)
+}
+
+// list is a page of versions: by name, the newest first, with uploads that have
+// not ended.
+func (f *fake) list(prefix, start string, most int) []any {
+	names := map[string]bool{}
+	for _, v := range f.files {
+		names[v.name] = true
+	}
+	for _, l := range f.large {
+		names[l.name] = true
+	}
+	page := []any{}
+	row := func(id, name, action string) {
+		if len(page) < most {
+			page = append(page, map[string]any{"fileId": id, "fileName": name, "action": action, "contentLength": 1})
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(names)) {
+		if name < start || !strings.HasPrefix(name, prefix) {
+			continue
+		}
+		for id, l := range f.large {
+			if l.name == name {
+				row(id, name, "start")
+			}
+		}
+		for _, v := range f.versions(name) {
+			row(v.id, name, v.action)
+		}
+	}
+	return page
 }
 
 func (f *fake) authorize(w http.ResponseWriter, r *http.Request) {
@@ -195,12 +285,12 @@ func (f *fake) upload(w http.ResponseWriter, r *http.Request) {
 		fail(w, 400, "bad_request")
 		return
 	}
-	f.files[name] = stored{body, r.Header.Clone()}
+	f.add(name, "upload", stored{body, r.Header.Clone()})
 	io.WriteString(w, "{}")
 }
 
 func (f *fake) download(w http.ResponseWriter, r *http.Request) {
-	o, ok := f.files[strings.TrimPrefix(r.URL.Path, "/file/my-bucket/")]
+	o, ok := f.file(strings.TrimPrefix(r.URL.Path, "/file/my-bucket/"))
 	if !ok {
 		fail(w, 404, "not_found")
 		return

@@ -16,7 +16,7 @@ import (
 // upload at a time, and servers allow a user only a few.
 const maxConns = 3
 
-// Bucket is a folder at a server. It implements storage.Bucket; it keeps its
+// Bucket is a folder at a server. It implements storage.Keeper; it keeps its
 // connections until Close.
 type Bucket struct {
 	*server
@@ -116,6 +116,9 @@ func (b *Bucket) makeFolder(c *conn, dir string) {
 // use calls f with a connection until it succeeds. One that failed otherwise
 // than by a plain refusal is not used again.
 func (b *Bucket) use(ctx context.Context, f func(*conn) error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // or it would race with an idle connection
+	}
 	select {
 	case b.slots <- struct{}{}:
 		defer func() { <-b.slots }()
@@ -162,4 +165,4 @@ func (b *Bucket) take(ctx context.Context) (*conn, error) {
 	return b.connect(ctx)
 }
 
-var _ storage.Bucket = (*Bucket)(nil)
+var _ storage.Keeper = (*Bucket)(nil)

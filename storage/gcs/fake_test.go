@@ -21,7 +21,8 @@ import (
 )
 
 // fake is Google's JSON API as documented: the token service, resumable
-// uploads that keep what came before a break, and downloads with ranges.
+// uploads that keep what came before a break, downloads with ranges, what is
+// known of an object, and its deletion.
 type fake struct {
 	*httptest.Server
 	t        *testing.T
@@ -123,9 +124,18 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			f.t.Errorf("the key in %s is not one segment", rest)
 		}
 		u, _ := r.URL.Parse("/" + name)
-		o, ok := f.objects[strings.TrimPrefix(u.Path, "/")]
-		if !ok || r.URL.Query().Get("alt") != "media" {
+		key := strings.TrimPrefix(u.Path, "/")
+		o, ok := f.objects[key]
+		switch {
+		case !ok:
 			fail(w, 404, "notFound")
+			return
+		case r.Method == http.MethodDelete:
+			delete(f.objects, key)
+			w.WriteHeader(http.StatusNoContent)
+			return
+		case r.URL.Query().Get("alt") != "media":
+			io.WriteString(w, `{"kind": "storage#object"}`)
 			return
 		}
 		w.Header().Set("ETag", fmt.Sprintf(`"%d"`, len(o.content)))

@@ -7,7 +7,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"strings"
@@ -31,7 +30,7 @@ type Options struct {
 	Retry  storage.Retry
 }
 
-// Bucket is one bucket. It implements storage.Bucket and opens sources.
+// Bucket is one bucket. It implements storage.Keeper and opens sources.
 type Bucket struct {
 	client   remote.Client
 	account  *account
@@ -148,10 +147,9 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts st
 
 // Source finds the object key and returns it for reading.
 func (b *Bucket) Source(ctx context.Context, key string) (storage.Source, error) {
-	address := fmt.Sprintf("%s/storage/v1/b/%s/o/%s?alt=media", b.endpoint, url.PathEscape(b.name), url.PathEscape(key))
-	return httpsource.OpenWith(ctx, b.client.HTTP, job.NewSecret(address), httpsource.Options{
+	return httpsource.OpenWith(ctx, b.client.HTTP, job.NewSecret(b.endpoint+b.object(key)+"?alt=media"), httpsource.Options{
 		Retry: b.client.Retry, Authorize: b.account.authorize, Place: b.client.Peer.Place,
 	})
 }
 
-var _ storage.Bucket = (*Bucket)(nil)
+var _ storage.Keeper = (*Bucket)(nil)

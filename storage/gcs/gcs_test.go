@@ -236,3 +236,37 @@ func TestHuge(t *testing.T) {
 		t.Errorf("%d bytes arrived of %d", f.total, size)
 	}
 }
+
+// TestKeepRefused: an account that may only create is told so, and nothing else.
+func TestKeepRefused(t *testing.T) {
+	f := newFake(t)
+	b := open(t, f.storage())
+	if err := b.Put(t.Context(), "k", storagetest.Body([]byte("film")), storage.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	f.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		fail(w, 403, "forbidden")
+		return true
+	}
+	const want = "The credentials have no access to bucket 'bkt' or may not do this in it (forbidden)."
+	if found, err := b.Has(t.Context(), "k"); found || job.Message(err, "") != want {
+		t.Errorf("Has = %t, %v", found, err)
+	}
+	if err := b.Remove(t.Context(), "k"); job.Message(err, "") != want {
+		t.Errorf("Remove = %v", err)
+	}
+	var n atomic.Int32
+	f.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if n.Add(1) > 2 {
+			return false
+		}
+		fail(w, 503, "backendError")
+		return true
+	}
+	if err := b.Remove(t.Context(), "k"); err != nil {
+		t.Errorf("Remove at the third try: %v", err)
+	}
+	if _, ok := f.object("k"); ok {
+		t.Error("the object is still there")
+	}
+}

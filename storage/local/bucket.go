@@ -48,14 +48,11 @@ func (b *bucket) Check(context.Context) error {
 
 // Put stores body under key; see storage.Bucket.
 func (b *bucket) Put(ctx context.Context, key string, body storage.Body, _ storage.PutOptions) error {
-	rel := strings.TrimPrefix(path.Clean("/"+key), "/")
-	if rel == "" || strings.HasSuffix(key, "/") {
-		return job.Errorf("output_path_not_valid", "The path %q has no file name.", key)
+	name, err := b.name(key)
+	if err != nil {
+		return err
 	}
-	if !safePath(key) {
-		return job.Errorf("output_path_not_valid", "The path %q is not allowed: it holds '..' or control characters.", key)
-	}
-	err := b.s.publish(path.Join(b.dir, rel), func(f *os.File) error {
+	err = b.s.publish(name, func(f *os.File) error {
 		n, err := io.Copy(f, &contextReader{ctx, io.NewSectionReader(body, 0, body.Size())})
 		if err == nil && n != body.Size() {
 			err = io.ErrUnexpectedEOF
@@ -66,6 +63,18 @@ func (b *bucket) Put(ctx context.Context, key string, body storage.Body, _ stora
 		return fmt.Errorf("store %s: %w", key, friendly(err))
 	}
 	return nil
+}
+
+// name is the file of key below the store's directory.
+func (b *bucket) name(key string) (string, error) {
+	rel := strings.TrimPrefix(path.Clean("/"+key), "/")
+	if rel == "" || strings.HasSuffix(key, "/") {
+		return "", job.Errorf("output_path_not_valid", "The path %q has no file name.", key)
+	}
+	if !safePath(key) {
+		return "", job.Errorf("output_path_not_valid", "The path %q is not allowed: it holds '..' or control characters.", key)
+	}
+	return path.Join(b.dir, rel), nil
 }
 
 // URL is the public address of key. It keeps the key as it is, double slashes

@@ -220,3 +220,52 @@ func TestNotSupported(t *testing.T) {
 		}
 	}
 }
+
+// TestKeep: storage.path stands before the keys of Has and Remove too, and none
+// of them leads out of it.
+func TestKeep(t *testing.T) {
+	store, err := local.Open(local.Options{Dir: t.TempDir(), PublicURL: "http://127.0.0.1:8080"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	o := newOpener(t, Options{Local: store})
+	place := func(path string) storage.Keeper {
+		t.Helper()
+		b, err := o.Bucket(t.Context(), &job.Storage{Service: "coconut", Path: path}, owner)
+		k, ok := b.(storage.Keeper)
+		if err != nil || !ok {
+			t.Fatalf("%T, %v", b, err)
+		}
+		return k
+	}
+	sub, top := place("/sub"), place("")
+	if err := sub.Put(t.Context(), "/a.mp4", bytes.NewReader([]byte("hello")), storage.PutOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	has := func(k storage.Keeper, path string, want bool) {
+		t.Helper()
+		if found, err := k.Has(t.Context(), path); found != want || err != nil {
+			t.Errorf("Has(%q) = %t, %v", path, found, err)
+		}
+	}
+	has(sub, "/a.mp4", true)
+	has(top, "sub/a.mp4", true)
+	has(top, "a.mp4", false)
+	if err := top.Remove(t.Context(), "a.mp4"); err != nil {
+		t.Error(err)
+	}
+	has(sub, "a.mp4", true)
+	if err := sub.Remove(t.Context(), "/a.mp4"); err != nil {
+		t.Error(err)
+	}
+	has(top, "sub/a.mp4", false)
+	for _, path := range []string{"../x", "/a/../../x", "/", "", "a/", "./x", "a\nb", strings.Repeat("x", 1025)} {
+		_, err := sub.Has(t.Context(), path)
+		for what, err := range map[string]error{"Has": err, "Remove": sub.Remove(t.Context(), path)} {
+			if e, ok := errors.AsType[*job.Error](err); !ok || e.Code != "output_path_not_valid" {
+				t.Errorf("%s(%q) = %v", what, path, err)
+			}
+		}
+	}
+}

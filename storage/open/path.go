@@ -16,15 +16,43 @@ type prefixed struct {
 }
 
 func (p prefixed) Put(ctx context.Context, path string, body storage.Body, opts storage.PutOptions) error {
-	key := Key(p.prefix, path)
-	if err := checkKey(key); err != nil {
+	key, err := p.key(path)
+	if err != nil {
 		return err
 	}
 	return p.Bucket.Put(ctx, key, body, opts)
 }
 
+// key is the key for path, if it may be one.
+func (p prefixed) key(path string) (string, error) {
+	key := Key(p.prefix, path)
+	return key, checkKey(key)
+}
+
 // Close ends the connections of the bucket.
 func (p prefixed) Close() error { return storage.Close(p.Bucket) }
+
+// keeper is a prefixed storage.Keeper.
+type keeper struct {
+	prefixed
+	inner storage.Keeper
+}
+
+func (k keeper) Has(ctx context.Context, path string) (bool, error) {
+	key, err := k.key(path)
+	if err != nil {
+		return false, err
+	}
+	return k.inner.Has(ctx, key)
+}
+
+func (k keeper) Remove(ctx context.Context, path string) error {
+	key, err := k.key(path)
+	if err != nil {
+		return err
+	}
+	return k.inner.Remove(ctx, key)
+}
 
 // together is a prefixed storage.Together.
 type together struct {
@@ -35,8 +63,8 @@ type together struct {
 func (t together) PutAll(ctx context.Context, items []storage.Item) error {
 	items = slices.Clone(items)
 	for i := range items {
-		items[i].Key = Key(t.prefix, items[i].Key)
-		if err := checkKey(items[i].Key); err != nil {
+		var err error
+		if items[i].Key, err = t.key(items[i].Key); err != nil {
 			return err
 		}
 	}
@@ -45,8 +73,11 @@ func (t together) PutAll(ctx context.Context, items []storage.Item) error {
 
 // below is b with prefix before its keys.
 func below(b storage.Bucket, prefix string) storage.Bucket {
-	if inner, ok := b.(storage.Together); ok {
+	switch inner := b.(type) {
+	case storage.Together:
 		return together{prefixed{b, prefix}, inner}
+	case storage.Keeper:
+		return keeper{prefixed{b, prefix}, inner}
 	}
 	return prefixed{b, prefix}
 }

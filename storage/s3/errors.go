@@ -23,6 +23,7 @@ var sentences = map[string]string{
 	"XAdminUserNotFound":            "The storage of bucket '%[1]s' does not know the access_key_id (%[2]s).", // versitygw
 	"SignatureDoesNotMatch":         "The secret_access_key for bucket '%[1]s' is wrong (%[2]s).",
 	"AccessDenied":                  "The credentials have no access to bucket '%[1]s' or may not do this in it (%[2]s).",
+	"Forbidden":                     "The credentials have no access to bucket '%[1]s' or may not do this in it (%[2]s).", // of HEAD, which has no other
 	"AllAccessDisabled":             "All access to bucket '%[1]s' is disabled (%[2]s).",
 	"AccountProblem":                "The account of bucket '%[1]s' has a problem (%[2]s).",
 	"PermanentRedirect":             "The bucket '%[1]s' is in another region or at another endpoint (%[2]s).",

@@ -102,12 +102,24 @@ func (f *family) serve(r *http.Request, body []byte) (int, http.Header, []byte) 
 	switch {
 	case r.Method == "GET" && q.Has("list-type"):
 		return 200, h, []byte("<ListBucketResult/>")
-	case r.Method == "GET":
+	case r.Method == "DELETE" && !q.Has("uploadId"):
+		_, ok := f.objects[name]
+		if delete(f.objects, name); !ok && f.row.Name == "gcs" {
+			return 404, h, []byte("<Error><Code>NoSuchKey</Code></Error>")
+		}
+		return 204, h, nil
+	case r.Method == "GET" || r.Method == "HEAD":
 		o, ok := f.objects[name]
+		if !ok && r.Method == "HEAD" {
+			return 404, h, nil
+		}
 		if !ok {
 			return 404, h, []byte("<Error><Code>NoSuchKey</Code></Error>")
 		}
 		h = o.header.Clone()
+		if r.Method == "HEAD" {
+			return 200, h, nil
+		}
 		var from, to int
 		switch n, _ := fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to); {
 		case n == 0:

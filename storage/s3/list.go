@@ -2,7 +2,6 @@ package s3
 
 import (
 	"context"
-	"net/http"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -32,17 +31,6 @@ func (b *Bucket) List(ctx context.Context, prefix string, each func(key string, 
 			return nil
 		}
 	}
-}
-
-// Delete removes an object. One that is not there is removed already.
-func (b *Bucket) Delete(ctx context.Context, key string) error {
-	return b.explain(b.do(ctx, func(ctx context.Context, c *connection) error {
-		_, err := c.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key})
-		if code, _ := codeOf(err); code == "NoSuchKey" {
-			return nil
-		}
-		return err
-	}))
 }
 
 // Abort gives up the uploads in parts below prefix that were begun before a
@@ -79,11 +67,4 @@ func (b *Bucket) Abort(ctx context.Context, prefix string, before time.Time) err
 		}
 	}
 	return nil
-}
-
-// Missing reports whether an error of this package says that the object is not
-// there.
-func Missing(err error) bool {
-	code, status := codeOf(err)
-	return code == "NoSuchKey" || status == http.StatusNotFound && code != "NoSuchBucket"
 }

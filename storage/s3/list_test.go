@@ -28,7 +28,7 @@ func own(t *testing.T, srv *s3server.Server, bucket string) *Bucket {
 	return mustOpen(t, &job.Storage{Service: "s3other", Endpoint: srv.Endpoint, Bucket: bucket}, o)
 }
 
-func TestListAndDelete(t *testing.T) {
+func TestListAndRemove(t *testing.T) {
 	srv := s3server.Start(t)
 	srv.CreateBucket(t, "list")
 	b := own(t, srv, "list")
@@ -57,7 +57,7 @@ func TestListAndDelete(t *testing.T) {
 		t.Errorf("list (-want +got):\n%s", diff)
 	}
 	for range 2 {
-		if err := b.Delete(t.Context(), "p/a/1"); err != nil {
+		if err := b.Remove(t.Context(), "p/a/1"); err != nil {
 			t.Fatal(err)
 		}
 	}

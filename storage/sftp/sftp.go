@@ -240,7 +240,7 @@ func (s *server) path(key string) string {
 	return path.Clean(p)
 }
 
-// Bucket is a folder at a server. It implements storage.Bucket; all uploads
+// Bucket is a folder at a server. It implements storage.Keeper; all uploads
 // share one connection, which Close ends.
 type Bucket struct {
 	*server
@@ -305,4 +305,4 @@ func (b *Bucket) drop(c *client) {
 	}
 }
 
-var _ storage.Bucket = (*Bucket)(nil)
+var _ storage.Keeper = (*Bucket)(nil)

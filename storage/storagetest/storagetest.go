@@ -48,6 +48,10 @@ func Run(t *testing.T, open func(t *testing.T) Target) {
 		{"body fails", testBodyFails},
 		{"cancelled", testCancelled},
 		{"connection breaks", testConnectionBreaks},
+		{"keep", testKeep},
+		{"keep neighbours", testKeepNeighbours},
+		{"keep names", testKeepNames},
+		{"keep cancelled", testKeepCancelled},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.run(t, open(t)) })
@@ -108,11 +112,14 @@ func testEmpty(t *testing.T, target Target) {
 	want(t, target, "empty.bin", nil)
 }
 
+// names are keys that a service may stumble over.
+var names = []string{
+	"with space.mp4", "plus+plus.mp4", "ünïcödé/日本語.mp4", "a&b=c;d,e.mp4", "percent%20sign%.mp4", "quote'(1)!*.mp4",
+	"colon:at@dollar$.mp4", "hash#question?.mp4", "~tilde_-.mp4", "deep/er/and/deeper/file.ts",
+}
+
 func testNames(t *testing.T, target Target) {
-	for _, key := range []string{
-		"with space.mp4", "plus+plus.mp4", "ünïcödé/日本語.mp4", "a&b=c;d,e.mp4", "percent%20sign%.mp4", "quote'(1)!*.mp4",
-		"colon:at@dollar$.mp4", "hash#question?.mp4", "~tilde_-.mp4", "deep/er/and/deeper/file.ts",
-	} {
+	for _, key := range names {
 		put(t, target, key, []byte(key))
 		want(t, target, key, []byte(key))
 		address := target.Bucket.URL(key)

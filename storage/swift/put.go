@@ -50,7 +50,7 @@ type segment struct {
 // and then the manifest that makes them one object.
 func (b *Bucket) putSegments(ctx context.Context, key string, body storage.Body, contentType string) error {
 	container := b.name + "_segments"
-	if err := b.do(ctx, http.MethodPut, storage.EscapeKey(container), func(*http.Request) {}); err != nil {
+	if err := b.do(ctx, http.MethodPut, storage.EscapeKey(container), noBody); err != nil {
 		return err
 	}
 	size := max(b.o.SegmentSize, (body.Size()+maxSegments-1)/maxSegments)
@@ -90,7 +90,7 @@ func (b *Bucket) putManifest(ctx context.Context, key string, segments []segment
 	if err != nil {
 		return fmt.Errorf("encode manifest: %w", err)
 	}
-	return b.do(ctx, http.MethodPut, storage.EscapeKey(b.name)+"/"+storage.EscapeKey(key)+"?multipart-manifest=put", func(r *http.Request) {
+	return b.do(ctx, http.MethodPut, b.object(key)+"?multipart-manifest=put", func(r *http.Request) {
 		if contentType != "" {
 			r.Header.Set("Content-Type", contentType)
 		}
@@ -105,6 +105,6 @@ func (b *Bucket) remove(ctx context.Context, segments []segment) {
 	defer cancel()
 	for _, s := range segments {
 		container, name, _ := strings.Cut(s.Path, "/")
-		_ = b.do(ctx, http.MethodDelete, storage.EscapeKey(container)+"/"+storage.EscapeKey(name), func(*http.Request) {})
+		_ = b.do(ctx, http.MethodDelete, storage.EscapeKey(container)+"/"+storage.EscapeKey(name), noBody)
 	}
 }

@@ -32,7 +32,7 @@ type Options struct {
 	SegmentSize int64
 }
 
-// Bucket is one container. It implements storage.Bucket and opens sources.
+// Bucket is one container. It implements storage.Keeper and opens sources.
 type Bucket struct {
 	o      Options
 	client remote.Client
@@ -118,8 +118,14 @@ func (b *Bucket) explainLogin(err error) error {
 // do makes a request of the container, or of another with the same account.
 // path is escaped.
 func (b *Bucket) do(ctx context.Context, method, path string, fill func(*http.Request)) error {
+	_, _, err := b.ask(ctx, method, path, fill)
+	return err
+}
+
+// ask is do with header and body of the answer.
+func (b *Bucket) ask(ctx context.Context, method, path string, fill func(*http.Request)) (header http.Header, answer []byte, err error) {
 	again := false
-	return b.o.Retry.Do(ctx, func(ctx context.Context) error {
+	err = b.o.Retry.Do(ctx, func(ctx context.Context) error {
 		account, token, err := b.enter(ctx, again)
 		if err != nil {
 			return err
@@ -130,7 +136,7 @@ func (b *Bucket) do(ctx context.Context, method, path string, fill func(*http.Re
 		}
 		r.Header.Set("X-Auth-Token", token)
 		fill(r)
-		_, _, err = b.client.Once(r)
+		header, answer, err = b.client.Once(r)
 		if remote.IsStatus(err, http.StatusUnauthorized) && !again {
 			again = true
 			return &storage.Unavailable{Message: b.client.Peer.Subject + " ended the session.", Cause: err}
@@ -138,11 +144,12 @@ func (b *Bucket) do(ctx context.Context, method, path string, fill func(*http.Re
 		again = false
 		return err
 	})
+	return header, answer, err
 }
 
 // Check logs in and looks for the container.
 func (b *Bucket) Check(ctx context.Context) error {
-	return b.do(ctx, http.MethodHead, storage.EscapeKey(b.name), func(*http.Request) {})
+	return b.do(ctx, http.MethodHead, storage.EscapeKey(b.name), noBody)
 }
 
 // URL is the address of key. The service tells its base, so that it is known
@@ -171,4 +178,4 @@ func (b *Bucket) Source(ctx context.Context, key string) (storage.Source, error)
 	})
 }
 
-var _ storage.Bucket = (*Bucket)(nil)
+var _ storage.Keeper = (*Bucket)(nil)

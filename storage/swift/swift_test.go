@@ -281,3 +281,63 @@ func TestHuge(t *testing.T) {
 		t.Errorf("%d bytes arrived of %d", total.Load(), size)
 	}
 }
+
+// TestRemoveLarge takes the segments of a large object as well, and nothing
+// that a manifest names elsewhere.
+func TestRemoveLarge(t *testing.T) {
+	s := start(t)
+	b := open(t, s.storage())
+	for _, key := range []string{"large.mp4", "large.mp4x"} {
+		if err := b.Put(t.Context(), key, storagetest.Body(storagetest.Random(5<<20)), storage.PutOptions{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	count := func() int {
+		t.Helper()
+		names, err := s.direct.ObjectNamesAll(t.Context(), "bkt_segments", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(names)
+	}
+	if n := count(); n != 6 {
+		t.Fatalf("%d segments of two files", n)
+	}
+	for range 2 {
+		if err := b.Remove(t.Context(), "large.mp4"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if found, err := b.Has(t.Context(), "large.mp4x"); !found || err != nil || count() != 3 {
+		t.Errorf("the other file: %t, %v, %d segments", found, err, count())
+	}
+	s.answer = func(w http.ResponseWriter, r *http.Request) bool {
+		if r.Method == http.MethodGet && r.URL.Query().Has("multipart-manifest") {
+			io.WriteString(w, `[{"name": "/bkt_segments/large.mp4/x/000000"}, {"name": "/other/large.mp4x/1"}]`)
+			return true
+		}
+		return false
+	}
+	if err := b.Remove(t.Context(), "large.mp4x"); err != nil || count() != 3 {
+		t.Errorf("a manifest of foreign segments: %v, %d segments", err, count())
+	}
+}
+
+func TestKeepRefused(t *testing.T) {
+	s := start(t)
+	b := open(t, s.storage())
+	if err := b.Check(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	s.answer = func(w http.ResponseWriter, _ *http.Request) bool {
+		w.WriteHeader(http.StatusForbidden)
+		return true
+	}
+	const want = "The credentials have no access to container 'bkt' or may not do this in it (HTTP status code: 403)."
+	if found, err := b.Has(t.Context(), "k"); found || job.Message(err, "") != want {
+		t.Errorf("Has = %t, %v", found, err)
+	}
+	if err := b.Remove(t.Context(), "k"); job.Message(err, "") != want {
+		t.Errorf("Remove = %v", err)
+	}
+}

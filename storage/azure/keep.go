@@ -1,0 +1,44 @@
+package azure
+
+import (
+	"context"
+	"errors"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+)
+
+// Has reports whether there is a blob under key.
+func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
+	c, err := b.blob(key)
+	if err != nil {
+		return false, err
+	}
+	found := false
+	err = b.do(ctx, func(ctx context.Context) error {
+		_, err := c.GetProperties(ctx, nil)
+		found = err == nil
+		return unlessMissing(err)
+	})
+	return found && err == nil, err
+}
+
+// Remove takes away the blob under key. One that has snapshots is kept by the
+// service, which is an error: they are not ours.
+func (b *Bucket) Remove(ctx context.Context, key string) error {
+	c, err := b.blob(key)
+	if err != nil {
+		return err
+	}
+	return b.do(ctx, func(ctx context.Context) error {
+		_, err := c.Delete(ctx, nil)
+		return unlessMissing(err)
+	})
+}
+
+// unlessMissing is err, or nil when it says that there is no such blob.
+func unlessMissing(err error) error {
+	if resp, ok := errors.AsType[*azcore.ResponseError](err); ok && resp.ErrorCode == "BlobNotFound" {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,87 @@
+package b2
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/storage/storagetest"
+)
+
+// TestRemoveVersions: the newest version goes, older ones stay and are hidden.
+func TestRemoveVersions(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		denied []string // what the key has no capability for
+		puts   int
+		calls  []string
+		left   []string // the newest first
+	}{
+		{"one", nil, 1, []string{"b2_list_file_versions", "b2_delete_file_version"}, nil},
+		{"replaced", nil, 2, []string{"b2_list_file_versions", "b2_hide_file", "b2_delete_file_version"}, []string{"hide", "upload"}},
+		{"may not list", []string{"b2_list_file_versions"}, 1, []string{"b2_list_file_versions", "b2_hide_file"}, []string{"hide", "upload"}},
+		{"may not delete", []string{"b2_delete_file_version"}, 1,
+			[]string{"b2_list_file_versions", "b2_delete_file_version", "b2_hide_file"}, []string{"hide", "upload"}},
+		{"may not delete, replaced", []string{"b2_delete_file_version"}, 2,
+			[]string{"b2_list_file_versions", "b2_hide_file", "b2_delete_file_version", "b2_hide_file"}, []string{"hide", "upload", "upload"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			f := newFake(t)
+			b := open(t, f.storage())
+			for range tt.puts {
+				if err := b.Put(t.Context(), "a/k", storagetest.Body([]byte("film")), storage.PutOptions{}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// An upload in parts that has not ended is listed, and is none.
+			f.large["other"] = &largeFile{name: "a/k"}
+			f.denied = map[string]bool{}
+			for _, call := range tt.denied {
+				f.denied[call] = true
+			}
+			f.calls = nil
+			if err := b.Remove(t.Context(), "a/k"); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(tt.calls, f.calls); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+			var left []string
+			for _, v := range f.versions("a/k") {
+				left = append(left, v.action)
+			}
+			if diff := cmp.Diff(tt.left, left); diff != "" || len(f.large) != 1 {
+				t.Errorf("%d uploads in parts, versions (-want +got):\n%s", len(f.large), diff)
+			}
+			if err := b.Remove(t.Context(), "a/k"); err != nil {
+				t.Errorf("once more: %v", err)
+			}
+		})
+	}
+}
+
+func TestKeepRefused(t *testing.T) {
+	f := newFake(t)
+	b := open(t, f.storage())
+	f.denied = map[string]bool{"b2_list_file_versions": true, "b2_hide_file": true}
+	const want = "The application key does not exist or has no access to bucket 'bkt-id' (unauthorized)."
+	if found, err := b.Has(t.Context(), "k"); found || job.Message(err, "") != want {
+		t.Errorf("Has = %t, %v", found, err)
+	}
+	if err := b.Remove(t.Context(), "k"); job.Message(err, "") != want {
+		t.Errorf("Remove = %v", err)
+	}
+	// A key that may write nothing but files has nothing to hide either.
+	f.denied = map[string]bool{"b2_list_file_versions": true}
+	if err := b.Remove(t.Context(), "k"); err != nil {
+		t.Errorf("Remove of what is not there: %v", err)
+	}
+	// The session ends in between.
+	f.denied = nil
+	f.tokens += 10
+	if found, err := b.Has(t.Context(), "k"); found || err != nil {
+		t.Errorf("Has = %t, %v", found, err)
+	}
+}

@@ -1,0 +1,48 @@
+package ftp
+
+import (
+	"context"
+	"errors"
+	"net/textproto"
+
+	"github.com/jlaffaye/ftp"
+)
+
+// Has reports whether there is a file for key, by its size. A server that knows
+// no SIZE cannot say, which is an error.
+func (b *Bucket) Has(ctx context.Context, key string) (found bool, err error) {
+	err = b.use(ctx, func(c *conn) error {
+		found, err = has(c, b.path(key))
+		return err
+	})
+	return found && err == nil, err // it may have broken off behind the answer
+}
+
+// Remove takes away the file for key and leaves the folders above it.
+func (b *Bucket) Remove(ctx context.Context, key string) error {
+	return b.use(ctx, func(c *conn) error {
+		err := c.Delete(b.path(key))
+		if !noFile(err) {
+			return err
+		}
+		// The same reply is given for a file that may not be removed.
+		if found, herr := has(c, b.path(key)); herr != nil || found {
+			return err
+		}
+		return nil
+	})
+}
+
+func has(c *conn, name string) (bool, error) {
+	_, err := c.FileSize(name)
+	if noFile(err) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// noFile reports whether the server says that there is no such file.
+func noFile(err error) bool {
+	answer, ok := errors.AsType[*textproto.Error](err)
+	return ok && answer.Code == ftp.StatusFileUnavailable
+}

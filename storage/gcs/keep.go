@@ -1,0 +1,33 @@
+package gcs
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+
+	"github.com/copra-video/copra/storage/remote"
+)
+
+// Has reports whether there is an object under key.
+func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
+	_, _, err := b.do(ctx, http.MethodGet, b.object(key)+"?fields=kind", nil, nil)
+	if remote.IsStatus(err, http.StatusNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// Remove takes away the object under key. Where the bucket keeps versions or
+// deleted objects, it stays as one of them.
+func (b *Bucket) Remove(ctx context.Context, key string) error {
+	_, _, err := b.do(ctx, http.MethodDelete, b.object(key), nil, nil)
+	if remote.IsStatus(err, http.StatusNotFound) {
+		return nil
+	}
+	return err
+}
+
+// object is the path of key in the API.
+func (b *Bucket) object(key string) string {
+	return "/storage/v1/b/" + url.PathEscape(b.name) + "/o/" + url.PathEscape(key)
+}

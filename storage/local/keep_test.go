@@ -1,0 +1,81 @@
+package local
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+)
+
+func newKeeper(t *testing.T, s *Store) storage.Keeper {
+	t.Helper()
+	k, ok := newBucket(t, s).(storage.Keeper)
+	if !ok {
+		t.Fatal("the built-in storage is no Keeper")
+	}
+	return k
+}
+
+// Folders go with their last file, as far as the job's own.
+func TestRemoveFolders(t *testing.T) {
+	s, _ := newStore(t, Options{})
+	k := newKeeper(t, s)
+	top := filepath.Join(s.o.Dir, "23/07", testHash)
+	putString(t, k, "/a//b/c/1.ts", "x")
+	putString(t, k, "a/2.ts", "x")
+	if err := k.Remove(t.Context(), "/a//b/c/1.ts"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(top, "a/b")); !os.IsNotExist(err) {
+		t.Errorf("an empty folder: %v", err)
+	}
+	if found, err := k.Has(t.Context(), "a/2.ts"); !found || err != nil {
+		t.Errorf("Has = %t, %v", found, err)
+	}
+	if err := k.Remove(t.Context(), "a/2.ts"); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := os.ReadDir(top); len(left) != 0 || err != nil {
+		t.Errorf("the job's folder holds %v, %v", left, err)
+	}
+	putString(t, k, "a/2.ts", "x")
+}
+
+func TestKeepRefusesBadPaths(t *testing.T) {
+	s, _ := newStore(t, Options{})
+	k := newKeeper(t, s)
+	other, err := s.Bucket(created, strings.Repeat("f", 32))
+	if err != nil {
+		t.Fatal(err)
+	}
+	putString(t, k, "file", "x")
+	putString(t, other, "file", "x")
+	for _, key := range []string{
+		"../" + strings.Repeat("f", 32) + "/file", "a/../file", "a/..", "/", "", "dir/", "a\x00b", "a\nb", `..\x`, "./file", strings.Repeat("x", 300),
+	} {
+		if found, err := k.Has(t.Context(), key); found || job.Message(err, "") == "" {
+			t.Errorf("Has(%q) = %t, %v", key, found, err)
+		}
+		if err := k.Remove(t.Context(), key); job.Message(err, "") == "" {
+			t.Errorf("Remove(%q) = %v", key, err)
+		}
+	}
+	// What lies below a file or is a folder is not there.
+	putString(t, k, "folder/x", "x")
+	for _, key := range []string{"file/below", "folder", "none/x"} {
+		if found, err := k.Has(t.Context(), key); found || err != nil {
+			t.Errorf("Has(%q) = %t, %v", key, found, err)
+		}
+		if err := k.Remove(t.Context(), key); err != nil {
+			t.Errorf("Remove(%q) = %v", key, err)
+		}
+	}
+	for _, b := range []storage.Bucket{k, other} {
+		if resp, _ := request(t, "GET", b.URL("file")); resp.StatusCode != 200 {
+			t.Errorf("a file that should have stayed: %s", resp.Status)
+		}
+	}
+}
