@@ -7,6 +7,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ const (
 	errors500 = "500"
 	hangs     = "hang"
 	cuts      = "cut"
+	refuses   = "403"
 )
 
 // faultProxy stands before an HTTP server and lets it fail.
@@ -31,6 +33,7 @@ type faultProxy struct {
 	srv    *http.Server
 	fault  string
 	only   string        // the fault meets this method alone; "": all
+	ending string        // and paths that end so
 	lifted chan struct{} // closed when the fault ends
 	met    int           // requests that met a fault
 	taken  []time.Time   // when a PUT or POST was handed on
@@ -91,7 +94,15 @@ func (p *faultProxy) set(fault, method string) {
 	defer p.mu.Unlock()
 	close(p.lifted)
 	p.lifted = make(chan struct{})
-	p.fault, p.only = fault, method
+	p.fault, p.only, p.ending = fault, method, ""
+}
+
+// setFor is set for the paths that end alike.
+func (p *faultProxy) setFor(fault, method, ending string) {
+	p.set(fault, method)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.ending = ending
 }
 
 func (p *faultProxy) hits() int {
@@ -123,7 +134,7 @@ func (p *faultProxy) stored() []string {
 func (p *faultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	fault, lifted := p.fault, p.lifted
-	if p.only != "" && r.Method != p.only {
+	if p.only != "" && r.Method != p.only || !strings.HasSuffix(r.URL.Path, p.ending) {
 		fault = works
 	}
 	if fault != works {
@@ -135,6 +146,8 @@ func (p *faultProxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch fault {
 	case fails:
 		http.Error(w, "<Error><Code>SlowDown</Code></Error>", http.StatusServiceUnavailable)
+	case refuses:
+		http.Error(w, "<Error><Code>AccessDenied</Code></Error>", http.StatusForbidden)
 	case errors500:
 		http.Error(w, "no", http.StatusInternalServerError)
 	case cuts:

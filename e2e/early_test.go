@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/copra-video/copra/internal/testmedia"
 )
@@ -108,4 +111,41 @@ func TestEarlySegments(t *testing.T) {
 			t.Errorf("copra check: %v\n%s", err, out)
 		}
 	}
+}
+
+// TestFailedStream: of a stream that cannot be published nothing stays, and one
+// that stood in its place before goes on standing.
+func TestFailedStream(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, "")
+	w := r.worker()
+	stream := func() string {
+		return r.c.create(t, r.job(inputs(t).add(testmedia.Clip(t, testmedia.Standard)), object{"httpstream": object{
+			"variants": []string{"mp4:160x90::quality=1", "mp4:x:64k"},
+			"hls":      object{"path": "/hls"}, "dash": object{"path": "/dash", "hlsfmp4": true},
+		}})).ID
+	}
+	end := func(id, want string) {
+		t.Helper()
+		if j := r.c.wait(t, id, 2*time.Minute); j.Status != want {
+			t.Fatalf("%s, want %s", j.Status, want)
+		}
+	}
+	r.s3[w].setFor(refuses, http.MethodPut, ".m3u8")
+	end(stream(), "job.failed")
+	if n := len(r.s3[w].stored()); n < 4 {
+		t.Errorf("only %d segments were stored before the playlist was refused", n)
+	}
+	if keys := r.gateway.Keys(t, r.name); len(keys) > 0 {
+		t.Errorf("of a stream that failed there is still %v", keys)
+	}
+	r.s3[w].set(works, "")
+	end(stream(), "job.completed")
+	whole := r.gateway.Keys(t, r.name)
+	r.s3[w].setFor(refuses, http.MethodPut, ".m3u8")
+	end(stream(), "job.failed")
+	if diff := cmp.Diff(whole, r.gateway.Keys(t, r.name)); diff != "" {
+		t.Errorf("of the stream that stood there (-before +now):\n%s", diff)
+	}
+	r.tidy()
 }

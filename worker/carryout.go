@@ -93,6 +93,8 @@ func (r *run) conclude(ctx context.Context, s *steps, dir string, i int, o *job.
 		if shared {
 			return true, nil
 		}
+		up.abandon()
+		r.withdraw(ctx, o.Key)
 		return false, r.failOutput(ctx, o.Key, &job.Error{Message: ffmpeg.Explain(err), Cause: err})
 	}
 	start := time.Now()
@@ -109,6 +111,7 @@ func (r *run) conclude(ctx context.Context, s *steps, dir string, i int, o *job.
 		return false, fmt.Errorf("finish output %s: %w", o.Key, err)
 	default:
 		r.w.Log.Warn("output not published", "job", r.id, "output", o.Key, "error", err)
+		r.withdraw(ctx, o.Key)
 		return false, r.failOutput(ctx, o.Key, err)
 	}
 }

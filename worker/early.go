@@ -24,7 +24,9 @@ const (
 // early uploads the segments of a stream while its steps still run, as soon as
 // they are certain to stay as they are. It makes a long stream's publishing
 // short and decides nothing: what it did not store, for whatever reason, is
-// published in the end with the playlists. A nil *early does nothing.
+// published in the end with the playlists. Where an older stream stands, all of
+// it is: its segments are not replaced before the whole of the new one is there.
+// A nil *early does nothing.
 type early struct {
 	r        *run
 	o        *job.Output
@@ -104,7 +106,7 @@ func (e *early) work(ctx context.Context) {
 		if bucket == nil && len(queue) > 0 {
 			if bucket, err = e.r.bucket(ctx, e.o); err != nil {
 				e.fail(err)
-			} else if _, ok := bucket.(storage.Together); ok {
+			} else if _, ok := bucket.(storage.Together); ok || e.r.stands(ctx, bucket, e.o, e.packages) {
 				return
 			}
 		}

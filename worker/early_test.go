@@ -34,6 +34,12 @@ type shelf struct {
 	keys   []string
 	types  map[string]string
 	all    bool // it takes files together
+
+	keeps   bool            // it is a storage.Keeper
+	there   map[string]bool // what stood there before
+	looked  []string
+	removed []string
+	remove  func(key string) error // nil: takes all away
 }
 
 type shelfBucket struct {
@@ -51,6 +57,9 @@ func (s *shelf) Bucket(context.Context, *job.Storage, storage.Owner) (storage.Bu
 	s.opened++
 	if s.all {
 		return shelfTogether{shelfBucket{s: s}}, nil
+	}
+	if s.keeps {
+		return shelfKeeper{shelfBucket{s: s}}, nil
 	}
 	return shelfBucket{s: s}, nil
 }
@@ -94,11 +103,11 @@ type film struct {
 }
 
 var filmPackages = []stream.Package{
-	{Layout: stream.TS, Dir: "out1/hls", Path: "/hls", Tracks: []stream.Track{
+	{Layout: stream.TS, HLS: true, Name: "master", Dir: "out1/hls", Path: "/hls", Tracks: []stream.Track{
 		{ID: "720p", Type: stream.Muxed, Dir: "720p", Segments: "segment-%05d.ts"},
 		{ID: "de", Type: stream.Text, Dir: "de", Segments: "text.vtt"},
 	}},
-	{Layout: stream.CMAF, Dir: "out1/dash", Path: "/dash", Tracks: []stream.Track{
+	{Layout: stream.CMAF, DASH: true, Name: "master", Dir: "out1/dash", Path: "/dash", Tracks: []stream.Track{
 		{ID: "audio", Type: stream.Audio, Dir: "audio", Init: "init.mp4", Segments: "segment-%05d.m4s"},
 	}},
 }

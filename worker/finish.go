@@ -36,6 +36,9 @@ func (r *run) finish(ctx context.Context, dir string, o *job.Output, res transco
 	if err != nil {
 		return job.Result{}, fmt.Errorf("open storage: %w", err)
 	}
+	if o.Type == job.TypeStream {
+		r.stands(ctx, bucket, o, res.Packages)
+	}
 	bucket = r.patiently(bucket, o)
 	defer r.close(bucket)
 	if o.Type == job.TypeStream {

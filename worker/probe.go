@@ -70,7 +70,8 @@ type run struct {
 	mu  sync.Mutex // outputs are recorded from goroutines of their own
 	rec job.Record
 
-	parts *parts // of the scratch store; nil: there is none
+	parts  *parts // of the scratch store; nil: there is none
+	placed placed
 }
 
 // begin claims and loads a job. It returns nil without error when there is

@@ -45,6 +45,7 @@ func (r *run) put(ctx context.Context, bucket storage.Bucket, o *job.Output, p p
 	}
 	defer body.Close()
 	r.w.Metrics.uploading(body.size)
+	r.placed.note(o, p) // also if it fails: the storage may have it even so
 	return bucket.Put(ctx, p.key, body, r.putOptions(o, p))
 }
 

@@ -50,15 +50,21 @@ func (c claim) left() uint64 {
 func occupied(folder string) uint64 {
 	var sum uint64
 	seen := map[uint64]bool{}
-	_ = filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
+	add := func(d fs.DirEntry) {
+		info, err := d.Info()
 		if err != nil || d.IsDir() {
-			return nil
+			return
 		}
-		if info, err := d.Info(); err == nil {
-			if st, ok := info.Sys().(*syscall.Stat_t); ok && !seen[st.Ino] {
-				seen[st.Ino] = true
-				sum += uint64(st.Blocks) * 512 // stat(2): whatever the file system's blocks are
-			}
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && !seen[st.Ino] {
+			seen[st.Ino] = true
+			sum += uint64(st.Blocks) * 512 // stat(2): whatever the file system's blocks are
+		}
+	}
+	_ = filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil {
+			add(d)
+		} else if d == nil {
+			return err // the folder itself
 		}
 		return nil
 	})

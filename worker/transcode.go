@@ -84,6 +84,7 @@ func (r *run) giveUp(ctx context.Context, sentence string) error {
 	var events []job.Event
 	for _, o := range r.rec.State.Outputs {
 		if !o.Stage.Final() {
+			r.withdraw(ctx, o.Key)
 			events = append(events, job.Event{Kind: job.OutputFailedEvent, Output: o.Key, Error: sentence})
 		}
 	}
