@@ -212,7 +212,7 @@ func signal(t testing.TB, p *process, s syscall.Signal) {
 var full = []scenario{
 	{stage: "encode", fault: "ffmpeg stopped", run: func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
-		r.worker("COPRA_STALL=2s")
+		r.worker("COPRA_STALL=6s")
 		spec := longJob(t, "")
 		id := r.c.create(t, r.job(spec["input"].(object)["url"].(string), object{
 			"mp4:720p::quality=5,preset=slow": object{"path": "/a.mp4"}, "mp3": object{"path": "/a.mp3"},

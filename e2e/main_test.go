@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	"github.com/copra-video/copra/internal/testtime"
 )
 
 // binary is the program under test, and common the parts that tests share.
@@ -79,7 +81,7 @@ func openDir(t testing.TB) string {
 // eventually looks until done says true, and fails the test after limit.
 func eventually(t testing.TB, limit time.Duration, what string, done func() bool) {
 	t.Helper()
-	deadline := time.NewTimer(limit)
+	deadline := time.NewTimer(testtime.Allow(limit))
 	defer deadline.Stop()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/copra-video/copra/internal/s3server"
 	"github.com/copra-video/copra/internal/testmedia"
+	"github.com/copra-video/copra/internal/testtime"
 )
 
 // nodeModules is the folder that the published client was installed into.
@@ -33,7 +34,7 @@ func nodeModules(t testing.TB) string {
 // node runs a script with the published client at hand.
 func node(t testing.TB, limit time.Duration, dir string, env []string, args ...string) ([]byte, error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	ctx, cancel := context.WithTimeout(t.Context(), testtime.Allow(limit))
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", args...)
 	cmd.Dir = dir

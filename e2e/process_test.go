@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/copra-video/copra/internal/testtime"
 )
 
 // output keeps what a process writes, for whoever wants to read along.
@@ -109,7 +111,7 @@ func (p *process) await(t testing.TB, limit time.Duration) {
 	t.Helper()
 	select {
 	case <-p.done:
-	case <-time.After(limit):
+	case <-time.After(testtime.Allow(limit)):
 		p.cmd.Process.Signal(syscall.SIGQUIT) // shows where it hangs
 		select {
 		case <-p.done:
@@ -126,7 +128,7 @@ func (p *process) await(t testing.TB, limit time.Duration) {
 // first group.
 func (p *process) says(limit time.Duration, re string) (string, error) {
 	pattern := regexp.MustCompile(re)
-	deadline := time.NewTimer(limit)
+	deadline := time.NewTimer(testtime.Allow(limit))
 	defer deadline.Stop()
 	tick := time.NewTicker(10 * time.Millisecond)
 	defer tick.Stop()

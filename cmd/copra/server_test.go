@@ -20,6 +20,7 @@ import (
 	"github.com/copra-video/copra/internal/pgtest"
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/seal"
+	"github.com/copra-video/copra/internal/testtime"
 	"github.com/copra-video/copra/job"
 )
 
@@ -122,7 +123,7 @@ func (s *server) get(id string) jobInfo {
 // eventually waits until f is true.
 func eventually(t *testing.T, what string, f func() bool) {
 	t.Helper()
-	deadline := time.After(30 * time.Second)
+	deadline := time.After(testtime.Allow(30 * time.Second))
 	for tick := time.Tick(10 * time.Millisecond); !f(); {
 		select {
 		case <-tick:

@@ -20,9 +20,14 @@ func Within(t testing.TB, what string, begin time.Time, bound time.Duration) {
 	if took <= bound {
 		return
 	}
-	if limit := time.Duration(float64(bound) * (1 + waiting())); took > limit {
+	if limit := Allow(bound); took > limit {
 		t.Errorf("%s took %v, want at most %v (%v on this machine now)", what, took, bound, limit)
 	}
+}
+
+// Allow is a bound, or the longer one that a busy machine gets.
+func Allow(bound time.Duration) time.Duration {
+	return time.Duration(float64(bound) * (1 + waiting()))
 }
 
 // waiting is how many processes want a core for each that there is, as the mean
