@@ -116,7 +116,7 @@ func newFilm(t *testing.T, s *shelf) film {
 	s.types = map[string]string{}
 	f := film{t: t, shelf: s, dir: t.TempDir(), log: &bytes.Buffer{}}
 	log := slog.New(slog.NewTextHandler(f.log, nil))
-	f.run = &run{spec: &job.Spec{}, w: &Worker{Config: Config{Store: &asked{}, Opener: s, Uploads: 2, Log: log}}}
+	f.run = &run{spec: &job.Spec{Storage: &job.Storage{Service: builtIn}}, w: &Worker{Config: Config{Store: &asked{}, Opener: s, Uploads: 2, Log: log}}}
 	return f
 }
 

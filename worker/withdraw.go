@@ -16,6 +16,9 @@ import (
 // away.
 const withdrawTime = 30 * time.Second
 
+// builtIn is the name of the storage in which a job has a folder of its own.
+const builtIn = "coconut"
+
 // placed is what a run may have stored of its streams, by the keys of outputs. A
 // stream whose output fails is taken away again, unless an older one stood in
 // its place, whose playlists go on naming the segments.
@@ -92,12 +95,16 @@ func (r *run) stands(ctx context.Context, bucket storage.Bucket, o *job.Output, 
 // fail, playlists first. It must come before the failure is recorded: as soon as
 // that is known the job may be tried again, and its segments have the same names.
 // What cannot be taken away stays, and decides nothing.
+//
+// It does so in the built-in storage alone, where a job has a folder of its own.
+// In a bucket a second job may write to the same path, as when a client posts its
+// job twice, and what is taken away could be what that one has stored.
 func (r *run) withdraw(ctx context.Context, key string) {
 	r.placed.mu.Lock()
 	s := r.placed.streams[key]
 	delete(r.placed.streams, key)
 	r.placed.mu.Unlock()
-	if s == nil || !s.knows || s.stands || len(s.segments)+len(s.playlists) == 0 {
+	if r.spec.Storage == nil || r.spec.Storage.Service != builtIn || s == nil || !s.knows || s.stands || len(s.segments)+len(s.playlists) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, withdrawTime)

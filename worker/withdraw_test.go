@@ -151,6 +151,23 @@ func TestWithdrawForbidden(t *testing.T) {
 	})
 }
 
+// In a bucket another job may have stored the same names.
+func TestWithdrawFromBucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &shelf{keeps: true, there: map[string]bool{}}
+		f := newFilm(t, s)
+		f.run.spec.Storage.Service = "s3"
+		f.segments("out1/hls/720p", "segment-%05d.ts", 3)
+		e := f.start()
+		<-time.After(2 * earlyEvery)
+		e.abandon()
+		f.run.withdraw(t.Context(), filmOutput.Key)
+		if len(s.list()) != 2 || len(s.removed) > 0 {
+			t.Errorf("stored %v, taken away %v", s.list(), s.removed)
+		}
+	})
+}
+
 // A run that has lost its job takes nothing away: its successor may have stored
 // the same names.
 func TestWithdrawIsNotForOthers(t *testing.T) {
