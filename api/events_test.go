@@ -277,7 +277,7 @@ func TestServerThatStopsEndsStreams(t *testing.T) {
 // TestHeartbeatTime shows the usual pace without waiting for it.
 func TestHeartbeatTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		st := &store{jobs: map[string]job.State{}, owner: map[string]string{}, events: map[string][]job.PastEvent{}, watchers: map[chan struct{}]bool{}}
+		st := &store{jobs: map[string]job.State{}, owner: map[string]string{}, events: map[string][]job.RecordedEvent{}, watchers: map[chan struct{}]bool{}}
 		st.jobs[runningID], st.owner[runningID] = running(), "key-1"
 		h := api.New(api.Config{Jobs: st, Keys: st, Metrics: prometheus.NewRegistry()})
 		ctx, leave := context.WithTimeout(t.Context(), 46*time.Second)

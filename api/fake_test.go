@@ -35,7 +35,7 @@ type store struct {
 	full    error  // when set, what CreateJob returns
 
 	listed   api.List
-	events   map[string][]job.PastEvent
+	events   map[string][]job.RecordedEvent
 	watchers map[chan struct{}]bool
 	replayed []int
 }
@@ -140,7 +140,7 @@ func (s *store) happen(id string, e job.Event) bool {
 	}
 	s.jobs[id] = j
 	for _, h := range happened {
-		s.events[id] = append(s.events[id], job.PastEvent{N: len(s.events[id]) + 1, Event: h})
+		s.events[id] = append(s.events[id], job.RecordedEvent{N: len(s.events[id]) + 1, Event: h})
 	}
 	for c := range s.watchers {
 		select {
@@ -318,7 +318,7 @@ func start(t *testing.T, change ...func(*api.Config)) *world {
 	t.Helper()
 	w := &world{logs: &logs{}, store: &store{
 		jobs: map[string]job.State{}, owner: map[string]string{}, idem: map[string]string{},
-		events: map[string][]job.PastEvent{}, watchers: map[chan struct{}]bool{},
+		events: map[string][]job.RecordedEvent{}, watchers: map[chan struct{}]bool{},
 	}}
 	for _, s := range []job.State{finished(), failed(), running()} {
 		w.store.jobs[s.ID], w.store.owner[s.ID] = s, "key-1"

@@ -72,9 +72,9 @@ var (
 	// ErrNotFound says that there is no such job, key or delivery, or none
 	// that the asker may see; the two are not told apart.
 	ErrNotFound = errors.New("not found")
-	// ErrLostRun says that another run of the job has begun, so that this one
+	// ErrLeaseLost says that another run of the job has begun, so that this one
 	// must stop and publish nothing.
-	ErrLostRun = errors.New("the job was taken over by another run")
+	ErrLeaseLost = errors.New("the job was taken over by another run")
 	// ErrCancelled says that a customer cancelled the job.
 	ErrCancelled = errors.New("cancelled")
 )

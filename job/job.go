@@ -80,7 +80,7 @@ type OutputRequest struct {
 	MapKey    string // the key in the outputs hash
 	Raw       json.RawMessage
 	Condition string // the `if` expression; "": always
-	Deferred  bool   // Raw holds expressions
+	HasExpressions  bool   // Raw holds expressions
 }
 
 // OutputType is Coconut's type of an output.

@@ -2,13 +2,13 @@ package job
 
 import "time"
 
-// Record is a job as a worker loads it.
-type Record struct {
+// LoadedJob is a job as a worker loads it.
+type LoadedJob struct {
 	State   State
 	KeyID   string
 	Request []byte // the request as it came, unsealed: decode it with api/coconut
 	Run     int64
-	Since   time.Time // when it was accepted, or last retried
+	AcceptedAt   time.Time // when it was accepted, or last retried
 }
 
 // Delivery is one webhook to be sent: the body as it was when the event took
@@ -54,9 +54,9 @@ type DeliveryLog struct {
 	Attempts    []DeliveryAttempt // in their order; without Next
 }
 
-// PastEvent is an event as it was recorded, with its number in the job, from
+// RecordedEvent is an event as it was recorded, with its number in the job, from
 // 1. It is without what ffprobe found, which State has.
-type PastEvent struct {
+type RecordedEvent struct {
 	N int
 	Event
 }
@@ -65,5 +65,5 @@ type PastEvent struct {
 // events that led there.
 type History struct {
 	State  State
-	Events []PastEvent
+	Events []RecordedEvent
 }

@@ -41,7 +41,7 @@ const (
 	lightData     = "Content light level metadata"
 )
 
-func (s sides) light() (l Light) {
+func (s sides) light() (l HDRMetadata) {
 	for _, d := range s {
 		switch d.Type {
 		case masteringData:
@@ -66,21 +66,21 @@ func (t text) fraction() float64 {
 	return num / den
 }
 
-// LightUnknown lists the indices of streams that are HDR and say nothing of
+// MissingHDR lists the indices of streams that are HDR and say nothing of
 // their light in the container: then the frames may.
-func (m *Media) LightUnknown() (streams []int) {
+func (m *Media) MissingHDR() (streams []int) {
 	for _, v := range m.Video {
-		if (v.ColorTransfer == "smpte2084" || v.ColorTransfer == "arib-std-b67") && v.Light == (Light{}) {
+		if (v.ColorTransfer == "smpte2084" || v.ColorTransfer == "arib-std-b67") && v.Light == (HDRMetadata{}) {
 			streams = append(streams, v.Index)
 		}
 	}
 	return streams
 }
 
-// AddLight puts what `ffprobe -show_frames` found in a stream's frames about
+// MergeHDR puts what `ffprobe -show_frames` found in a stream's frames about
 // light where a container would have it: into the side data of the stream, in
 // Raw too. What cannot be read changes nothing.
-func (m *Media) AddLight(stream int, frames []byte) {
+func (m *Media) MergeHDR(stream int, frames []byte) {
 	var doc struct {
 		Frames []struct {
 			SideData []json.RawMessage `json:"side_data_list"`

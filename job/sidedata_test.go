@@ -18,13 +18,13 @@ func TestAddLight(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := m.LightUnknown(); len(got) != 1 || got[0] != 1 {
+			if got := m.MissingHDR(); len(got) != 1 || got[0] != 1 {
 				t.Fatalf("unknown are %v", got)
 			}
 			rotation := m.Video[0].Rotation
-			m.AddLight(1, []byte(pqFrame))
+			m.MergeHDR(1, []byte(pqFrame))
 			l := m.Video[0].Light
-			if !l.Mastering() || l.Max != 1000 || l.Min != 0.005 || l.Red != [2]float64{0.68, 0.32} || l.MaxCLL != 1000 || l.MaxFALL != 400 {
+			if !l.HasMasteringDisplay() || l.Max != 1000 || l.Min != 0.005 || l.Red != [2]float64{0.68, 0.32} || l.MaxCLL != 1000 || l.MaxFALL != 400 {
 				t.Errorf("%+v", l)
 			}
 			// What is stored is Raw, so a second reading finds the same.
@@ -32,7 +32,7 @@ func TestAddLight(t *testing.T) {
 			if err != nil || !json.Valid(m.Raw) || again.Video[0].Light != l || again.Video[0].Rotation != rotation {
 				t.Errorf("%v: %s", err, m.Raw)
 			}
-			if len(m.LightUnknown()) != 0 {
+			if len(m.MissingHDR()) != 0 {
 				t.Error("still unknown")
 			}
 		})
@@ -46,9 +46,9 @@ func TestAddLightOfNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.AddLight(0, []byte(frames))
-		m.AddLight(7, []byte(pqFrame))
-		if string(m.Raw) != raw || m.Video[0].Light != (Light{}) {
+		m.MergeHDR(0, []byte(frames))
+		m.MergeHDR(7, []byte(pqFrame))
+		if string(m.Raw) != raw || m.Video[0].Light != (HDRMetadata{}) {
 			t.Errorf("%s: %s", frames, m.Raw)
 		}
 	}

@@ -24,24 +24,24 @@ type Bucket interface {
 	URL(key string) string
 }
 
-// Together is a Bucket that wants the files of an output all at once, because
+// BatchPutter is a Bucket that wants the files of an output all at once, because
 // they get one address: on IPFS a folder is named by what is in it.
-type Together interface {
+type BatchPutter interface {
 	Bucket
-	PutAll(ctx context.Context, items []Item) error
+	PutBatch(ctx context.Context, items []Item) error
 }
 
-// Keeper is a Bucket that can say whether an object is there and take one away.
+// Deleter is a Bucket that can say whether an object is there and take one away.
 // Both may need permissions that Put does not: what the service refuses is an
 // error, never an answer.
-type Keeper interface {
+type Deleter interface {
 	Bucket
-	// Has reports whether there is an object under key. Where a service does not
+	// Exists reports whether there is an object under key. Where a service does not
 	// tell them apart, an object of a bucket that does not exist is one that is
 	// not there.
-	Has(ctx context.Context, key string) (bool, error)
-	// Remove takes away the object under key; one that is not there is no error.
-	Remove(ctx context.Context, key string) error
+	Exists(ctx context.Context, key string) (bool, error)
+	// Delete takes away the object under key; one that is not there is no error.
+	Delete(ctx context.Context, key string) error
 }
 
 // Item is one file for Together.
@@ -85,9 +85,9 @@ type Source interface {
 	Ranges() bool
 }
 
-// Owner says for whom a bucket is opened: storage that all jobs share keeps
+// Namespace says for whom a bucket is opened: storage that all jobs share keeps
 // them apart by it.
-type Owner struct {
+type Namespace struct {
 	JobID   string
 	Kind    string // "files" or "streams": each gets a folder of its own (section 2.4)
 	Created time.Time

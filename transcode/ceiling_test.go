@@ -64,7 +64,7 @@ func TestCeiling(t *testing.T) {
 		"webm:vp9_360p_800k path=/a.webm":                                   {1200, 1600},
 		"mp4:av1_360p::quality=4,maxrate=1000k path=/a.mp4":                 {1000, 2000},
 	} {
-		p := New(outputs(t, line), film(1920, 1080), Options{})
+		p := Build(outputs(t, line), film(1920, 1080), Options{})
 		if err := p.Results[0].Err; err != nil {
 			t.Errorf("%s: %v", line, err)
 			continue
@@ -82,7 +82,7 @@ func TestCeiling(t *testing.T) {
 func TestGuardedAreShared(t *testing.T) {
 	lines := []string{"mp4:360p::quality=4 path=/a.mp4", "httpstream hls=/h variants=mp4:360p::quality=4"}
 	for range 2 {
-		p := New(outputs(t, lines...), film(1920, 1080), Options{})
+		p := Build(outputs(t, lines...), film(1920, 1080), Options{})
 		all := encoderArgs(p)
 		if len(all) != 1 || value(all[0], "-maxrate") == 0 {
 			t.Errorf("%q: %q", lines, all)

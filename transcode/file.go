@@ -176,8 +176,8 @@ type input struct {
 // read makes s read an intermediate and returns the name of it for arguments.
 func (s *Step) read(in *input) string {
 	if in.grows {
-		s.Follow = Follow{Name: in.name, Step: in.needs}
-		return FollowedInput
+		s.Tail = TailInput{Name: in.name, Step: in.needs}
+		return StdinInput
 	}
 	s.Needs, s.Reads = append(s.Needs, in.needs), append(s.Reads, in.name)
 	return in.name

@@ -45,7 +45,7 @@ func TestFollowed(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, s := range p.Steps {
-				if s.Follow != (Follow{}) {
+				if s.Tail != (TailInput{}) {
 					followed++
 				}
 				s = plainly(s)
@@ -77,10 +77,10 @@ func TestFollowed(t *testing.T) {
 // plainly is a step that neither follows nor is followed.
 func plainly(s Step) Step {
 	s.Args = slices.Clone(s.Args)
-	if i := slices.Index(s.Args, FollowedInput); i >= 0 {
-		s.Args[i] = s.Follow.Name
+	if i := slices.Index(s.Args, StdinInput); i >= 0 {
+		s.Args[i] = s.Tail.Name
 	}
-	s.Follow = Follow{}
+	s.Tail = TailInput{}
 	for i := slices.Index(s.Args, growing[1]); i > 0; i = slices.Index(s.Args, growing[1]) {
 		s.Args = slices.Delete(s.Args, i-1, i+1)
 	}

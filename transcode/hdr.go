@@ -13,7 +13,7 @@ import (
 // hdr is what an HDR source says of its light, for encoders that keep it.
 type hdr struct {
 	primaries, transfer, matrix string
-	light                       job.Light
+	light                       job.HDRMetadata
 }
 
 // isHDR reports whether the transfer of a stream is PQ or HLG.
@@ -81,7 +81,7 @@ func (h *hdr) x265Params() []string {
 		return params
 	}
 	params = append(params, "hdr10=1", "hdr10-opt=1")
-	if m := h.light; m.Mastering() {
+	if m := h.light; m.HasMasteringDisplay() {
 		chroma := func(c [2]float64) string {
 			return fmt.Sprintf("(%d,%d)", int(math.Round(c[0]*50000)), int(math.Round(c[1]*50000)))
 		}
@@ -100,7 +100,7 @@ func (h *hdr) svtParams() []string {
 		return nil
 	}
 	var params []string
-	if m := h.light; m.Mastering() {
+	if m := h.light; m.HasMasteringDisplay() {
 		chroma := func(c [2]float64) string {
 			return "(" + strconv.FormatFloat(c[0], 'f', 5, 64) + "," + strconv.FormatFloat(c[1], 'f', 5, 64) + ")"
 		}

@@ -31,10 +31,10 @@ func hdrClip(t testing.TB, transfer, more string) string {
 func probeLight(t testing.TB, dir, name string) job.Media {
 	t.Helper()
 	m := probe(t, dir, name)
-	for _, stream := range m.LightUnknown() {
+	for _, stream := range m.MissingHDR() {
 		out, _ := command(t, dir, "ffprobe", "-v", "error", "-of", "json", "-show_frames", "-show_entries", "frame=side_data_list",
 			"-select_streams", strconv.Itoa(stream), "-read_intervals", "%+#1", name)
-		m.AddLight(stream, []byte(out))
+		m.MergeHDR(stream, []byte(out))
 	}
 	return m
 }
@@ -71,7 +71,7 @@ func TestHDR(t *testing.T) {
 			t.Parallel()
 			dir := hdrClip(t, tt.transfer, tt.more)
 			m := probeLight(t, dir, SourceName)
-			if got := m.Video[0].Light.Mastering(); got != strings.Contains(tt.more, "master") {
+			if got := m.Video[0].Light.HasMasteringDisplay(); got != strings.Contains(tt.more, "master") {
 				t.Fatalf("mastering display found: %v; %s", got, m.Raw)
 			}
 			o := fast
@@ -81,7 +81,7 @@ func TestHDR(t *testing.T) {
 				lines = append(lines, f+" path=/a")
 			}
 			slices.Sort(lines)
-			p := New(outputs(t, lines...), m, o)
+			p := Build(outputs(t, lines...), m, o)
 			made := runSteps(t, dir, p)
 			for i, r := range p.Results {
 				f, _, _ := strings.Cut(lines[i], " ")
@@ -97,7 +97,7 @@ func TestHDR(t *testing.T) {
 				if w.light && (!near(v.Light.Max, 1000) || !near(v.Light.Red[0], 0.68) || v.Light.MaxCLL != 1000 || v.Light.MaxFALL != 400) {
 					t.Errorf("%s: light %+v", f, v.Light)
 				}
-				if !w.light && v.Light != (job.Light{}) && w.transfer != "smpte2084" {
+				if !w.light && v.Light != (job.HDRMetadata{}) && w.transfer != "smpte2084" {
 					t.Errorf("%s: SDR with light %+v", f, v.Light)
 				}
 				if w == sdr {

@@ -152,10 +152,10 @@ func encodes(p Plan) (video, audio int) {
 }
 
 func followed(s Step) string {
-	if s.Follow.Step == "" {
+	if s.Tail.Step == "" {
 		return ""
 	}
-	return " follows=" + s.Follow.Name + " of " + s.Follow.Step
+	return " follows=" + s.Tail.Name + " of " + s.Tail.Step
 }
 
 // show prints a plan, one argument a line.

@@ -42,7 +42,7 @@ func bilingual(t testing.TB) string {
 // output as it is published, in a folder of its own.
 func packaged(t testing.TB, dir string, o Options, out *job.Output) (roots []string, packages []stream.Package) {
 	t.Helper()
-	p := New([]*job.Output{out}, probe(t, dir, SourceName), o)
+	p := Build([]*job.Output{out}, probe(t, dir, SourceName), o)
 	checkPlan(t, p)
 	if err := p.Results[0].Err; err != nil {
 		t.Fatal(err)
@@ -188,7 +188,7 @@ func TestEncryption(t *testing.T) {
 	dir := bilingual(t)
 	out := output(t, "httpstream hls=/hls variants=mp4:128x72::quality=2;mp4:x:64k")
 	out.Stream.HLS.EncryptionKey, out.Stream.HLS.EncryptionKeyURI = job.NewSecret(key), "https://keys.example.com/1"
-	plan := New([]*job.Output{out}, probe(t, dir, SourceName), shortSegments)
+	plan := Build([]*job.Output{out}, probe(t, dir, SourceName), shortSegments)
 	for _, s := range plan.Steps {
 		raw, _ := hex.DecodeString(key)
 		if all := strings.Join(s.Args, " "); strings.Contains(all, key) || strings.Contains(all, string(raw)) {
@@ -262,7 +262,7 @@ func TestEncryptionRefused(t *testing.T) {
 	} {
 		out := output(t, "httpstream hls=/hls variants="+test.variants)
 		out.Stream.HLS.EncryptionKey, out.Stream.HLS.EncryptionKeyURI = job.NewSecret(test.key), test.uri
-		p := New([]*job.Output{out}, film(1280, 720), fast)
+		p := Build([]*job.Output{out}, film(1280, 720), fast)
 		if err := p.Results[0].Err; err == nil || !strings.Contains(err.Message, test.want) || strings.Contains(err.Message, "0011") {
 			t.Errorf("%+v: the error is %v", test, err)
 		}

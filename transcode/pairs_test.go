@@ -47,7 +47,7 @@ func TestPairs(t *testing.T) {
 	for i := range lines {
 		lines[i] = strings.Replace(lines[i], "::", ":", 1)
 	}
-	p := New(outputs(t, lines...), m, o)
+	p := Build(outputs(t, lines...), m, o)
 	made := runSteps(t, dir, p)
 	for i, r := range p.Results {
 		name, _, _ := strings.Cut(lines[i], " ")

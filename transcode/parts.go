@@ -5,15 +5,15 @@ import (
 	"slices"
 )
 
-// Part is what a step makes at a cost, to be kept for a later run of the job.
+// Artifact is what a step makes at a cost, to be kept for a later run of the job.
 // A step whose parts are all there need not run.
-type Part struct {
-	// Recipe says all that makes the bytes but the source, what is fetched and
+type Artifact struct {
+	// KeyInputs says all that makes the bytes but the source, what is fetched and
 	// the program: the same in every plan that wants the same, whatever else
 	// that plan makes.
-	Recipe []string
-	// Also are recipes of what does as well.
-	Also [][]string
+	KeyInputs []string
+	// Substitutes are recipes of what does as well.
+	Substitutes [][]string
 	// Files are names as in Step.Files; a "*" stands for any text.
 	Files []string
 }
@@ -26,17 +26,17 @@ func (p *planner) addParts(steps []Step) {
 		switch {
 		case s.Kind == StepEncode:
 			at := slices.IndexFunc(p.groups, func(g *group) bool { return g.id == s.ID })
-			s.Parts = p.encodeParts(p.groups[at])
+			s.Artifacts = p.encodeParts(p.groups[at])
 		case s.Kind == StepPass1:
-			part := Part{Recipe: recipe(*s, steps)}
+			part := Artifact{KeyInputs: recipe(*s, steps)}
 			at := slices.IndexFunc(p.groups, func(g *group) bool { return passID(g) == s.ID })
 			two, _ := passOrder(p.groups[at].videos)
 			for _, v := range two {
 				part.Files = append(part.Files, p.statsName(v)+"*")
 			}
-			s.Parts = []Part{part}
+			s.Artifacts = []Artifact{part}
 		case s.Kind == StepStills, s.Kind == StepAudio && s.AudioEncodes > 0:
-			s.Parts = []Part{{Recipe: recipe(*s, steps), Files: s.Files}}
+			s.Artifacts = []Artifact{{KeyInputs: recipe(*s, steps), Files: s.Files}}
 		}
 	}
 }
@@ -45,17 +45,17 @@ func (p *planner) addParts(steps []Step) {
 // arguments that it would have alone: which others are made beside it changes
 // from run to run, as outputs get done. That it may then be scaled from another
 // size is no difference that anybody asked for.
-func (p *planner) encodeParts(g *group) []Part {
-	var parts []Part
+func (p *planner) encodeParts(g *group) []Artifact {
+	var parts []Artifact
 	for _, v := range g.videos {
 		alone := *v
 		alone.name = "part." + suffix(v.name)
 		args := func() []string { return p.encodeStep(&group{window: g.window, videos: []*videoNode{&alone}}).Args }
-		part := Part{Recipe: args(), Files: []string{v.name}}
+		part := Artifact{KeyInputs: args(), Files: []string{v.name}}
 		if !v.followed {
 			// A file that can be read while it grows can be read later too.
 			alone.followed = true
-			part.Also = [][]string{args()}
+			part.Substitutes = [][]string{args()}
 		}
 		parts = append(parts, part)
 	}
@@ -63,7 +63,7 @@ func (p *planner) encodeParts(g *group) []Part {
 		alone := *st
 		alone.dir = "part"
 		s := p.encodeStep(&group{window: g.window, stills: []*stills{&alone}})
-		parts = append(parts, Part{Recipe: s.Args, Files: []string{st.pattern()}})
+		parts = append(parts, Artifact{KeyInputs: s.Args, Files: []string{st.pattern()}})
 	}
 	return parts
 }

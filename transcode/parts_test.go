@@ -8,24 +8,24 @@ import (
 
 // partsOf finds the recipes of a plan's parts by the extension of their first
 // file, and holds that each step that takes work has parts for all its files.
-func partsOf(t *testing.T, p Plan) map[string]Part {
+func partsOf(t *testing.T, p Plan) map[string]Artifact {
 	t.Helper()
-	found := map[string]Part{}
+	found := map[string]Artifact{}
 	for _, s := range p.Steps {
-		if len(s.Parts) > 0 && (len(s.Writes) > 0 || s.Kind == StepSegment) {
+		if len(s.Artifacts) > 0 && (len(s.Writes) > 0 || s.Kind == StepSegment) {
 			t.Errorf("step %s, which may know a key, has parts", s.ID)
 		}
 		var files []string
-		for _, part := range s.Parts {
+		for _, part := range s.Artifacts {
 			files = append(files, part.Files...)
-			found[strings.Join(part.Recipe, "\x00")] = part
+			found[strings.Join(part.KeyInputs, "\x00")] = part
 		}
-		if works := s.VideoEncodes+s.AudioEncodes > 0 || s.Kind == StepStills; works != (len(s.Parts) > 0) {
-			t.Errorf("step %s of kind %s has %d parts", s.ID, s.Kind, len(s.Parts))
+		if works := s.VideoEncodes+s.AudioEncodes > 0 || s.Kind == StepStills; works != (len(s.Artifacts) > 0) {
+			t.Errorf("step %s of kind %s has %d parts", s.ID, s.Kind, len(s.Artifacts))
 		}
 		want := slices.Sorted(slices.Values(s.Files))
 		slices.Sort(files)
-		if s.Kind != StepPass1 && len(s.Parts) > 0 && !slices.Equal(files, want) {
+		if s.Kind != StepPass1 && len(s.Artifacts) > 0 && !slices.Equal(files, want) {
 			t.Errorf("step %s makes %q, its parts are %q", s.ID, s.Files, files)
 		}
 	}
@@ -40,7 +40,7 @@ func TestPartsOfOtherPlans(t *testing.T) {
 		"jpg:300x path=/t_%02d.jpg number=5", "mp3 path=/a.mp3", "webm:vp9_360p path=/a.webm watermark=topleft", "gif:100x scene=2;1 path=/a.gif",
 	}
 	film := film(1920, 1080)
-	first := partsOf(t, New(outputs(t, all...), film, Options{}))
+	first := partsOf(t, Build(outputs(t, all...), film, Options{}))
 	for i := range all {
 		if i == 3 {
 			continue // alone, pictures are found by seeking
@@ -52,14 +52,14 @@ func TestPartsOfOtherPlans(t *testing.T) {
 			}
 		}
 		for _, isolate := range []bool{false, true} {
-			p := New(outs, film, Options{Isolate: isolate})
+			p := Build(outs, film, Options{Isolate: isolate})
 			parts := partsOf(t, p)
 			if len(parts) == 0 {
 				t.Errorf("%s has no parts", all[i])
 			}
 			for r, part := range parts {
 				_, ok := first[r]
-				for _, also := range part.Also {
+				for _, also := range part.Substitutes {
 					_, does := first[strings.Join(also, "\x00")]
 					ok = ok || does
 				}
@@ -74,15 +74,15 @@ func TestPartsOfOtherPlans(t *testing.T) {
 // What can be read only when it is whole is not taken for what is read while it
 // grows.
 func TestPartsThatGrow(t *testing.T) {
-	first := partsOf(t, New(outputs(t, "mp4:480p::quality=4,maxrate=900k path=/a.mp4"), film(1920, 1080), Options{}))
-	stream := New(outputs(t, "httpstream hls=/hls variants=mp4:480p::quality=4,maxrate=900k"), film(1920, 1080), Options{})
+	first := partsOf(t, Build(outputs(t, "mp4:480p::quality=4,maxrate=900k path=/a.mp4"), film(1920, 1080), Options{}))
+	stream := Build(outputs(t, "httpstream hls=/hls variants=mp4:480p::quality=4,maxrate=900k"), film(1920, 1080), Options{})
 	grows := false
 	for r, part := range partsOf(t, stream) {
 		if !strings.HasPrefix(part.Files[0], "v") {
 			continue
 		}
 		grows = strings.Contains(r, "frag_keyframe")
-		if _, ok := first[r]; ok || len(part.Also) > 0 {
+		if _, ok := first[r]; ok || len(part.Substitutes) > 0 {
 			t.Errorf("a plain file does for %s", part.Files)
 		}
 	}
@@ -100,7 +100,7 @@ func TestPartsDiffer(t *testing.T) {
 		"mp4:720p::preset=slow path=/a.mp4", "mp4:720p_900k path=/a.mp4", "mp4:720p_900k::2pass path=/a.mp4", "mp4:480p path=/a.mp4", "mp4:hevc_720p path=/a.mp4",
 		"mp4:720p:128k_mono path=/a.mp4",
 	} {
-		for r, part := range partsOf(t, New(outputs(t, line), films, Options{})) {
+		for r, part := range partsOf(t, Build(outputs(t, line), films, Options{})) {
 			if sound := strings.HasPrefix(part.Files[0], "a"); sound != strings.Contains(line, "mono") {
 				continue // the sound is the same in all others, and the picture in that one
 			}
@@ -110,7 +110,7 @@ func TestPartsDiffer(t *testing.T) {
 			seen[r] = line
 		}
 	}
-	other := partsOf(t, New(outputs(t, "mp4:720p path=/a.mp4"), films, Options{Presets: map[string]string{"libx264": "slower"}}))
+	other := partsOf(t, Build(outputs(t, "mp4:720p path=/a.mp4"), films, Options{Presets: map[string]string{"libx264": "slower"}}))
 	for r, part := range other {
 		if _, ok := seen[r]; ok && strings.HasPrefix(part.Files[0], "v") {
 			t.Error("another preset of the server makes the same part")
@@ -119,11 +119,11 @@ func TestPartsDiffer(t *testing.T) {
 }
 
 func TestPartsOfPasses(t *testing.T) {
-	p := New(outputs(t, "mp4:720p_2000k::2pass path=/a.mp4", "mp4:hevc_480p_900k::2pass path=/b.mp4"), film(1920, 1080), Options{})
+	p := Build(outputs(t, "mp4:720p_2000k::2pass path=/a.mp4", "mp4:hevc_480p_900k::2pass path=/b.mp4"), film(1920, 1080), Options{})
 	for _, s := range p.Steps {
 		if s.Kind == StepPass1 {
-			if len(s.Parts) != 1 || !slices.Equal(s.Parts[0].Files, []string{"v1-pass*", "v2-pass*"}) {
-				t.Errorf("parts %+v", s.Parts)
+			if len(s.Artifacts) != 1 || !slices.Equal(s.Artifacts[0].Files, []string{"v1-pass*", "v2-pass*"}) {
+				t.Errorf("parts %+v", s.Artifacts)
 			}
 			return
 		}

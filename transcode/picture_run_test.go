@@ -89,7 +89,7 @@ func logo(t testing.TB, dir string, p Plan, w, h int) {
 // and the right half transparent.
 func runMarked(t testing.TB, dir string, w, h int, o Options, lines ...string) Plan {
 	t.Helper()
-	logo(t, dir, New(outputs(t, lines...), probe(t, dir, SourceName), o), w, h)
+	logo(t, dir, Build(outputs(t, lines...), probe(t, dir, SourceName), o), w, h)
 	return run(t, dir, o, lines...)
 }
 
@@ -392,7 +392,7 @@ func TestPictureColours(t *testing.T) {
 		dir := clip(t, "-f", "lavfi", "-i", "color=0xC03020:s=96x64:r=10:d=1,format=rgb24,scale=out_color_matrix="+scale+":out_range=tv,format=yuv420p",
 			"-c:v", "libx264", "-preset", "ultrafast", "-qp", "2", "-colorspace", matrix, "-color_primaries", matrix, "-color_trc", matrix, "-color_range", "tv", "-f", "mp4")
 		lines := []string{"png path=/a.png watermark=topleft", "jpg path=/a.jpg watermark=topleft", "webp path=/a.webp watermark=topleft", "jpg path=/s.jpg sprite watermark=topleft", "gif path=/a.gif", "mp4::x:quality=5 path=/a.mp4 watermark=topleft"}
-		for _, f := range New(outputs(t, lines...), probe(t, dir, SourceName), fast).Fetches {
+		for _, f := range Build(outputs(t, lines...), probe(t, dir, SourceName), fast).Fetches {
 			command(t, dir, "ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "color=0x20A0C0:s=96x64:d=1,format=rgba", "-frames:v", "1", "-c:v", "png", "-f", "image2", "-update", "1", f.Name)
 		}
 		p := run(t, dir, fast, lines...)
@@ -424,7 +424,7 @@ func TestWatermarkOfHDR(t *testing.T) {
 		dir := clip(t, "-f", "lavfi", "-i", "color=black:s=96x64:r=10:d=1", "-c:v", "libx265", "-preset", "ultrafast", "-pix_fmt", "yuv420p10le",
 			"-x265-params", "log-level=error:colorprim=bt2020:transfer="+transfer+":colormatrix=bt2020nc", "-color_primaries", "bt2020", "-color_trc", transfer, "-colorspace", "bt2020nc", "-color_range", "tv", "-f", "mp4")
 		lines := []string{"mp4:hevc:x path=/a.mp4 watermark=topleft", "mp4:h264:x path=/b.mp4 watermark=topleft"}
-		for _, f := range New(outputs(t, lines...), probe(t, dir, SourceName), fast).Fetches {
+		for _, f := range Build(outputs(t, lines...), probe(t, dir, SourceName), fast).Fetches {
 			command(t, dir, "ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "color=white:s=96x64:d=1,format=rgba", "-frames:v", "1", "-c:v", "png", "-f", "image2", "-update", "1", f.Name)
 		}
 		p := run(t, dir, fast, lines...)

@@ -72,9 +72,9 @@ type Step struct {
 	Kind  StepKind
 	Args  []string // after the runner's own global flags; no program name
 	Needs []string // IDs of steps that must be done before
-	// Follow is the intermediate that it reads as FollowedInput while the step
+	// Tail is the intermediate that it reads as StdinInput while the step
 	// that makes it still runs; zero: none.
-	Follow Follow
+	Tail TailInput
 	// Reads are intermediates that it reads by their names. One that no step
 	// reads any more is of no use.
 	Reads []string
@@ -84,7 +84,7 @@ type Step struct {
 	// Writes are small files that it reads, to be written before it runs.
 	Writes []Write
 	Files  []string // files it makes; for patterns and segments the pattern
-	Parts  []Part   // of those, what is worth keeping for a later run
+	Artifacts  []Artifact   // of those, what is worth keeping for a later run
 	// Outputs are the indices of the outputs that fail when this step fails.
 	Outputs []int
 	// Duration is the length of the time line it runs over, for progress; 0
@@ -97,15 +97,15 @@ type Step struct {
 	VideoEncodes, AudioEncodes int
 }
 
-// Follow is an intermediate that can be read from the start on while it grows.
-type Follow struct {
+// Tail is an intermediate that can be read from the start on while it grows.
+type TailInput struct {
 	Name string // of the file
 	Step string // that makes it: when it has ended, the file has
 }
 
-// FollowedInput is the input by which the arguments of a step refer to the
+// StdinInput is the input by which the arguments of a step refer to the
 // intermediate that it follows: standard input.
-const FollowedInput = "pipe:0"
+const StdinInput = "pipe:0"
 
 // Write is a small file that a step reads. It may hold a key, so it is for its
 // owner's eyes only, mode 0600.

@@ -13,10 +13,10 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// New plans the outputs of a job for a source. A nil output is not planned. The
+// Build plans the outputs of a job for a source. A nil output is not planned. The
 // plan is the same for the same arguments. An output that cannot be made has
 // its Err set and takes part in no step.
-func New(outputs []*job.Output, m job.Media, o Options) Plan {
+func Build(outputs []*job.Output, m job.Media, o Options) Plan {
 	if o.SegmentSeconds <= 0 {
 		o.SegmentSeconds = defaultSegmentSeconds
 	}
@@ -24,7 +24,7 @@ func New(outputs []*job.Output, m job.Media, o Options) Plan {
 	if !o.Isolate {
 		return newPlanner(src, o, "", len(outputs)).plan(outputs)
 	}
-	plan := Plan{Results: make([]Result, len(outputs)), Space: Space{Capped: true}}
+	plan := Plan{Results: make([]Result, len(outputs)), Space: Space{Bounded: true}}
 	for i := range outputs {
 		if outputs[i] == nil {
 			continue

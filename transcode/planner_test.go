@@ -15,7 +15,7 @@ func TestSharing(t *testing.T) {
 		"httpstream hls=/hls variants=mp4:240p::quality=4,maxrate=400k;mp4:360p::quality=4,maxrate=1000k;mp4:480p::quality=4,maxrate=1500k;mp4:720p::quality=4,maxrate=2000k;mp4:1080p::quality=4,maxrate=4000k",
 		"httpstream hls=/hls dash=/dash",
 	} {
-		p := New(outputs(t,
+		p := Build(outputs(t,
 			"mp4:720p::quality=4,maxrate=2000k path=/720.mp4",
 			"mp4:480p::quality=4,maxrate=1500k path=/480.mp4",
 			"mp4:360p::quality=4,maxrate=1000k path=/360.mp4",
@@ -46,7 +46,7 @@ func count(p Plan, k StepKind) (n int) {
 
 func TestIsolateSharesNothing(t *testing.T) {
 	outs := outputs(t, "mp4:720p path=/a.mp4", "mp4:720p path=/b.mp4", "jpg path=/c.jpg", "httpstream hls=/hls variants=mp4:720p")
-	p := New(outs, film(1920, 1080), Options{Isolate: true})
+	p := Build(outs, film(1920, 1080), Options{Isolate: true})
 	ids, files := map[string]bool{}, map[string]string{}
 	for _, s := range p.Steps {
 		if len(s.Outputs) != 1 {
@@ -75,11 +75,11 @@ func checkPlan(t testing.TB, p Plan) {
 	done := map[string]bool{}
 	for _, s := range p.Steps {
 		before := s.Needs
-		if s.Follow.Step != "" {
-			before = append(slices.Clone(before), s.Follow.Step)
+		if s.Tail.Step != "" {
+			before = append(slices.Clone(before), s.Tail.Step)
 		}
-		if (s.Follow.Name != "") != slices.Contains(s.Args, FollowedInput) {
-			t.Errorf("step %s follows %q by %q", s.ID, s.Follow.Name, s.Args)
+		if (s.Tail.Name != "") != slices.Contains(s.Args, StdinInput) {
+			t.Errorf("step %s follows %q by %q", s.ID, s.Tail.Name, s.Args)
 		}
 		for _, n := range before {
 			if !done[n] {
@@ -130,17 +130,17 @@ func TestErrors(t *testing.T) {
 		if tt.want == "" {
 			continue // refused by the format's own check at POST
 		}
-		p := New(outputs(t, tt.output, "png path=/other.png"), tt.media, Options{})
+		p := Build(outputs(t, tt.output, "png path=/other.png"), tt.media, Options{})
 		if err := p.Results[0].Err; err == nil || err.Message != tt.want {
 			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
 		}
 		checkPlan(t, p)
 	}
-	p := New(outputs(t, "mp4:hevc path=/a.mp4"), film(640, 360), Options{Encoders: func(n string) bool { return n != "libx265" }})
+	p := Build(outputs(t, "mp4:hevc path=/a.mp4"), film(640, 360), Options{Encoders: func(n string) bool { return n != "libx265" }})
 	if err := p.Results[0].Err; err == nil || err.Message != "This server's ffmpeg has no libx265, so hevc cannot be encoded." {
 		t.Errorf("missing encoder: %v", err)
 	}
-	if p := New([]*job.Output{nil, output(t, "png path=/a.png")}, film(64, 36), Options{}); p.Results[0].Err != nil || len(p.Results[1].Files) != 1 {
+	if p := Build([]*job.Output{nil, output(t, "png path=/a.png")}, film(64, 36), Options{}); p.Results[0].Err != nil || len(p.Results[1].Files) != 1 {
 		t.Errorf("a nil output was planned: %+v", p.Results)
 	}
 }
@@ -150,7 +150,7 @@ func TestErrors(t *testing.T) {
 func TestSharingOfSlightlyLateVideo(t *testing.T) {
 	m := film(1280, 720)
 	m.FormatName, m.Video[0].StartTime = "matroska,webm", 0.021
-	p := New(outputs(t, "mp4:720p::quality=4,maxrate=2000k path=/a.mp4", "httpstream hls=/h variants=mp4:720p::quality=4,maxrate=2000k"), m, Options{})
+	p := Build(outputs(t, "mp4:720p::quality=4,maxrate=2000k path=/a.mp4", "httpstream hls=/h variants=mp4:720p::quality=4,maxrate=2000k"), m, Options{})
 	if video, _ := encodes(p); video != 1 {
 		t.Errorf("%d video encodes, want 1", video)
 	}

@@ -64,8 +64,8 @@ func step(t testing.TB, dir string, s Step, args ...string) (stderr string, err 
 		}
 	}
 	var stdin io.Reader
-	if s.Follow != (Follow{}) {
-		f, err := os.Open(filepath.Join(dir, s.Follow.Name))
+	if s.Tail != (TailInput{}) {
+		f, err := os.Open(filepath.Join(dir, s.Tail.Name))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +121,7 @@ var fast = Options{FFmpegMajor: 5, Presets: map[string]string{"libx264": "ultraf
 func run(t testing.TB, dir string, o Options, lines ...string) Plan {
 	t.Helper()
 	m := probe(t, dir, SourceName)
-	p := New(outputs(t, lines...), m, o)
+	p := Build(outputs(t, lines...), m, o)
 	checkPlan(t, p)
 	for _, s := range p.Steps {
 		stderr, err := step(t, dir, s, "-v", "warning")

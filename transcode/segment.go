@@ -15,7 +15,7 @@ const tsMuxDelay = 0.5
 
 // segmentTSArgs cuts intermediates into MPEG-TS segments by stream copy:
 // dir/segment-%05d.ts from 1. video is an mp4 with a keyframe at least every
-// two seconds and on the grid, or FollowedInput; audio is an mp4 with one track.
+// two seconds and on the grid, or StdinInput; audio is an mp4 with one track.
 // Either may be "". seconds is the length aimed at.
 //
 // keyInfo names the file with the key of AES-128; "": not encrypted.

@@ -16,15 +16,15 @@ import (
 // size. Pictures are not counted.
 type Space struct {
 	Bytes int64
-	// Kept is what is added when followed intermediates stay whole.
-	Kept int64
-	// Capped: every encode has a ceiling for its rate, and the length of the
+	// CachedBytes is what is added when followed intermediates stay whole.
+	CachedBytes int64
+	// Bounded: every encode has a ceiling for its rate, and the length of the
 	// source is known, so Bytes is a bound; else it is an estimate.
-	Capped bool
+	Bounded bool
 }
 
 func (s Space) and(o Space) Space {
-	return Space{s.Bytes + o.Bytes, s.Kept + o.Kept, s.Capped && o.Capped}
+	return Space{s.Bytes + o.Bytes, s.CachedBytes + o.CachedBytes, s.Bounded && o.Bounded}
 }
 
 // amount is what is known of a track before it is made.
@@ -67,9 +67,9 @@ func (p *planner) space(steps []Step) Space {
 	whole, followed := map[string]bool{}, map[string]bool{}
 	for _, s := range steps {
 		inputs := s.Reads
-		if s.Follow != (Follow{}) {
-			inputs = append(slices.Clone(inputs), s.Follow.Name)
-			followed[s.Follow.Name] = true
+		if s.Tail != (TailInput{}) {
+			inputs = append(slices.Clone(inputs), s.Tail.Name)
+			followed[s.Tail.Name] = true
 		}
 		for _, name := range s.Reads {
 			whole[name] = true

@@ -26,15 +26,15 @@ func TestSpace(t *testing.T) {
 		for _, isolate := range []bool{false, true} {
 			o := fast
 			o.Isolate = isolate
-			p := New(outputs(t, tt.lines...), film(1280, 720), o)
+			p := Build(outputs(t, tt.lines...), film(1280, 720), o)
 			for i, r := range p.Results {
 				if r.Err != nil {
 					t.Fatalf("%s: %v", tt.lines[i], r.Err)
 				}
 			}
 			got := p.Space
-			if b := float64(got.Bytes) / mib; b < tt.least || b > tt.most || got.Kept > 0 != tt.kept || got.Capped != tt.capped {
-				t.Errorf("%q, isolated %v: %.1f MiB and %.1f, capped %v", tt.lines, isolate, b, float64(got.Kept)/mib, got.Capped)
+			if b := float64(got.Bytes) / mib; b < tt.least || b > tt.most || got.CachedBytes > 0 != tt.kept || got.Bounded != tt.capped {
+				t.Errorf("%q, isolated %v: %.1f MiB and %.1f, capped %v", tt.lines, isolate, b, float64(got.CachedBytes)/mib, got.Bounded)
 			}
 		}
 	}
@@ -42,8 +42,8 @@ func TestSpace(t *testing.T) {
 	for _, isolate := range []bool{false, true} {
 		o := fast
 		o.Isolate = isolate
-		got := New(outputs(t, stream, "mp4:720p_2000k path=/a.mp4"), film(1280, 720), o).Space
-		if b := got.Bytes / mib; b < 30 || b > 55 || got.Kept > 0 != isolate {
+		got := Build(outputs(t, stream, "mp4:720p_2000k path=/a.mp4"), film(1280, 720), o).Space
+		if b := got.Bytes / mib; b < 30 || b > 55 || got.CachedBytes > 0 != isolate {
 			t.Errorf("a stream and a file, isolated %v: %+v", isolate, got)
 		}
 	}

@@ -148,7 +148,7 @@ func TestPictureErrors(t *testing.T) {
 		"mp4 path=/a.mp4 crop=2000:100":                  `The crop "2000:100" does not fit the input's picture of 1920x1080`,
 		"jpg:100x path=/a.jpg interval=1 sprite=4;8 vtt": `because 4 sheets are made`,
 	} {
-		p := New(outputs(t, line), m, Options{})
+		p := Build(outputs(t, line), m, Options{})
 		err := p.Results[0].Err
 		if err == nil {
 			t.Errorf("%s: no error", line)
@@ -162,7 +162,7 @@ func TestPictureErrors(t *testing.T) {
 		}
 	}
 	photo := job.Media{FormatName: "png_pipe", Video: []job.VideoStream{{Codec: "png", Width: 64, Height: 36, PixFmt: "rgba"}}}
-	if err := New(outputs(t, "jpg path=/a.jpg vtt"), photo, Options{}).Results[0].Err; err == nil {
+	if err := Build(outputs(t, "jpg path=/a.jpg vtt"), photo, Options{}).Results[0].Err; err == nil {
 		t.Error("a track of a photo")
 	}
 }
@@ -171,7 +171,7 @@ func TestPictureErrors(t *testing.T) {
 func TestFetches(t *testing.T) {
 	lines := []string{"mp4 path=/a.mp4 watermark=topleft", "jpg path=/a.jpg watermark=bottomright", "gif path=/a.gif watermark=topleft", "mp4 path=/b.mp4", "mp3 path=/c.mp3"}
 	for _, isolate := range []bool{false, true} {
-		p := New(outputs(t, lines...), film(640, 360), Options{Isolate: isolate})
+		p := Build(outputs(t, lines...), film(640, 360), Options{Isolate: isolate})
 		if len(p.Fetches) != 1 || !cmp.Equal(p.Fetches[0].Outputs, []int{0, 1, 2}) || p.Fetches[0].URL.Reveal() != "https://a/logo.png" {
 			t.Errorf("isolate %v: %+v", isolate, p.Fetches)
 		}

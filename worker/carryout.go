@@ -29,11 +29,11 @@ func (r *run) carryOut(ctx context.Context, stop context.CancelCauseFunc, dir st
 		keys[i] = o.Key
 	}
 	watch := newProgress(plan, keys, func(p map[string]float64) {
-		if err := r.w.Store.SetProgress(ctx, r.id, r.run, p); errors.Is(err, job.ErrLostRun) {
+		if err := r.w.Store.SetProgress(ctx, r.id, r.run, p); errors.Is(err, job.ErrLeaseLost) {
 			stop(err)
 		}
 	})
-	s := newSteps(r.w.Log.With("job", r.id), r.w.Media, dir, plan, watch, r.w.Stall)
+	s := newSteps(r.w.Log.With("job", r.id), r.w.Media, dir, plan, watch, r.w.StallTimeout)
 	s.metrics, s.resume = r.w.Metrics, r.parts.resume(ctx, plan)
 	s.tracks.stays = r.parts.stays
 
@@ -105,7 +105,7 @@ func (r *run) conclude(ctx context.Context, s *steps, dir string, i int, o *job.
 		return false, r.recordResult(ctx, o.Key, result)
 	case ctx.Err() != nil:
 		return false, context.Cause(ctx)
-	case errors.Is(err, job.ErrLostRun), errors.Is(err, errDatabase):
+	case errors.Is(err, job.ErrLeaseLost), errors.Is(err, errDatabase):
 		return false, err
 	case diskFull(err) && !r.last:
 		return false, fmt.Errorf("finish output %s: %w", o.Key, err)

@@ -106,7 +106,7 @@ func (e *early) work(ctx context.Context) {
 		if bucket == nil && len(queue) > 0 {
 			if bucket, err = e.r.bucket(ctx, e.o); err != nil {
 				e.fail(err)
-			} else if _, ok := bucket.(storage.Together); ok || e.r.stands(ctx, bucket, e.o, e.packages) {
+			} else if _, ok := bucket.(storage.BatchPutter); ok || e.r.stands(ctx, bucket, e.o, e.packages) {
 				return
 			}
 		}

@@ -35,7 +35,7 @@ type shelf struct {
 	types  map[string]string
 	all    bool // it takes files together
 
-	keeps   bool            // it is a storage.Keeper
+	keeps   bool            // it is a storage.Deleter
 	there   map[string]bool // what stood there before
 	looked  []string
 	removed []string
@@ -49,9 +49,9 @@ type shelfBucket struct {
 
 type shelfTogether struct{ shelfBucket }
 
-func (shelfTogether) PutAll(context.Context, []storage.Item) error { return nil }
+func (shelfTogether) PutBatch(context.Context, []storage.Item) error { return nil }
 
-func (s *shelf) Bucket(context.Context, *job.Storage, storage.Owner) (storage.Bucket, error) {
+func (s *shelf) Bucket(context.Context, *job.Storage, storage.Namespace) (storage.Bucket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.opened++

@@ -56,7 +56,7 @@ func (r *run) bucket(ctx context.Context, o *job.Output) (storage.Bucket, error)
 	if o.Type == job.TypeStream {
 		kind = "streams"
 	}
-	return r.w.Opener.Bucket(ctx, r.spec.Storage, storage.Owner{JobID: r.id, Kind: kind, Created: r.rec.Since})
+	return r.w.Opener.Bucket(ctx, r.spec.Storage, storage.Namespace{JobID: r.id, Kind: kind, Created: r.rec.AcceptedAt})
 }
 
 func (r *run) close(bucket storage.Bucket) {

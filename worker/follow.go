@@ -60,8 +60,8 @@ func newIntermediates(log *slog.Logger, dir string, plan transcode.Plan) *interm
 		for _, name := range st.Reads {
 			of(name).whole++
 		}
-		if st.Follow.Name != "" {
-			of(st.Follow.Name).followers[st.ID] = 0
+		if st.Tail.Name != "" {
+			of(st.Tail.Name).followers[st.ID] = 0
 		}
 	}
 	return m
@@ -74,16 +74,16 @@ func (m *intermediates) staying(name string) bool { return m.stays != nil && m.s
 func (m *intermediates) took(st transcode.Step, offset int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	f := m.files[st.Follow.Name]
+	f := m.files[st.Tail.Name]
 	f.followers[st.ID] = offset
 	for _, at := range f.followers {
 		offset = min(offset, at)
 	}
 	offset -= offset % punchStep
-	if offset <= f.given || f.whole > 0 || f.solid || m.staying(st.Follow.Name) {
+	if offset <= f.given || f.whole > 0 || f.solid || m.staying(st.Tail.Name) {
 		return
 	}
-	if err := punch(m.dir, st.Follow.Name, f.given, offset-f.given); err != nil {
+	if err := punch(m.dir, st.Tail.Name, f.given, offset-f.given); err != nil {
 		f.solid = true
 		m.log.Debug("the scratch space cannot give back parts of files", "error", err)
 		return
@@ -131,9 +131,9 @@ func (m *intermediates) ended(st transcode.Step) {
 	for _, name := range st.Reads {
 		m.files[name].whole--
 	}
-	if st.Follow.Name != "" {
-		delete(m.files[st.Follow.Name].followers, st.ID)
-		names = append(names[:len(names):len(names)], st.Follow.Name)
+	if st.Tail.Name != "" {
+		delete(m.files[st.Tail.Name].followers, st.ID)
+		names = append(names[:len(names):len(names)], st.Tail.Name)
 	}
 	for _, name := range names {
 		if f := m.files[name]; f.whole > 0 || len(f.followers) > 0 || m.staying(name) {
@@ -148,12 +148,12 @@ func (m *intermediates) ended(st transcode.Step) {
 // follow waits until what st follows has begun and returns what reads it; nil:
 // it follows nothing.
 func (s *steps) follow(ctx context.Context, st transcode.Step) (*follower, error) {
-	if st.Follow == (transcode.Follow{}) {
+	if st.Tail == (transcode.TailInput{}) {
 		return nil, nil
 	}
 	f := &follower{
-		dir: s.dir, name: st.Follow.Name, ended: s.done[st.Follow.Step],
-		failed: func() error { return s.err(st.Follow.Step) },
+		dir: s.dir, name: st.Tail.Name, ended: s.done[st.Tail.Step],
+		failed: func() error { return s.err(st.Tail.Step) },
 		took:   func(offset int64) { s.tracks.took(st, offset) },
 	}
 	return f, f.await(ctx)

@@ -40,7 +40,7 @@ func carry(t *testing.T, outputs []*job.Output, source ...string) *carried {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.plan = transcode.New(outputs, media, transcode.Options{FFmpegMajor: tools.Major(), Presets: map[string]string{"libx264": "ultrafast"}, SegmentSeconds: 2})
+	c.plan = transcode.Build(outputs, media, transcode.Options{FFmpegMajor: tools.Major(), Presets: map[string]string{"libx264": "ultrafast"}, SegmentSeconds: 2})
 	for _, r := range c.plan.Results {
 		if r.Err != nil {
 			t.Fatal(r.Err)
@@ -137,7 +137,7 @@ func TestScratchIsBounded(t *testing.T) {
 			})
 			// Blocks that are begun, and what is behind a reader by less than a step.
 			const slack = 2*punchStep + 1<<20
-			if space := c.plan.Space; !space.Capped || most > space.Bytes+slack || most < space.Bytes/3 {
+			if space := c.plan.Space; !space.Bounded || most > space.Bytes+slack || most < space.Bytes/3 {
 				t.Errorf("at most %d bytes were taken; the plan says %+v", most, space)
 			}
 			t.Logf("at most %d KiB were taken; the plan says %d", most>>10, c.plan.Space.Bytes>>10)
@@ -180,7 +180,7 @@ func TestIntermediateStays(t *testing.T) {
 		}
 	}
 	follow := func(id string) transcode.Step {
-		return transcode.Step{ID: id, Follow: transcode.Follow{Name: "v1.mp4", Step: "encode"}}
+		return transcode.Step{ID: id, Tail: transcode.TailInput{Name: "v1.mp4", Step: "encode"}}
 	}
 	one, two, mux := follow("one"), follow("two"), transcode.Step{ID: "mux", Reads: []string{"v1.mp4", "a1.mp4"}}
 	whole := func(name string) bool {
@@ -264,7 +264,7 @@ func TestFollowedFails(t *testing.T) {
 	h := &halfway{read: make(chan struct{}), why: why}
 	plan := transcode.Plan{Results: make([]transcode.Result, 2), Steps: []transcode.Step{
 		{ID: "encode", Kind: transcode.StepEncode, Files: []string{"v1.mp4"}, Outputs: []int{0, 1}},
-		{ID: "segment", Kind: transcode.StepSegment, Follow: transcode.Follow{Name: "v1.mp4", Step: "encode"}, Outputs: []int{1}},
+		{ID: "segment", Kind: transcode.StepSegment, Tail: transcode.TailInput{Name: "v1.mp4", Step: "encode"}, Outputs: []int{1}},
 	}}
 	s := newSteps(slog.New(slog.DiscardHandler), h, t.TempDir(), plan, newProgress(plan, []string{"a", "b"}, func(map[string]float64) {}), 0)
 	var wg sync.WaitGroup

@@ -46,11 +46,11 @@ func (h *heart) stopAll(cause error) {
 	}
 }
 
-// Beat renews this process's heartbeat and re-queues the work of processes
+// KeepAlive renews this process's heartbeat and re-queues the work of processes
 // that have fallen silent, until ctx ends. It must run as long as the River
 // client does. Its first beat is made before it returns from started, which
 // may be nil.
-func (w *Worker) Beat(ctx context.Context, started func()) {
+func (w *Worker) KeepAlive(ctx context.Context, started func()) {
 	last := time.Now()
 	var regular time.Time // since when no beat has failed for long
 	beat := func() {

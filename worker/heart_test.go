@@ -59,7 +59,7 @@ func TestBeatOutage(t *testing.T) {
 		w := New(Config{Store: store, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		ctx, stop := context.WithCancel(t.Context())
 		ended := make(chan struct{})
-		go func() { w.Beat(ctx, nil); close(ended) }()
+		go func() { w.KeepAlive(ctx, nil); close(ended) }()
 		work, done := w.heart.work(t.Context())
 		defer done(nil)
 

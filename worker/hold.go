@@ -38,7 +38,7 @@ func (r *run) hold(ctx context.Context, stop context.CancelCauseFunc) (release f
 			case <-tick.C:
 			}
 			// Any other trouble is the database's, and not for this to judge.
-			if err := r.ask(ctx); errors.Is(err, job.ErrLostRun) {
+			if err := r.ask(ctx); errors.Is(err, job.ErrLeaseLost) {
 				stop(err)
 				return
 			}

@@ -51,8 +51,8 @@ func TestBodyIsMine(t *testing.T) {
 			t.Errorf("asked %d times in one moment", store.n)
 		}
 		<-time.After(time.Minute) // as a stopped process does
-		store.err = job.ErrLostRun
-		if err := read(); !errors.Is(err, job.ErrLostRun) || store.n != 2 {
+		store.err = job.ErrLeaseLost
+		if err := read(); !errors.Is(err, job.ErrLeaseLost) || store.n != 2 {
 			t.Errorf("after a while: %v, asked %d times", err, store.n)
 		}
 	})

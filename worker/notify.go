@@ -148,7 +148,7 @@ func (n *notifyWorker) save(ctx context.Context, id int64, a job.DeliveryAttempt
 // putOff has a delivery come back later, which costs it no try.
 func (n *notifyWorker) putOff(ctx context.Context, riverID int64, t turn) error {
 	if t.silent {
-		if err := n.w.Store.PutOff(ctx, riverID); err != nil {
+		if err := n.w.Store.Deprioritize(ctx, riverID); err != nil {
 			return err
 		}
 	}

@@ -20,7 +20,7 @@ import (
 // plan calls them differs from run to run.
 
 // filesOf lists the files of a part below root.
-func filesOf(root *os.Root, part transcode.Part) ([]scratch.File, error) {
+func filesOf(root *os.Root, part transcode.Artifact) ([]scratch.File, error) {
 	var list []scratch.File
 	for i, name := range part.Files {
 		switch {
@@ -56,7 +56,7 @@ var plainText = regexp.MustCompile(`^[A-Za-z0-9_.-]{0,64}$`)
 
 // fileOf is the name in the scratch folder for the stored name of a file; false
 // for what the part cannot hold.
-func fileOf(part transcode.Part, stored string) (name string, ok bool) {
+func fileOf(part transcode.Artifact, stored string) (name string, ok bool) {
 	place, text, variable := strings.Cut(stored, ".")
 	i, err := strconv.Atoi(place)
 	if err != nil || i < 0 || i >= len(part.Files) {

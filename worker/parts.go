@@ -56,7 +56,7 @@ const partsAtOnce = 2
 
 // openParts is the view of the run whose work files are in dir.
 func (r *run) openParts(ctx context.Context, dir string) *parts {
-	if r.w.Parts == nil {
+	if r.w.Artifacts == nil {
 		return nil
 	}
 	root, err := os.OpenRoot(dir)
@@ -65,7 +65,7 @@ func (r *run) openParts(ctx context.Context, dir string) *parts {
 		return nil
 	}
 	p := &parts{
-		store: r.w.Parts, job: r.id, root: root, program: r.w.Media.Version(),
+		store: r.w.Artifacts, job: r.id, root: root, program: r.w.Media.Version(),
 		log: r.w.Log.With("job", r.id), metrics: r.w.Metrics, refusals: map[string]bool{}, pending: map[string]bool{},
 		restores: semaphore.NewWeighted(partsAtOnce), keeps: semaphore.NewWeighted(partsAtOnce),
 	}
@@ -108,7 +108,7 @@ func (p *parts) trouble(ctx context.Context, what string, err error) {
 }
 
 func checksum(ctx context.Context, root *os.Root, name string) (string, error) {
-	f, err := scratch.OpenPlain(root, name)
+	f, err := scratch.OpenRegular(root, name)
 	if err != nil {
 		return "", err
 	}
@@ -184,7 +184,7 @@ func (p *parts) end(ctx context.Context, state job.State) {
 	}()
 	wait := keepAfterStop
 	switch cause := context.Cause(ctx); {
-	case state.Status == job.JobCompleted, errors.Is(cause, job.ErrLostRun), errors.Is(cause, river.ErrJobCancelledRemotely):
+	case state.Status == job.JobCompleted, errors.Is(cause, job.ErrLeaseLost), errors.Is(cause, river.ErrJobCancelledRemotely):
 		wait = 0
 	case cause == nil, errors.Is(cause, errDatabase), ffmpeg.Transient(cause), diskFull(cause): // the run's own failure
 		wait = keepAfterFailure

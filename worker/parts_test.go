@@ -29,7 +29,7 @@ func TestPartsEnd(t *testing.T) {
 		"to be tried again": {status: job.JobProcessing, cause: syscall.ENOSPC, want: keepAfterFailure},
 		"shutdown":          {status: job.JobProcessing, cause: errors.New("stop initiated"), want: keepAfterStop},
 		"silent":            {status: job.JobProcessing, cause: errSilent, want: keepAfterStop},
-		"lost":              {status: job.JobProcessing, cause: job.ErrLostRun},
+		"lost":              {status: job.JobProcessing, cause: job.ErrLeaseLost},
 		"cancelled":         {status: job.JobProcessing, cause: river.ErrJobCancelledRemotely},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -37,26 +37,26 @@ func (w *Worker) SweepParts(ctx context.Context) {
 // the process ended before it could, of those that failed or were cancelled too
 // long ago to be retried, and of those that nobody knows.
 func (w *Worker) sweepParts(ctx context.Context, now time.Time) error {
-	stored, err := w.Parts.Jobs(ctx)
+	stored, err := w.Artifacts.Jobs(ctx)
 	if err != nil {
 		return err
 	}
 	ids := slices.Sorted(maps.Keys(stored))
 	if len(ids) > 0 {
-		over, err := w.Store.Over(ctx, ids, w.KeepParts)
+		over, err := w.Store.FinishedForGood(ctx, ids, w.ArtifactRetention)
 		if err != nil {
 			return err
 		}
 		for _, id := range ids {
 			ended, known := over[id]
-			if known && !ended || !known && now.Sub(stored[id]) < max(unknownParts, w.KeepParts) {
+			if known && !ended || !known && now.Sub(stored[id]) < max(unknownParts, w.ArtifactRetention) {
 				continue
 			}
-			if err := w.Parts.Drop(ctx, id); err != nil {
+			if err := w.Artifacts.Drop(ctx, id); err != nil {
 				return err
 			}
 			w.Log.Debug("parts removed", "job", id, "known", known)
 		}
 	}
-	return w.Parts.Tidy(ctx, now.Add(-unknownParts))
+	return w.Artifacts.Tidy(ctx, now.Add(-unknownParts))
 }

@@ -16,7 +16,7 @@ import (
 
 // patient is a bucket whose storage may be away for a while: what was encoded is
 // not thrown away for it. A Put that the storage could not do, after the tries
-// that each of its protocols makes, is made again until Config.Patience is over.
+// that each of its protocols makes, is made again until Config.UploadRetryTimeout is over.
 // What the storage refuses fails at once, and the end of the run ends the wait.
 //
 // The results stay in scratch meanwhile, and the run keeps its job: it goes on
@@ -27,16 +27,16 @@ type patient struct {
 	key string // of the output
 }
 
-// patientTogether is a patient storage.Together.
+// patientTogether is a patient storage.BatchPutter.
 type patientTogether struct {
 	patient
-	all storage.Together
+	all storage.BatchPutter
 }
 
 // patiently makes b wait as long as the worker's settings say.
 func (r *run) patiently(b storage.Bucket, o *job.Output) storage.Bucket {
 	p := patient{Bucket: b, r: r, key: o.Key}
-	if all, ok := b.(storage.Together); ok {
+	if all, ok := b.(storage.BatchPutter); ok {
 		return patientTogether{p, all}
 	}
 	return p
@@ -48,14 +48,14 @@ func (p patient) Put(ctx context.Context, key string, body storage.Body, opts st
 	return p.insist(ctx, read, func() error { return p.Bucket.Put(ctx, key, timedBody{body, read}, opts) })
 }
 
-// PutAll implements storage.Together.
-func (p patientTogether) PutAll(ctx context.Context, items []storage.Item) error {
+// PutBatch implements storage.BatchPutter.
+func (p patientTogether) PutBatch(ctx context.Context, items []storage.Item) error {
 	read := newReadTime()
 	items = slices.Clone(items)
 	for i := range items {
 		items[i].Body = timedBody{items[i].Body, read}
 	}
-	return p.insist(ctx, read, func() error { return p.all.PutAll(ctx, items) })
+	return p.insist(ctx, read, func() error { return p.all.PutBatch(ctx, items) })
 }
 
 // Close implements io.Closer.
@@ -77,20 +77,20 @@ func (p patient) insist(ctx context.Context, read *readTime, put func() error) e
 			return context.Cause(ctx)
 		case !ok:
 			return err
-		case time.Since(begin) >= w.Patience:
+		case time.Since(begin) >= w.UploadRetryTimeout:
 			message := away.Message
 			if n := int(time.Since(begin).Minutes()); n > 1 {
 				message += fmt.Sprintf(" It was tried for %d minutes.", n)
 			}
 			return &storage.Unavailable{Message: message, Cause: away.Cause}
 		case tries == 0:
-			w.Log.Warn("storage is away: the results of an output wait for it", "job", p.r.id, "output", p.key, "patience", w.Patience, "error", err)
+			w.Log.Warn("storage is away: the results of an output wait for it", "job", p.r.id, "output", p.key, "patience", w.UploadRetryTimeout, "error", err)
 			defer p.r.waits()()
 		default:
 			w.Log.Debug("storage is still away", "job", p.r.id, "output", p.key, "error", err)
 		}
 		wait := min(2*time.Second<<min(tries, 4), 30*time.Second)
-		wait = min(wait+rand.N(wait/8), max(w.Patience-time.Since(begin), 0)+time.Millisecond)
+		wait = min(wait+rand.N(wait/8), max(w.UploadRetryTimeout-time.Since(begin), 0)+time.Millisecond)
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -40,7 +40,7 @@ func (f *flaky) Put(ctx context.Context, _ string, body storage.Body, _ storage.
 
 type flakyTogether struct{ *flaky }
 
-func (f flakyTogether) PutAll(ctx context.Context, _ []storage.Item) error {
+func (f flakyTogether) PutBatch(ctx context.Context, _ []storage.Item) error {
 	return f.Put(ctx, "", nil, storage.PutOptions{})
 }
 
@@ -71,7 +71,7 @@ func TestPatience(t *testing.T) {
 		for _, tt := range tests {
 			t.Run(tt.name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {
-					w := New(Config{Patience: tt.patience, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+					w := New(Config{UploadRetryTimeout: tt.patience, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 					r := &run{w: w, seat: seat{w: w}}
 					f := &flaky{answers: tt.answers}
 					ctx, stop := context.WithCancelCause(t.Context())
@@ -82,7 +82,7 @@ func TestPatience(t *testing.T) {
 					begin := time.Now()
 					var err error
 					if together {
-						err = r.patiently(flakyTogether{f}, &job.Output{}).(storage.Together).PutAll(ctx, nil)
+						err = r.patiently(flakyTogether{f}, &job.Output{}).(storage.BatchPutter).PutBatch(ctx, nil)
 					} else {
 						err = r.patiently(f, &job.Output{}).Put(ctx, "a", nil, storage.PutOptions{})
 					}
@@ -93,7 +93,7 @@ func TestPatience(t *testing.T) {
 					if took < tt.atLeast || took > tt.atMost || tt.tries != 0 && f.n != tt.tries || f.n <= tt.triesAbove {
 						t.Errorf("%d tries in %s", f.n, took)
 					}
-					if w.Parked() != 0 {
+					if w.YieldedSlots() != 0 {
 						t.Error("a seat is given up for good")
 					}
 				})
@@ -106,24 +106,24 @@ func TestPatience(t *testing.T) {
 // slow does not.
 func TestSilence(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := New(Config{Patience: time.Hour, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		w := New(Config{UploadRetryTimeout: time.Hour, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		r := &run{w: w, seat: seat{w: w, encoded: true}}
 		b := r.patiently(&flaky{answers: []error{nil}, takes: 10 * time.Minute, reads: 5 * time.Minute}, &job.Output{})
 		ended := make(chan error)
 		go func() { ended <- b.Put(t.Context(), "a", bytesBody("content"), storage.PutOptions{}) }()
 		<-time.After(4 * time.Minute)
-		if w.Parked() != 0 {
+		if w.YieldedSlots() != 0 {
 			t.Error("a slow storage has cost the seat")
 		}
 		<-time.After(2 * time.Minute)
-		if w.Parked() != 1 {
+		if w.YieldedSlots() != 1 {
 			t.Error("a silent storage keeps the seat")
 		}
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 		r.seat.leave()
-		if w.Parked() != 0 {
+		if w.YieldedSlots() != 0 {
 			t.Error("a seat is given up for good")
 		}
 	})
@@ -137,12 +137,12 @@ func (b bytesBody) Size() int64                             { return int64(len(b
 // A run gives its seat up when nothing is left but to wait, and not before.
 func TestSeat(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := New(Config{Patience: time.Hour, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
+		w := New(Config{UploadRetryTimeout: time.Hour, Log: slog.New(slog.NewTextHandler(io.Discard, nil))})
 		r := &run{w: w, seat: seat{w: w}}
 		parked := func(want int, when string) {
 			t.Helper()
 			synctest.Wait()
-			if n := w.Parked(); n != want {
+			if n := w.YieldedSlots(); n != want {
 				t.Errorf("%s: %d parked", when, n)
 			}
 		}

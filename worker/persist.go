@@ -46,7 +46,7 @@ func persist(ctx context.Context, statement func(context.Context) error) error {
 			limit = refusalPatience
 		}
 		switch {
-		case err == nil, ctx.Err() != nil, errors.Is(err, job.ErrLostRun), errors.Is(err, job.ErrNotFound), job.IsPermanent(err):
+		case err == nil, ctx.Err() != nil, errors.Is(err, job.ErrLeaseLost), errors.Is(err, job.ErrNotFound), job.IsPermanent(err):
 			return err
 		case time.Since(begin) > limit:
 			return fmt.Errorf("%w: %w", errDatabase, err)

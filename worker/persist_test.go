@@ -34,7 +34,7 @@ func TestPersist(t *testing.T) {
 		{name: "starting", answers: []error{starting, starting, starting, starting, starting, starting, starting, starting, starting, nil}, tries: 10, atLeast: 10 * time.Second, notLonger: 20 * time.Second},
 		{name: "away for good", answers: []error{away}, is: errDatabase, atLeast: databasePatience, notLonger: databasePatience + 5*time.Second},
 		{name: "refused", answers: []error{odd}, is: errDatabase, atLeast: refusalPatience, notLonger: 20 * time.Second},
-		{name: "lost", answers: []error{away, job.ErrLostRun}, tries: 2, is: job.ErrLostRun, notLonger: time.Second},
+		{name: "lost", answers: []error{away, job.ErrLeaseLost}, tries: 2, is: job.ErrLeaseLost, notLonger: time.Second},
 		{name: "hopeless", answers: []error{job.Permanent(away)}, tries: 1, is: away},
 	}
 	for _, tt := range tests {

@@ -68,7 +68,7 @@ type run struct {
 	held atomic.Pointer[time.Time] // when the database last said that the job is this run's
 
 	mu  sync.Mutex // outputs are recorded from goroutines of their own
-	rec job.Record
+	rec job.LoadedJob
 
 	parts  *parts // of the scratch store; nil: there is none
 	placed placed
@@ -78,7 +78,7 @@ type run struct {
 // nothing left to do.
 func (w *Worker) begin(ctx context.Context, id string, riverID int64, attempt int) (*run, error) {
 	n, err := w.Store.Claim(ctx, id, riverID, attempt, w.Node)
-	if errors.Is(err, job.ErrLostRun) || errors.Is(err, job.ErrNotFound) {
+	if errors.Is(err, job.ErrLeaseLost) || errors.Is(err, job.ErrNotFound) {
 		w.Log.Info("job is not this worker's any more", "job", id, "reason", err)
 		return nil, nil
 	}
@@ -125,7 +125,7 @@ func (r *run) record(ctx context.Context, events ...job.Event) error {
 // lost turns "another run has begun" into success: River's job is then another
 // one's to end.
 func (r *run) lost(err error) error {
-	if errors.Is(err, job.ErrLostRun) {
+	if errors.Is(err, job.ErrLeaseLost) {
 		r.w.Log.Info("job was taken over", "job", r.id, "run", r.run)
 		return nil
 	}
@@ -175,7 +175,7 @@ func (r *run) probeSource(ctx context.Context, src storage.Source) (job.Media, e
 // endInput ends a stage whose trouble is the input's: what the customer can be
 // told ends the job, the rest is tried again while attempts last.
 func (r *run) endInput(ctx context.Context, err error, last bool) error {
-	if err == nil || errors.Is(err, job.ErrLostRun) {
+	if err == nil || errors.Is(err, job.ErrLeaseLost) {
 		return r.lost(err)
 	}
 	if ctx.Err() != nil {

@@ -15,7 +15,7 @@ import (
 // publish stores files, several at once, and then playlists one by one with
 // the outermost last, so that no player finds one that names what is not there.
 func (r *run) publish(ctx context.Context, bucket storage.Bucket, o *job.Output, pubs []publication) error {
-	if b, ok := bucket.(storage.Together); ok {
+	if b, ok := bucket.(storage.BatchPutter); ok {
 		return r.putAll(ctx, b, o, pubs)
 	}
 	g, gctx := errgroup.WithContext(ctx)
@@ -50,7 +50,7 @@ func (r *run) put(ctx context.Context, bucket storage.Bucket, o *job.Output, p p
 }
 
 // putAll stores all files at once.
-func (r *run) putAll(ctx context.Context, bucket storage.Together, o *job.Output, pubs []publication) error {
+func (r *run) putAll(ctx context.Context, bucket storage.BatchPutter, o *job.Output, pubs []publication) error {
 	items := make([]storage.Item, len(pubs))
 	for i, p := range pubs {
 		body, err := r.open(ctx, p.file)
@@ -61,7 +61,7 @@ func (r *run) putAll(ctx context.Context, bucket storage.Together, o *job.Output
 		r.w.Metrics.uploading(body.size)
 		items[i] = storage.Item{Key: p.key, Body: body, Options: r.putOptions(o, p)}
 	}
-	return bucket.PutAll(ctx, items)
+	return bucket.PutBatch(ctx, items)
 }
 
 func (r *run) putOptions(o *job.Output, p publication) storage.PutOptions {

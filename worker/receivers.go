@@ -15,7 +15,7 @@ import (
 // begins with few places and earns more by answering in time; a few more
 // deliveries stand in line for a moment; and the rest are put off, to come back
 // when it is expected to be their turn. What is put off because its host does
-// not answer stands behind all that was not (Store.PutOff).
+// not answer stands behind all that was not (Store.Deprioritize).
 const (
 	firstPlaces = 2  // of a host that nothing is known of
 	latePlaces  = 3  // of a host that answers, but not in time

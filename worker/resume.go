@@ -27,11 +27,11 @@ func (p *parts) resume(ctx context.Context, plan transcode.Plan) *resume {
 	}
 	u := &resume{parts: p, plan: plan, spared: map[string]func() bool{}}
 	for _, st := range plan.Steps {
-		if len(st.Parts) == 0 {
+		if len(st.Artifacts) == 0 {
 			continue
 		}
 		p.mu.Lock()
-		for _, part := range st.Parts {
+		for _, part := range st.Artifacts {
 			for _, name := range part.Files {
 				p.pending[name] = true
 			}
@@ -69,12 +69,12 @@ func (u *resume) idle(st transcode.Step) bool {
 
 // settled notes that nothing of st is to be kept any more.
 func (u *resume) settled(st transcode.Step) {
-	for _, part := range st.Parts {
+	for _, part := range st.Artifacts {
 		u.settle(part)
 	}
 }
 
-func (p *parts) settle(part transcode.Part) {
+func (p *parts) settle(part transcode.Artifact) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, name := range part.Files {
@@ -96,8 +96,8 @@ func (p *parts) stays(name string) bool {
 // bring restores all parts of st or none. Files appear under their names when
 // all of them are there, whole and verified.
 func (u *resume) bring(ctx context.Context, st transcode.Step) bool {
-	keys := make([]string, len(st.Parts))
-	for i, part := range st.Parts {
+	keys := make([]string, len(st.Artifacts))
+	for i, part := range st.Artifacts {
 		var err error
 		if keys[i], err = u.find(part); err != nil {
 			u.trouble(ctx, "naming a part", err)
@@ -113,7 +113,7 @@ func (u *resume) bring(ctx context.Context, st transcode.Step) bool {
 	}
 	defer u.restores.Release(1)
 	var moves [][2]string // from, to
-	for i, part := range st.Parts {
+	for i, part := range st.Artifacts {
 		got, err := u.fetch(ctx, keys[i], part)
 		moves = append(moves, got...)
 		if err != nil {
@@ -130,7 +130,7 @@ func (u *resume) bring(ctx context.Context, st transcode.Step) bool {
 		}
 	}
 	u.settled(st)
-	for range st.Parts {
+	for range st.Artifacts {
 		u.metrics.part("restored")
 	}
 	u.log.Info("step done by an earlier run", "step", st.ID)
@@ -139,8 +139,8 @@ func (u *resume) bring(ctx context.Context, st transcode.Step) bool {
 
 // find returns the key under which a part, or what does as well, is there; ""
 // when it is not.
-func (u *resume) find(part transcode.Part) (string, error) {
-	for _, recipe := range append([][]string{part.Recipe}, part.Also...) {
+func (u *resume) find(part transcode.Artifact) (string, error) {
+	for _, recipe := range append([][]string{part.KeyInputs}, part.Substitutes...) {
 		key, err := u.key(u.plan, recipe)
 		if err != nil || u.has(key) {
 			return key, err
@@ -150,7 +150,7 @@ func (u *resume) find(part transcode.Part) (string, error) {
 }
 
 // fetch restores a part beside the places of its files.
-func (u *resume) fetch(ctx context.Context, key string, part transcode.Part) (moves [][2]string, err error) {
+func (u *resume) fetch(ctx context.Context, key string, part transcode.Artifact) (moves [][2]string, err error) {
 	u.mu.Lock()
 	away := u.away
 	u.mu.Unlock()
@@ -207,7 +207,7 @@ func (u *resume) keep(st transcode.Step) {
 	if u == nil {
 		return
 	}
-	for _, part := range st.Parts {
+	for _, part := range st.Artifacts {
 		u.keeping.Go(func() {
 			defer u.settle(part)
 			if u.keeps.Acquire(u.ctx, 1) != nil {
@@ -228,8 +228,8 @@ func (u *resume) keep(st transcode.Step) {
 }
 
 // put stores a part, unless it is there.
-func (u *resume) put(part transcode.Part) (kept bool, err error) {
-	key, err := u.key(u.plan, part.Recipe)
+func (u *resume) put(part transcode.Artifact) (kept bool, err error) {
+	key, err := u.key(u.plan, part.KeyInputs)
 	if err != nil || u.has(key) {
 		return false, err
 	}

@@ -74,10 +74,10 @@ func TestResumeOfRealPlans(t *testing.T) {
 			}
 		}
 		media := &noted{Media: tools}
-		w := &Worker{Config: Config{Parts: store, Media: media, Log: slog.New(slog.DiscardHandler)}}
+		w := &Worker{Config: Config{Artifacts: store, Media: media, Log: slog.New(slog.DiscardHandler)}}
 		opts := w.planOptions()
 		opts.Presets = map[string]string{"libx264": "ultrafast", "libx265": "ultrafast", "libvpx-vp9": "8", "libvpx": "8"}
-		plan = transcode.New(outputs, film, opts)
+		plan = transcode.Build(outputs, film, opts)
 		r := &run{w: w, id: resumedJob}
 		r.parts = r.openParts(t.Context(), dir)
 		s := newSteps(w.Log, media, dir, plan, newProgress(plan, make([]string, len(outputs)), func(map[string]float64) {}), 0)

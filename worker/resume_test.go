@@ -85,7 +85,7 @@ func (r *resumed) run(plan transcode.Plan, status job.Status) (ran []string, fil
 		}
 	}
 	media := &maker{version: r.version}
-	w := &Worker{Config: Config{Parts: r.store, Media: media, Metrics: r.metrics, Log: slog.New(slog.NewTextHandler(&r.log, nil))}}
+	w := &Worker{Config: Config{Artifacts: r.store, Media: media, Metrics: r.metrics, Log: slog.New(slog.NewTextHandler(&r.log, nil))}}
 	run := &run{w: w, id: resumedJob}
 	run.parts = run.openParts(r.t.Context(), dir)
 	watch := newProgress(plan, []string{"a"}, func(map[string]float64) {})
@@ -99,7 +99,7 @@ func (r *resumed) run(plan transcode.Plan, status job.Status) (ran []string, fil
 		if err := s.err(st.ID); err != nil {
 			r.t.Errorf("step %s: %v", st.ID, err)
 		}
-		for _, part := range st.Parts {
+		for _, part := range st.Artifacts {
 			for _, name := range part.Files {
 				if run.parts.stays(name) {
 					r.t.Errorf("%s is to be kept for ever", name)
@@ -157,10 +157,10 @@ func resumable(mark string) transcode.Plan {
 	}
 	first, encode := step("pass1-1", pass1), step("encode-1", both, "pass1-1")
 	first.VideoEncodes, encode.VideoEncodes, encode.Cost = 1, 1, 4
-	first.Parts = []transcode.Part{{Recipe: []string{"pass1"}, Files: []string{"v1-pass*"}}}
-	encode.Parts = []transcode.Part{
-		{Recipe: []string{"encode", "-i", "mark-1"}, Files: []string{"v1.mp4"}},
-		{Recipe: []string{"pictures"}, Files: []string{"out1/%05d.jpg"}},
+	first.Artifacts = []transcode.Artifact{{KeyInputs: []string{"pass1"}, Files: []string{"v1-pass*"}}}
+	encode.Artifacts = []transcode.Artifact{
+		{KeyInputs: []string{"encode", "-i", "mark-1"}, Files: []string{"v1.mp4"}},
+		{KeyInputs: []string{"pictures"}, Files: []string{"out1/%05d.jpg"}},
 	}
 	return transcode.Plan{
 		Steps:   []transcode.Step{first, encode, step("mux-1", copied, "encode-1")},
@@ -191,8 +191,8 @@ func TestResume(t *testing.T) {
 	}
 
 	// By other names, as in another plan, and by what does as well.
-	plan.Steps[1].Parts[0].Recipe, plan.Steps[1].Parts[0].Also = []string{"encode", "plainly"}, [][]string{plan.Steps[1].Parts[0].Recipe}
-	plan.Steps[1].Parts[0].Files, plan.Steps[1].Parts[1].Files = []string{"o2-v7.mp4"}, []string{"o2-out1/%05d.jpg"}
+	plan.Steps[1].Artifacts[0].KeyInputs, plan.Steps[1].Artifacts[0].Substitutes = []string{"encode", "plainly"}, [][]string{plan.Steps[1].Artifacts[0].KeyInputs}
+	plan.Steps[1].Artifacts[0].Files, plan.Steps[1].Artifacts[1].Files = []string{"o2-v7.mp4"}, []string{"o2-out1/%05d.jpg"}
 	if ran, got = r.run(plan, job.JobCompleted); len(ran) != 1 || got["o2-v7.mp4"] != "video" || got["o2-out1/00002.jpg"] != "two" {
 		t.Errorf("ran %q, files %q", ran, got)
 	}
@@ -206,7 +206,7 @@ func TestResumeOfSomethingElse(t *testing.T) {
 	for name, change := range map[string]func(*resumed, *transcode.Plan){
 		"input":     func(r *resumed, _ *transcode.Plan) { r.source = "another film" },
 		"ffmpeg":    func(r *resumed, _ *transcode.Plan) { r.version = "7.1" },
-		"arguments": func(_ *resumed, p *transcode.Plan) { p.Steps[1].Parts[0].Recipe[0] = "encode better" },
+		"arguments": func(_ *resumed, p *transcode.Plan) { p.Steps[1].Artifacts[0].KeyInputs[0] = "encode better" },
 		"watermark": func(_ *resumed, p *transcode.Plan) { *p = resumable("another logo") },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -307,7 +307,7 @@ func TestNoStore(t *testing.T) {
 }
 
 func TestFileOf(t *testing.T) {
-	part := transcode.Part{Files: []string{"v1.mp4", "out1/%05d.jpg", "v1-pass*"}}
+	part := transcode.Artifact{Files: []string{"v1.mp4", "out1/%05d.jpg", "v1-pass*"}}
 	for stored, want := range map[string]string{
 		"0": "v1.mp4", "1.17": "out1/00017.jpg", "2.-0.log.mbtree": "v1-pass-0.log.mbtree", "2.": "v1-pass",
 		"0.x": "", "1": "", "1.0": "", "1.-1": "", "1.x": "", "2": "", "2./../x": "", "3": "", "-1": "", "": "", "x": "", "../x": "", "2.a/b": "",
@@ -347,7 +347,7 @@ func TestSweepParts(t *testing.T) {
 		}
 	}
 	db := &knows{over: map[string]bool{"running": false, "over": true}}
-	w := &Worker{Config: Config{Parts: r.store, Store: db, KeepParts: time.Minute, Log: slog.New(slog.DiscardHandler)}}
+	w := &Worker{Config: Config{Artifacts: r.store, Store: db, ArtifactRetention: time.Minute, Log: slog.New(slog.DiscardHandler)}}
 	left := func(now time.Time) (ids []string) {
 		t.Helper()
 		for range 2 { // as two workers may

@@ -80,14 +80,14 @@ func (r *run) room(input job.Media, plan transcode.Space) bool {
 		return true
 	}
 	c := claim{r.w.runFolder(r.id, r.run), uint64(max(0, input.Size)) + uint64(plan.Bytes)}
-	if r.w.Parts != nil {
-		c.bytes += uint64(plan.Kept) // they are stored when they are whole
+	if r.w.Artifacts != nil {
+		c.bytes += uint64(plan.CachedBytes) // they are stored when they are whole
 	}
 	rooms := &r.w.rooms
 	rooms.mu.Lock()
 	defer rooms.mu.Unlock()
 	var disk unix.Statfs_t
-	if err := unix.Statfs(r.w.Scratch, &disk); err != nil {
+	if err := unix.Statfs(r.w.WorkDir, &disk); err != nil {
 		return true // what is wrong with it is told by what uses it
 	}
 	free, total := disk.Bavail*uint64(disk.Bsize), disk.Blocks*uint64(disk.Bsize)

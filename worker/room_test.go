@@ -23,7 +23,7 @@ func diskOf(t *testing.T, dir string) (total, free int64) {
 }
 
 func roomTest(t *testing.T, least int64) *Worker {
-	return &Worker{Config: Config{Scratch: t.TempDir(), MinFreeDisk: least, Node: "node", Log: slog.New(slog.DiscardHandler)}}
+	return &Worker{Config: Config{WorkDir: t.TempDir(), MinFreeDisk: least, Node: "node", Log: slog.New(slog.DiscardHandler)}}
 }
 
 func TestRoom(t *testing.T) {
@@ -37,7 +37,7 @@ func TestRoom(t *testing.T) {
 		want bool
 	}{
 		{"not checked", 0, 1, transcode.Space{}, true},
-		{"room", 1, 1, transcode.Space{Bytes: 1, Kept: tooMuch}, true},
+		{"room", 1, 1, transcode.Space{Bytes: 1, CachedBytes: tooMuch}, true},
 		{"none", tooMuch, 1, transcode.Space{}, false},
 		{"none for the input", 1, tooMuch, transcode.Space{}, false},
 		{"none for what is made", 1, 1, transcode.Space{Bytes: tooMuch}, false},
@@ -54,7 +54,7 @@ func TestRoom(t *testing.T) {
 // files or has ended.
 func TestRoomIsPromisedOnce(t *testing.T) {
 	w := roomTest(t, 1)
-	_, free := diskOf(t, w.Scratch)
+	_, free := diskOf(t, w.WorkDir)
 	plan := transcode.Space{Bytes: free/2 + free/4}
 	first, second := &run{id: "first", run: 1, w: w}, &run{id: "second", run: 1, w: w}
 	if !first.room(job.Media{}, plan) {
@@ -79,7 +79,7 @@ func TestRoomIsPromisedOnce(t *testing.T) {
 // at most is an estimate, and nothing says that room will ever be made.
 func TestRoomIsNotWaitedForForever(t *testing.T) {
 	w := roomTest(t, 1)
-	total, free := diskOf(t, w.Scratch)
+	total, free := diskOf(t, w.WorkDir)
 	plan := transcode.Space{Bytes: free + (total-free)/2}
 	r := &run{id: "waits", run: 1, w: w}
 	if r.room(job.Media{}, plan) {

@@ -53,13 +53,13 @@ func clearScratch(dir string, plan transcode.Plan, stays func(name string) bool)
 
 // nodeScratch is this process's part of the scratch folder: processes may
 // share the volume.
-func (w *Worker) nodeScratch() string { return filepath.Join(w.Scratch, "run-"+w.Node) }
+func (w *Worker) nodeScratch() string { return filepath.Join(w.WorkDir, "run-"+w.Node) }
 
 // CleanScratch removes what processes that no longer live have left behind.
 // A part of the scratch folder belongs to a live process as long as that holds
 // the lock on its lock file, so several workers can share a volume.
 func (w *Worker) CleanScratch() (release func(), err error) {
-	if err := os.MkdirAll(w.Scratch, 0o700); err != nil {
+	if err := os.MkdirAll(w.WorkDir, 0o700); err != nil {
 		return nil, fmt.Errorf("make scratch folder: %w", err)
 	}
 	own, err := lockFile(w.nodeScratch() + ".lock")
@@ -78,7 +78,7 @@ func (w *Worker) CleanScratch() (release func(), err error) {
 
 // sweep removes the parts of processes that no longer live.
 func (w *Worker) sweep() error {
-	locks, err := filepath.Glob(filepath.Join(w.Scratch, "run-*.lock"))
+	locks, err := filepath.Glob(filepath.Join(w.WorkDir, "run-*.lock"))
 	if err != nil {
 		return fmt.Errorf("list scratch folder: %w", err)
 	}

@@ -45,6 +45,6 @@ func (s *seat) leave() {
 	s.encoded = false
 }
 
-// Parked is how many of the transcodes that run have given up their seat: the
+// YieldedSlots is how many of the transcodes that run have given up their seat: the
 // process may take as many more.
-func (w *Worker) Parked() int { return int(w.parked.Load()) }
+func (w *Worker) YieldedSlots() int { return int(w.parked.Load()) }

@@ -108,7 +108,7 @@ func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
 	}
 	start := time.Now()
 	s.metrics.started(st)
-	command := ffmpeg.Command{Args: st.Args, Dir: s.dir, Stall: s.stall, Progress: func(p ffmpeg.Progress) {
+	command := ffmpeg.Command{Args: st.Args, Dir: s.dir, StallTimeout: s.stall, Progress: func(p ffmpeg.Progress) {
 		s.watch.step(st, p.OutTime)
 	}}
 	if followed != nil {

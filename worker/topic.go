@@ -7,18 +7,18 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// Topics publishes a delivery whose notification names a topic. The error says
+// SNS publishes a delivery whose notification names a topic. The error says
 // what went wrong without secrets.
-type Topics interface {
+type SNSPublisher interface {
 	Publish(ctx context.Context, d job.Delivery) (status int, err error)
 }
 
 // publishTopic makes one try to publish the body.
 func (w *Worker) publishTopic(ctx context.Context, d job.Delivery) (status int, err error) {
-	if w.Topics == nil {
+	if w.SNS == nil {
 		return 0, errors.New("this server publishes to no topics")
 	}
 	ctx, cancel := context.WithTimeout(ctx, webhookTime)
 	defer cancel()
-	return w.Topics.Publish(ctx, d)
+	return w.SNS.Publish(ctx, d)
 }

@@ -36,7 +36,7 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 	w := t.w
 	ctx, done := w.heart.work(ctx)
 	defer done(nil)
-	if wait, err := w.Store.Admit(ctx, j.Args.JobID, j.ID); err != nil {
+	if wait, err := w.Store.AcquireRunSlot(ctx, j.Args.JobID, j.ID); err != nil {
 		return err
 	} else if wait > 0 {
 		w.Log.Debug("job waits for others of its key", "job", j.Args.JobID)
@@ -51,7 +51,7 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 	last := j.Attempt >= j.MaxAttempts
 	if s := r.spec.Settings.MaxDuration; s > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadlineCause(ctx, r.rec.Since.Add(time.Duration(s)*time.Second), errTooLong)
+		ctx, cancel = context.WithDeadlineCause(ctx, r.rec.AcceptedAt.Add(time.Duration(s)*time.Second), errTooLong)
 		defer cancel()
 	}
 	r.last = last
@@ -63,7 +63,7 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 	case err == nil:
 		w.Metrics.jobDone(r.rec.State, time.Since(start))
 		return nil
-	case errors.Is(err, job.ErrLostRun):
+	case errors.Is(err, job.ErrLeaseLost):
 		return r.lost(err)
 	case errors.Is(err, errTooLong):
 		return r.giveUp(context.WithoutCancel(ctx), fmt.Sprintf("The job did not end within its max_duration of %d seconds.", r.spec.Settings.MaxDuration))
@@ -102,7 +102,7 @@ func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last 
 	if err != nil || r.rec.State.Finished() {
 		return err
 	}
-	if !r.room(media, transcode.New(outputs, media, r.w.planOptions()).Space) {
+	if !r.room(media, transcode.Build(outputs, media, r.w.planOptions()).Space) {
 		return errNoRoom
 	}
 	defer r.leaveRoom()

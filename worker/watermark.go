@@ -24,7 +24,7 @@ const (
 // whose watermark cannot be had fails here, with a sentence, and is nil in
 // outputs afterwards; the others never meet it.
 func (r *run) plan(ctx context.Context, dir string, outputs []*job.Output, media job.Media, opts transcode.Options) (transcode.Plan, error) {
-	plan := transcode.New(outputs, media, opts)
+	plan := transcode.Build(outputs, media, opts)
 	missing := false
 	for _, f := range plan.Fetches {
 		err := r.fetchMark(ctx, f, filepath.Join(dir, f.Name))
@@ -44,7 +44,7 @@ func (r *run) plan(ctx context.Context, dir string, outputs []*job.Output, media
 		}
 	}
 	if missing {
-		plan = transcode.New(outputs, media, opts)
+		plan = transcode.Build(outputs, media, opts)
 	}
 	return plan, nil
 }

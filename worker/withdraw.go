@@ -64,7 +64,7 @@ func (p *placed) note(o *job.Output, pub publication) {
 // looks once, before the run has stored anything; what cannot be found out is
 // taken for none.
 func (r *run) stands(ctx context.Context, bucket storage.Bucket, o *job.Output, packages []stream.Package) bool {
-	keeper, ok := bucket.(storage.Keeper)
+	keeper, ok := bucket.(storage.Deleter)
 	if !ok {
 		return false
 	}
@@ -79,7 +79,7 @@ func (r *run) stands(ctx context.Context, bucket storage.Bucket, o *job.Output, 
 	defer cancel()
 	for _, p := range packages {
 		for _, e := range entries(p) {
-			has, err := keeper.Has(ctx, p.Path+"/"+e.file)
+			has, err := keeper.Exists(ctx, p.Path+"/"+e.file)
 			if err != nil {
 				r.w.Log.Debug("cannot look for an older stream", "job", r.id, "output", o.Key, "error", err)
 				return false
@@ -116,7 +116,7 @@ func (r *run) withdraw(ctx context.Context, key string) {
 		return
 	}
 	defer r.close(bucket)
-	if keeper, ok := bucket.(storage.Keeper); ok {
+	if keeper, ok := bucket.(storage.Deleter); ok {
 		if err := r.take(ctx, keeper, s); err != nil {
 			log.Warn("parts of a failed stream stay in its storage", "error", err)
 			return
@@ -126,12 +126,12 @@ func (r *run) withdraw(ctx context.Context, key string) {
 }
 
 // take removes the playlists, the outermost first, and then the segments.
-func (r *run) take(ctx context.Context, bucket storage.Keeper, s *placedStream) error {
+func (r *run) take(ctx context.Context, bucket storage.Deleter, s *placedStream) error {
 	remove := func(ctx context.Context, key string) error {
 		if err := r.mine(ctx); err != nil {
 			return err
 		}
-		return bucket.Remove(ctx, key)
+		return bucket.Delete(ctx, key)
 	}
 	for i := len(s.playlists) - 1; i >= 0; i-- {
 		if err := remove(ctx, s.playlists[i]); err != nil {

@@ -75,7 +75,7 @@ func TestWithdrawPublished(t *testing.T) {
 	f := newFilm(t, s)
 	f.run.w.Uploads = 1
 	f.segments("out1", "%d", 4)
-	bucket, _ := s.Bucket(t.Context(), nil, storage.Owner{})
+	bucket, _ := s.Bucket(t.Context(), nil, storage.Namespace{})
 	if f.run.stands(t.Context(), bucket, filmOutput, filmPackages) {
 		t.Fatal("a stream stands in an empty storage")
 	}
@@ -111,7 +111,7 @@ func TestOlderStreamStands(t *testing.T) {
 		if stored := e.end(); len(stored) > 0 || len(s.list()) > 0 {
 			t.Errorf("stored early: %v", s.list())
 		}
-		bucket, _ := s.Bucket(t.Context(), nil, storage.Owner{})
+		bucket, _ := s.Bucket(t.Context(), nil, storage.Namespace{})
 		if err := f.run.publish(t.Context(), bucket, filmOutput, []publication{{key: "/hls/1.ts", file: filepath.Join(f.dir, "out1/hls/720p/segment-00001.ts")}}); err != nil {
 			t.Fatal(err)
 		}
@@ -179,7 +179,7 @@ func TestWithdrawIsNotForOthers(t *testing.T) {
 		<-time.After(2 * earlyEvery)
 		e.abandon()
 		<-time.After(time.Minute) // the last answer is old
-		f.run.w.Store.(*asked).err = job.ErrLostRun
+		f.run.w.Store.(*asked).err = job.ErrLeaseLost
 		f.run.withdraw(t.Context(), filmOutput.Key)
 		if len(s.removed) > 0 {
 			t.Errorf("taken away: %v", s.removed)

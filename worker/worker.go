@@ -28,11 +28,11 @@ import (
 )
 
 // Store is what the worker needs of the database. Statements that take a run
-// fail with job.ErrLostRun when another run has begun.
+// fail with job.ErrLeaseLost when another run has begun.
 type Store interface {
-	Load(ctx context.Context, id string) (job.Record, error)
-	// Admit says how long a transcode is to wait for others of its key; 0: not.
-	Admit(ctx context.Context, id string, riverID int64) (wait time.Duration, err error)
+	Load(ctx context.Context, id string) (job.LoadedJob, error)
+	// AcquireRunSlot says how long a transcode is to wait for others of its key; 0: not.
+	AcquireRunSlot(ctx context.Context, id string, riverID int64) (wait time.Duration, err error)
 	Claim(ctx context.Context, id string, riverID int64, attempt int, node string) (run int64, err error)
 	Record(ctx context.Context, id string, run int64, events ...job.Event) (job.State, error)
 	RecordProbed(ctx context.Context, id string, run int64, probed job.Event) error
@@ -42,13 +42,13 @@ type Store interface {
 	// SaveAttempt logs a try; one without an error has delivered the webhook.
 	SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt) error
 	MarkGivenUp(ctx context.Context, id int64) error
-	// PutOff has a River job that notifies stand behind all that have not been
+	// Deprioritize has a River job that notifies stand behind all that have not been
 	// put off.
-	PutOff(ctx context.Context, riverID int64) error
+	Deprioritize(ctx context.Context, riverID int64) error
 
-	// Over says of jobs whether they have ended for good, keep ago where a retry
+	// FinishedForGood says of jobs whether they have ended for good, keep ago where a retry
 	// could bring them back; those that are not known are not in it.
-	Over(ctx context.Context, ids []string, keep time.Duration) (map[string]bool, error)
+	FinishedForGood(ctx context.Context, ids []string, keep time.Duration) (map[string]bool, error)
 
 	Heartbeat(ctx context.Context, node string) error
 	Reap(ctx context.Context, stale time.Duration) (int, error)
@@ -58,7 +58,7 @@ type Store interface {
 type Opener interface {
 	// Bucket opens the place for the results of a job, Upload that for the one
 	// file of an output with a URL of its own.
-	Bucket(ctx context.Context, s *job.Storage, owner storage.Owner) (storage.Bucket, error)
+	Bucket(ctx context.Context, s *job.Storage, owner storage.Namespace) (storage.Bucket, error)
 	Upload(ctx context.Context, address job.Secret) (storage.Bucket, error)
 	Source(ctx context.Context, in job.Input) (storage.Source, error)
 }
@@ -81,37 +81,37 @@ type Config struct {
 	Opener  Opener
 	Media   Media
 	Webhook *http.Client // guarded; its redirects must not be followed
-	Topics  Topics       // for notifications of type sns
+	SNS  SNSPublisher       // for notifications of type sns
 	Version string       // for the User-Agent of webhooks
 	Log     *slog.Logger
 	Metrics *Metrics
 
 	// Node names this process in worker_node and in River's attempted_by.
 	Node string
-	// Scratch is the folder for work files; a run has a folder of its own in
+	// WorkDir is the folder for work files; a run has a folder of its own in
 	// it, which goes when the run ends.
-	Scratch string
+	WorkDir string
 	// MaxInputBytes bounds what is fetched. Defaults to 100 GiB.
 	MaxInputBytes int64
 	// MinFreeDisk is how many bytes must be free in Scratch, besides what the job
 	// takes, for it to be transcoded. Defaults to 0, which is not checked.
 	MinFreeDisk int64
-	// Parts is where finished parts of jobs are kept for later runs; nil: they
-	// are not. KeepParts is for how long after a job failed or was cancelled.
-	Parts     *scratch.Store
-	KeepParts time.Duration
+	// Artifacts is where finished parts of jobs are kept for later runs; nil: they
+	// are not. ArtifactRetention is for how long after a job failed or was cancelled.
+	Artifacts     *scratch.Store
+	ArtifactRetention time.Duration
 	// Slots are what jobs that are transcoded at once share, see share.go.
 	// Defaults to 0, for which they are not counted.
 	Slots int
 	// Uploads bounds the files of one output that are uploaded at once.
 	// Defaults to 8.
 	Uploads int
-	// Patience is how long finished results wait for a storage that is away.
+	// UploadRetryTimeout is how long finished results wait for a storage that is away.
 	// Defaults to 0, for which they do not wait.
-	Patience time.Duration
-	// Stall is how long ffmpeg may show no progress. Defaults to
-	// ffmpeg.DefaultStall.
-	Stall time.Duration
+	UploadRetryTimeout time.Duration
+	// StallTimeout is how long ffmpeg may show no progress. Defaults to
+	// ffmpeg.DefaultStallTimeout.
+	StallTimeout time.Duration
 	// Presets of encoders, by name, for the planner.
 	Presets map[string]string
 	// Heartbeat is how often the node says that it lives, and Stale after how

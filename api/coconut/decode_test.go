@@ -253,7 +253,7 @@ func TestDeferred(t *testing.T) {
 		"jpg": {"path": "/c.jpg", "number": "{{ input.duration }}"}}`))
 	got := make([]string, len(spec.Outputs))
 	for i, o := range spec.Outputs {
-		got[i] = fmt.Sprintf("%s %v %s", o.Format, o.Deferred, o.Condition)
+		got[i] = fmt.Sprintf("%s %v %s", o.Format, o.HasExpressions, o.Condition)
 	}
 	want := []string{"mp4:hevc true ", "mp4:720p false {{ input.width }} >= 1280", "jpg true "}
 	if diff := cmp.Diff(want, got); diff != "" {

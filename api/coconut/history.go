@@ -47,7 +47,7 @@ func EncodeHistory(h job.History) []byte {
 }
 
 // EncodeEvent encodes one event of a job whose state is s.
-func EncodeEvent(s job.State, e job.PastEvent) []byte { return encode(eventOf(s, e)) }
+func EncodeEvent(s job.State, e job.RecordedEvent) []byte { return encode(eventOf(s, e)) }
 
 // EncodeProgress encodes how far a job and each of its outputs are.
 func EncodeProgress(s job.State) []byte { return encode(progressOf(s)) }
@@ -67,7 +67,7 @@ func progressOf(s job.State) progressBody {
 	return b
 }
 
-func eventOf(s job.State, e job.PastEvent) eventBody {
+func eventOf(s job.State, e job.RecordedEvent) eventBody {
 	b := eventBody{ID: e.N, Event: e.Kind, At: moment(e.At), Output: e.Output, Error: e.Error}
 	var o job.OutputState
 	if found := s.Output(e.Output); found != nil {

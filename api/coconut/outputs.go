@@ -88,7 +88,7 @@ func (d *decoder) outputs(v *value) ([]job.OutputRequest, []*output) {
 			MapKey:    e.mapKey,
 			Raw:       e.value.raw,
 			Condition: o.condition,
-			Deferred:  len(o.deferred) > 0,
+			HasExpressions:  len(o.deferred) > 0,
 		}
 		requests, decoded = append(requests, request), append(decoded, o)
 	}

@@ -68,7 +68,7 @@ func machineMemory() int64 {
 }
 
 // confined holds the tools as the settings say and the kernel can.
-func (s *settings) confined(ctx context.Context, tools *ffmpeg.Tools, log *slog.Logger) (*ffmpeg.Tools, error) {
+func (s *settings) confined(ctx context.Context, tools *ffmpeg.Toolchain, log *slog.Logger) (*ffmpeg.Toolchain, error) {
 	if s.Confine == confineOff {
 		log.Warn("ffmpeg runs unconfined: --confine=off")
 		return tools, nil

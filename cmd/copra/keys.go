@@ -85,14 +85,14 @@ func keys(ctx context.Context, e env, args []string) error {
 	tw := tabwriter.NewWriter(e.stdout, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(tw, "ID\tKEY\tNAME\tCREATED\tREVOKED\tSIGNS\tQUEUED\tRUNNING")
 	for _, k := range list {
-		fmt.Fprintf(tw, "%s\t%s...\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Name, day(k.CreatedAt), day(k.RevokedAt), yesNo(k.Signs), atMost(k.Limits.Queued), atMost(k.Limits.Running))
+		fmt.Fprintf(tw, "%s\t%s...\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Name, day(k.CreatedAt), day(k.RevokedAt), yesNo(k.HasSigningSecret), atMost(k.Limits.Queued), atMost(k.Limits.Running))
 	}
 	return tw.Flush()
 }
 
 // printSigning gives the key a new signing secret.
 func printSigning(ctx context.Context, e env, store *postgres.Store, key string) error {
-	secret, err := store.SignKey(ctx, key)
+	secret, err := store.RotateSigningSecret(ctx, key)
 	if err != nil {
 		return err
 	}

@@ -64,7 +64,7 @@ func (s *scratchStore) openChecked(ctx context.Context, log *slog.Logger) (*scra
 	switch err := store.Check(cctx); {
 	case err == nil:
 		log.Info("scratch store", "at", store.String())
-	case scratch.Passing(err):
+	case scratch.IsTransient(err):
 		log.Warn("the scratch store does not work; jobs go on without it until it does", "at", store.String(), "error", err)
 	default:
 		return nil, usagef("--scratch-store (COPRA_SCRATCH) cannot be used: %w", err)
@@ -88,7 +88,7 @@ func checkScratchStore(ctx context.Context, out *findings, s *scratchStore) {
 	switch err := store.Check(ctx); {
 	case err == nil:
 		out.ok(what, "%s, written to, read and emptied in %d ms", store, time.Since(begin).Milliseconds())
-	case scratch.Passing(err):
+	case scratch.IsTransient(err):
 		out.lacks(what, "%s: %v", store, err)
 	default:
 		out.bad(what, "%s: %v", store, err)

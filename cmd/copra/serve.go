@@ -136,11 +136,11 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 		Store:   sys.store,
 		Opener:  sys.opener(),
 		Media:   tools,
-		Webhook: webhook, Topics: sns.New(sns.Options{Client: webhook}),
+		Webhook: webhook, SNS: sns.New(sns.Options{Client: webhook}),
 		Version: programVersion(), Log: sys.log, Metrics: worker.NewMetrics(sys.metrics),
-		Node: node, Scratch: s.Scratch, MaxInputBytes: s.MaxInputBytes, MinFreeDisk: s.MinFreeDisk, Slots: s.Slots, Uploads: s.Uploads, Presets: s.Presets,
-		Stall: s.Stall, Patience: s.UploadPatience,
-		Parts: parts, KeepParts: s.ScratchStore.Keep,
+		Node: node, WorkDir: s.Scratch, MaxInputBytes: s.MaxInputBytes, MinFreeDisk: s.MinFreeDisk, Slots: s.Slots, Uploads: s.Uploads, Presets: s.Presets,
+		StallTimeout: s.Stall, UploadRetryTimeout: s.UploadPatience,
+		Artifacts: parts, ArtifactRetention: s.ScratchStore.Keep,
 	})
 	release, err := w.CleanScratch()
 	if err != nil {
@@ -148,7 +148,7 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 	}
 	workers := river.NewWorkers()
 	w.Register(workers)
-	client, err := river.NewClient(newSeats(riverpgxv5.New(sys.store.Pool()), w.Parked), &river.Config{
+	client, err := river.NewClient(newSeats(riverpgxv5.New(sys.store.Pool()), w.YieldedSlots), &river.Config{
 		ID:      node,
 		Workers: workers,
 		Queues: map[string]river.QueueConfig{
@@ -167,7 +167,7 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	var wg sync.WaitGroup
 	beating := make(chan struct{})
-	wg.Go(func() { w.Beat(ctx, func() { close(beating) }) })
+	wg.Go(func() { w.KeepAlive(ctx, func() { close(beating) }) })
 	<-beating // others must not take this node for dead before it has lived
 	if sys.local != nil {
 		wg.Go(func() { sys.sweep(ctx) })
@@ -192,7 +192,7 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 		if err := stopClient(sctx); err != nil {
 			sys.log.Warn("stopping the queue client", "error", err)
 		}
-		if err := sys.store.Leave(sctx, node); err != nil {
+		if err := sys.store.Deregister(sctx, node); err != nil {
 			sys.log.Warn("taking leave", "error", err)
 		}
 		cancel()

@@ -59,7 +59,7 @@ func TestSignedWebhook(t *testing.T) {
 	receiver := httptest.NewServer(h)
 	defer receiver.Close()
 	s := startServer(t)
-	secret, err := s.sys.store.SignKey(t.Context(), s.key.ID)
+	secret, err := s.sys.store.RotateSigningSecret(t.Context(), s.key.ID)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -87,7 +87,7 @@ func measure(ctx context.Context, path string, pairs []pair, log io.Writer) (col
 }
 
 type maker struct {
-	tools *ffmpeg.Tools
+	tools *ffmpeg.Toolchain
 	dir   string
 	media job.Media
 }
@@ -113,7 +113,7 @@ func (m *maker) make(ctx context.Context, pairs []pair, isolate bool) (map[pair]
 			Key: p.format.String(), Type: job.TypeVideo, Format: p.format, Path: fmt.Sprintf("/%d", i), Video: &job.VideoParams{},
 		})
 	}
-	plan := transcode.New(outputs, m.media, transcode.Options{
+	plan := transcode.Build(outputs, m.media, transcode.Options{
 		FFmpegMajor: m.tools.Major(), Isolate: isolate, PixFmts: m.tools.PixFmts,
 		Encoders: func(name string) bool { return m.tools.Has(ffmpeg.Encoder, name) },
 		Filters:  func(name string) bool { return m.tools.Has(ffmpeg.Filter, name) },

@@ -135,7 +135,7 @@ type outcome struct {
 }
 
 // try takes an input the way of a job and holds it to the bounds.
-func try(t *testing.T, tools *ffmpeg.Tools, in input) outcome {
+func try(t *testing.T, tools *ffmpeg.Toolchain, in input) outcome {
 	dir, err := os.MkdirTemp(t.TempDir(), "run-") //nolint:usetesting // it goes with the input
 	if err != nil {
 		t.Error(err)
@@ -176,7 +176,7 @@ func try(t *testing.T, tools *ffmpeg.Tools, in input) outcome {
 
 // convert does what the worker does with an input: it probes, plans, runs and
 // verifies. It returns how many outputs were good, and the first error.
-func convert(ctx context.Context, tools *ffmpeg.Tools, family, dir, source string) (good int, err error) {
+func convert(ctx context.Context, tools *ffmpeg.Toolchain, family, dir, source string) (good int, err error) {
 	media, err := tools.Probe(ctx, source)
 	if err != nil {
 		return 0, err
@@ -193,7 +193,7 @@ func convert(ctx context.Context, tools *ffmpeg.Tools, family, dir, source strin
 		}
 		outputs = append(outputs, resolved)
 	}
-	plan := transcode.New(outputs, media, transcode.Options{FFmpegMajor: tools.Major(), PixFmts: tools.PixFmts})
+	plan := transcode.Build(outputs, media, transcode.Options{FFmpegMajor: tools.Major(), PixFmts: tools.PixFmts})
 	failed := map[string]error{}
 	for _, s := range plan.Steps {
 		for _, need := range s.Needs {
@@ -209,7 +209,7 @@ func convert(ctx context.Context, tools *ffmpeg.Tools, family, dir, source strin
 				return good, err
 			}
 		}
-		if err := tools.Run(ctx, ffmpeg.Command{Args: s.Args, Dir: dir, Stall: stall}); err != nil && !s.Optional {
+		if err := tools.Run(ctx, ffmpeg.Command{Args: s.Args, Dir: dir, StallTimeout: stall}); err != nil && !s.Optional {
 			failed[s.ID] = err
 		}
 	}

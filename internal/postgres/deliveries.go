@@ -70,10 +70,10 @@ func (s *Store) SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt
 	})
 }
 
-// PutOff has a River job that notifies stand behind all that have not been put
+// Deprioritize has a River job that notifies stand behind all that have not been put
 // off: its receiver does not answer, and others do.
-func (s *Store) PutOff(ctx context.Context, riverID int64) error {
-	if _, err := s.pool.Exec(ctx, `UPDATE river_job SET priority = $2 WHERE id = $1 AND priority < $2`, riverID, queue.Last); err != nil {
+func (s *Store) Deprioritize(ctx context.Context, riverID int64) error {
+	if _, err := s.pool.Exec(ctx, `UPDATE river_job SET priority = $2 WHERE id = $1 AND priority < $2`, riverID, queue.LowestPriority); err != nil {
 		return fmt.Errorf("put River job %d off: %w", riverID, err)
 	}
 	return nil

@@ -8,9 +8,9 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// Depth says how much of a queue is in one state of River's that has not
+// QueueStats says how much of a queue is in one state of River's that has not
 // ended: available, running, retryable, scheduled, pending.
-type Depth struct {
+type QueueStats struct {
 	Queue  string
 	State  string
 	Count  int64
@@ -18,7 +18,7 @@ type Depth struct {
 }
 
 // QueueDepth counts what is in the queues, for /metrics and for scaling.
-func (s *Store) QueueDepth(ctx context.Context) ([]Depth, error) {
+func (s *Store) QueueDepth(ctx context.Context) ([]QueueStats, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT queue, state::text, count(*),
 			greatest(extract(epoch FROM now() - min(CASE state WHEN 'running' THEN attempted_at ELSE scheduled_at END)), 0)::float8
@@ -27,8 +27,8 @@ func (s *Store) QueueDepth(ctx context.Context) ([]Depth, error) {
 	if err != nil {
 		return nil, fmt.Errorf("count the queues: %w", err)
 	}
-	depths, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (Depth, error) {
-		var d Depth
+	depths, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (QueueStats, error) {
+		var d QueueStats
 		var seconds float64
 		err := row.Scan(&d.Queue, &d.State, &d.Count, &seconds)
 		d.Oldest = time.Duration(seconds * float64(time.Second))

@@ -61,13 +61,13 @@ func readHistory(ctx context.Context, tx pgx.Tx, keyID, id string, after int) (j
 	return h, err
 }
 
-func readEvents(ctx context.Context, tx pgx.Tx, id string, after int) ([]job.PastEvent, error) {
+func readEvents(ctx context.Context, tx pgx.Tx, id string, after int) ([]job.RecordedEvent, error) {
 	rows, err := tx.Query(ctx, `SELECT seq, kind, at, output, data::text FROM events WHERE job_id = $1 AND seq > $2 ORDER BY seq`, id, after)
 	if err != nil {
 		return nil, fmt.Errorf("read the events: %w", err)
 	}
-	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (job.PastEvent, error) {
-		var e job.PastEvent
+	events, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (job.RecordedEvent, error) {
+		var e job.RecordedEvent
 		var text []byte
 		if err := row.Scan(&e.N, &e.Kind, &e.At, &e.Output, &text); err != nil {
 			return e, err

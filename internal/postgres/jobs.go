@@ -41,16 +41,16 @@ func (s *Store) GetJob(ctx context.Context, keyID, id string) (job.State, error)
 }
 
 // Load returns a job for a worker, its request unsealed.
-func (s *Store) Load(ctx context.Context, id string) (job.Record, error) {
+func (s *Store) Load(ctx context.Context, id string) (job.LoadedJob, error) {
 	r, err := s.readJob(ctx, id, "")
 	if err != nil {
-		return job.Record{}, fmt.Errorf("load job %q: %w", id, err)
+		return job.LoadedJob{}, fmt.Errorf("load job %q: %w", id, err)
 	}
 	request, err := s.open(id, r.sealed)
 	if err != nil {
-		return job.Record{}, fmt.Errorf("load job %q: %w", id, err)
+		return job.LoadedJob{}, fmt.Errorf("load job %q: %w", id, err)
 	}
-	return job.Record{State: r.state, KeyID: r.keyID, Request: request, Run: r.run, Since: r.since}, nil
+	return job.LoadedJob{State: r.state, KeyID: r.keyID, Request: request, Run: r.run, AcceptedAt: r.since}, nil
 }
 
 // readJob reads a job and its outputs as they were at one moment: two

@@ -23,7 +23,7 @@ type Key struct {
 	Prefix    string // of the token, for people to tell keys apart
 	CreatedAt time.Time
 	RevokedAt time.Time // zero: in force
-	Signs     bool      // webhooks of its jobs are signed
+	HasSigningSecret     bool      // webhooks of its jobs are signed
 	Limits    Limits
 }
 
@@ -38,7 +38,7 @@ const keyColumns = `id, name, prefix, created_at, coalesce(revoked_at, '0001-01-
 
 func scanKey(row pgx.CollectableRow) (Key, error) {
 	var k Key
-	err := row.Scan(&k.ID, &k.Name, &k.Prefix, &k.CreatedAt, &k.RevokedAt, &k.Signs, &k.Limits.Queued, &k.Limits.Running)
+	err := row.Scan(&k.ID, &k.Name, &k.Prefix, &k.CreatedAt, &k.RevokedAt, &k.HasSigningSecret, &k.Limits.Queued, &k.Limits.Running)
 	k.CreatedAt, k.RevokedAt = k.CreatedAt.UTC(), k.RevokedAt.UTC()
 	return k, err
 }

@@ -58,10 +58,10 @@ func admit(ctx context.Context, tx *change, keyID string, limit int) error {
 	return nil
 }
 
-// Admit asks whether the job may be transcoded now in the given River job,
+// AcquireRunSlot asks whether the job may be transcoded now in the given River job,
 // which has been fetched, under its key's limit on running jobs. When not, wait
 // is how long to wait before the question is put again.
-func (s *Store) Admit(ctx context.Context, id string, riverID int64) (wait time.Duration, err error) {
+func (s *Store) AcquireRunSlot(ctx context.Context, id string, riverID int64) (wait time.Duration, err error) {
 	err = s.inTx(ctx, func(tx *change) error {
 		var keyID string
 		var limit int

@@ -103,7 +103,7 @@ func TestRunningLimit(t *testing.T) {
 		t.Helper()
 		riverID := f.riverJob(id)
 		f.fetch(riverID, "node", 0)
-		wait, err := f.Admit(t.Context(), id, riverID)
+		wait, err := f.AcquireRunSlot(t.Context(), id, riverID)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -140,7 +140,7 @@ func TestRunningLimit(t *testing.T) {
 			t.Errorf("waits %s without a limit", wait)
 		}
 	}
-	if wait, err := f.Admit(t.Context(), "unknown", 1); err != nil || wait != 0 {
+	if wait, err := f.AcquireRunSlot(t.Context(), "unknown", 1); err != nil || wait != 0 {
 		t.Errorf("an unknown job: %s, %v", wait, err)
 	}
 }

@@ -99,7 +99,7 @@ func TestCancel(t *testing.T) {
 	}
 	e := completed("mp4:720p")
 	e.At = time.Now()
-	if _, err := f.Record(t.Context(), id, run, e); !errors.Is(err, job.ErrLostRun) {
+	if _, err := f.Record(t.Context(), id, run, e); !errors.Is(err, job.ErrLeaseLost) {
 		t.Errorf("the run records: %v", err)
 	}
 	if n := f.count(`river_job WHERE id = $1 AND metadata ? 'cancel_attempted_at'`, riverID); n != 1 {

@@ -18,9 +18,9 @@ func (s *Store) Heartbeat(ctx context.Context, node string) error {
 	return nil
 }
 
-// Leave removes a node that ends in good order, after its River client has
+// Deregister removes a node that ends in good order, after its River client has
 // stopped. What it still held, if anything, is free at once.
-func (s *Store) Leave(ctx context.Context, node string) error {
+func (s *Store) Deregister(ctx context.Context, node string) error {
 	if _, err := s.pool.Exec(ctx, `DELETE FROM worker_node WHERE id = $1`, node); err != nil {
 		return fmt.Errorf("remove the node %s: %w", node, err)
 	}

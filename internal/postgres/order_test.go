@@ -184,7 +184,7 @@ func TestSigningSecret(t *testing.T) {
 	if !load().IsZero() {
 		t.Error("a key without a secret signs")
 	}
-	secret, err := f.SignKey(t.Context(), f.keyID)
+	secret, err := f.RotateSigningSecret(t.Context(), f.keyID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,12 +198,12 @@ func TestSigningSecret(t *testing.T) {
 	if n := f.count(`api_keys WHERE position($1 IN encode(signing_sealed, 'escape')) > 0`, coded); n != 0 {
 		t.Error("the secret is readable in the table")
 	}
-	again, err := f.SignKey(t.Context(), f.keyID)
+	again, err := f.RotateSigningSecret(t.Context(), f.keyID)
 	if err != nil || again == secret || load() != again {
 		t.Errorf("a new secret: %v", err)
 	}
 	keys, err := f.ListKeys(t.Context())
-	if err != nil || len(keys) != 1 || !keys[0].Signs {
+	if err != nil || len(keys) != 1 || !keys[0].HasSigningSecret {
 		t.Errorf("listed %+v %v", keys, err)
 	}
 	// A sealed secret that was moved to another key does not open.
@@ -212,13 +212,13 @@ func TestSigningSecret(t *testing.T) {
 	if _, err := f.LoadDelivery(t.Context(), f.delivery(1)); err == nil {
 		t.Error("another key's secret was taken")
 	}
-	if _, err := f.SignKey(t.Context(), "nosuch"); !errors.Is(err, job.ErrNotFound) {
+	if _, err := f.RotateSigningSecret(t.Context(), "nosuch"); !errors.Is(err, job.ErrNotFound) {
 		t.Errorf("an unknown key: %v", err)
 	}
 	if err := f.RevokeKey(t.Context(), f.keyID); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := f.SignKey(t.Context(), f.keyID); !errors.Is(err, job.ErrNotFound) {
+	if _, err := f.RotateSigningSecret(t.Context(), f.keyID); !errors.Is(err, job.ErrNotFound) {
 		t.Errorf("a revoked key: %v", err)
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// Over says of each of these jobs that there is whether it has ended for good:
+// FinishedForGood says of each of these jobs that there is whether it has ended for good:
 // it is complete, or it failed or was cancelled, which a retry can undo, keep
 // ago at least.
-func (s *Store) Over(ctx context.Context, ids []string, keep time.Duration) (map[string]bool, error) {
+func (s *Store) FinishedForGood(ctx context.Context, ids []string, keep time.Duration) (map[string]bool, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT id, completed_at IS NOT NULL AND (status = $2 OR completed_at <= now() - $3::interval)
 		FROM jobs WHERE id = ANY($1)`, ids, string(job.JobCompleted), keep)

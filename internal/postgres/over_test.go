@@ -25,7 +25,7 @@ func TestOver(t *testing.T) {
 	want := map[string]bool{waiting: false, done: true, failedJob: false, cancelled: false, retried: false}
 	over := func(keep time.Duration) map[string]bool {
 		t.Helper()
-		got, err := f.Over(t.Context(), ids, keep)
+		got, err := f.FinishedForGood(t.Context(), ids, keep)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func TestOver(t *testing.T) {
 	diff(t, "not kept", want, over(0))
 	f.exec(`UPDATE jobs SET completed_at = completed_at - interval '2 hours'`)
 	diff(t, "kept for an hour, after two", want, over(time.Hour))
-	if got, err := f.Over(t.Context(), nil, 0); err != nil || len(got) != 0 {
+	if got, err := f.FinishedForGood(t.Context(), nil, 0); err != nil || len(got) != 0 {
 		t.Errorf("of none: %v, %v", got, err)
 	}
 }

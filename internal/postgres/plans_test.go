@@ -106,7 +106,7 @@ func TestNoTableIsReadWhole(t *testing.T) {
 		{"deliver", func() error {
 			return f.SaveAttempt(t.Context(), delivery, job.DeliveryAttempt{At: time.Now(), Status: 200})
 		}},
-		{"admit", func() error { _, err := f.Admit(t.Context(), "filled77", 77); return err }},
+		{"admit", func() error { _, err := f.AcquireRunSlot(t.Context(), "filled77", 77); return err }},
 	}
 	conn, err := pgx.Connect(t.Context(), f.url)
 	if err != nil {

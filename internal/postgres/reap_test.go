@@ -95,7 +95,7 @@ func TestReapSilentNode(t *testing.T) {
 		t.Errorf("River job: %s", row)
 	}
 	// The run of the silent node is over, even before another begins.
-	if _, err := f.Record(t.Context(), id, run, completed("mp4:720p")); !errors.Is(err, job.ErrLostRun) {
+	if _, err := f.Record(t.Context(), id, run, completed("mp4:720p")); !errors.Is(err, job.ErrLeaseLost) {
 		t.Errorf("the silent node records: %v", err)
 	}
 
@@ -166,7 +166,7 @@ func TestReapNeglected(t *testing.T) {
 	if n := f.reap(); n != 1 {
 		t.Fatalf("took %d jobs that nobody works on", n)
 	}
-	if _, err := f.Record(t.Context(), id, run, completed("mp4:720p")); !errors.Is(err, job.ErrLostRun) {
+	if _, err := f.Record(t.Context(), id, run, completed("mp4:720p")); !errors.Is(err, job.ErrLeaseLost) {
 		t.Errorf("the run of before records: %v", err)
 	}
 }
@@ -279,7 +279,7 @@ func TestReapAbandoned(t *testing.T) {
 				if n := f.count(`river_job WHERE id = $1 AND kind = $2 AND state = 'available'`, now, c.queued); n != 1 || now == riverID {
 					t.Error("it was not queued again")
 				}
-				if _, err := f.Record(t.Context(), id, run, completed("mp4:720p")); !errors.Is(err, job.ErrLostRun) {
+				if _, err := f.Record(t.Context(), id, run, completed("mp4:720p")); !errors.Is(err, job.ErrLeaseLost) {
 					t.Errorf("the former run records: %v", err)
 				}
 			}
@@ -342,7 +342,7 @@ func TestQueueDepthAndNodes(t *testing.T) {
 	if n, err := f.LiveNodes(t.Context(), stale); err != nil || n != 1 {
 		t.Errorf("%d live nodes: %v", n, err)
 	}
-	if err := f.Leave(t.Context(), "new"); err != nil {
+	if err := f.Deregister(t.Context(), "new"); err != nil {
 		t.Fatal(err)
 	}
 	if n, err := f.LiveNodes(t.Context(), stale); err != nil || n != 0 {

@@ -16,7 +16,7 @@ import (
 // Record applies events to the job for a run and returns its new state. What
 // changed, the events, and the webhooks that follow from them are written
 // together or not at all. Events that repeat, or come too late, change nothing
-// and notify nobody. It fails with job.ErrLostRun when another run has begun.
+// and notify nobody. It fails with job.ErrLeaseLost when another run has begun.
 func (s *Store) Record(ctx context.Context, id string, run int64, events ...job.Event) (job.State, error) {
 	var st job.State
 	err := s.inTx(ctx, func(tx *change) error {

@@ -169,7 +169,7 @@ func TestFence(t *testing.T) {
 		river   int64
 		attempt int
 	}{"an attempt that is over": {riverID, attempt - 1}, "another River job": {riverID - 1, 1}, "none": {1 << 40, 1}} {
-		if _, err := f.Claim(t.Context(), id, c.river, c.attempt, "x"); !errors.Is(err, job.ErrLostRun) {
+		if _, err := f.Claim(t.Context(), id, c.river, c.attempt, "x"); !errors.Is(err, job.ErrLeaseLost) {
 			t.Errorf("claim for %s: %v", name, err)
 		}
 	}
@@ -183,7 +183,7 @@ func TestFence(t *testing.T) {
 		"RecordProbed": f.RecordProbed(t.Context(), id, old, probed()),
 		"SetProgress":  f.SetProgress(t.Context(), id, old, map[string]float64{"mp4:720p": 0.9}),
 	} {
-		if !errors.Is(err, job.ErrLostRun) {
+		if !errors.Is(err, job.ErrLeaseLost) {
 			t.Errorf("%s of the old run: %v", name, err)
 		}
 	}
@@ -192,7 +192,7 @@ func TestFence(t *testing.T) {
 		t.Errorf("the old run notified %d times", n-deliveries)
 	}
 	f.record(id, run, completed("mp4:720p"), completed("jpg:300x"))
-	if _, err := f.Claim(t.Context(), id, riverID, attempt, "b"); !errors.Is(err, job.ErrLostRun) {
+	if _, err := f.Claim(t.Context(), id, riverID, attempt, "b"); !errors.Is(err, job.ErrLeaseLost) {
 		t.Errorf("claim after the end: %v", err)
 	}
 	if _, err := f.Claim(t.Context(), "vdq1fShawHzyz3", riverID, attempt, "b"); !errors.Is(err, job.ErrNotFound) {
@@ -208,7 +208,7 @@ func TestProbeDoesNotTakeFromTranscode(t *testing.T) {
 	probe := f.riverJob(id)
 	f.process(id)
 	f.exec(`UPDATE river_job SET state = 'available' WHERE id = $1`, probe)
-	if _, err := f.Claim(t.Context(), id, probe, f.fetch(probe, "b", 0), "b"); !errors.Is(err, job.ErrLostRun) {
+	if _, err := f.Claim(t.Context(), id, probe, f.fetch(probe, "b", 0), "b"); !errors.Is(err, job.ErrLeaseLost) {
 		t.Errorf("claim: %v", err)
 	}
 }
@@ -231,7 +231,7 @@ func TestSetProgress(t *testing.T) {
 		t.Errorf("a mere sign of life: %v", err)
 	}
 	f.record(id, run, completed("mp4:720p"))
-	if err := f.SetProgress(t.Context(), id, run, nil); !errors.Is(err, job.ErrLostRun) {
+	if err := f.SetProgress(t.Context(), id, run, nil); !errors.Is(err, job.ErrLeaseLost) {
 		t.Errorf("after the end: %v", err)
 	}
 }

@@ -44,7 +44,7 @@ func TestRetry(t *testing.T) {
 	// The run before can write no more.
 	e := completed("mp4:720p")
 	e.At = time.Now()
-	if _, err := f.Record(t.Context(), id, run, e); !errors.Is(err, job.ErrLostRun) {
+	if _, err := f.Record(t.Context(), id, run, e); !errors.Is(err, job.ErrLeaseLost) {
 		t.Errorf("the old run records: %v", err)
 	}
 	run = f.claim(id, "b")
@@ -52,8 +52,8 @@ func TestRetry(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !rec.Since.After(rec.State.CreatedAt) {
-		t.Errorf("the retry began at %v, the job at %v", rec.Since, rec.State.CreatedAt)
+	if !rec.AcceptedAt.After(rec.State.CreatedAt) {
+		t.Errorf("the retry began at %v, the job at %v", rec.AcceptedAt, rec.State.CreatedAt)
 	}
 	f.record(id, run, job.Event{Kind: job.JobStartedEvent}, job.Event{Kind: job.InputTransferredEvent}, completed("mp4:720p"))
 	if end := f.get(id); end.Status != job.JobCompleted || end.Outputs[0].Error != "" {

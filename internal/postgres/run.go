@@ -16,7 +16,7 @@ import (
 
 // Claim begins a run of the job for the River job riverID in its given
 // attempt, on node. The run's number is the fence: with it everything before
-// has lost the job. It fails with job.ErrLostRun when River's row no longer
+// has lost the job. It fails with job.ErrLeaseLost when River's row no longer
 // says that this attempt is running, when another River job brings the job on
 // by now (a probe that runs again after it has queued the transcode must not
 // take the job from it), or when the job has ended.
@@ -44,13 +44,13 @@ func (s *Store) absent(ctx context.Context, id string) error {
 	if !exists {
 		return job.ErrNotFound
 	}
-	return job.ErrLostRun
+	return job.ErrLeaseLost
 }
 
 // SetProgress writes how far outputs are, 0 to 1, by key. It is a sign of life
 // of the run too, for which progress may be empty: a run that is silent for
 // long and whose River job has ended counts as abandoned. It fails with
-// job.ErrLostRun when another run has begun or the job has ended.
+// job.ErrLeaseLost when another run has begun or the job has ended.
 func (s *Store) SetProgress(ctx context.Context, id string, run int64, progress map[string]float64) error {
 	keys := slices.Sorted(maps.Keys(progress))
 	values := make([]float64, 0, len(keys))
@@ -127,7 +127,7 @@ func lockRun(ctx context.Context, tx *change, id string, run int64) (row, error)
 		return row{}, err
 	}
 	if r.run != run {
-		return row{}, job.ErrLostRun
+		return row{}, job.ErrLeaseLost
 	}
 	return r, nil
 }

@@ -13,11 +13,11 @@ import (
 // asks for 24 to 64.
 const signingSize = 32
 
-// SignKey gives the key in force with this id, or the one whose token begins
+// RotateSigningSecret gives the key in force with this id, or the one whose token begins
 // so, a new signing secret in the form of Standard Webhooks, "whsec_" and
 // base64, and returns it; it cannot be read again. All webhooks that are sent
 // from now on are signed with it, those of jobs that are there already too.
-func (s *Store) SignKey(ctx context.Context, idOrPrefix string) (job.Secret, error) {
+func (s *Store) RotateSigningSecret(ctx context.Context, idOrPrefix string) (job.Secret, error) {
 	b := make([]byte, signingSize)
 	rand.Read(b)
 	text := "whsec_" + base64.StdEncoding.EncodeToString(b)

@@ -84,9 +84,9 @@ func Priority(p int) int {
 	case p >= -25:
 		return 3
 	default:
-		return Last
+		return LowestPriority
 	}
 }
 
-// Last is the priority of what is to be taken after all else in its queue.
-const Last = 4
+// LowestPriority is the priority of what is to be taken after all else in its queue.
+const LowestPriority = 4

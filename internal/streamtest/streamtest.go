@@ -96,7 +96,7 @@ func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Opt
 		t.Fatal(err)
 	}
 	o.FFmpegMajor = tools.Major()
-	plan := transcode.New([]*job.Output{{Key: "httpstream", Type: job.TypeStream, Stream: params}}, media, o)
+	plan := transcode.Build([]*job.Output{{Key: "httpstream", Type: job.TypeStream, Stream: params}}, media, o)
 	if err := plan.Results[0].Err; err != nil {
 		t.Fatal(err)
 	}
@@ -108,8 +108,8 @@ func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Opt
 			write(t, filepath.Join(dir, w.Name), []byte(w.Data.Reveal()))
 		}
 		command := ffmpeg.Command{Args: s.Args, Dir: dir}
-		if s.Follow != (transcode.Follow{}) {
-			command.Input = open(t, filepath.Join(dir, s.Follow.Name))
+		if s.Tail != (transcode.TailInput{}) {
+			command.Input = open(t, filepath.Join(dir, s.Tail.Name))
 		}
 		if err := tools.Run(t.Context(), command); err != nil {
 			t.Fatalf("step %s: %v", s.ID, err)

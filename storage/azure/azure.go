@@ -32,7 +32,7 @@ type Options struct {
 	BlockSize int64
 }
 
-// Bucket is one container. It implements storage.Keeper and opens sources.
+// Bucket is one container. It implements storage.Deleter and opens sources.
 type Bucket struct {
 	o          Options
 	peer       remote.Peer
@@ -130,7 +130,7 @@ func (b *Bucket) Check(ctx context.Context) error {
 }
 
 func (b *Bucket) badAddress() error {
-	return job.Errorf(remote.CodeStorage, "The address of %s is not valid.", b.peer.Place)
+	return job.Errorf(remote.CodeStorage, "The address of %s is not valid.", b.peer.Noun)
 }
 
 // URL is the public address of key.
@@ -144,4 +144,4 @@ func (b *Bucket) blob(key string) (*blockblob.Client, error) {
 	return c, nil
 }
 
-var _ storage.Keeper = (*Bucket)(nil)
+var _ storage.Deleter = (*Bucket)(nil)

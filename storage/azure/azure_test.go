@@ -251,8 +251,8 @@ func TestKeep(t *testing.T) {
 			w.WriteHeader(tt.status)
 			return true
 		}), "mine"))
-		found, err := b.Has(t.Context(), "k")
-		for what, err := range map[string]error{"Has": err, "Remove": b.Remove(t.Context(), "k")} {
+		found, err := b.Exists(t.Context(), "k")
+		for what, err := range map[string]error{"Has": err, "Remove": b.Delete(t.Context(), "k")} {
 			if found || job.Message(err, "") != tt.want || (err == nil) != (tt.want == "") {
 				t.Errorf("%s: %s = %v, want %q", code, what, err, tt.want)
 			}

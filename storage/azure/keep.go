@@ -7,8 +7,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 )
 
-// Has reports whether there is a blob under key.
-func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
+// Exists reports whether there is a blob under key.
+func (b *Bucket) Exists(ctx context.Context, key string) (bool, error) {
 	c, err := b.blob(key)
 	if err != nil {
 		return false, err
@@ -22,9 +22,9 @@ func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
 	return found && err == nil, err
 }
 
-// Remove takes away the blob under key. One that has snapshots is kept by the
+// Delete takes away the blob under key. One that has snapshots is kept by the
 // service, which is an error: they are not ours.
-func (b *Bucket) Remove(ctx context.Context, key string) error {
+func (b *Bucket) Delete(ctx context.Context, key string) error {
 	c, err := b.blob(key)
 	if err != nil {
 		return err

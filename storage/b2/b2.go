@@ -33,7 +33,7 @@ type Options struct {
 	Retry  storage.Retry
 }
 
-// Bucket is one bucket. It implements storage.Keeper and opens sources.
+// Bucket is one bucket. It implements storage.Deleter and opens sources.
 type Bucket struct {
 	client   remote.Client
 	endpoint string
@@ -234,7 +234,7 @@ func (b *Bucket) ended(s *session, err error) error {
 		return err
 	}
 	b.forget(s)
-	return &storage.Unavailable{Message: fmt.Sprintf("%s ended the session.", b.client.Peer.Subject), Cause: err}
+	return &storage.Unavailable{Message: fmt.Sprintf("%s ended the session.", b.client.Peer.Sentence), Cause: err}
 }
 
 func (b *Bucket) forget(s *session) {
@@ -264,8 +264,8 @@ func (b *Bucket) Source(ctx context.Context, key string) (storage.Source, error)
 		return nil
 	}
 	return httpsource.OpenWith(ctx, b.client.HTTP, job.NewSecret(s.file(key)), httpsource.Options{
-		Retry: b.client.Retry, Authorize: authorize, Place: b.client.Peer.Place,
+		Retry: b.client.Retry, Authorize: authorize, Place: b.client.Peer.Noun,
 	})
 }
 
-var _ storage.Keeper = (*Bucket)(nil)
+var _ storage.Deleter = (*Bucket)(nil)

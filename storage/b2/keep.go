@@ -14,16 +14,16 @@ type file struct {
 	Action string `json:"action"` // "upload", "hide", or "start": not ended yet
 }
 
-// Has reports whether there is a file under key that is not hidden.
-func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
+// Exists reports whether there is a file under key that is not hidden.
+func (b *Bucket) Exists(ctx context.Context, key string) (bool, error) {
 	versions, err := b.versions(ctx, key)
 	return len(versions) > 0 && versions[0].Action == "upload", err
 }
 
-// Remove takes away the newest version of the file under key, and hides older
+// Delete takes away the newest version of the file under key, and hides older
 // ones, which would come forth: they are not ours, and the bucket's rules say
 // how long they stay. With a key that may only write files it hides all.
-func (b *Bucket) Remove(ctx context.Context, key string) error {
+func (b *Bucket) Delete(ctx context.Context, key string) error {
 	versions, err := b.versions(ctx, key)
 	switch {
 	case isCode(err, "unauthorized"):

@@ -42,7 +42,7 @@ func TestRemoveVersions(t *testing.T) {
 				f.denied[call] = true
 			}
 			f.calls = nil
-			if err := b.Remove(t.Context(), "a/k"); err != nil {
+			if err := b.Delete(t.Context(), "a/k"); err != nil {
 				t.Fatal(err)
 			}
 			if diff := cmp.Diff(tt.calls, f.calls); diff != "" {
@@ -55,7 +55,7 @@ func TestRemoveVersions(t *testing.T) {
 			if diff := cmp.Diff(tt.left, left); diff != "" || len(f.large) != 1 {
 				t.Errorf("%d uploads in parts, versions (-want +got):\n%s", len(f.large), diff)
 			}
-			if err := b.Remove(t.Context(), "a/k"); err != nil {
+			if err := b.Delete(t.Context(), "a/k"); err != nil {
 				t.Errorf("once more: %v", err)
 			}
 		})
@@ -67,21 +67,21 @@ func TestKeepRefused(t *testing.T) {
 	b := open(t, f.storage())
 	f.denied = map[string]bool{"b2_list_file_versions": true, "b2_hide_file": true}
 	const want = "The application key does not exist or has no access to bucket 'bkt-id' (unauthorized)."
-	if found, err := b.Has(t.Context(), "k"); found || job.Message(err, "") != want {
+	if found, err := b.Exists(t.Context(), "k"); found || job.Message(err, "") != want {
 		t.Errorf("Has = %t, %v", found, err)
 	}
-	if err := b.Remove(t.Context(), "k"); job.Message(err, "") != want {
+	if err := b.Delete(t.Context(), "k"); job.Message(err, "") != want {
 		t.Errorf("Remove = %v", err)
 	}
 	// A key that may write nothing but files has nothing to hide either.
 	f.denied = map[string]bool{"b2_list_file_versions": true}
-	if err := b.Remove(t.Context(), "k"); err != nil {
+	if err := b.Delete(t.Context(), "k"); err != nil {
 		t.Errorf("Remove of what is not there: %v", err)
 	}
 	// The session ends in between.
 	f.denied = nil
 	f.tokens += 10
-	if found, err := b.Has(t.Context(), "k"); found || err != nil {
+	if found, err := b.Exists(t.Context(), "k"); found || err != nil {
 		t.Errorf("Has = %t, %v", found, err)
 	}
 }

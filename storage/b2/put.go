@@ -95,7 +95,7 @@ func (b *Bucket) take(ctx context.Context) (target, error) {
 // ends them when a place is full, and answers 401 then.
 func (b *Bucket) again(err error) error {
 	if remote.IsStatus(err, http.StatusUnauthorized) {
-		return &storage.Unavailable{Message: b.client.Peer.Subject + " took no upload.", Cause: err}
+		return &storage.Unavailable{Message: b.client.Peer.Sentence + " took no upload.", Cause: err}
 	}
 	return err
 }

@@ -205,9 +205,9 @@ func (s *server) explain(err error) error {
 	code := fmt.Sprintf("FTP %d", answer.Code)
 	switch {
 	case answer.Code == ftp.StatusNotLoggedIn:
-		return job.Errorf(remote.CodeCredentials, "%s does not accept the user name or the password (%s).", s.peer.Subject, code)
+		return job.Errorf(remote.CodeCredentials, "%s does not accept the user name or the password (%s).", s.peer.Sentence, code)
 	case answer.Code/100 == 4:
-		return &storage.Unavailable{Message: fmt.Sprintf("%s did not work (%s).", s.peer.Subject, code), Cause: err}
+		return &storage.Unavailable{Message: fmt.Sprintf("%s did not work (%s).", s.peer.Sentence, code), Cause: err}
 	case answer.Code == ftp.StatusFileUnavailable, answer.Code == ftp.StatusBadFileName:
 		return s.peer.Refused("The file or folder does not exist on %[2]s or may not be used (%[3]s).", code)
 	case answer.Code == ftp.StatusExceededStorage:

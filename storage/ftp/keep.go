@@ -8,9 +8,9 @@ import (
 	"github.com/jlaffaye/ftp"
 )
 
-// Has reports whether there is a file for key, by its size. A server that knows
+// Exists reports whether there is a file for key, by its size. A server that knows
 // no SIZE cannot say, which is an error.
-func (b *Bucket) Has(ctx context.Context, key string) (found bool, err error) {
+func (b *Bucket) Exists(ctx context.Context, key string) (found bool, err error) {
 	err = b.use(ctx, func(c *conn) error {
 		found, err = has(c, b.path(key))
 		return err
@@ -18,8 +18,8 @@ func (b *Bucket) Has(ctx context.Context, key string) (found bool, err error) {
 	return found && err == nil, err // it may have broken off behind the answer
 }
 
-// Remove takes away the file for key and leaves the folders above it.
-func (b *Bucket) Remove(ctx context.Context, key string) error {
+// Delete takes away the file for key and leaves the folders above it.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return b.use(ctx, func(c *conn) error {
 		err := c.Delete(b.path(key))
 		if !noFile(err) {

@@ -16,10 +16,10 @@ func TestKeepConnections(t *testing.T) {
 	s := start(t, &ftpServer{})
 	b := open(t, &job.Storage{URL: at("ftp", s.addr, "/x")}, options())
 	for range 3 {
-		if found, err := b.Has(t.Context(), "a/k"); found || err != nil {
+		if found, err := b.Exists(t.Context(), "a/k"); found || err != nil {
 			t.Errorf("Has = %t, %v", found, err)
 		}
-		if err := b.Remove(t.Context(), "a/k"); err != nil {
+		if err := b.Delete(t.Context(), "a/k"); err != nil {
 			t.Error(err)
 		}
 	}
@@ -48,11 +48,11 @@ func TestKeepRefused(t *testing.T) {
 		if err := b.Put(t.Context(), "k", storagetest.Body([]byte("x")), storage.PutOptions{}); err != nil {
 			t.Fatal(err)
 		}
-		found, err := b.Has(t.Context(), "k")
+		found, err := b.Exists(t.Context(), "k")
 		if found != (tt.has == "") {
 			t.Errorf("%s: found %t", tt.name, found)
 		}
-		for what, err := range map[string]error{"Has " + tt.has: err, "Remove " + tt.remove: b.Remove(t.Context(), "k")} {
+		for what, err := range map[string]error{"Has " + tt.has: err, "Remove " + tt.remove: b.Delete(t.Context(), "k")} {
 			what, want, _ := strings.Cut(what, " ")
 			if job.Message(err, "") != want || (err == nil) != (want == "") {
 				t.Errorf("%s: %s = %v, want %q", tt.name, what, err, want)

@@ -16,7 +16,7 @@ import (
 // upload at a time, and servers allow a user only a few.
 const maxConns = 3
 
-// Bucket is a folder at a server. It implements storage.Keeper; it keeps its
+// Bucket is a folder at a server. It implements storage.Deleter; it keeps its
 // connections until Close.
 type Bucket struct {
 	*server
@@ -165,4 +165,4 @@ func (b *Bucket) take(ctx context.Context) (*conn, error) {
 	return b.connect(ctx)
 }
 
-var _ storage.Keeper = (*Bucket)(nil)
+var _ storage.Deleter = (*Bucket)(nil)

@@ -109,7 +109,7 @@ func (r *reader) Read(p []byte) (int, error) {
 	r.end = err
 	if err == io.EOF { //nolint:errorlint // the data connection's own
 		if err := r.resp.Close(); err != nil {
-			r.end = &storage.Unavailable{Message: r.s.peer.Subject + " broke the download off.", Cause: err}
+			r.end = &storage.Unavailable{Message: r.s.peer.Sentence + " broke the download off.", Cause: err}
 		}
 	} else {
 		r.end = r.s.explain(err)

@@ -30,7 +30,7 @@ type Options struct {
 	Retry  storage.Retry
 }
 
-// Bucket is one bucket. It implements storage.Keeper and opens sources.
+// Bucket is one bucket. It implements storage.Deleter and opens sources.
 type Bucket struct {
 	client   remote.Client
 	account  *account
@@ -148,8 +148,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts st
 // Source finds the object key and returns it for reading.
 func (b *Bucket) Source(ctx context.Context, key string) (storage.Source, error) {
 	return httpsource.OpenWith(ctx, b.client.HTTP, job.NewSecret(b.endpoint+b.object(key)+"?alt=media"), httpsource.Options{
-		Retry: b.client.Retry, Authorize: b.account.authorize, Place: b.client.Peer.Place,
+		Retry: b.client.Retry, Authorize: b.account.authorize, Place: b.client.Peer.Noun,
 	})
 }
 
-var _ storage.Keeper = (*Bucket)(nil)
+var _ storage.Deleter = (*Bucket)(nil)

@@ -249,10 +249,10 @@ func TestKeepRefused(t *testing.T) {
 		return true
 	}
 	const want = "The credentials have no access to bucket 'bkt' or may not do this in it (forbidden)."
-	if found, err := b.Has(t.Context(), "k"); found || job.Message(err, "") != want {
+	if found, err := b.Exists(t.Context(), "k"); found || job.Message(err, "") != want {
 		t.Errorf("Has = %t, %v", found, err)
 	}
-	if err := b.Remove(t.Context(), "k"); job.Message(err, "") != want {
+	if err := b.Delete(t.Context(), "k"); job.Message(err, "") != want {
 		t.Errorf("Remove = %v", err)
 	}
 	var n atomic.Int32
@@ -263,7 +263,7 @@ func TestKeepRefused(t *testing.T) {
 		fail(w, 503, "backendError")
 		return true
 	}
-	if err := b.Remove(t.Context(), "k"); err != nil {
+	if err := b.Delete(t.Context(), "k"); err != nil {
 		t.Errorf("Remove at the third try: %v", err)
 	}
 	if _, ok := f.object("k"); ok {

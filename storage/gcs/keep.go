@@ -8,8 +8,8 @@ import (
 	"github.com/copra-video/copra/storage/remote"
 )
 
-// Has reports whether there is an object under key.
-func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
+// Exists reports whether there is an object under key.
+func (b *Bucket) Exists(ctx context.Context, key string) (bool, error) {
 	_, _, err := b.do(ctx, http.MethodGet, b.object(key)+"?fields=kind", nil, nil)
 	if remote.IsStatus(err, http.StatusNotFound) {
 		return false, nil
@@ -17,9 +17,9 @@ func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
-// Remove takes away the object under key. Where the bucket keeps versions or
+// Delete takes away the object under key. Where the bucket keeps versions or
 // deleted objects, it stays as one of them.
-func (b *Bucket) Remove(ctx context.Context, key string) error {
+func (b *Bucket) Delete(ctx context.Context, key string) error {
 	_, _, err := b.do(ctx, http.MethodDelete, b.object(key), nil, nil)
 	if remote.IsStatus(err, http.StatusNotFound) {
 		return nil

@@ -110,10 +110,10 @@ func (u *upload) resume(ctx context.Context) (done bool, err error) {
 func (u *upload) lost(err error) error {
 	if remote.IsStatus(err, http.StatusNotFound) || remote.IsStatus(err, http.StatusGone) {
 		u.session, u.offset = "", 0
-		return &storage.Unavailable{Message: fmt.Sprintf("%s lost an upload.", u.b.client.Peer.Subject), Cause: err}
+		return &storage.Unavailable{Message: fmt.Sprintf("%s lost an upload.", u.b.client.Peer.Sentence), Cause: err}
 	}
 	if remote.IsStatus(err, http.StatusPermanentRedirect) {
-		return &storage.Unavailable{Message: fmt.Sprintf("%s took only a part of an upload.", u.b.client.Peer.Subject), Cause: err}
+		return &storage.Unavailable{Message: fmt.Sprintf("%s took only a part of an upload.", u.b.client.Peer.Sentence), Cause: err}
 	}
 	return err
 }
@@ -121,7 +121,7 @@ func (u *upload) lost(err error) error {
 func (u *upload) request(ctx context.Context) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPut, u.session, http.NoBody)
 	if err != nil {
-		return nil, job.Errorf(remote.CodeRefused, "%s opened an upload at no valid address.", u.b.client.Peer.Subject)
+		return nil, job.Errorf(remote.CodeRefused, "%s opened an upload at no valid address.", u.b.client.Peer.Sentence)
 	}
 	return r, nil
 }

@@ -93,7 +93,7 @@ var services = map[string]service{
 	},
 }
 
-// Bucket is an account. It implements storage.Together.
+// Bucket is an account. It implements storage.BatchPutter.
 type Bucket struct {
 	client      remote.Client
 	service     service
@@ -118,7 +118,7 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 	}
 	place := "the service " + st.Service
 	b := &Bucket{
-		client:  remote.Client{HTTP: o.Client, Retry: o.Retry, Peer: remote.Peer{Subject: "The service " + st.Service, Place: place}},
+		client:  remote.Client{HTTP: o.Client, Retry: o.Retry, Peer: remote.Peer{Sentence: "The service " + st.Service, Noun: place}},
 		service: s, endpoint: strings.TrimRight(st.Endpoint, "/"), gateway: s.gateway, roots: map[string]string{},
 	}
 	if b.endpoint == "" {
@@ -170,11 +170,11 @@ func (b *Bucket) URL(key string) string {
 
 // Put pins one file in a folder of its own.
 func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts storage.PutOptions) error {
-	return b.PutAll(ctx, []storage.Item{{Key: key, Body: body, Options: opts}})
+	return b.PutBatch(ctx, []storage.Item{{Key: key, Body: body, Options: opts}})
 }
 
-// PutAll pins files as one folder.
-func (b *Bucket) PutAll(ctx context.Context, items []storage.Item) error {
+// PutBatch pins files as one folder.
+func (b *Bucket) PutBatch(ctx context.Context, items []storage.Item) error {
 	items = slices.Clone(items)
 	// The services build folders while they read, so those of one must follow
 	// one another.
@@ -261,4 +261,4 @@ func (f *form) reader() io.Reader {
 	return io.MultiReader(append(parts, bytes.NewReader(f.tail))...)
 }
 
-var _ storage.Together = (*Bucket)(nil)
+var _ storage.BatchPutter = (*Bucket)(nil)

@@ -187,7 +187,7 @@ func TestStream(t *testing.T) {
 		for _, key := range []string{"hls/720p/1.ts", "hls/master.m3u8", "hls/720p.m3u8", "hls/720p/0.ts"} {
 			items = append(items, storage.Item{Key: key, Body: storagetest.Body([]byte(key))})
 		}
-		if err := b.PutAll(t.Context(), items); err != nil {
+		if err := b.PutBatch(t.Context(), items); err != nil {
 			t.Fatal(err)
 		}
 		root, _, _ := strings.Cut(b.URL("hls/master.m3u8"), "/hls/")

@@ -11,8 +11,8 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// Has reports whether there is a file under key.
-func (b *bucket) Has(ctx context.Context, key string) (bool, error) {
+// Exists reports whether there is a file under key.
+func (b *bucket) Exists(ctx context.Context, key string) (bool, error) {
 	_, found, err := b.find(ctx, key)
 	if err != nil {
 		return false, fmt.Errorf("look for %s: %w", key, friendly(err))
@@ -20,9 +20,9 @@ func (b *bucket) Has(ctx context.Context, key string) (bool, error) {
 	return found, nil
 }
 
-// Remove takes away the file under key, and the folders above it that are empty
+// Delete takes away the file under key, and the folders above it that are empty
 // then.
-func (b *bucket) Remove(ctx context.Context, key string) error {
+func (b *bucket) Delete(ctx context.Context, key string) error {
 	name, found, err := b.find(ctx, key)
 	if err == nil && found {
 		err = b.s.root.Remove(name)
@@ -56,4 +56,4 @@ func (b *bucket) find(ctx context.Context, key string) (name string, found bool,
 	return name, err == nil && info.Mode().IsRegular(), err
 }
 
-var _ storage.Keeper = (*bucket)(nil)
+var _ storage.Deleter = (*bucket)(nil)

@@ -10,9 +10,9 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-func newKeeper(t *testing.T, s *Store) storage.Keeper {
+func newKeeper(t *testing.T, s *Store) storage.Deleter {
 	t.Helper()
-	k, ok := newBucket(t, s).(storage.Keeper)
+	k, ok := newBucket(t, s).(storage.Deleter)
 	if !ok {
 		t.Fatal("the built-in storage is no Keeper")
 	}
@@ -26,16 +26,16 @@ func TestRemoveFolders(t *testing.T) {
 	top := filepath.Join(s.o.Dir, "23/07", testHash)
 	putString(t, k, "/a//b/c/1.ts", "x")
 	putString(t, k, "a/2.ts", "x")
-	if err := k.Remove(t.Context(), "/a//b/c/1.ts"); err != nil {
+	if err := k.Delete(t.Context(), "/a//b/c/1.ts"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(filepath.Join(top, "a/b")); !os.IsNotExist(err) {
 		t.Errorf("an empty folder: %v", err)
 	}
-	if found, err := k.Has(t.Context(), "a/2.ts"); !found || err != nil {
+	if found, err := k.Exists(t.Context(), "a/2.ts"); !found || err != nil {
 		t.Errorf("Has = %t, %v", found, err)
 	}
-	if err := k.Remove(t.Context(), "a/2.ts"); err != nil {
+	if err := k.Delete(t.Context(), "a/2.ts"); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := os.ReadDir(top); len(left) != 0 || err != nil {
@@ -56,20 +56,20 @@ func TestKeepRefusesBadPaths(t *testing.T) {
 	for _, key := range []string{
 		"../" + strings.Repeat("f", 32) + "/file", "a/../file", "a/..", "/", "", "dir/", "a\x00b", "a\nb", `..\x`, "./file", strings.Repeat("x", 300),
 	} {
-		if found, err := k.Has(t.Context(), key); found || job.Message(err, "") == "" {
+		if found, err := k.Exists(t.Context(), key); found || job.Message(err, "") == "" {
 			t.Errorf("Has(%q) = %t, %v", key, found, err)
 		}
-		if err := k.Remove(t.Context(), key); job.Message(err, "") == "" {
+		if err := k.Delete(t.Context(), key); job.Message(err, "") == "" {
 			t.Errorf("Remove(%q) = %v", key, err)
 		}
 	}
 	// What lies below a file or is a folder is not there.
 	putString(t, k, "folder/x", "x")
 	for _, key := range []string{"file/below", "folder", "none/x"} {
-		if found, err := k.Has(t.Context(), key); found || err != nil {
+		if found, err := k.Exists(t.Context(), key); found || err != nil {
 			t.Errorf("Has(%q) = %t, %v", key, found, err)
 		}
-		if err := k.Remove(t.Context(), key); err != nil {
+		if err := k.Delete(t.Context(), key); err != nil {
 			t.Errorf("Remove(%q) = %v", key, err)
 		}
 	}

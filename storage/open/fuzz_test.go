@@ -50,11 +50,11 @@ func FuzzAddress(f *testing.F) {
 		for _, try := range []func() (storage.Bucket, error){
 			func() (storage.Bucket, error) { return o.Upload(t.Context(), secret) },
 			func() (storage.Bucket, error) {
-				return o.Bucket(t.Context(), &job.Storage{Service: serviceURL, URL: secret}, storage.Owner{})
+				return o.Bucket(t.Context(), &job.Storage{Service: serviceURL, URL: secret}, storage.Namespace{})
 			},
 			func() (storage.Bucket, error) {
 				return o.Bucket(t.Context(), &job.Storage{Service: "s3other", Bucket: "bucket", Region: "r", Endpoint: address, Credentials: map[string]job.Secret{
-					"access_key_id": job.NewSecret("a"), "secret_access_key": job.NewSecret("b")}}, storage.Owner{})
+					"access_key_id": job.NewSecret("a"), "secret_access_key": job.NewSecret("b")}}, storage.Namespace{})
 			},
 		} {
 			b, err := try()

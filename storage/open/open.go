@@ -94,7 +94,7 @@ func (o *Opener) Close() {
 // built-in storage, which gives each kind of a job a folder of its own. It
 // connects to nothing; Check of the result does. The caller closes the result
 // with storage.Close.
-func (o *Opener) Bucket(ctx context.Context, st *job.Storage, owner storage.Owner) (storage.Bucket, error) {
+func (o *Opener) Bucket(ctx context.Context, st *job.Storage, owner storage.Namespace) (storage.Bucket, error) {
 	if st == nil {
 		return nil, job.Errorf("storage_not_valid", "The job has no 'storage', and the output has no 'url' of its own.")
 	}
@@ -111,7 +111,7 @@ func (o *Opener) Bucket(ctx context.Context, st *job.Storage, owner storage.Owne
 	return below(b, st.Path), nil
 }
 
-func (o *Opener) builtIn(owner storage.Owner) (storage.Bucket, error) {
+func (o *Opener) builtIn(owner storage.Namespace) (storage.Bucket, error) {
 	if o.o.Local == nil {
 		return nil, job.Errorf("storage_service_not_valid", "This server has no built-in storage 'coconut'.")
 	}

@@ -18,7 +18,7 @@ import (
 	"github.com/copra-video/copra/storage/local"
 )
 
-var owner = storage.Owner{JobID: "vdq1fShawHzyz3", Kind: "files", Created: time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)}
+var owner = storage.Namespace{JobID: "vdq1fShawHzyz3", Kind: "files", Created: time.Date(2026, 11, 23, 7, 0, 0, 0, time.UTC)}
 
 func newOpener(t *testing.T, o Options) *Opener {
 	t.Helper()
@@ -124,7 +124,7 @@ func TestS3(t *testing.T) {
 		{"s3other", allowed, other, srv.Endpoint + "/results/dir/a.mp4"},
 		{"s3 by the operator", mapped, amazon, "http://localhost:7070/results/jobs//dir/a.mp4"},
 	} {
-		b, err := tt.o.Bucket(t.Context(), tt.st, storage.Owner{})
+		b, err := tt.o.Bucket(t.Context(), tt.st, storage.Namespace{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -142,7 +142,7 @@ func TestS3(t *testing.T) {
 			t.Errorf("%s: Source: %v", tt.name, err)
 		}
 	}
-	b, err := guarded.Bucket(t.Context(), other, storage.Owner{})
+	b, err := guarded.Bucket(t.Context(), other, storage.Namespace{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestS3(t *testing.T) {
 	}
 	// The operator's trust is for the operator's endpoint only.
 	own := s3Storage("s3", srv.Endpoint, "results", srv.AccessKey, srv.SecretKey)
-	if b, err = mapped.Bucket(t.Context(), own, storage.Owner{}); err != nil {
+	if b, err = mapped.Bucket(t.Context(), own, storage.Namespace{}); err != nil {
 		t.Fatal(err)
 	}
 	if err := b.Check(t.Context()); !strings.Contains(job.Message(err, ""), "loopback") {
@@ -230,10 +230,10 @@ func TestKeep(t *testing.T) {
 	}
 	defer store.Close()
 	o := newOpener(t, Options{Local: store})
-	place := func(path string) storage.Keeper {
+	place := func(path string) storage.Deleter {
 		t.Helper()
 		b, err := o.Bucket(t.Context(), &job.Storage{Service: "coconut", Path: path}, owner)
-		k, ok := b.(storage.Keeper)
+		k, ok := b.(storage.Deleter)
 		if err != nil || !ok {
 			t.Fatalf("%T, %v", b, err)
 		}
@@ -243,26 +243,26 @@ func TestKeep(t *testing.T) {
 	if err := sub.Put(t.Context(), "/a.mp4", bytes.NewReader([]byte("hello")), storage.PutOptions{}); err != nil {
 		t.Fatal(err)
 	}
-	has := func(k storage.Keeper, path string, want bool) {
+	has := func(k storage.Deleter, path string, want bool) {
 		t.Helper()
-		if found, err := k.Has(t.Context(), path); found != want || err != nil {
+		if found, err := k.Exists(t.Context(), path); found != want || err != nil {
 			t.Errorf("Has(%q) = %t, %v", path, found, err)
 		}
 	}
 	has(sub, "/a.mp4", true)
 	has(top, "sub/a.mp4", true)
 	has(top, "a.mp4", false)
-	if err := top.Remove(t.Context(), "a.mp4"); err != nil {
+	if err := top.Delete(t.Context(), "a.mp4"); err != nil {
 		t.Error(err)
 	}
 	has(sub, "a.mp4", true)
-	if err := sub.Remove(t.Context(), "/a.mp4"); err != nil {
+	if err := sub.Delete(t.Context(), "/a.mp4"); err != nil {
 		t.Error(err)
 	}
 	has(top, "sub/a.mp4", false)
 	for _, path := range []string{"../x", "/a/../../x", "/", "", "a/", "./x", "a\nb", strings.Repeat("x", 1025)} {
-		_, err := sub.Has(t.Context(), path)
-		for what, err := range map[string]error{"Has": err, "Remove": sub.Remove(t.Context(), path)} {
+		_, err := sub.Exists(t.Context(), path)
+		for what, err := range map[string]error{"Has": err, "Remove": sub.Delete(t.Context(), path)} {
 			if e, ok := errors.AsType[*job.Error](err); !ok || e.Code != "output_path_not_valid" {
 				t.Errorf("%s(%q) = %v", what, path, err)
 			}

@@ -32,10 +32,10 @@ func (p prefixed) key(path string) (string, error) {
 // Close ends the connections of the bucket.
 func (p prefixed) Close() error { return storage.Close(p.Bucket) }
 
-// keeper is a prefixed storage.Keeper.
+// keeper is a prefixed storage.Deleter.
 type keeper struct {
 	prefixed
-	inner storage.Keeper
+	inner storage.Deleter
 }
 
 func (k keeper) Has(ctx context.Context, path string) (bool, error) {
@@ -43,7 +43,7 @@ func (k keeper) Has(ctx context.Context, path string) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return k.inner.Has(ctx, key)
+	return k.inner.Exists(ctx, key)
 }
 
 func (k keeper) Remove(ctx context.Context, path string) error {
@@ -51,16 +51,16 @@ func (k keeper) Remove(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	return k.inner.Remove(ctx, key)
+	return k.inner.Delete(ctx, key)
 }
 
-// together is a prefixed storage.Together.
+// together is a prefixed storage.BatchPutter.
 type together struct {
 	prefixed
-	inner storage.Together
+	inner storage.BatchPutter
 }
 
-func (t together) PutAll(ctx context.Context, items []storage.Item) error {
+func (t together) PutBatch(ctx context.Context, items []storage.Item) error {
 	items = slices.Clone(items)
 	for i := range items {
 		var err error
@@ -68,15 +68,15 @@ func (t together) PutAll(ctx context.Context, items []storage.Item) error {
 			return err
 		}
 	}
-	return t.inner.PutAll(ctx, items)
+	return t.inner.PutBatch(ctx, items)
 }
 
 // below is b with prefix before its keys.
 func below(b storage.Bucket, prefix string) storage.Bucket {
 	switch inner := b.(type) {
-	case storage.Together:
+	case storage.BatchPutter:
 		return together{prefixed{b, prefix}, inner}
-	case storage.Keeper:
+	case storage.Deleter:
 		return keeper{prefixed{b, prefix}, inner}
 	}
 	return prefixed{b, prefix}

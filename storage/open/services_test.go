@@ -93,11 +93,11 @@ func TestRequests(t *testing.T) {
 		if got := b.URL("/a.mp4"); got != tt.url {
 			t.Errorf("%s: URL = %q, want %q", tt.members, got, tt.url)
 		}
-		if _, ok := b.(storage.Together); ok != (spec.Storage.Service == "ipfs_pinata" || spec.Storage.Service == "ipfs_infura") {
+		if _, ok := b.(storage.BatchPutter); ok != (spec.Storage.Service == "ipfs_pinata" || spec.Storage.Service == "ipfs_infura") {
 			t.Errorf("%s: together %v", tt.members, ok)
 		}
 		// All but IPFS, and HTTP uploads, know what they hold.
-		if _, ok := b.(storage.Keeper); ok != (!strings.HasPrefix(spec.Storage.Service, "ipfs") && scheme(spec.Storage.URL) != "https") {
+		if _, ok := b.(storage.Deleter); ok != (!strings.HasPrefix(spec.Storage.Service, "ipfs") && scheme(spec.Storage.URL) != "https") {
 			t.Errorf("%s: keeper %v", tt.members, ok)
 		}
 		if err := storage.Close(b); err != nil {

@@ -23,25 +23,25 @@ const (
 
 // Peer names a service in the sentences of errors.
 type Peer struct {
-	Subject string // "The storage of bucket 'b'" or "The server files.example.com": begins a sentence
-	Place   string // "bucket 'b'", "the server files.example.com"
+	Sentence string // "The storage of bucket 'b'" or "The server files.example.com": begins a sentence
+	Noun   string // "bucket 'b'", "the server files.example.com"
 }
 
 // Bucket is the Peer for a bucket, a container or what else kind says.
 func Bucket(kind, name string) Peer {
 	place := fmt.Sprintf("%s '%s'", kind, name)
-	return Peer{Subject: "The storage of " + place, Place: place}
+	return Peer{Sentence: "The storage of " + place, Noun: place}
 }
 
 // Host is the Peer for a server.
 func Host(name string) Peer {
-	return Peer{Subject: "The server " + name, Place: "the server " + name}
+	return Peer{Sentence: "The server " + name, Noun: "the server " + name}
 }
 
 // Refused is the *job.Error with a sentence, in which %[1]s is the subject,
 // %[2]s the place, and %[3]s the code of the service.
 func (p Peer) Refused(sentence, code string) *job.Error {
-	return job.Errorf(CodeRefused, sentence, p.Subject, p.Place, code)
+	return job.Errorf(CodeRefused, sentence, p.Sentence, p.Noun, code)
 }
 
 // Explain turns the error of a connection into a *job.Error when a retry
@@ -64,7 +64,7 @@ func (p Peer) Explain(err error) error {
 		return err
 	}
 	err = netguard.StripURL(err)
-	sentence := fmt.Sprintf("%s could not be reached: %s.", p.Subject, netguard.Describe(err))
+	sentence := fmt.Sprintf("%s could not be reached: %s.", p.Sentence, netguard.Describe(err))
 	if netguard.Permanent(err) {
 		return job.Errorf(CodeRefused, "%s", sentence).WithCause(err)
 	}
@@ -95,7 +95,7 @@ func (p Peer) Status(status int, code string, special map[string]string) error {
 	}
 	switch {
 	case status >= 500 && status != http.StatusNotImplemented || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout:
-		return &storage.Unavailable{Message: fmt.Sprintf("%s did not work (%s).", p.Subject, code)}
+		return &storage.Unavailable{Message: fmt.Sprintf("%s did not work (%s).", p.Sentence, code)}
 	case status >= 300 && status < 400:
 		return p.Refused("%[1]s sends elsewhere, which is not followed (%[3]s).", code)
 	}

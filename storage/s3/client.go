@@ -52,7 +52,7 @@ type Options struct {
 	Private bool
 }
 
-// Bucket is one bucket of a customer. It implements storage.Keeper and opens
+// Bucket is one bucket of a customer. It implements storage.Deleter and opens
 // sources. Keys are used as they are, without a leading slash.
 type Bucket struct {
 	o        Options
@@ -253,4 +253,4 @@ func (b *Bucket) credentials() aws.CredentialsProvider {
 // amazon reports whether requests go to Amazon itself.
 func (b *Bucket) amazon() bool { return b.endpoint == nil }
 
-var _ storage.Keeper = (*Bucket)(nil)
+var _ storage.Deleter = (*Bucket)(nil)

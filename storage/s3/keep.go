@@ -7,10 +7,10 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// Has reports whether there is an object under key. Credentials that may not
+// Exists reports whether there is an object under key. Credentials that may not
 // list the bucket are refused what is not there, and that is an error: nobody
 // has said that it is not.
-func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
+func (b *Bucket) Exists(ctx context.Context, key string) (bool, error) {
 	err := b.do(ctx, func(ctx context.Context, c *connection) error {
 		_, err := c.HeadObject(ctx, &s3.HeadObjectInput{Bucket: &b.name, Key: &key})
 		return err
@@ -21,9 +21,9 @@ func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
 	return err == nil, b.explain(err)
 }
 
-// Remove takes away the object under key. Where the bucket keeps versions, the
+// Delete takes away the object under key. Where the bucket keeps versions, the
 // older ones stay.
-func (b *Bucket) Remove(ctx context.Context, key string) error {
+func (b *Bucket) Delete(ctx context.Context, key string) error {
 	err := b.do(ctx, func(ctx context.Context, c *connection) error {
 		_, err := c.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &b.name, Key: &key})
 		return err

@@ -37,8 +37,8 @@ func TestKeepAnswers(t *testing.T) {
 				return fail(w, tt.status, code)
 			}
 			b := mustOpen(t, s3other(f.URL, "b", "AKID", "the-secret"), testOptions())
-			found, err := b.Has(t.Context(), "dir/a b.ts")
-			for what, err := range map[string]error{"Has " + tt.has: err, "Remove " + tt.remove: b.Remove(t.Context(), "dir/a b.ts")} {
+			found, err := b.Exists(t.Context(), "dir/a b.ts")
+			for what, err := range map[string]error{"Has " + tt.has: err, "Remove " + tt.remove: b.Delete(t.Context(), "dir/a b.ts")} {
 				what, want, _ := strings.Cut(what, " ")
 				if job.Message(err, "") != want || (err == nil) != (want == "") {
 					t.Errorf("%s = %v, want %q", what, err, want)
@@ -60,15 +60,15 @@ func TestKeepRetries(t *testing.T) {
 		return n <= 6 && n%3 != 0 && fail(w, 503, "SlowDown")
 	}
 	b := mustOpen(t, s3other(f.URL, "b", "AKID", "secret"), testOptions())
-	if found, err := b.Has(t.Context(), "k"); !found || err != nil {
+	if found, err := b.Exists(t.Context(), "k"); !found || err != nil {
 		t.Errorf("Has = %t, %v", found, err)
 	}
-	if err := b.Remove(t.Context(), "k"); err != nil || len(f.recorded()) != 6 {
+	if err := b.Delete(t.Context(), "k"); err != nil || len(f.recorded()) != 6 {
 		t.Errorf("Remove = %v after %d requests", err, len(f.recorded()))
 	}
 	f.answer = func(_ int, w http.ResponseWriter, _ *http.Request) bool { return fail(w, 503, "") }
-	_, err := b.Has(t.Context(), "k")
-	for what, err := range map[string]error{"Has": err, "Remove": b.Remove(t.Context(), "k")} {
+	_, err := b.Exists(t.Context(), "k")
+	for what, err := range map[string]error{"Has": err, "Remove": b.Delete(t.Context(), "k")} {
 		if _, ok := errors.AsType[*storage.Unavailable](err); !ok {
 			t.Errorf("%s of a server that does not work: %v", what, err)
 		}
@@ -87,7 +87,7 @@ func TestKeepFindsRegion(t *testing.T) {
 		return true
 	}
 	st, o, _ := amazon(f, "bkt", "us-east-1")
-	if found, err := mustOpen(t, st, o).Has(t.Context(), "k"); !found || err != nil {
+	if found, err := mustOpen(t, st, o).Exists(t.Context(), "k"); !found || err != nil {
 		t.Errorf("Has = %t, %v", found, err)
 	}
 }
@@ -96,10 +96,10 @@ func TestKeepRefusals(t *testing.T) {
 	srv := s3server.Start(t)
 	srv.CreateBucket(t, "mine")
 	b := mustOpen(t, s3other(srv.Endpoint, "mine", srv.AccessKey, "wrong-secret"), testOptions())
-	if found, err := b.Has(t.Context(), "k"); found || job.Message(err, "") == "" || strings.Contains(err.Error(), "wrong-secret") {
+	if found, err := b.Exists(t.Context(), "k"); found || job.Message(err, "") == "" || strings.Contains(err.Error(), "wrong-secret") {
 		t.Errorf("Has = %t, %v", found, err)
 	}
-	if err := b.Remove(t.Context(), "k"); job.Message(err, "") != "The secret_access_key for bucket 'mine' is wrong (SignatureDoesNotMatch)." {
+	if err := b.Delete(t.Context(), "k"); job.Message(err, "") != "The secret_access_key for bucket 'mine' is wrong (SignatureDoesNotMatch)." {
 		t.Errorf("Remove = %v", err)
 	}
 }

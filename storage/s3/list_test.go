@@ -57,7 +57,7 @@ func TestListAndRemove(t *testing.T) {
 		t.Errorf("list (-want +got):\n%s", diff)
 	}
 	for range 2 {
-		if err := b.Remove(t.Context(), "p/a/1"); err != nil {
+		if err := b.Delete(t.Context(), "p/a/1"); err != nil {
 			t.Fatal(err)
 		}
 	}

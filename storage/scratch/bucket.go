@@ -116,7 +116,7 @@ func (b bucket) remove(ctx context.Context, folder string) error {
 		return err
 	}
 	for _, key := range keys {
-		if err := b.Remove(ctx, key); err != nil {
+		if err := b.Delete(ctx, key); err != nil {
 			return err
 		}
 	}

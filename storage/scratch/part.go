@@ -92,7 +92,7 @@ func (s *Store) Keep(ctx context.Context, job, key string, from *os.Root, files 
 }
 
 func measure(ctx context.Context, from *os.Root, f File) (member, error) {
-	file, err := OpenPlain(from, f.Path)
+	file, err := OpenRegular(from, f.Path)
 	if err != nil {
 		return member{}, err
 	}
@@ -102,8 +102,8 @@ func measure(ctx context.Context, from *os.Root, f File) (member, error) {
 	return member{f.Name, n, hex.EncodeToString(sum.Sum(nil))}, err
 }
 
-// OpenPlain opens a file of a folder, unless it is something else than a file.
-func OpenPlain(from *os.Root, path string) (*os.File, error) {
+// OpenRegular opens a file of a folder, unless it is something else than a file.
+func OpenRegular(from *os.Root, path string) (*os.File, error) {
 	// What writes to a pipe is not waited for.
 	f, err := from.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
@@ -162,7 +162,7 @@ func (b partBody) readSome(p []byte, off int64) (int, error) {
 	if i+1 < len(b.files) {
 		end = b.files[i+1].at
 	}
-	f, err := OpenPlain(b.from, b.files[i].path)
+	f, err := OpenRegular(b.from, b.files[i].path)
 	if err != nil {
 		return 0, err
 	}

@@ -461,7 +461,7 @@ func TestCheckTells(t *testing.T) {
 		"could not be":      {Address: "s3://scratch", Endpoint: "http://127.0.0.1:1", AccessKey: "a", SecretKey: job.NewSecret("canary")},
 	} {
 		err := opened(t, o).Check(t.Context())
-		if passing := name == "could not be"; Passing(err) != passing {
+		if passing := name == "could not be"; IsTransient(err) != passing {
 			t.Errorf("%s: passing is %t", name, !passing)
 		}
 		if err == nil || !strings.Contains(err.Error(), name) || strings.Contains(err.Error(), "canary") {
@@ -485,7 +485,7 @@ func TestDefaultChain(t *testing.T) {
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
-	if err := opened(t, Options{Address: "s3://scratch/p", Endpoint: srv.Endpoint}).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "No keys for the bucket are set") || Passing(err) {
+	if err := opened(t, Options{Address: "s3://scratch/p", Endpoint: srv.Endpoint}).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "No keys for the bucket are set") || IsTransient(err) {
 		t.Errorf("without credentials: %v", err)
 	}
 }

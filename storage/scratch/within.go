@@ -13,9 +13,9 @@ import (
 // errHangs says that the store answers to nothing for now.
 var errHangs = errors.New("the scratch store hangs")
 
-// Passing reports whether an error may be gone by another time: the store is
+// IsTransient reports whether an error may be gone by another time: the store is
 // away, slow or full. Others are for the operator to mend.
-func Passing(err error) bool {
+func IsTransient(err error) bool {
 	if _, ok := errors.AsType[*storage.Unavailable](err); ok {
 		return true
 	}

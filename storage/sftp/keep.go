@@ -10,8 +10,8 @@ import (
 	"github.com/copra-video/copra/storage/remote"
 )
 
-// Has reports whether there is a file for key.
-func (b *Bucket) Has(ctx context.Context, key string) (found bool, err error) {
+// Exists reports whether there is a file for key.
+func (b *Bucket) Exists(ctx context.Context, key string) (found bool, err error) {
 	err = b.use(ctx, func(c *client) error {
 		found, err = isFile(c, b.path(key))
 		return err
@@ -19,8 +19,8 @@ func (b *Bucket) Has(ctx context.Context, key string) (found bool, err error) {
 	return found && err == nil, err // it may have broken off behind the answer
 }
 
-// Remove takes away the file for key and leaves the folders above it.
-func (b *Bucket) Remove(ctx context.Context, key string) error {
+// Delete takes away the file for key and leaves the folders above it.
+func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return b.use(ctx, func(c *client) error {
 		// The client removes an empty folder as well.
 		if found, err := isFile(c, b.path(key)); err != nil || !found {

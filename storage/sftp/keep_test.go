@@ -22,10 +22,10 @@ func TestKeep(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if found, err := b.Has(t.Context(), "folder"); found || err != nil {
+	if found, err := b.Exists(t.Context(), "folder"); found || err != nil {
 		t.Errorf("Has of a folder = %t, %v", found, err)
 	}
-	if err := b.Remove(t.Context(), "folder"); err != nil {
+	if err := b.Delete(t.Context(), "folder"); err != nil {
 		t.Error(err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, "folder")); err != nil {
@@ -38,11 +38,11 @@ func TestKeep(t *testing.T) {
 		t.Errorf("%d connections", s.total)
 	}
 	s.cutAll()
-	if found, err := b.Has(t.Context(), "k"); !found || err != nil {
+	if found, err := b.Exists(t.Context(), "k"); !found || err != nil {
 		t.Errorf("Has after a lost connection = %t, %v", found, err)
 	}
 	s.cutAll()
-	if err := b.Remove(t.Context(), "k"); err != nil {
+	if err := b.Delete(t.Context(), "k"); err != nil {
 		t.Errorf("Remove after a lost connection: %v", err)
 	}
 }
@@ -63,10 +63,10 @@ func TestKeepStalls(t *testing.T) {
 	}
 	close(silent)
 	b.o.Idle = 50 * time.Millisecond
-	if _, err := b.Has(t.Context(), "k"); !unavailable(err) {
+	if _, err := b.Exists(t.Context(), "k"); !unavailable(err) {
 		t.Errorf("Has = %v", err)
 	}
-	if err := b.Remove(t.Context(), "k"); !unavailable(err) {
+	if err := b.Delete(t.Context(), "k"); !unavailable(err) {
 		t.Errorf("Remove = %v", err)
 	}
 }

@@ -197,7 +197,7 @@ func (s *server) checkHostKey(key ssh.PublicKey) error {
 			return nil
 		}
 	}
-	return job.Errorf(remote.CodeRefused, "%s has another host key than the one that is pinned: it has %s.", s.peer.Subject, fingerprint)
+	return job.Errorf(remote.CodeRefused, "%s has another host key than the one that is pinned: it has %s.", s.peer.Sentence, fingerprint)
 }
 
 // explain makes sentences of what goes wrong.
@@ -212,7 +212,7 @@ func (s *server) explain(err error) error {
 	_, algorithms := errors.AsType[*ssh.AlgorithmNegotiationError](err)
 	switch {
 	case strings.Contains(err.Error(), "unable to authenticate"):
-		return job.Errorf(remote.CodeCredentials, "%s does not accept the user name, the password or the key.", s.peer.Subject)
+		return job.Errorf(remote.CodeCredentials, "%s does not accept the user name, the password or the key.", s.peer.Sentence)
 	case algorithms:
 		return s.peer.Refused("%[1]s speaks no kind of SSH that this server knows (%[3]s).", "no common algorithm").WithCause(err)
 	case errors.Is(err, os.ErrNotExist):
@@ -240,7 +240,7 @@ func (s *server) path(key string) string {
 	return path.Clean(p)
 }
 
-// Bucket is a folder at a server. It implements storage.Keeper; all uploads
+// Bucket is a folder at a server. It implements storage.Deleter; all uploads
 // share one connection, which Close ends.
 type Bucket struct {
 	*server
@@ -305,4 +305,4 @@ func (b *Bucket) drop(c *client) {
 	}
 }
 
-var _ storage.Keeper = (*Bucket)(nil)
+var _ storage.Deleter = (*Bucket)(nil)

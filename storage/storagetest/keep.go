@@ -8,27 +8,27 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// keeper is the bucket as a storage.Keeper. Which are some is said where they
+// keeper is the bucket as a storage.Deleter. Which are some is said where they
 // are made.
-func keeper(t *testing.T, target Target) storage.Keeper {
+func keeper(t *testing.T, target Target) storage.Deleter {
 	t.Helper()
-	k, ok := target.Bucket.(storage.Keeper)
+	k, ok := target.Bucket.(storage.Deleter)
 	if !ok {
 		t.Skip("this service takes nothing away")
 	}
 	return k
 }
 
-func wantHas(t *testing.T, k storage.Keeper, key string, want bool) {
+func wantHas(t *testing.T, k storage.Deleter, key string, want bool) {
 	t.Helper()
-	if got, err := k.Has(t.Context(), key); got != want || err != nil {
+	if got, err := k.Exists(t.Context(), key); got != want || err != nil {
 		t.Errorf("Has(%q) = %t, %v; want %t", key, got, err, want)
 	}
 }
 
-func remove(t *testing.T, k storage.Keeper, key string) {
+func remove(t *testing.T, k storage.Deleter, key string) {
 	t.Helper()
-	if err := k.Remove(t.Context(), key); err != nil {
+	if err := k.Delete(t.Context(), key); err != nil {
 		t.Errorf("Remove(%q): %v", key, err)
 	}
 }
@@ -100,10 +100,10 @@ func testKeepCancelled(t *testing.T, target Target) {
 	put(t, target, "file.bin", []byte("x"))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("enough"))
-	if found, err := k.Has(ctx, "file.bin"); found || err == nil {
+	if found, err := k.Exists(ctx, "file.bin"); found || err == nil {
 		t.Errorf("Has with a cancelled context = %t, %v", found, err)
 	}
-	if err := k.Remove(ctx, "file.bin"); err == nil {
+	if err := k.Delete(ctx, "file.bin"); err == nil {
 		t.Error("Remove with a cancelled context succeeded")
 	}
 	wantHas(t, k, "file.bin", true)

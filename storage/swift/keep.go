@@ -10,15 +10,15 @@ import (
 	"github.com/copra-video/copra/storage/remote"
 )
 
-// Has reports whether there is an object under key.
-func (b *Bucket) Has(ctx context.Context, key string) (bool, error) {
+// Exists reports whether there is an object under key.
+func (b *Bucket) Exists(ctx context.Context, key string) (bool, error) {
 	_, there, err := b.head(ctx, key)
 	return there, err
 }
 
-// Remove takes away the object under key, with the segments that Put made for
+// Delete takes away the object under key, with the segments that Put made for
 // it when it is large.
-func (b *Bucket) Remove(ctx context.Context, key string) error {
+func (b *Bucket) Delete(ctx context.Context, key string) error {
 	header, there, err := b.head(ctx, key)
 	if err != nil || !there {
 		return err

@@ -32,7 +32,7 @@ type Options struct {
 	SegmentSize int64
 }
 
-// Bucket is one container. It implements storage.Keeper and opens sources.
+// Bucket is one container. It implements storage.Deleter and opens sources.
 type Bucket struct {
 	o      Options
 	client remote.Client
@@ -139,7 +139,7 @@ func (b *Bucket) ask(ctx context.Context, method, path string, fill func(*http.R
 		header, answer, err = b.client.Once(r)
 		if remote.IsStatus(err, http.StatusUnauthorized) && !again {
 			again = true
-			return &storage.Unavailable{Message: b.client.Peer.Subject + " ended the session.", Cause: err}
+			return &storage.Unavailable{Message: b.client.Peer.Sentence + " ended the session.", Cause: err}
 		}
 		again = false
 		return err
@@ -174,8 +174,8 @@ func (b *Bucket) Source(ctx context.Context, key string) (storage.Source, error)
 		return err
 	}
 	return httpsource.OpenWith(ctx, b.o.Client, job.NewSecret(b.URL(key)), httpsource.Options{
-		Retry: b.o.Retry, Authorize: authorize, Place: b.client.Peer.Place,
+		Retry: b.o.Retry, Authorize: authorize, Place: b.client.Peer.Noun,
 	})
 }
 
-var _ storage.Keeper = (*Bucket)(nil)
+var _ storage.Deleter = (*Bucket)(nil)

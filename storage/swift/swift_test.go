@@ -304,11 +304,11 @@ func TestRemoveLarge(t *testing.T) {
 		t.Fatalf("%d segments of two files", n)
 	}
 	for range 2 {
-		if err := b.Remove(t.Context(), "large.mp4"); err != nil {
+		if err := b.Delete(t.Context(), "large.mp4"); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if found, err := b.Has(t.Context(), "large.mp4x"); !found || err != nil || count() != 3 {
+	if found, err := b.Exists(t.Context(), "large.mp4x"); !found || err != nil || count() != 3 {
 		t.Errorf("the other file: %t, %v, %d segments", found, err, count())
 	}
 	s.answer = func(w http.ResponseWriter, r *http.Request) bool {
@@ -318,7 +318,7 @@ func TestRemoveLarge(t *testing.T) {
 		}
 		return false
 	}
-	if err := b.Remove(t.Context(), "large.mp4x"); err != nil || count() != 3 {
+	if err := b.Delete(t.Context(), "large.mp4x"); err != nil || count() != 3 {
 		t.Errorf("a manifest of foreign segments: %v, %d segments", err, count())
 	}
 }
@@ -334,10 +334,10 @@ func TestKeepRefused(t *testing.T) {
 		return true
 	}
 	const want = "The credentials have no access to container 'bkt' or may not do this in it (HTTP status code: 403)."
-	if found, err := b.Has(t.Context(), "k"); found || job.Message(err, "") != want {
+	if found, err := b.Exists(t.Context(), "k"); found || job.Message(err, "") != want {
 		t.Errorf("Has = %t, %v", found, err)
 	}
-	if err := b.Remove(t.Context(), "k"); job.Message(err, "") != want {
+	if err := b.Delete(t.Context(), "k"); job.Message(err, "") != want {
 		t.Errorf("Remove = %v", err)
 	}
 }

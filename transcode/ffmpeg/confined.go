@@ -20,14 +20,14 @@ type Confinement struct {
 // system's programs, libraries and fonts, their own folder and the probed file,
 // write in the folder of the run, and connect to nothing but the loopback reader
 // that is probed. The program must have called confine.Intercept.
-func (t *Tools) Confine(c Confinement) *Tools {
+func (t *Toolchain) Confine(c Confinement) *Toolchain {
 	confined := *t
 	confined.confinement = &c
 	return &confined
 }
 
 // rules completes what a run needs by what all need; nil: not confined.
-func (t *Tools) rules(r confine.Rules) *confine.Rules {
+func (t *Toolchain) rules(r confine.Rules) *confine.Rules {
 	if t.confinement == nil {
 		return nil
 	}
@@ -53,7 +53,7 @@ func (t *Tools) rules(r confine.Rules) *confine.Rules {
 
 // runRules are those of ffmpeg in dir. No file can become larger than what is
 // free there.
-func (t *Tools) runRules(dir string) *confine.Rules {
+func (t *Toolchain) runRules(dir string) *confine.Rules {
 	var r confine.Rules
 	if dir != "" {
 		r.Write = []string{dir}
@@ -66,7 +66,7 @@ func (t *Tools) runRules(dir string) *confine.Rules {
 }
 
 // probeRules are those of ffprobe. It writes nothing.
-func (t *Tools) probeRules(in probed) *confine.Rules {
+func (t *Toolchain) probeRules(in probed) *confine.Rules {
 	var r confine.Rules
 	if in.file != "" {
 		r.Read = []string{in.file}

@@ -15,7 +15,7 @@ import (
 )
 
 // confinedTools are tools of which files and ports are held by the kernel.
-func confinedTools(t *testing.T) *Tools {
+func confinedTools(t *testing.T) *Toolchain {
 	t.Helper()
 	f := tools(t)
 	if r, err := confine.Check(t.Context()); err != nil || !r.Full() {

@@ -18,9 +18,9 @@ type Command struct {
 	Input Input
 	// Progress is called about twice a second from one goroutine; nil: not.
 	Progress func(Progress)
-	// Stall ends the run when out_time and frame have not advanced for so long;
-	// 0: DefaultStall.
-	Stall time.Duration
+	// StallTimeout ends the run when out_time and frame have not advanced for so long;
+	// 0: DefaultStallTimeout.
+	StallTimeout time.Duration
 }
 
 // Input is what is piped into a run.
@@ -40,6 +40,6 @@ type Progress struct {
 	Size    int64 // bytes
 }
 
-// DefaultStall is how long ffmpeg may show no progress. Decoding a damaged
+// DefaultStallTimeout is how long ffmpeg may show no progress. Decoding a damaged
 // or very large frame can take a while; a minute of silence is no work.
-const DefaultStall = 60 * time.Second
+const DefaultStallTimeout = 60 * time.Second

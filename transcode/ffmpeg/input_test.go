@@ -54,7 +54,7 @@ func TestInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := Command{Dir: dir, Args: []string{"-i", "pipe:0", "-map", "0:v", "-c", "copy", "out.mkv"}, Stall: 300 * time.Millisecond}
+	command := Command{Dir: dir, Args: []string{"-i", "pipe:0", "-map", "0:v", "-c", "copy", "out.mkv"}, StallTimeout: 300 * time.Millisecond}
 	first := true
 	command.Input = &input{data: data, wait: func(ctx context.Context) error {
 		if first {
@@ -82,7 +82,7 @@ func TestInputFails(t *testing.T) {
 // A run that does not take what is there has stalled.
 func TestInputIsNotTaken(t *testing.T) {
 	in := &input{data: bytes.Repeat([]byte("x"), 1<<20), wait: after(0)}
-	err := script(t, "sleep 1000").Run(t.Context(), Command{Input: in, Stall: 200 * time.Millisecond})
+	err := script(t, "sleep 1000").Run(t.Context(), Command{Input: in, StallTimeout: 200 * time.Millisecond})
 	if !errors.Is(err, ErrStalled) {
 		t.Errorf("%v", err)
 	}
@@ -103,7 +103,7 @@ func TestInputIsLeft(t *testing.T) {
 		t.Errorf("%v after %v", err, time.Since(from))
 	}
 	// One that could not be started.
-	if err := (&Tools{ffmpeg: "/nowhere/ffmpeg"}).Run(t.Context(), Command{Input: forever}); !errors.Is(err, os.ErrNotExist) {
+	if err := (&Toolchain{ffmpeg: "/nowhere/ffmpeg"}).Run(t.Context(), Command{Input: forever}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}
 }

@@ -28,7 +28,7 @@ func TestMain(m *testing.M) {
 	confine.Intercept()
 	if script := os.Getenv(orphanEnv); script != "" {
 		user, _ := strconv.Atoi(os.Getenv(orphanUserEnv))
-		tools := (&Tools{ffmpeg: script, ffprobe: script, grace: defaultGrace}).Confine(Confinement{Landlock: true, User: user})
+		tools := (&Toolchain{ffmpeg: script, ffprobe: script, grace: defaultGrace}).Confine(Confinement{Landlock: true, User: user})
 		err := tools.Run(context.Background(), Command{Dir: filepath.Dir(script), Progress: func(p Progress) { fmt.Println(p.Frame) }})
 		fmt.Println(err)
 		os.Exit(1)
@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 }
 
 // findOnce finds tools that are confined as those of a server are.
-var findOnce = sync.OnceValues(func() (*Tools, error) {
+var findOnce = sync.OnceValues(func() (*Toolchain, error) {
 	t, err := Find(context.Background(), "", "")
 	if err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ var findOnce = sync.OnceValues(func() (*Tools, error) {
 	return t.Confine(Confinement{Landlock: true, Memory: 4 << 30}), nil
 })
 
-func tools(t testing.TB) *Tools {
+func tools(t testing.TB) *Toolchain {
 	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		testmedia.Missing(t, "ffmpeg is not installed")
@@ -58,11 +58,11 @@ func tools(t testing.TB) *Tools {
 }
 
 // script writes a shell script that stands in for ffmpeg.
-func script(t testing.TB, body string) *Tools {
+func script(t testing.TB, body string) *Toolchain {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ffmpeg")
 	testmedia.Program(t, path, "#!/bin/sh\n"+body+"\n")
-	return &Tools{ffmpeg: path, grace: 50 * time.Millisecond}
+	return &Toolchain{ffmpeg: path, grace: 50 * time.Millisecond}
 }
 
 // say is a shell command that writes one block of progress.

@@ -12,10 +12,10 @@ import (
 
 // PixFmts lists the pixel formats that an encoder of this ffmpeg takes; nil
 // when that is not known.
-func (t *Tools) PixFmts(encoder string) []string { return slices.Clone(t.pixFmts[encoder]) }
+func (t *Toolchain) PixFmts(encoder string) []string { return slices.Clone(t.pixFmts[encoder]) }
 
 // askPixFmts asks about the encoders of the table of codecs that ffmpeg has.
-func (t *Tools) askPixFmts(ctx context.Context) error {
+func (t *Toolchain) askPixFmts(ctx context.Context) error {
 	var names []string
 	for _, name := range videoEncoders() {
 		if t.Has(Encoder, name) {

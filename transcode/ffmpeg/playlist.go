@@ -12,7 +12,7 @@ import (
 // ProbePlaylist probes a playlist or manifest that this server wrote, with the
 // segments beside it, as one medium. It must never see one that came from
 // outside: unlike Probe it opens what the playlist names, in local files.
-func (t *Tools) ProbePlaylist(ctx context.Context, path string) (job.Media, error) {
+func (t *Toolchain) ProbePlaylist(ctx context.Context, path string) (job.Media, error) {
 	args := []string{
 		"-hide_banner", "-loglevel", "level+warning", "-print_format", "json", "-show_streams", "-show_format",
 		"-protocol_whitelist", fileProtocols, "-format_whitelist", mediaFormats + ",hls,dash,webvtt",

@@ -25,7 +25,7 @@ const (
 // media, or holds neither audio nor video, is a *job.Error of input_not_valid
 // with a sentence; other errors are the server's. format.filename is the last
 // part of source only.
-func (t *Tools) Probe(ctx context.Context, source string) (job.Media, error) {
+func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error) {
 	in, err := openProbe(source)
 	if err != nil {
 		return job.Media{}, err
@@ -74,8 +74,8 @@ func (t *Tools) Probe(ctx context.Context, source string) (job.Media, error) {
 
 // addLight asks the first frame of HDR streams for the light that the container
 // does not tell of. Without an answer the stream is HDR all the same.
-func (t *Tools) addLight(ctx context.Context, in probed, m *job.Media) {
-	for _, stream := range m.LightUnknown() {
+func (t *Toolchain) addLight(ctx context.Context, in probed, m *job.Media) {
+	for _, stream := range m.MissingHDR() {
 		args := append([]string{
 			"-hide_banner", "-loglevel", "error", "-print_format", "json", "-show_frames", "-show_entries", "frame=side_data_list",
 			"-select_streams", strconv.Itoa(stream), "-read_intervals", "%+#1",
@@ -87,7 +87,7 @@ func (t *Tools) addLight(ctx context.Context, in probed, m *job.Media) {
 		if err != nil {
 			return
 		}
-		m.AddLight(stream, out.Bytes())
+		m.MergeHDR(stream, out.Bytes())
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// ErrStalled says that ffmpeg made no progress for Command.Stall and was ended.
+// ErrStalled says that ffmpeg made no progress for Command.StallTimeout and was ended.
 var ErrStalled = errors.New("ffmpeg made no progress")
 
 // errLevel ends a run in which x264 says that no decoder of the level that was
@@ -81,7 +81,7 @@ const nice = 5
 // Run runs c to its end. It returns context.Cause(ctx) when ctx ended, and a
 // *RunError for every other trouble. When ctx ends ffmpeg is gone within two
 // seconds, and before Run returns.
-func (t *Tools) Run(ctx context.Context, c Command) error {
+func (t *Toolchain) Run(ctx context.Context, c Command) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -93,9 +93,9 @@ func (t *Tools) Run(ctx context.Context, c Command) error {
 	inner, end := context.WithCancelCause(ctx)
 	defer end(nil)
 
-	stall := c.Stall
+	stall := c.StallTimeout
 	if stall <= 0 {
-		stall = DefaultStall
+		stall = DefaultStallTimeout
 	}
 	w := newWatchdog(stall, func() { end(ErrStalled) })
 	defer w.stop()

@@ -52,7 +52,7 @@ func TestRunIsNice(t *testing.T) {
 	// nice(1) says it; the script may be ahead of who makes it so.
 	open := script(t, fmt.Sprintf(`until [ "$(nice)" = %d ]; do :; done; `, min(19, own+nice))+say)
 	confined := open.Confine(Confinement{Landlock: true})
-	for name, f := range map[string]*Tools{"open": open, "confined": confined} {
+	for name, f := range map[string]*Toolchain{"open": open, "confined": confined} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		if err := f.Run(ctx, Command{Dir: t.TempDir()}); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -78,7 +78,7 @@ func TestRunFails(t *testing.T) {
 }
 
 func TestRunDoesNotStart(t *testing.T) {
-	err := (&Tools{ffmpeg: "/nowhere/ffmpeg"}).Run(t.Context(), Command{})
+	err := (&Toolchain{ffmpeg: "/nowhere/ffmpeg"}).Run(t.Context(), Command{})
 	if e, ok := errors.AsType[*RunError](err); !ok || !errors.Is(err, os.ErrNotExist) || e.ExitCode != -1 || !Transient(err) {
 		t.Errorf("%#v", err)
 	}
@@ -179,7 +179,7 @@ func TestRunDiesWithItsParent(t *testing.T) {
 }
 
 func diesWithItsParent(t *testing.T, user int) {
-	f := &Tools{ffmpeg: filepath.Join(openDir(t), "ffmpeg")}
+	f := &Toolchain{ffmpeg: filepath.Join(openDir(t), "ffmpeg")}
 	testmedia.Program(t, f.ffmpeg, "#!/bin/sh\necho $$ > pid; "+say+"; exec sleep 1000\n")
 	pid := filepath.Join(filepath.Dir(f.ffmpeg), "pid") // where a confined one may write
 	cmd := exec.Command(os.Args[0])
@@ -216,7 +216,7 @@ func TestRunStalls(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			err := script(t, body).Run(t.Context(), Command{Stall: 60 * time.Millisecond})
+			err := script(t, body).Run(t.Context(), Command{StallTimeout: 60 * time.Millisecond})
 			if !errors.Is(err, ErrStalled) || !strings.Contains(Explain(err), "no progress") || Transient(err) {
 				t.Errorf("error %v", err)
 			}

@@ -18,9 +18,9 @@ import (
 // The oldest ffmpeg that is known to do what the planner asks for.
 const oldestMajor, oldestMinor = 5, 1
 
-// Tools are an ffmpeg, the ffprobe beside it, and what they can do. They do
+// Toolchain are an ffmpeg, the ffprobe beside it, and what they can do. They do
 // not change after Find and may be used by many goroutines.
-type Tools struct {
+type Toolchain struct {
 	ffmpeg, ffprobe string // paths
 	version         string
 	probeVersion    string
@@ -43,8 +43,8 @@ const (
 // Find looks for ffmpeg and ffprobe and asks them what they can do. An empty
 // ffmpegPath means "ffmpeg" on the PATH; an empty ffprobePath the ffprobe in the
 // same folder, else on the PATH. The error is a sentence for the operator.
-func Find(ctx context.Context, ffmpegPath, ffprobePath string) (*Tools, error) {
-	t := &Tools{grace: defaultGrace, features: map[string]map[string]bool{}}
+func Find(ctx context.Context, ffmpegPath, ffprobePath string) (*Toolchain, error) {
+	t := &Toolchain{grace: defaultGrace, features: map[string]map[string]bool{}}
 	if err := t.locate(ffmpegPath, ffprobePath); err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func Find(ctx context.Context, ffmpegPath, ffprobePath string) (*Tools, error) {
 	return t, nil
 }
 
-func (t *Tools) locate(ffmpegPath, ffprobePath string) error {
+func (t *Toolchain) locate(ffmpegPath, ffprobePath string) error {
 	if ffmpegPath == "" {
 		ffmpegPath = "ffmpeg"
 	}
@@ -111,7 +111,7 @@ func absolute(program string) (string, error) {
 }
 
 // ask runs one of the questions that ffmpeg answers at once.
-func (t *Tools) ask(ctx context.Context, path string, question ...string) (string, error) {
+func (t *Toolchain) ask(ctx context.Context, path string, question ...string) (string, error) {
 	ctx, end := context.WithTimeout(ctx, 30*time.Second)
 	defer end()
 	var out bytes.Buffer
@@ -124,14 +124,14 @@ func (t *Tools) ask(ctx context.Context, path string, question ...string) (strin
 }
 
 // Version is ffmpeg's own, "5.1.9-0+deb12u1".
-func (t *Tools) Version() string { return t.version }
+func (t *Toolchain) Version() string { return t.version }
 
 // Major is the first number of the version, by which flags differ.
-func (t *Tools) Major() int { return t.major }
+func (t *Toolchain) Major() int { return t.major }
 
 // Has reports whether ffmpeg has a feature: kind is encoder, decoder, filter,
 // muxer or demuxer, name is ffmpeg's.
-func (t *Tools) Has(kind, name string) bool { return t.features[kind][name] }
+func (t *Toolchain) Has(kind, name string) bool { return t.features[kind][name] }
 
 var (
 	release    = regexp.MustCompile(`version n?(\d+)\.(\d+)`)
@@ -213,7 +213,7 @@ type Line struct {
 
 // Report says what the tools are and which of the features that matter they
 // lack, with what that costs.
-func (t *Tools) Report() []Line {
+func (t *Toolchain) Report() []Line {
 	lines := []Line{
 		{"ffmpeg", true, t.version + " at " + t.ffmpeg},
 		{"ffprobe", t.probeVersion == t.version, t.probeVersion + " at " + t.ffprobe},

@@ -39,7 +39,7 @@ func TestFind(t *testing.T) {
 }
 
 func TestReportOfWhatIsMissing(t *testing.T) {
-	for _, l := range (&Tools{version: "5.1", probeVersion: "4.0"}).Report() {
+	for _, l := range (&Toolchain{version: "5.1", probeVersion: "4.0"}).Report() {
 		if l.Name != "ffmpeg" && l.OK {
 			t.Errorf("%+v", l)
 		}

@@ -20,7 +20,7 @@ import (
 //
 // What is handed over may hold what a tool has made, which must not lead
 // elsewhere: links are left alone, and none is followed.
-func (t *Tools) hand(dir, name string) error {
+func (t *Toolchain) hand(dir, name string) error {
 	if t.confinement == nil || t.confinement.User == 0 {
 		return nil
 	}
@@ -63,7 +63,7 @@ func (t *Tools) hand(dir, name string) error {
 
 // TryUser finds out whether the tools can run as the user of their confinement
 // in a folder below dir, which is made when it is not there.
-func (t *Tools) TryUser(ctx context.Context, dir string) error {
+func (t *Toolchain) TryUser(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	// The watchdog looks at what a process reads, and a process must end when

@@ -20,7 +20,7 @@ import (
 // testUser owns nothing.
 const testUser = 65532
 
-func asUser(t *testing.T, f *Tools) *Tools {
+func asUser(t *testing.T, f *Toolchain) *Toolchain {
 	t.Helper()
 	if os.Getuid() != 0 {
 		testmedia.Missing(t, "only root can run ffmpeg as another user")
@@ -111,7 +111,7 @@ func TestHandFollowsNothing(t *testing.T) {
 func TestUserEnds(t *testing.T) {
 	path := filepath.Join(openDir(t), "ffmpeg")
 	testmedia.Program(t, path, "#!/bin/sh\n"+say+"; trap '' TERM; sleep 1000; sleep 1000\n")
-	f := asUser(t, &Tools{ffmpeg: path, ffprobe: path, grace: 50 * time.Millisecond})
+	f := asUser(t, &Toolchain{ffmpeg: path, ffprobe: path, grace: 50 * time.Millisecond})
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	begin := time.Now()

@@ -25,7 +25,7 @@ type Expect struct {
 // Verify probes a finished file and holds it against want. The error is a
 // *job.Error that says in one sentence what is wrong with the file, or another
 // error when it could not be looked at.
-func (t *Tools) Verify(ctx context.Context, path string, want Expect) (job.Media, error) {
+func (t *Toolchain) Verify(ctx context.Context, path string, want Expect) (job.Media, error) {
 	m, err := t.Probe(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errEmpty) {
 		return job.Media{}, wrong("nothing was encoded").WithCause(err)
@@ -54,7 +54,7 @@ func (t *Tools) Verify(ctx context.Context, path string, want Expect) (job.Media
 var unindexed = []string{"aac", "ac3", "eac3", "dts", "mp3", "amr", "h264", "hevc", "m4v", "mpegvideo"}
 
 // measure reads all packets of a file and returns how long they last.
-func (t *Tools) measure(ctx context.Context, path string) (float64, error) {
+func (t *Toolchain) measure(ctx context.Context, path string) (float64, error) {
 	var last time.Duration
 	abs, err := filepath.Abs(path)
 	if err != nil {
