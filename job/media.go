@@ -43,8 +43,8 @@ type VideoStream struct {
 	ColorSpace     string
 	ColorTransfer  string // "smpte2084" (PQ), "arib-std-b67" (HLG), "bt709", ...
 	ColorPrimaries string
-	ColorRange     string // "tv", "pc"
-	Light          HDRMetadata  // of HDR
+	ColorRange     string      // "tv", "pc"
+	Light          HDRMetadata // of HDR
 	Default        bool
 }
 

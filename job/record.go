@@ -4,11 +4,11 @@ import "time"
 
 // LoadedJob is a job as a worker loads it.
 type LoadedJob struct {
-	State   State
-	KeyID   string
-	Request []byte // the request as it came, unsealed: decode it with api/coconut
-	Run     int64
-	AcceptedAt   time.Time // when it was accepted, or last retried
+	State      State
+	KeyID      string
+	Request    []byte // the request as it came, unsealed: decode it with api/coconut
+	Run        int64
+	AcceptedAt time.Time // when it was accepted, or last retried
 }
 
 // Delivery is one webhook to be sent: the body as it was when the event took

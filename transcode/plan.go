@@ -82,9 +82,9 @@ type Step struct {
 	// Optional: when it fails, what needs it goes on without what it makes.
 	Optional bool
 	// Writes are small files that it reads, to be written before it runs.
-	Writes []Write
-	Files  []string // files it makes; for patterns and segments the pattern
-	Artifacts  []Artifact   // of those, what is worth keeping for a later run
+	Writes    []Write
+	Files     []string   // files it makes; for patterns and segments the pattern
+	Artifacts []Artifact // of those, what is worth keeping for a later run
 	// Outputs are the indices of the outputs that fail when this step fails.
 	Outputs []int
 	// Duration is the length of the time line it runs over, for progress; 0

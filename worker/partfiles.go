@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/copra-video/copra/storage/scratch"
+	"github.com/copra-video/copra/storage/artifacts"
 	"github.com/copra-video/copra/transcode"
 )
 
@@ -20,8 +20,8 @@ import (
 // plan calls them differs from run to run.
 
 // filesOf lists the files of a part below root.
-func filesOf(root *os.Root, part transcode.Artifact) ([]scratch.File, error) {
-	var list []scratch.File
+func filesOf(root *os.Root, part transcode.Artifact) ([]artifacts.File, error) {
+	var list []artifacts.File
 	for i, name := range part.Files {
 		switch {
 		case strings.Contains(name, "*"):
@@ -32,7 +32,7 @@ func filesOf(root *os.Root, part transcode.Artifact) ([]scratch.File, error) {
 			}
 			for _, f := range found {
 				if text, ok := strings.CutPrefix(f.Name(), prefix); ok {
-					list = append(list, scratch.File{Name: fmt.Sprintf("%d.%s", i, text), Path: f.Name()})
+					list = append(list, artifacts.File{Name: fmt.Sprintf("%d.%s", i, text), Path: f.Name()})
 				}
 			}
 		case strings.Contains(name, "%"):
@@ -43,10 +43,10 @@ func filesOf(root *os.Root, part transcode.Artifact) ([]scratch.File, error) {
 				} else if err != nil {
 					return nil, fmt.Errorf("look for what is to be kept: %w", err)
 				}
-				list = append(list, scratch.File{Name: fmt.Sprintf("%d.%d", i, n), Path: f})
+				list = append(list, artifacts.File{Name: fmt.Sprintf("%d.%d", i, n), Path: f})
 			}
 		default:
-			list = append(list, scratch.File{Name: strconv.Itoa(i), Path: filepath.FromSlash(name)})
+			list = append(list, artifacts.File{Name: strconv.Itoa(i), Path: filepath.FromSlash(name)})
 		}
 	}
 	return list, nil

@@ -17,7 +17,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/copra-video/copra/job"
-	"github.com/copra-video/copra/storage/scratch"
+	"github.com/copra-video/copra/storage/artifacts"
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
@@ -26,7 +26,7 @@ import (
 // left there, and what this one leaves. Nothing that goes wrong with the store
 // is an error of the run. A nil *parts has no store.
 type parts struct {
-	store   *scratch.Store
+	store   *artifacts.Store
 	job     string
 	root    *os.Root // of the run's work files, in which ffmpeg writes too
 	program string   // ffmpeg's version
@@ -108,7 +108,7 @@ func (p *parts) trouble(ctx context.Context, what string, err error) {
 }
 
 func checksum(ctx context.Context, root *os.Root, name string) (string, error) {
-	f, err := scratch.OpenRegular(root, name)
+	f, err := artifacts.OpenRegular(root, name)
 	if err != nil {
 		return "", err
 	}

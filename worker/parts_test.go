@@ -13,7 +13,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/copra-video/copra/job"
-	"github.com/copra-video/copra/storage/scratch"
+	"github.com/copra-video/copra/storage/artifacts"
 )
 
 // The end of a run waits for a slow store as long as that helps somebody, and
@@ -33,7 +33,7 @@ func TestPartsEnd(t *testing.T) {
 		"cancelled":         {status: job.JobProcessing, cause: river.ErrJobCancelledRemotely},
 	} {
 		t.Run(name, func(t *testing.T) {
-			store, err := scratch.Open(t.Context(), scratch.Options{Address: t.TempDir()})
+			store, err := artifacts.Open(t.Context(), artifacts.Options{Address: t.TempDir()})
 			if err != nil {
 				t.Fatal(err)
 			}

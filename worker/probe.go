@@ -14,7 +14,7 @@ import (
 	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
-	"github.com/copra-video/copra/storage/loopback"
+	"github.com/copra-video/copra/storage/rangeserver"
 )
 
 // probeTime bounds one probe: an input whose headers cannot be read in that
@@ -157,7 +157,7 @@ func (r *run) probeSource(ctx context.Context, src storage.Source) (job.Media, e
 		defer remove()
 		return r.w.Media.Probe(ctx, path)
 	}
-	srv, err := loopback.Serve(ctx, src, storage.Retry{})
+	srv, err := rangeserver.Serve(ctx, src, storage.Retry{})
 	if err != nil {
 		return job.Media{}, fmt.Errorf("serve input to ffprobe: %w", err)
 	}

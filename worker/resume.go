@@ -7,7 +7,7 @@ import (
 	"slices"
 	"sync"
 
-	"github.com/copra-video/copra/storage/scratch"
+	"github.com/copra-video/copra/storage/artifacts"
 	"github.com/copra-video/copra/transcode"
 )
 
@@ -179,9 +179,9 @@ func (u *resume) refused(ctx context.Context, st transcode.Step, key string, err
 	switch {
 	case ctx.Err() != nil:
 		return
-	case errors.Is(err, scratch.ErrMissing):
+	case errors.Is(err, artifacts.ErrMissing):
 		result = "missing"
-	case errors.Is(err, scratch.ErrBroken):
+	case errors.Is(err, artifacts.ErrBroken):
 		result = "broken"
 	case errors.Is(err, errAway):
 	default:

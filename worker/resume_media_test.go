@@ -12,7 +12,7 @@ import (
 	"github.com/copra-video/copra/api/coconut"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
-	"github.com/copra-video/copra/storage/scratch"
+	"github.com/copra-video/copra/storage/artifacts"
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
@@ -60,7 +60,7 @@ func TestResumeOfRealPlans(t *testing.T) {
 		}
 	}
 	at := t.TempDir()
-	store, err := scratch.Open(t.Context(), scratch.Options{Address: at})
+	store, err := artifacts.Open(t.Context(), artifacts.Options{Address: at})
 	if err != nil {
 		t.Fatal(err)
 	}

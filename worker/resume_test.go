@@ -17,7 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"github.com/copra-video/copra/job"
-	"github.com/copra-video/copra/storage/scratch"
+	"github.com/copra-video/copra/storage/artifacts"
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
@@ -52,7 +52,7 @@ func (m *maker) Run(_ context.Context, c ffmpeg.Command) error {
 // resumed is one run of a plan after another, each in a new folder.
 type resumed struct {
 	t       *testing.T
-	store   *scratch.Store
+	store   *artifacts.Store
 	at      string // the store's folder
 	source  string
 	version string
@@ -65,7 +65,7 @@ const resumedJob = "aaaaBBBB111122"
 func newResumed(t *testing.T) *resumed {
 	r := &resumed{t: t, at: t.TempDir(), source: "the film", version: "5.1", metrics: NewMetrics(prometheus.NewRegistry())}
 	var err error
-	if r.store, err = scratch.Open(t.Context(), scratch.Options{Address: r.at}); err != nil {
+	if r.store, err = artifacts.Open(t.Context(), artifacts.Options{Address: r.at}); err != nil {
 		t.Fatal(err)
 	}
 	return r
@@ -342,7 +342,7 @@ func TestSweepParts(t *testing.T) {
 	}
 	key := strings.Repeat("a", 64)
 	for _, id := range []string{"running", "over", "unknown"} {
-		if _, err := r.store.Keep(t.Context(), id, key, root, []scratch.File{{Name: "0", Path: "f"}}); err != nil {
+		if _, err := r.store.Keep(t.Context(), id, key, root, []artifacts.File{{Name: "0", Path: "f"}}); err != nil {
 			t.Fatal(err)
 		}
 	}

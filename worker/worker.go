@@ -22,7 +22,7 @@ import (
 	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
-	"github.com/copra-video/copra/storage/scratch"
+	"github.com/copra-video/copra/storage/artifacts"
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
@@ -81,7 +81,7 @@ type Config struct {
 	Opener  Opener
 	Media   Media
 	Webhook *http.Client // guarded; its redirects must not be followed
-	SNS  SNSPublisher       // for notifications of type sns
+	SNS     SNSPublisher // for notifications of type sns
 	Version string       // for the User-Agent of webhooks
 	Log     *slog.Logger
 	Metrics *Metrics
@@ -98,7 +98,7 @@ type Config struct {
 	MinFreeDisk int64
 	// Artifacts is where finished parts of jobs are kept for later runs; nil: they
 	// are not. ArtifactRetention is for how long after a job failed or was cancelled.
-	Artifacts     *scratch.Store
+	Artifacts         *artifacts.Store
 	ArtifactRetention time.Duration
 	// Slots are what jobs that are transcoded at once share, see share.go.
 	// Defaults to 0, for which they are not counted.

@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/copra-video/copra/internal/confine"
+	"github.com/copra-video/copra/internal/sandbox"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
@@ -73,7 +73,7 @@ func (s *settings) confined(ctx context.Context, tools *ffmpeg.Toolchain, log *s
 		log.Warn("ffmpeg runs unconfined: --confine=off")
 		return tools, nil
 	}
-	report, err := confine.Check(ctx)
+	report, err := sandbox.Check(ctx)
 	switch {
 	case s.Confine == confineRequired && err != nil:
 		return nil, err
@@ -107,7 +107,7 @@ func checkConfinement(ctx context.Context, out *findings, s *settings) {
 		out.lacks(what, "off (--confine)")
 		return
 	}
-	report, err := confine.Check(ctx)
+	report, err := sandbox.Check(ctx)
 	switch {
 	case err != nil:
 		out.lacks(what, "%v", err)
@@ -123,7 +123,7 @@ func checkConfinement(ctx context.Context, out *findings, s *settings) {
 }
 
 // checkUser says as whom ffmpeg runs, where the server is root.
-func checkUser(ctx context.Context, out *findings, s *settings, report confine.Report) {
+func checkUser(ctx context.Context, out *findings, s *settings, report sandbox.Report) {
 	const what = "ffmpeg's user"
 	tools, err := ffmpeg.Find(ctx, s.FFmpeg, s.FFprobe)
 	if os.Geteuid() != 0 || err != nil {

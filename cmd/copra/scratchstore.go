@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/job"
-	"github.com/copra-video/copra/storage/scratch"
+	"github.com/copra-video/copra/storage/artifacts"
 )
 
 // scratchStore are the settings of the place where finished parts of jobs are
@@ -36,11 +36,11 @@ func (s *scratchStore) flags(f *flagSet) {
 }
 
 // open opens the store; nil without one.
-func (s *scratchStore) open(ctx context.Context) (*scratch.Store, error) {
+func (s *scratchStore) open(ctx context.Context) (*artifacts.Store, error) {
 	if s.Address == "" {
 		return nil, nil
 	}
-	store, err := scratch.Open(ctx, scratch.Options{
+	store, err := artifacts.Open(ctx, artifacts.Options{
 		Address: s.Address, Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey,
 	})
 	if err != nil {
@@ -54,7 +54,7 @@ const scratchCheckTime = 5 * time.Second
 
 // openChecked is open for a worker that starts: a store that cannot work is an
 // error, one that is away is none.
-func (s *scratchStore) openChecked(ctx context.Context, log *slog.Logger) (*scratch.Store, error) {
+func (s *scratchStore) openChecked(ctx context.Context, log *slog.Logger) (*artifacts.Store, error) {
 	store, err := s.open(ctx)
 	if err != nil || store == nil {
 		return nil, err
@@ -64,7 +64,7 @@ func (s *scratchStore) openChecked(ctx context.Context, log *slog.Logger) (*scra
 	switch err := store.Check(cctx); {
 	case err == nil:
 		log.Info("scratch store", "at", store.String())
-	case scratch.IsTransient(err):
+	case artifacts.IsTransient(err):
 		log.Warn("the scratch store does not work; jobs go on without it until it does", "at", store.String(), "error", err)
 	default:
 		return nil, usagef("--scratch-store (COPRA_SCRATCH) cannot be used: %w", err)
@@ -88,7 +88,7 @@ func checkScratchStore(ctx context.Context, out *findings, s *scratchStore) {
 	switch err := store.Check(ctx); {
 	case err == nil:
 		out.ok(what, "%s, written to, read and emptied in %d ms", store, time.Since(begin).Milliseconds())
-	case scratch.IsTransient(err):
+	case artifacts.IsTransient(err):
 		out.lacks(what, "%s: %v", store, err)
 	default:
 		out.bad(what, "%s: %v", store, err)

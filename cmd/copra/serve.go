@@ -20,7 +20,7 @@ import (
 	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/internal/sns"
 	"github.com/copra-video/copra/job"
-	"github.com/copra-video/copra/storage/open"
+	"github.com/copra-video/copra/storage/backends"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 	"github.com/copra-video/copra/worker"
 )
@@ -202,8 +202,8 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 	return &runningWorker{node, sync.OnceFunc(stop)}, nil
 }
 
-func (sys *system) opener() *open.Opener {
-	return open.New(open.Options{
+func (sys *system) opener() *backends.Opener {
+	return backends.New(backends.Options{
 		Guard: sys.guard, S3Endpoint: sys.settings.S3Endpoint, S3PublicURL: sys.settings.S3PublicURL, Local: sys.local, Log: sys.log,
 	})
 }

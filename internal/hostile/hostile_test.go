@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/api/coconut"
-	"github.com/copra-video/copra/internal/confine"
+	"github.com/copra-video/copra/internal/sandbox"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	confine.Intercept()
+	sandbox.Intercept()
 	os.Exit(m.Run())
 }
 
@@ -56,7 +56,7 @@ func TestHostile(t *testing.T) {
 	if err != nil {
 		testmedia.Missing(t, err.Error())
 	}
-	report, err := confine.Check(t.Context())
+	report, err := sandbox.Check(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

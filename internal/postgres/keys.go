@@ -18,13 +18,13 @@ import (
 
 // Key is an API key without its token, which is not kept.
 type Key struct {
-	ID        string
-	Name      string
-	Prefix    string // of the token, for people to tell keys apart
-	CreatedAt time.Time
-	RevokedAt time.Time // zero: in force
-	HasSigningSecret     bool      // webhooks of its jobs are signed
-	Limits    Limits
+	ID               string
+	Name             string
+	Prefix           string // of the token, for people to tell keys apart
+	CreatedAt        time.Time
+	RevokedAt        time.Time // zero: in force
+	HasSigningSecret bool      // webhooks of its jobs are signed
+	Limits           Limits
 }
 
 // minToken is the shortest token that may be given; shorter ones can be guessed.

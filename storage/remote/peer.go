@@ -24,7 +24,7 @@ const (
 // Peer names a service in the sentences of errors.
 type Peer struct {
 	Sentence string // "The storage of bucket 'b'" or "The server files.example.com": begins a sentence
-	Noun   string // "bucket 'b'", "the server files.example.com"
+	Noun     string // "bucket 'b'", "the server files.example.com"
 }
 
 // Bucket is the Peer for a bucket, a container or what else kind says.

@@ -10,7 +10,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/copra-video/copra/internal/confine"
+	"github.com/copra-video/copra/internal/sandbox"
 )
 
 // defaultGrace is how long a child may take to end after SIGTERM. A cancelled
@@ -35,7 +35,7 @@ type child struct {
 	stdout, stderr io.Writer
 	grace          time.Duration
 	started        func(pid int)  // nil: not
-	rules          *confine.Rules // nil: not confined
+	rules          *sandbox.Rules // nil: not confined
 	nice           int            // how far it steps behind others for the processor
 }
 
@@ -50,7 +50,7 @@ func (c child) run(ctx context.Context) error {
 
 	path, args := c.path, c.args
 	if c.rules != nil {
-		path, args = confine.Command(*c.rules, path, args)
+		path, args = sandbox.Command(*c.rules, path, args)
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Dir, cmd.Env = c.dir, childEnv
@@ -108,7 +108,7 @@ func (c child) run(ctx context.Context) error {
 		// What the child left behind in its group; most often nothing.
 		_ = group(syscall.SIGKILL)
 	}
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && c.rules != nil && exit.ExitCode() == confine.ExitNotStarted {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && c.rules != nil && exit.ExitCode() == sandbox.ExitNotStarted {
 		return errNotStarted // the server's trouble; the message is in stderr
 	}
 	return err

@@ -5,7 +5,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/copra-video/copra/internal/confine"
+	"github.com/copra-video/copra/internal/sandbox"
 )
 
 // Confinement is how the tools are held while they read what came from
@@ -19,7 +19,7 @@ type Confinement struct {
 // Confine returns tools that run ffmpeg and ffprobe confined: they read the
 // system's programs, libraries and fonts, their own folder and the probed file,
 // write in the folder of the run, and connect to nothing but the loopback reader
-// that is probed. The program must have called confine.Intercept.
+// that is probed. The program must have called sandbox.Intercept.
 func (t *Toolchain) Confine(c Confinement) *Toolchain {
 	confined := *t
 	confined.confinement = &c
@@ -27,7 +27,7 @@ func (t *Toolchain) Confine(c Confinement) *Toolchain {
 }
 
 // rules completes what a run needs by what all need; nil: not confined.
-func (t *Toolchain) rules(r confine.Rules) *confine.Rules {
+func (t *Toolchain) rules(r sandbox.Rules) *sandbox.Rules {
 	if t.confinement == nil {
 		return nil
 	}
@@ -53,8 +53,8 @@ func (t *Toolchain) rules(r confine.Rules) *confine.Rules {
 
 // runRules are those of ffmpeg in dir. No file can become larger than what is
 // free there.
-func (t *Toolchain) runRules(dir string) *confine.Rules {
-	var r confine.Rules
+func (t *Toolchain) runRules(dir string) *sandbox.Rules {
+	var r sandbox.Rules
 	if dir != "" {
 		r.Write = []string{dir}
 		var fs unix.Statfs_t
@@ -66,8 +66,8 @@ func (t *Toolchain) runRules(dir string) *confine.Rules {
 }
 
 // probeRules are those of ffprobe. It writes nothing.
-func (t *Toolchain) probeRules(in probed) *confine.Rules {
-	var r confine.Rules
+func (t *Toolchain) probeRules(in probed) *sandbox.Rules {
+	var r sandbox.Rules
 	if in.file != "" {
 		r.Read = []string{in.file}
 	}

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"testing"
 
-	"github.com/copra-video/copra/internal/confine"
+	"github.com/copra-video/copra/internal/sandbox"
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
@@ -18,7 +18,7 @@ import (
 func confinedTools(t *testing.T) *Toolchain {
 	t.Helper()
 	f := tools(t)
-	if r, err := confine.Check(t.Context()); err != nil || !r.Full() {
+	if r, err := sandbox.Check(t.Context()); err != nil || !r.Full() {
 		t.Skipf("%v, %v", r, err)
 	}
 	return f
@@ -104,7 +104,7 @@ func TestConfinedMemory(t *testing.T) {
 
 // BenchmarkConfine tells what the way through our own program costs.
 func BenchmarkConfine(b *testing.B) {
-	for name, rules := range map[string]*confine.Rules{"plain": nil, "confined": {Landlock: true, Write: []string{b.TempDir()}}} {
+	for name, rules := range map[string]*sandbox.Rules{"plain": nil, "confined": {Landlock: true, Write: []string{b.TempDir()}}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if err := (child{path: "/bin/true", rules: rules}).run(b.Context()); err != nil {

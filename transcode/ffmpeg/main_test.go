@@ -13,7 +13,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/copra-video/copra/internal/confine"
+	"github.com/copra-video/copra/internal/sandbox"
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
@@ -25,7 +25,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	confine.Intercept()
+	sandbox.Intercept()
 	if script := os.Getenv(orphanEnv); script != "" {
 		user, _ := strconv.Atoi(os.Getenv(orphanUserEnv))
 		tools := (&Toolchain{ffmpeg: script, ffprobe: script, grace: defaultGrace}).Confine(Confinement{Landlock: true, User: user})

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"path/filepath"
 
-	"github.com/copra-video/copra/internal/confine"
+	"github.com/copra-video/copra/internal/sandbox"
 	"github.com/copra-video/copra/job"
 )
 
@@ -28,7 +28,7 @@ func (t *Toolchain) ProbePlaylist(ctx context.Context, path string) (job.Media, 
 	if err := t.hand(dir, "."); err != nil {
 		return job.Media{}, err
 	}
-	err := child{path: t.ffprobe, args: args, dir: dir, stdout: out, stderr: &messages, grace: t.grace, rules: t.rules(confine.Rules{Read: []string{dir}})}.run(limited)
+	err := child{path: t.ffprobe, args: args, dir: dir, stdout: out, stderr: &messages, grace: t.grace, rules: t.rules(sandbox.Rules{Read: []string{dir}})}.run(limited)
 	if ctx.Err() != nil {
 		return job.Media{}, context.Cause(ctx)
 	}

@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/copra-video/copra/internal/confine"
+	"github.com/copra-video/copra/internal/sandbox"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/internal/testtime"
 )
@@ -25,7 +25,7 @@ func asUser(t *testing.T, f *Toolchain) *Toolchain {
 	if os.Getuid() != 0 {
 		testmedia.Missing(t, "only root can run ffmpeg as another user")
 	}
-	r, err := confine.Check(t.Context())
+	r, err := sandbox.Check(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-// Package confine starts a program that can do little harm when a hostile file
+// Package sandbox starts a program that can do little harm when a hostile file
 // takes it over: ffmpeg and ffprobe read what strangers send. Landlock leaves it
 // the files and the TCP ports that it was given, a filter takes all other sockets,
 // limits bound its memory and its files, and it can gain no privileges.
@@ -8,7 +8,7 @@
 // first argument that Intercept, the first statement of main, knows; it applies
 // the rules and becomes the program. The process stays the same, and with it its
 // number, its group and the signal that it gets when its parent dies.
-package confine
+package sandbox
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-// Package scratch is the scratch store: finished parts of jobs, kept where all
+// Package artifacts is the scratch store: finished parts of jobs, kept where all
 // workers reach them, so that a run after the one that made them, on any
 // machine, need not make them again. It is a folder on a shared volume or a
 // bucket of the S3 family; it is no place for results.
@@ -12,7 +12,7 @@
 //
 // Losing a part costs time and nothing else. Whoever uses this package goes on
 // without it when it fails; for that, nothing here takes long to fail.
-package scratch
+package artifacts
 
 import (
 	"bytes"

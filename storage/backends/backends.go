@@ -1,6 +1,6 @@
-// Package open finds the backend for a storage or an input of a request. It is
+// Package backends finds the backend for a storage or an input of a request. It is
 // the only place that knows them all.
-package open
+package backends
 
 import (
 	"context"

@@ -1,8 +1,8 @@
-// Package loopback lends a storage.Source to ffprobe: it serves the source on
+// Package rangeserver lends a storage.Source to ffprobe: it serves the source on
 // the loopback interface under a path that cannot be guessed, so that a file
 // can be probed without fetching all of it and without giving a tool the
 // network.
-package loopback
+package rangeserver
 
 import (
 	"context"

@@ -1,4 +1,4 @@
-package open
+package backends
 
 import (
 	"net/url"
