@@ -20,12 +20,12 @@ RUN export DEBIAN_FRONTEND=noninteractive \
 # folders stand in the image so that new volumes get that owner too.
 RUN useradd --uid 10001 --user-group --no-create-home --home-dir /var/lib/copra --shell /usr/sbin/nologin copra \
  && install -d -o copra -g copra -m 0755 /var/lib/copra /var/lib/copra/storage /var/lib/copra/secrets \
- && install -d -o copra -g copra -m 0700 /var/lib/copra/scratch
+ && install -d -o copra -g copra -m 0700 /var/lib/copra/work
 COPY --from=build /out/copra /usr/local/bin/copra
 USER copra
 WORKDIR /var/lib/copra
 ENV COPRA_STORAGE_DIR=/var/lib/copra/storage \
-    COPRA_SCRATCH_DIR=/var/lib/copra/scratch \
+    COPRA_WORK_DIR=/var/lib/copra/work \
     COPRA_LOG_FORMAT=json
 EXPOSE 8080
 ENTRYPOINT ["copra"]

@@ -25,7 +25,7 @@ func both(t *testing.T, variants ...string) *job.StreamParams {
 	}
 }
 
-// clipDir puts a clip into a new scratch folder.
+// clipDir puts a clip into a new work directory.
 func clipDir(t *testing.T, clip string) string {
 	t.Helper()
 	data, err := os.ReadFile(clip)

@@ -14,7 +14,7 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// resumed are faults after the encode, with a scratch store, and faults of that
+// resumed are faults after the encode, with a artifact store, and faults of that
 // store.
 var resumed = []scenario{
 	{stage: "mux", fault: "worker killed, parts in a folder", run: resumes(folderStore, "-c copy", small, 2)},
@@ -26,11 +26,11 @@ var resumed = []scenario{
 	{stage: "encode", fault: "worker killed between two passes", slow: true, run: resumes(folderStore, "pass 2", twoPasses, 1)},
 	{stage: "mux", fault: "worker killed, parts damaged", slow: true, run: damagedParts},
 	{stage: "upload", fault: "results refused, retried", run: refusedAndRetried},
-	{stage: "encode", fault: "scratch store full", run: storeFull},
-	{stage: "encode", fault: "scratch store away", run: storeFault("away")},
-	{stage: "encode", fault: "scratch store answers 503", slow: true, run: storeFault(fails)},
-	{stage: "encode", fault: "scratch store hangs", slow: true, run: storeFault(hangs)},
-	{stage: "mux", fault: "scratch store hangs, worker stops", slow: true, run: stoppedWhileKeeping},
+	{stage: "encode", fault: "artifact store full", run: storeFull},
+	{stage: "encode", fault: "artifact store away", run: storeFault("away")},
+	{stage: "encode", fault: "artifact store answers 503", slow: true, run: storeFault(fails)},
+	{stage: "encode", fault: "artifact store hangs", slow: true, run: storeFault(hangs)},
+	{stage: "mux", fault: "artifact store hangs, worker stops", slow: true, run: stoppedWhileKeeping},
 }
 
 var (
@@ -38,7 +38,7 @@ var (
 	twoPasses = object{"mp4:240p_300k::2pass": object{"path": "/a.mp4"}}
 )
 
-// partStore is a scratch store of a rig.
+// partStore is a artifact store of a rig.
 type partStore struct {
 	env   []string
 	count func() int // of its parts
@@ -46,7 +46,7 @@ type partStore struct {
 
 func folderStore(r *rig) partStore {
 	dir := filepath.Join(r.dir, "parts")
-	return partStore{[]string{"COPRA_SCRATCH=" + dir}, func() int { return len(partFiles(r)) }}
+	return partStore{[]string{"COPRA_ARTIFACT_STORE=" + dir}, func() int { return len(partFiles(r)) }}
 }
 
 func partFiles(r *rig) []string {
@@ -63,8 +63,8 @@ func bucketStoreAt(r *rig, endpoint string) partStore {
 	bucket := r.name + "-parts"
 	r.gateway.CreateBucket(r.t, bucket)
 	return partStore{[]string{
-		"COPRA_SCRATCH=s3://" + bucket + "/some/prefix", "COPRA_SCRATCH_S3_ENDPOINT=" + endpoint,
-		"COPRA_SCRATCH_S3_ACCESS_KEY=" + r.gateway.AccessKey, "COPRA_SCRATCH_S3_SECRET_KEY=" + r.gateway.SecretKey,
+		"COPRA_ARTIFACT_STORE=s3://" + bucket + "/some/prefix", "COPRA_ARTIFACT_S3_ENDPOINT=" + endpoint,
+		"COPRA_ARTIFACT_S3_ACCESS_KEY=" + r.gateway.AccessKey, "COPRA_ARTIFACT_S3_SECRET_KEY=" + r.gateway.SecretKey,
 	}, func() int { return len(r.gateway.Keys(r.t, bucket)) }}
 }
 
@@ -82,7 +82,7 @@ func (r *rig) counting(s partStore) (w *process, m client) {
 func encodesOf(t testing.TB, m client) float64 { return m.metric(t, "copra_worker_encodes_total", "") }
 
 func partsOf(t testing.TB, m client, result string) float64 {
-	return m.metric(t, "copra_parts_total", `result="`+result+`"`)
+	return m.metric(t, "copra_artifacts_total", `result="`+result+`"`)
 }
 
 // resumes kills the worker when the parts of a job are in the store: at the
@@ -191,7 +191,7 @@ func refusedAndRetried(t *testing.T) (verdict, time.Duration) {
 	return verdict{result: strings.TrimPrefix(j.Status, "job.")}, 0
 }
 
-// storeFull has no room in the scratch store.
+// storeFull has no room in the artifact store.
 func storeFull(t *testing.T) (verdict, time.Duration) {
 	r := newRig(t, "")
 	dir := filepath.Join(r.dir, "parts")
@@ -214,7 +214,7 @@ func mustComplete(t testing.TB, v verdict) {
 	}
 }
 
-// storeFault has the scratch store fail from the start of a job to its end.
+// storeFault has the artifact store fail from the start of a job to its end.
 func storeFault(fault string) func(t *testing.T) (verdict, time.Duration) {
 	return func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")

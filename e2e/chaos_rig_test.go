@@ -59,7 +59,7 @@ func newRig(t testing.TB, database string) *rig {
 	d.env = []string{
 		"COPRA_DATABASE_URL=" + d.db, "COPRA_SECRET_KEY_FILE=" + filepath.Join(d.dir, "secrets", "secret-key"),
 		"COPRA_ALLOW_NETWORKS=127.0.0.0/8", "COPRA_LOG_LEVEL=debug", "COPRA_FFPROBE=" + ffprobe, "COPRA_FFMPEG=" + r.holdableFFmpeg(),
-		"COPRA_SCRATCH_DIR=" + d.scratch(),
+		"COPRA_WORK_DIR=" + d.scratch(),
 	}
 	if code, _, complaint := finish(t, 60*time.Second, launch{args: []string{"migrate"}, env: d.env}); code != 0 {
 		t.Fatalf("migrate: %s", complaint)
@@ -293,7 +293,7 @@ func (r *rig) tidy() {
 		return !slices.ContainsFunc(processes(), func(p osProcess) bool { return strings.HasPrefix(p.cwd, r.scratch()) })
 	})
 	var files []string
-	eventually(r.t, 10*time.Second, "scratch is empty", func() bool {
+	eventually(r.t, 10*time.Second, "work directory is empty", func() bool {
 		files = scratchFiles(r.t, r.scratch())
 		return len(files) == 0
 	})

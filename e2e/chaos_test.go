@@ -212,7 +212,7 @@ func signal(t testing.TB, p *process, s syscall.Signal) {
 var full = []scenario{
 	{stage: "encode", fault: "ffmpeg stopped", run: func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
-		r.worker("COPRA_STALL=6s")
+		r.worker("COPRA_FFMPEG_STALL_TIMEOUT=6s")
 		spec := longJob(t, "")
 		id := r.c.create(t, r.job(spec["input"].(object)["url"].(string), object{
 			"mp4:720p::quality=5,preset=slow": object{"path": "/a.mp4"}, "mp3": object{"path": "/a.mp3"},
@@ -230,13 +230,13 @@ var full = []scenario{
 		})
 		return r.settle(30*time.Second, id), 0
 	}},
-	{stage: "download", fault: "scratch full, then not", run: func(t *testing.T) (verdict, time.Duration) {
+	{stage: "download", fault: "work directory full, then not", run: func(t *testing.T) (verdict, time.Duration) {
 		return scratchFull(t, "size=2m", func(*rig) string { return "" })
 	}},
-	{stage: "encode", fault: "scratch full, then not", run: func(t *testing.T) (verdict, time.Duration) {
+	{stage: "encode", fault: "work directory full, then not", run: func(t *testing.T) (verdict, time.Duration) {
 		return scratchFull(t, "size=3m", func(*rig) string { return "-map" })
 	}},
-	{stage: "encode", fault: "scratch too small", slow: true, run: func(t *testing.T) (verdict, time.Duration) {
+	{stage: "encode", fault: "work directory too small", slow: true, run: func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
 		tmpfs(t, r.scratch(), "size=700k")
 		r.worker()

@@ -55,7 +55,7 @@ func TestHostileMedia(t *testing.T) {
 		add(name, data)
 	}
 
-	ids, begin, most := map[string]string{}, time.Now(), watchCosts(t, srv.cmd.Process.Pid, filepath.Join(srv.data, "scratch"))
+	ids, begin, most := map[string]string{}, time.Now(), watchCosts(t, srv.cmd.Process.Pid, filepath.Join(srv.data, "work"))
 	for name, address := range inputsByName {
 		ids[name] = srv.create(t, jobOf(address, object{"mp4:64x36": object{"path": "/a.mp4"}, "jpg:64x": object{"path": "/a.jpg"}})).ID
 	}
@@ -105,8 +105,8 @@ func outcome(j jobDoc) string {
 	return j.Status
 }
 
-// costs are bytes: the most memory that a process in scratch has had and that the
-// server has, and the most that lay in scratch.
+// costs are bytes: the most memory that a process in the work directory has had and that the
+// server has, and the most that lay in the work directory.
 type costs struct{ ffmpeg, server, scratch int64 }
 
 // watchCosts follows the costs of a server until it is asked for the most.

@@ -97,7 +97,7 @@ func TestLifecycle(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := launch{uid: ordinaryUser(t, data)}
-	scratch := filepath.Join(data, "scratch")
+	scratch := filepath.Join(data, "work")
 	nothingRuns := func(s *standalone) {
 		t.Helper()
 		eventually(t, 5*time.Second, "no process of the server is left", func() bool { return len(children(s.cmd.Process.Pid, data)) == 0 })

@@ -416,6 +416,6 @@ func checkMetadata(t *testing.T, c client, j jobDoc) {
 // checkScratch waits for the work files to go: the job ends a moment before.
 func checkScratch(t *testing.T, srv *standalone) {
 	t.Helper()
-	dir := filepath.Join(srv.data, "scratch")
-	eventually(t, 10*time.Second, "scratch is empty", func() bool { return len(scratchFiles(t, dir)) == 0 })
+	dir := filepath.Join(srv.data, "work")
+	eventually(t, 10*time.Second, "work directory is empty", func() bool { return len(scratchFiles(t, dir)) == 0 })
 }

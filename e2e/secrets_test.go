@@ -25,8 +25,8 @@ func TestSecrets(t *testing.T) {
 	gateway.CreateBucket(t, "secrets")
 	d := deploy(t, 0)
 	gateway.CreateBucket(t, "secret-parts")
-	d.env = append(d.env, "COPRA_SCRATCH=s3://secret-parts/x", "COPRA_SCRATCH_S3_ENDPOINT="+gateway.Endpoint,
-		"COPRA_SCRATCH_S3_ACCESS_KEY="+gateway.AccessKey, "COPRA_SCRATCH_S3_SECRET_KEY="+gateway.SecretKey)
+	d.env = append(d.env, "COPRA_ARTIFACT_STORE=s3://secret-parts/x", "COPRA_ARTIFACT_S3_ENDPOINT="+gateway.Endpoint,
+		"COPRA_ARTIFACT_S3_ACCESS_KEY="+gateway.AccessKey, "COPRA_ARTIFACT_S3_SECRET_KEY="+gateway.SecretKey)
 	metrics := d.startWorker(t)
 	c := d.client(t, "secrets")
 	in := strings.Replace(inputs(t).add(testmedia.Clip(t, testmedia.Standard)), "http://", "http://canary-user:canary-password@", 1) + "?X-Signature=canary-query"
@@ -97,8 +97,8 @@ func TestSecrets(t *testing.T) {
 	}
 	counted := string(fetch(t, "http://"+listen+"/metrics"))
 	look("metrics of the worker", counted)
-	if !strings.Contains(counted, `copra_parts_total{result="kept"}`) {
-		t.Error("the scratch store was not used")
+	if !strings.Contains(counted, `copra_artifacts_total{result="kept"}`) {
+		t.Error("the artifact store was not used")
 	}
 	_, told, complaint := finish(t, 30*time.Second, launch{args: []string{"doctor"}, env: d.env})
 	look("doctor", told+complaint)

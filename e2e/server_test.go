@@ -88,7 +88,7 @@ func tellingLines(log string) string {
 	return strings.Join(kept[max(0, len(kept)-60):], "")
 }
 
-// leftovers lists the work files that lie in a scratch folder; lock files and
+// leftovers lists the work files that lie in a work directory; lock files and
 // empty folders do not count.
 func leftovers(dir string) ([]string, error) {
 	var files []string
@@ -166,7 +166,7 @@ func (f *fixtures) cleared() error {
 	defer tick.Stop()
 	late := time.After(10 * time.Second)
 	for {
-		files, err := leftovers(filepath.Join(f.server.data, "scratch"))
+		files, err := leftovers(filepath.Join(f.server.data, "work"))
 		if err != nil || len(files) == 0 {
 			return err
 		}
@@ -186,7 +186,7 @@ func shared(t testing.TB) *standalone {
 	common.mu.Lock()
 	defer common.mu.Unlock()
 	if common.server == nil {
-		s, err := launchStandalone(launch{args: []string{allow, "--s3-endpoint", gateway.Endpoint, "--slots", "2", "--upload-patience", "5s"}}, filepath.Join(common.dir, "shared"))
+		s, err := launchStandalone(launch{args: []string{allow, "--s3-endpoint", gateway.Endpoint, "--slots", "2", "--upload-retry-timeout", "5s"}}, filepath.Join(common.dir, "shared"))
 		if err != nil {
 			t.Fatal(err)
 		}

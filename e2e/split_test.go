@@ -59,10 +59,10 @@ func deploy(t testing.TB, workers int) *deployment {
 	return d
 }
 
-// startWorker starts a worker. All share one scratch folder.
+// startWorker starts a worker. All share one work directory.
 func (d *deployment) startWorker(t testing.TB) *process {
 	t.Helper()
-	w := launchFor(t, launch{args: []string{"worker", "--metrics-listen", "127.0.0.1:0"}, env: append(d.env, "COPRA_SCRATCH_DIR="+d.scratch())})
+	w := launchFor(t, launch{args: []string{"worker", "--metrics-listen", "127.0.0.1:0"}, env: append(d.env, "COPRA_WORK_DIR="+d.scratch())})
 	if _, err := w.says(startTime, `msg="copra worker".* node=(\S+)`); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func (d *deployment) startWorker(t testing.TB) *process {
 	return w
 }
 
-func (d *deployment) scratch() string { return filepath.Join(d.dir, "scratch") }
+func (d *deployment) scratch() string { return filepath.Join(d.dir, "work") }
 
 // keys runs copra keys, which must succeed.
 func (d *deployment) keys(t testing.TB, args ...string) string {
@@ -145,7 +145,7 @@ func TestSplit(t *testing.T) {
 		longJobEvents(t, "takeover", true)
 		// What the killed one left in the shared folder goes when the next starts.
 		d.startWorker(whole)
-		eventually(t, 10*time.Second, "scratch is empty", func() bool { return len(scratchFiles(t, d.scratch())) == 0 })
+		eventually(t, 10*time.Second, "work directory is empty", func() bool { return len(scratchFiles(t, d.scratch())) == 0 })
 	})
 	t.Run("end", func(t *testing.T) {
 		d.api.terminate(t)
@@ -157,7 +157,7 @@ func TestSplit(t *testing.T) {
 			}
 		}
 		if left, err := os.ReadDir(d.scratch()); err != nil || len(left) != 0 {
-			t.Errorf("left in scratch: %v, %v", left, err)
+			t.Errorf("left in the work directory: %v, %v", left, err)
 		}
 	})
 }

@@ -76,7 +76,7 @@ func quarters(size string, more ...string) []string {
 		"drawbox=x=0:y=0:w=iw/2:h=ih/2:c=red:t=fill,drawbox=x=iw/2:y=0:w=iw/2:h=ih/2:c=lime:t=fill,drawbox=x=0:y=ih/2:w=iw/2:h=ih/2:c=blue:t=fill"}, more...)
 }
 
-// logo puts the watermark of the tests into a scratch folder, under the name
+// logo puts the watermark of the tests into a work directory, under the name
 // that plans have for it.
 func logo(t testing.TB, dir string, p Plan, w, h int) {
 	t.Helper()

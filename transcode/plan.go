@@ -16,7 +16,7 @@ import (
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// SourceName is the name of the fetched input in the scratch folder, by which
+// SourceName is the name of the fetched input in the work directory, by which
 // the arguments of steps refer to it. All file names in a plan are relative to
 // that folder, and every step runs in it.
 const SourceName = "source"
@@ -41,10 +41,10 @@ type Plan struct {
 	Fetches []Fetch  // small files to bring beside the source, such as watermarks
 	Steps   []Step   // in an order that satisfies Needs
 	Results []Result // one per output given to New, in that order
-	Space   Space    // what its files take of the scratch folder
+	Space   Space    // what its files take of the work directory
 }
 
-// Fetch is a picture to bring into the scratch folder before the steps run.
+// Fetch is a picture to bring into the work directory before the steps run.
 // Its name says what it is, so another plan of the job finds it there.
 type Fetch struct {
 	Name    string
@@ -125,7 +125,7 @@ type Result struct {
 
 // File is a finished file to verify and publish.
 type File struct {
-	Name        string // in the scratch folder; may hold a printf number pattern with Count > 0
+	Name        string // in the work directory; may hold a printf number pattern with Count > 0
 	Path        string // published path (joined with storage.path by the worker); same pattern
 	Count       int    // pictures expected for a pattern, numbered from 1; 0: a single file. At least one must exist
 	ContentType string

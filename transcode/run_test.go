@@ -77,7 +77,7 @@ func step(t testing.TB, dir string, s Step, args ...string) (stderr string, err 
 	return stderr, err
 }
 
-// clip makes a source with ffmpeg in a new scratch folder.
+// clip makes a source with ffmpeg in a new work directory.
 func clip(t testing.TB, args ...string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -85,7 +85,7 @@ func clip(t testing.TB, args ...string) string {
 	return dir
 }
 
-// real copies one of the shared media into a new scratch folder.
+// real copies one of the shared media into a new work directory.
 func real(t testing.TB, name string) string {
 	t.Helper()
 	root := os.Getenv("COPRA_TEST_MEDIA")

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Space is the room that a plan's files take in the scratch folder at once,
+// Space is the room that a plan's files take in the work directory at once,
 // beside the source.
 //
 // Segments stay until the job has ended. An intermediate that is only followed

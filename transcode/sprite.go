@@ -16,7 +16,7 @@ type sheets struct {
 	stills     *stills
 	output     int
 	id         string
-	name       string // in scratch; a pattern when there are several
+	name       string // in the work directory; a pattern when there are several
 	columns    int
 	rows       int
 	each       int // cells of a sheet that are used

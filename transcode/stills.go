@@ -15,7 +15,7 @@ import (
 type stills struct {
 	output   int
 	id       string
-	dir      string // in scratch
+	dir      string // in the work directory
 	ext      string
 	times    []float64 // distinct and ascending; picture n is numbered n+1
 	interval float64   // seconds; 0: times were chosen one by one

@@ -18,7 +18,7 @@ import (
 // were made.
 type Thumbnails struct {
 	Path     string    // published; beside the pictures, which it names without a folder
-	Pictures string    // number pattern of the single pictures in scratch, from 1
+	Pictures string    // number pattern of the single pictures in the work directory, from 1
 	Images   []string  // the published path of the file that shows the picture, one a picture
 	Times    []float64 // seconds at which the pictures are taken, ascending
 	End      float64   // of the video in seconds

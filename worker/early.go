@@ -75,7 +75,7 @@ func (e *early) abandon() {
 }
 
 // end waits for what is on its way and returns the sizes of what was stored, by
-// the names in scratch.
+// the names in the work directory.
 func (e *early) end() map[string]int64 {
 	if e == nil {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// fetch brings the whole input into a scratch folder of this run and returns
+// fetch brings the whole input into a work directory of this run and returns
 // its path and the function that removes the folder.
 func (r *run) fetch(ctx context.Context, src storage.Source, progress func(done, total int64)) (path string, remove func(), err error) {
 	dir, remove, err := r.w.scratch(r.id, r.run)

@@ -23,7 +23,7 @@ import (
 // publication is one object to store.
 type publication struct {
 	key         string
-	source      string // of a segment: its name in scratch
+	source      string // of a segment: its name in the work directory
 	file        string // path
 	contentType string
 	last        bool // only after all that are not: playlists and manifests
@@ -208,7 +208,7 @@ func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packa
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return result, fmt.Errorf("open scratch folder: %w", err)
+		return result, fmt.Errorf("open work directory: %w", err)
 	}
 	defer root.Close()
 	type told struct {
@@ -222,7 +222,7 @@ func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packa
 		if err != nil {
 			return result, fmt.Errorf("package %s: %w", p.Path, err)
 		}
-		// The published tree is laid out beside the scratch files, by links, so
+		// The published tree is laid out beside the work files, by links, so
 		// that it can be probed as players will find it.
 		tree := p.Dir + ".published"
 		for _, f := range files {

@@ -85,7 +85,7 @@ func (m *intermediates) took(st transcode.Step, offset int64) {
 	}
 	if err := punch(m.dir, st.Tail.Name, f.given, offset-f.given); err != nil {
 		f.solid = true
-		m.log.Debug("the scratch space cannot give back parts of files", "error", err)
+		m.log.Debug("the work directory cannot give back parts of files", "error", err)
 		return
 	}
 	f.given = offset

@@ -21,7 +21,7 @@ import (
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// carried is a plan for a source in a scratch folder, with the real ffmpeg.
+// carried is a plan for a source in a work directory, with the real ffmpeg.
 type carried struct {
 	dir   string
 	plan  transcode.Plan

@@ -38,7 +38,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		fallbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "copra_worker_fallbacks_total", Help: "Fast paths that were given up for slower ones, by path."}, []string{"path"}),
 		parts: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "copra_parts_total", Help: "Parts of jobs and the scratch store, by what became of them."}, []string{"result"}),
+			Name: "copra_artifacts_total", Help: "Parts of jobs and the artifact store, by what became of them."}, []string{"result"}),
 		uploaded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "copra_worker_uploaded_bytes_total", Help: "Bytes of results handed to storage."}),
 		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{

@@ -54,7 +54,7 @@ func filesOf(root *os.Root, part transcode.Artifact) ([]artifacts.File, error) {
 
 var plainText = regexp.MustCompile(`^[A-Za-z0-9_.-]{0,64}$`)
 
-// fileOf is the name in the scratch folder for the stored name of a file; false
+// fileOf is the name in the work directory for the stored name of a file; false
 // for what the part cannot hold.
 func fileOf(part transcode.Artifact, stored string) (name string, ok bool) {
 	place, text, variable := strings.Cut(stored, ".")

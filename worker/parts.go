@@ -22,7 +22,7 @@ import (
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
-// parts is a run's view of the scratch store: what earlier runs of the job have
+// parts is a run's view of the artifact store: what earlier runs of the job have
 // left there, and what this one leaves. Nothing that goes wrong with the store
 // is an error of the run. A nil *parts has no store.
 type parts struct {
@@ -61,7 +61,7 @@ func (r *run) openParts(ctx context.Context, dir string) *parts {
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		r.w.Log.Warn("the scratch store is not used", "job", r.id, "error", err)
+		r.w.Log.Warn("the artifact store is not used", "job", r.id, "error", err)
 		return nil
 	}
 	p := &parts{
@@ -88,7 +88,7 @@ func (r *run) openParts(ctx context.Context, dir string) *parts {
 func (p *parts) list(ctx context.Context) map[string]bool {
 	keys, err := p.store.List(ctx, p.job)
 	if err != nil {
-		p.trouble(ctx, "looking into the scratch store", err)
+		p.trouble(ctx, "looking into the artifact store", err)
 		p.metrics.part("error")
 		return nil
 	}

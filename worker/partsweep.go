@@ -8,20 +8,20 @@ import (
 	"time"
 )
 
-// partsSweepEvery is how often a worker looks through the scratch store.
+// partsSweepEvery is how often a worker looks through the artifact store.
 const partsSweepEvery = 10 * time.Minute
 
 // unknownParts is for how long parts stay whose job the database does not know:
 // it may be another deployment's, or one that was restored from a backup.
 const unknownParts = 24 * time.Hour
 
-// SweepParts removes from the scratch store now and then what is of no use any
+// SweepParts removes from the artifact store now and then what is of no use any
 // more, until ctx ends. All workers may do so: what one has removed, the others
 // do not find.
 func (w *Worker) SweepParts(ctx context.Context) {
 	for {
 		if err := w.sweepParts(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			w.Log.Warn("sweeping the scratch store", "error", err)
+			w.Log.Warn("sweeping the artifact store", "error", err)
 		}
 		wait := time.NewTimer(partsSweepEvery/2 + rand.N(partsSweepEvery))
 		select {

@@ -19,7 +19,7 @@ import (
 // that each of its protocols makes, is made again until Config.UploadRetryTimeout is over.
 // What the storage refuses fails at once, and the end of the run ends the wait.
 //
-// The results stay in scratch meanwhile, and the run keeps its job: it goes on
+// The results stay in the work directory meanwhile, and the run keeps its job: it goes on
 // asking whether it has it, see hold.
 type patient struct {
 	storage.Bucket

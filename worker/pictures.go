@@ -42,7 +42,7 @@ func writeTrack(dir string, t *transcode.Thumbnails) (publication, error) {
 	}
 	root, err := os.OpenRoot(dir) // ffmpeg writes there too, and may have left links
 	if err != nil {
-		return publication{}, fmt.Errorf("open scratch folder: %w", err)
+		return publication{}, fmt.Errorf("open work directory: %w", err)
 	}
 	defer root.Close()
 	name := filepath.Join(filepath.Dir(t.Pictures), "track.vtt")

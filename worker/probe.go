@@ -70,7 +70,7 @@ type run struct {
 	mu  sync.Mutex // outputs are recorded from goroutines of their own
 	rec job.LoadedJob
 
-	parts  *parts // of the scratch store; nil: there is none
+	parts  *parts // of the artifact store; nil: there is none
 	placed placed
 }
 

@@ -11,7 +11,7 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// resume is what the scratch store does for one plan: it spares steps whose
+// resume is what the artifact store does for one plan: it spares steps whose
 // parts an earlier run has made, and keeps those of the others. A nil *resume
 // spares and keeps nothing.
 type resume struct {
@@ -171,7 +171,7 @@ func (u *resume) fetch(ctx context.Context, key string, part transcode.Artifact)
 	return moves, nil
 }
 
-var errAway = errors.New("the scratch store has failed before in this run")
+var errAway = errors.New("the artifact store has failed before in this run")
 
 // refused notes why a part did not come.
 func (u *resume) refused(ctx context.Context, st transcode.Step, key string, err error) {

@@ -24,7 +24,7 @@ const (
 )
 
 // errNoRoom says that the job is to wait for room.
-var errNoRoom = errors.New("there is no room in the scratch space")
+var errNoRoom = errors.New("there is no room in the work directory")
 
 // rooms are what the runs of a process may still come to take of the scratch
 // space: what is free on the disk is not free for all who start together.
@@ -71,7 +71,7 @@ func occupied(folder string) uint64 {
 	return sum
 }
 
-// room reports whether the scratch space has room for the input and for what a
+// room reports whether the work directory has room for the input and for what a
 // plan makes of it, beside what the runs that have begun will take, and claims it
 // until the run leaves it: jobs end, and an operator makes room, so that waiting
 // is better than to fail. A disk that never had so much is not waited for.
@@ -101,10 +101,10 @@ func (r *run) room(input job.Media, plan transcode.Space) bool {
 		waited := rooms.wait(r.id, time.Now())
 		log := r.w.Log.With("job", r.id, "free_mib", free>>20, "needed_mib", need>>20, "promised_mib", promised>>20)
 		if len(rooms.claims) > 0 || waited < roomPatience {
-			log.Warn("job waits for room in the scratch space")
+			log.Warn("job waits for room in the work directory")
 			return false
 		}
-		log.Warn("job has waited long for room in the scratch space and begins without")
+		log.Warn("job has waited long for room in the work directory and begins without")
 	}
 	delete(rooms.since, r.id)
 	if rooms.claims == nil {

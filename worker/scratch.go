@@ -15,14 +15,14 @@ import (
 func (w *Worker) scratch(id string, run int64) (dir string, remove func(), err error) {
 	dir = w.runFolder(id, run)
 	if err := os.RemoveAll(dir); err != nil {
-		return "", nil, fmt.Errorf("clear scratch folder: %w", err)
+		return "", nil, fmt.Errorf("clear work directory: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", nil, fmt.Errorf("make scratch folder: %w", err)
+		return "", nil, fmt.Errorf("make work directory: %w", err)
 	}
 	return dir, func() {
 		if err := os.RemoveAll(dir); err != nil {
-			w.Log.Error("removing scratch folder", "folder", dir, "error", err)
+			w.Log.Error("removing work directory", "folder", dir, "error", err)
 		}
 	}, nil
 }
@@ -51,20 +51,20 @@ func clearScratch(dir string, plan transcode.Plan, stays func(name string) bool)
 	}
 }
 
-// nodeScratch is this process's part of the scratch folder: processes may
+// nodeScratch is this process's part of the work directory: processes may
 // share the volume.
 func (w *Worker) nodeScratch() string { return filepath.Join(w.WorkDir, "run-"+w.Node) }
 
-// CleanScratch removes what processes that no longer live have left behind.
-// A part of the scratch folder belongs to a live process as long as that holds
+// CleanWorkDir removes what processes that no longer live have left behind.
+// A part of the work directory belongs to a live process as long as that holds
 // the lock on its lock file, so several workers can share a volume.
-func (w *Worker) CleanScratch() (release func(), err error) {
+func (w *Worker) CleanWorkDir() (release func(), err error) {
 	if err := os.MkdirAll(w.WorkDir, 0o700); err != nil {
-		return nil, fmt.Errorf("make scratch folder: %w", err)
+		return nil, fmt.Errorf("make work directory: %w", err)
 	}
 	own, err := lockFile(w.nodeScratch() + ".lock")
 	if err != nil {
-		return nil, fmt.Errorf("lock scratch folder: %w", err)
+		return nil, fmt.Errorf("lock work directory: %w", err)
 	}
 	if err := w.sweep(); err != nil {
 		return nil, err
@@ -80,7 +80,7 @@ func (w *Worker) CleanScratch() (release func(), err error) {
 func (w *Worker) sweep() error {
 	locks, err := filepath.Glob(filepath.Join(w.WorkDir, "run-*.lock"))
 	if err != nil {
-		return fmt.Errorf("list scratch folder: %w", err)
+		return fmt.Errorf("list work directory: %w", err)
 	}
 	for _, lock := range locks {
 		if lock != w.nodeScratch()+".lock" {

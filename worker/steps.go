@@ -137,7 +137,7 @@ func (s *steps) prepare(st transcode.Step) error {
 	}
 	root, err := os.OpenRoot(s.dir)
 	if err != nil {
-		return fmt.Errorf("open scratch folder: %w", err)
+		return fmt.Errorf("open work directory: %w", err)
 	}
 	defer root.Close()
 	for _, d := range st.Dirs {

@@ -141,7 +141,7 @@ func TestCancelWhileEncoding(t *testing.T) {
 	if status, answer := s.do("DELETE", "/jobs/"+id, ""); status != 200 || !strings.Contains(answer, `"error":"cancelled"`) || !strings.Contains(answer, "video.aborted") {
 		t.Fatalf("%d %s", status, answer)
 	}
-	eventually(t, "the scratch space to be empty", func() bool { return len(s.work(t)) == 0 })
+	eventually(t, "the work directory to be empty", func() bool { return len(s.work(t)) == 0 })
 	t.Logf("ffmpeg had ended and scratch was clean %v after the request", time.Since(begin))
 	testtime.Within(t, "the cancel", begin, 2*time.Second)
 	if status, answer := s.do("DELETE", "/jobs/"+id, ""); status != 409 || !strings.Contains(answer, `"error_code":"job_finished"`) {
@@ -193,13 +193,13 @@ func TestCancelWhileEncoding(t *testing.T) {
 	if status, _ := s.do("POST", "/jobs/"+id+"/cancel", ""); status != 200 {
 		t.Errorf("cancel the retry: %d", status)
 	}
-	eventually(t, "the scratch space to be empty", func() bool { return len(s.work(t)) == 0 })
+	eventually(t, "the work directory to be empty", func() bool { return len(s.work(t)) == 0 })
 }
 
-// work lists the folders of runs in the scratch space.
+// work lists the folders of runs in the work directory.
 func (s *server) work(t *testing.T) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(s.sys.settings.Scratch, "run-*", "*"))
+	found, err := filepath.Glob(filepath.Join(s.sys.settings.WorkDir, "run-*", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}

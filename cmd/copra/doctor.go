@@ -43,7 +43,7 @@ func (f *findings) line(mark, what, format string, args ...any) {
 func doctor(ctx context.Context, e env, args []string) error {
 	var s settings
 	var server string
-	f := newFlagSet("doctor", "[flags]", "check ffmpeg, database, storage and scratch space", e.stderr)
+	f := newFlagSet("doctor", "[flags]", "check ffmpeg, database, storage and work directory", e.stderr)
 	s.Data = defaultData()
 	f.text(&s.Data, "data", "COPRA_DATA_DIR", "data folder of copra standalone. Defaults to "+s.Data+".")
 	f.setting("server", "", "ask only whether the server at this address is ready, http://host:port. Defaults to looking at this machine.", urlInto(&server))
@@ -62,8 +62,8 @@ func doctor(ctx context.Context, e env, args []string) error {
 		checkFFmpeg(ctx, out, &s)
 		checkConfinement(ctx, out, &s)
 		checkDatabase(ctx, out, &s)
-		checkFolder(out, "scratch space", orElse(given(s.scratchGiven, s.Scratch), filepath.Join(s.Data, "scratch")))
-		checkScratchStore(ctx, out, &s.ScratchStore)
+		checkFolder(out, "work directory", orElse(given(s.workDirGiven, s.WorkDir), filepath.Join(s.Data, "work")))
+		checkArtifactStore(ctx, out, &s.ArtifactStore)
 		checkFolder(out, "built-in storage", orElse(s.StorageDir, filepath.Join(s.Data, "storage")))
 		checkNetworks(out, &s)
 	}

@@ -45,7 +45,7 @@ func subcommands() []subcommand {
 		{"secrets", "[flags] DIR", "make the secret files of a deployment that are not there yet", secrets},
 		{"submit", "[flags] FILE|URL|job.json", "send a job and follow it to its end", submit},
 		{"check", "[flags] URL|FILE|DIR", "hold an HLS or DASH stream against the rule book", checkStream},
-		{"doctor", "[flags]", "check ffmpeg, database, storage and scratch space", doctor},
+		{"doctor", "[flags]", "check ffmpeg, database, storage and work directory", doctor},
 		{"version", "", "print the version", printVersion},
 	}
 }

@@ -126,7 +126,7 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 	if tools, err = s.confined(ctx, tools, sys.log); err != nil {
 		return nil, err
 	}
-	parts, err := s.ScratchStore.openChecked(ctx, sys.log)
+	parts, err := s.ArtifactStore.openChecked(ctx, sys.log)
 	if err != nil {
 		return nil, err
 	}
@@ -138,11 +138,11 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 		Media:   tools,
 		Webhook: webhook, SNS: sns.New(sns.Options{Client: webhook}),
 		Version: programVersion(), Log: sys.log, Metrics: worker.NewMetrics(sys.metrics),
-		Node: node, WorkDir: s.Scratch, MaxInputBytes: s.MaxInputBytes, MinFreeDisk: s.MinFreeDisk, Slots: s.Slots, Uploads: s.Uploads, Presets: s.Presets,
-		StallTimeout: s.Stall, UploadRetryTimeout: s.UploadPatience,
-		Artifacts: parts, ArtifactRetention: s.ScratchStore.Keep,
+		Node: node, WorkDir: s.WorkDir, MaxInputBytes: s.MaxInputBytes, MinFreeDisk: s.MinFreeDisk, Slots: s.Slots, Uploads: s.Uploads, Presets: s.Presets,
+		StallTimeout: s.StallTimeout, UploadRetryTimeout: s.UploadRetryTimeout,
+		Artifacts: parts, ArtifactRetention: s.ArtifactStore.Retention,
 	})
-	release, err := w.CleanScratch()
+	release, err := w.CleanWorkDir()
 	if err != nil {
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func startServer(t *testing.T) *server {
 	}
 	st := &settings{
 		DatabaseURL: pgtest.New(t).URL, DatabaseConns: 20, secretKeys: seal.Generate(),
-		PublicURL: "http://" + l.Addr().String(), StorageDir: t.TempDir(), Scratch: t.TempDir(),
+		PublicURL: "http://" + l.Addr().String(), StorageDir: t.TempDir(), WorkDir: t.TempDir(),
 		AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Slots:         1, Uploads: 2, MaxInputBytes: 1 << 30,
 	}

@@ -41,26 +41,26 @@ type settings struct {
 	S3PublicURL   string
 	AllowNetworks []netip.Prefix
 
-	FFmpeg, FFprobe string
-	Confine         string // confineOn, confineOff, confineRequired
-	FFmpegMemory    int64  // bytes
-	FFmpegUser      int    // 0: the server's own
-	Scratch         string
-	ScratchStore    scratchStore
-	Slots           int
-	Uploads         int
-	MaxInputBytes   int64
-	MinFreeDisk     int64 // bytes
-	Presets         map[string]string
-	ShutdownGrace   time.Duration
-	Stall           time.Duration // 0: the default
-	UploadPatience  time.Duration
+	FFmpeg, FFprobe    string
+	Sandbox            string // sandboxOn, sandboxOff, sandboxRequired
+	FFmpegMemory       int64  // bytes
+	FFmpegUser         int    // 0: the server's own
+	WorkDir            string
+	ArtifactStore      artifactStore
+	Slots              int
+	Uploads            int
+	MaxInputBytes      int64
+	MinFreeDisk        int64 // bytes
+	Presets            map[string]string
+	ShutdownGrace      time.Duration
+	StallTimeout       time.Duration // 0: the default
+	UploadRetryTimeout time.Duration
 
 	// secretKeys and apiKey come from the environment alone: an argument list
 	// is for everyone on the machine to read.
 	secretKeys, apiKey string
 
-	listenGiven, scratchGiven bool
+	listenGiven, workDirGiven bool
 }
 
 // flagSet registers flags that fall back to environment variables.
@@ -265,9 +265,9 @@ func defaultData() string {
 func (s *settings) mediaFlags(f *flagSet) {
 	f.text(&s.FFmpeg, "ffmpeg", "COPRA_FFMPEG", "the ffmpeg program, 5.1 or newer. Defaults to the one in PATH.")
 	f.text(&s.FFprobe, "ffprobe", "COPRA_FFPROBE", "the ffprobe program. Defaults to the one beside ffmpeg.")
-	s.confineFlags(f)
-	f.textGiven(&s.Scratch, &s.scratchGiven, "scratch-dir", "COPRA_SCRATCH_DIR", "folder for work files; needs room for the input and all outputs of the jobs that run. Defaults to a folder below the system's temporary one.")
-	s.ScratchStore.flags(f)
+	s.sandboxFlags(f)
+	f.textGiven(&s.WorkDir, &s.workDirGiven, "work-dir", "COPRA_WORK_DIR", "folder for work files; needs room for the input and all outputs of the jobs that run. Defaults to a folder below the system's temporary one.")
+	s.ArtifactStore.flags(f)
 }
 
 func (s *settings) workerFlags(f *flagSet) {
@@ -285,7 +285,7 @@ func (s *settings) workerFlags(f *flagSet) {
 		return nil
 	})
 	s.MinFreeDisk = 1 << 30
-	f.number64(&s.MinFreeDisk, 1<<20, "min-free-disk", "COPRA_MIN_FREE_DISK", 0, 1<<30, "MiB that must be free in the scratch space, besides what the job takes of it, before a job is transcoded; until then it waits. 0 is no check. Defaults to 1024.")
+	f.number64(&s.MinFreeDisk, 1<<20, "min-free-disk", "COPRA_MIN_FREE_DISK", 0, 1<<30, "MiB that must be free in the work directory, besides what the job takes of it, before a job is transcoded; until then it waits. 0 is no check. Defaults to 1024.")
 	f.setting("preset", "COPRA_PRESETS", "encoder preset, libx264=medium; repeatable, or separated by commas. Defaults to libx264=fast, libx265=fast, libvpx=2, libvpx-vp9=2.", func(v string) error {
 		for p := range strings.SplitSeq(v, ",") {
 			name, preset, ok := strings.Cut(strings.TrimSpace(p), "=")
@@ -304,21 +304,21 @@ func (s *settings) workerFlags(f *flagSet) {
 		s.ShutdownGrace = d
 		return nil
 	})
-	s.UploadPatience = 30 * time.Minute
-	f.setting("upload-patience", "COPRA_UPLOAD_PATIENCE", "how long finished results wait in the scratch space for a storage that is away, 2h; 0s: they do not. Defaults to 30m.", func(v string) error {
+	s.UploadRetryTimeout = 30 * time.Minute
+	f.setting("upload-retry-timeout", "COPRA_UPLOAD_RETRY_TIMEOUT", "how long finished results wait in the work directory for a storage that is away, 2h; 0s: they do not. Defaults to 30m.", func(v string) error {
 		d, err := time.ParseDuration(v)
 		if err != nil || d < 0 {
 			return fmt.Errorf("%q is not a duration such as 30m", v)
 		}
-		s.UploadPatience = d
+		s.UploadRetryTimeout = d
 		return nil
 	})
-	f.setting("stall", "COPRA_STALL", "how long ffmpeg may run without any progress before it is ended, 30s. Defaults to 1m.", func(v string) error {
+	f.setting("ffmpeg-stall-timeout", "COPRA_FFMPEG_STALL_TIMEOUT", "how long ffmpeg may run without any progress before it is ended, 30s. Defaults to 1m.", func(v string) error {
 		d, err := time.ParseDuration(v)
 		if err != nil || d < time.Second {
 			return fmt.Errorf("%q is not a duration of at least 1s, such as 30s", v)
 		}
-		s.Stall = d
+		s.StallTimeout = d
 		return nil
 	})
 }
@@ -326,9 +326,9 @@ func (s *settings) workerFlags(f *flagSet) {
 // fromEnv takes what only the environment may say.
 func (s *settings) fromEnv(e env) {
 	s.secretKeys, s.apiKey = e.getenv("COPRA_SECRET_KEYS"), e.getenv("COPRA_API_KEY")
-	s.ScratchStore.SecretKey = job.NewSecret(e.getenv("COPRA_SCRATCH_S3_SECRET_KEY"))
-	if s.Scratch == "" {
-		s.Scratch = filepath.Join(os.TempDir(), "copra-scratch-"+strconv.Itoa(os.Getuid()))
+	s.ArtifactStore.SecretKey = job.NewSecret(e.getenv("COPRA_ARTIFACT_S3_SECRET_KEY"))
+	if s.WorkDir == "" {
+		s.WorkDir = filepath.Join(os.TempDir(), "copra-work-"+strconv.Itoa(os.Getuid()))
 	}
 }
 

@@ -23,7 +23,7 @@ import (
 //
 //	DIR/postgres    the database
 //	DIR/storage     results and uploads, kept for 24 h
-//	DIR/scratch     work files
+//	DIR/work        work files
 //	DIR/secret-key  seals stored requests; without it they cannot be read
 //	DIR/api-key     the first API key
 //	DIR/base-url    where the server listens, while it runs
@@ -57,8 +57,8 @@ func runStandalone(ctx context.Context, s *settings, log *slog.Logger, ready fun
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	s.StorageDir = orElse(s.StorageDir, filepath.Join(dir, "storage"))
-	if !s.scratchGiven {
-		s.Scratch = filepath.Join(dir, "scratch")
+	if !s.workDirGiven {
+		s.WorkDir = filepath.Join(dir, "work")
 	}
 	if s.secretKeys == "" {
 		s.secretKeys, _, err = readOrMake(filepath.Join(dir, "secret-key"), func() (string, error) { return seal.Generate(), nil })

@@ -7,7 +7,7 @@
 //	start    the time from POST to ffmpeg's start
 //	memory   the peak memory of the server's own process with a large input
 //	stream   a stream of some minutes to a near bucket and over a slow line: time
-//	         and scratch space, with -against beside another program; not run
+//	         and work directory, with -against beside another program; not run
 //	         unless it is named
 //	rates    how near ladders come to their bitrates on easy, hard and uneven
 //	         content, and the peaks of their segments

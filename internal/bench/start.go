@@ -31,7 +31,7 @@ func (b *bench) start(ctx context.Context) error {
 		return err
 	}
 	// Unconfined: the stand-in writes beside itself, where ffmpeg must not.
-	srv, err := b.Standalone(ctx, "start", "--confine", "off", "--ffmpeg", filepath.Join(dir, "ffmpeg"), "--ffprobe", filepath.Join(dir, "ffprobe"))
+	srv, err := b.Standalone(ctx, "start", "--sandbox", "off", "--ffmpeg", filepath.Join(dir, "ffmpeg"), "--ffprobe", filepath.Join(dir, "ffprobe"))
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ import (
 
 // stream measures a job whose result is a stream of some minutes, to a bucket
 // that is near and to one behind a slow line: how long it takes, how much of
-// that after the encode has ended, and what it takes of the scratch space at
+// that after the encode has ended, and what it takes of the work directory at
 // most. With -against the same is done with
 // another program in turn.
 func (b *bench) stream(ctx context.Context) error {
@@ -67,7 +67,7 @@ func (b *bench) stream(ctx context.Context) error {
 				peaks[i] = append(peaks[i], float64(peak)/(1<<20))
 			}
 		}
-		b.report.Note("stream: "+where, fmt.Sprintf("%.1f s, %.1f s of them after the encode, %.0f MiB of scratch",
+		b.report.Note("stream: "+where, fmt.Sprintf("%.1f s, %.1f s of them after the encode, %.0f MiB of the work directory",
 			measure.Median(times[0]), measure.Median(rests[0]), measure.Median(peaks[0])))
 		if b.against != "" {
 			t, a, p := ratios(times[0], times[1]), ratios(rests[0], rests[1]), ratios(peaks[0], peaks[1])
@@ -102,11 +102,11 @@ func (b *bench) longSource(ctx context.Context) (string, error) {
 // streamJob runs one job with a server of its own. rest is the time after the
 // encode.
 func streamJob(ctx context.Context, lab *measure.Lab, name, clip, endpoint string) (took, rest time.Duration, peak int64, err error) {
-	scratch, err := lab.Sub(name, "scratch")
+	scratch, err := lab.Sub(name, "work")
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	srv, err := lab.Standalone(ctx, name, "--preset", "libx264="+preset, "--scratch-dir", scratch, "--log-level", "debug")
+	srv, err := lab.Standalone(ctx, name, "--preset", "libx264="+preset, "--work-dir", scratch, "--log-level", "debug")
 	if err != nil {
 		return 0, 0, 0, err
 	}

@@ -169,7 +169,7 @@ func try(t *testing.T, tools *ffmpeg.Toolchain, in input) outcome {
 		t.Errorf("%s took %d MiB of memory", in.name, o.memory>>20)
 	}
 	if o.scratch > maxScratch {
-		t.Errorf("%s left %d MiB in scratch", in.name, o.scratch>>20)
+		t.Errorf("%s left %d MiB in the work directory", in.name, o.scratch>>20)
 	}
 	return o
 }

@@ -70,13 +70,13 @@ func (t *table) total(family string) (sum row) {
 
 func (t *table) print(tb testing.TB) {
 	var out strings.Builder
-	fmt.Fprintf(&out, "| %-6s | inputs | with an output | with a failure | worst s | worst MiB of a process | worst MiB in scratch |\n|---|---|---|---|---|---|---|\n", "kind")
+	fmt.Fprintf(&out, "| %-6s | inputs | with an output | with a failure | worst s | worst MiB of a process | worst MiB in the work directory |\n|---|---|---|---|---|---|---|\n", "kind")
 	for _, r := range t.rows {
 		fmt.Fprintf(&out, "| %-6s | %6d | %14d | %14d | %.1f (%s) | %d (%s) | %.1f (%s) |\n", r.family, r.inputs, r.good, r.failed,
 			r.took.Seconds(), r.slowest, r.memory>>20, r.largest, float64(r.scratch)/(1<<20), r.mostInScratch)
 	}
 	sum := t.total("")
-	tb.Logf("%d inputs, bounds: %v and %d times as long as undamaged, %d MiB of memory, %d MiB of scratch\n%s",
+	tb.Logf("%d inputs, bounds: %v and %d times as long as undamaged, %d MiB of memory, %d MiB of the work directory\n%s",
 		sum.inputs, maxTime, slowdown, maxMemory>>20, maxScratch>>20, out.String())
 }
 

@@ -55,7 +55,7 @@ func run(ctx context.Context, args []string) int {
 	l := &load{}
 	parts := f.String("parts", strings.Join(order, ","), "what to do")
 	cores := f.Int("cores", 2, "cores for all that runs; 0: all there are")
-	confine := f.String("confine", "off", "--confine of the server, for the stand-ins of ffmpeg")
+	confine := f.String("sandbox", "off", "--sandbox of the server, for the stand-ins of ffmpeg")
 	f.StringVar(&l.Bin, "bin", "bin/copra", "the program to test")
 	f.StringVar(&l.Dir, "dir", "", "folder for what is written, which then stays")
 	f.Float64Var(&l.rate, "rate", 200, "post: requests a second")

@@ -60,11 +60,11 @@ func (l *load) soak(ctx context.Context) error {
 	watch.print(os.Stderr)
 	l.report.Note(fmt.Sprintf("soak of %d jobs", l.jobs), fmt.Sprintf("%.1f jobs/s", float64(l.jobs)/time.Since(begun).Seconds()))
 	watch.judge(&l.report)
-	left, err := filepath.Glob(filepath.Join(d.Scratch(), "run-*", "*"))
+	left, err := filepath.Glob(filepath.Join(d.WorkDir(), "run-*", "*"))
 	if err != nil {
 		return err
 	}
-	l.report.Expect("soak: folders left in scratch", strconv.Itoa(len(left)), "0", len(left) == 0)
+	l.report.Expect("soak: folders left in the work directory", strconv.Itoa(len(left)), "0", len(left) == 0)
 	return nil
 }
 

@@ -149,5 +149,5 @@ http*) printf '%s' '` + text + `' ;;
 
 // flags have a worker take the stand-ins.
 func (s *standIn) flags(more ...string) []string {
-	return append([]string{"--ffmpeg", filepath.Join(s.dir, "ffmpeg"), "--ffprobe", filepath.Join(s.dir, "ffprobe"), "--confine", s.confine}, more...)
+	return append([]string{"--ffmpeg", filepath.Join(s.dir, "ffmpeg"), "--ffprobe", filepath.Join(s.dir, "ffprobe"), "--sandbox", s.confine}, more...)
 }

@@ -32,14 +32,14 @@ var figures = [...]struct {
 }{
 	{"worker", "RSS MB", 0.10, 4}, {"worker", "heap MB", 0.15, 2}, {"worker", "goroutines", 0.15, 10}, {"worker", "files", 0.15, 10},
 	{"API", "RSS MB", 0.10, 4}, {"API", "heap MB", 0.15, 2}, {"API", "goroutines", 0.15, 10}, {"API", "files", 0.15, 10},
-	{"scratch", "entries", 0, inFlight}, {"database", "MB", 0, 0}, {"River", "rows", 0, 0}, {"database", "dead rows", 0, 0},
+	{"work dir", "entries", 0, inFlight}, {"database", "MB", 0, 0}, {"River", "rows", 0, 0}, {"database", "dead rows", 0, 0},
 }
 
 // The places in figures: a process has four in a row.
 const (
 	ofWorker, ofAPI               = 0, 4
 	rss, heap, routines, files    = 0, 1, 2, 3
-	scratch, size, rows, deadRows = 8, 9, 10, 11
+	workDir, size, rows, deadRows = 8, 9, 10, 11
 )
 
 // look takes one of each figure. What is the lowest of several readings is taken
@@ -64,11 +64,11 @@ func (w *watch) look(ctx context.Context, after int) error {
 		case <-time.After(50 * time.Millisecond):
 		}
 	}
-	entries, err := filepath.Glob(filepath.Join(w.d.Scratch(), "run-*", "*"))
+	entries, err := filepath.Glob(filepath.Join(w.d.WorkDir(), "run-*", "*"))
 	if err != nil {
 		return err
 	}
-	now[scratch] = float64(len(entries))
+	now[workDir] = float64(len(entries))
 	conn, err := pgx.Connect(ctx, w.d.URL)
 	if err != nil {
 		return err

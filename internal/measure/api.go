@@ -81,7 +81,7 @@ func (d *Deployment) Worker(ctx context.Context, flags ...string) (*Server, erro
 	if err != nil {
 		return nil, err
 	}
-	env := append([]string{"COPRA_PUBLIC_URL=" + d.public, "COPRA_SCRATCH_DIR=" + d.Scratch()}, d.env...)
+	env := append([]string{"COPRA_PUBLIC_URL=" + d.public, "COPRA_WORK_DIR=" + d.WorkDir()}, d.env...)
 	w, err := d.lab.Launch(ctx, d.name+"-worker", env, append([]string{"worker", "--metrics-listen", address}, flags...)...)
 	if err != nil {
 		return nil, err
@@ -97,8 +97,8 @@ func (d *Deployment) Worker(ctx context.Context, flags ...string) (*Server, erro
 	})
 }
 
-// Scratch is the folder for the work files of all workers.
-func (d *Deployment) Scratch() string { return filepath.Join(d.lab.Dir, d.name, "scratch") }
+// WorkDir is the folder for the work files of all workers.
+func (d *Deployment) WorkDir() string { return filepath.Join(d.lab.Dir, d.name, "work") }
 
 // APIOnly starts `copra api` alone, and returns the process id of its database.
 func (l *Lab) APIOnly(ctx context.Context, name string) (srv *Server, database int, stop func(), err error) {

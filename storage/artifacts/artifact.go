@@ -204,7 +204,7 @@ func (s *Store) Restore(ctx context.Context, job, key string, to *os.Root, place
 func (s *Store) restore(ctx context.Context, src storage.Source, job, key string, to *os.Root, place func(string) (string, bool)) (err error) {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
-	watch := time.AfterFunc(s.stall, func() { stop(fmt.Errorf("the scratch store brought nothing for %s", s.stall)) })
+	watch := time.AfterFunc(s.stall, func() { stop(fmt.Errorf("the artifact store brought nothing for %s", s.stall)) })
 	defer watch.Stop()
 	body := storage.NewReader(ctx, src, 0, retry)
 	defer body.Close()

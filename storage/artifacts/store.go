@@ -1,4 +1,4 @@
-// Package artifacts is the scratch store: finished parts of jobs, kept where all
+// Package artifacts is the artifact store: finished parts of jobs, kept where all
 // workers reach them, so that a run after the one that made them, on any
 // machine, need not make them again. It is a folder on a shared volume or a
 // bucket of the S3 family; it is no place for results.
@@ -35,8 +35,8 @@ import (
 
 // Why a part does not come back: it is not there, or not what was stored.
 var (
-	ErrMissing = errors.New("the part is not in the scratch store")
-	ErrBroken  = errors.New("the part in the scratch store is damaged")
+	ErrMissing = errors.New("the part is not in the artifact store")
+	ErrBroken  = errors.New("the part in the artifact store is damaged")
 )
 
 // Options name a store.
@@ -160,7 +160,7 @@ func (s *Store) Jobs(ctx context.Context) (map[string]time.Time, error) {
 		})
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list the jobs in the scratch store: %w", err)
+		return nil, fmt.Errorf("list the jobs in the artifact store: %w", err)
 	}
 	return jobs, nil
 }
@@ -180,7 +180,7 @@ func (s *Store) Drop(ctx context.Context, job string) error {
 // Tidy removes what was begun before a time, never ended, and shows in no list.
 func (s *Store) Tidy(ctx context.Context, before time.Time) error {
 	if err := s.within(ctx, time.Minute, func(ctx context.Context) error { return s.b.tidy(ctx, before) }); err != nil {
-		return fmt.Errorf("tidy the scratch store: %w", err)
+		return fmt.Errorf("tidy the artifact store: %w", err)
 	}
 	return nil
 }
@@ -191,13 +191,13 @@ func (s *Store) Check(ctx context.Context) error {
 	text := []byte("May be removed.\n")
 	return s.within(ctx, 4*quickly, func(ctx context.Context) error {
 		if err := s.b.put(ctx, name+"/check", bytes.NewReader(text)); err != nil {
-			return fmt.Errorf("write to the scratch store: %w", err)
+			return fmt.Errorf("write to the artifact store: %w", err)
 		}
 		if err := s.reads(ctx, name+"/check", text); err != nil {
-			return fmt.Errorf("read from the scratch store: %w", err)
+			return fmt.Errorf("read from the artifact store: %w", err)
 		}
 		if err := s.b.remove(ctx, name); err != nil {
-			return fmt.Errorf("remove from the scratch store: %w", err)
+			return fmt.Errorf("remove from the artifact store: %w", err)
 		}
 		return nil
 	})

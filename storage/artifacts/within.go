@@ -11,7 +11,7 @@ import (
 )
 
 // errHangs says that the store answers to nothing for now.
-var errHangs = errors.New("the scratch store hangs")
+var errHangs = errors.New("the artifact store hangs")
 
 // IsTransient reports whether an error may be gone by another time: the store is
 // away, slow or full. Others are for the operator to mend.
@@ -34,7 +34,7 @@ func (s *Store) within(ctx context.Context, limit time.Duration, f func(context.
 	if s.hung.Load() > 0 {
 		return errHangs
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the scratch store took longer than %s: %w", limit, context.DeadlineExceeded))
+	ctx, cancel := context.WithTimeoutCause(ctx, limit, fmt.Errorf("the artifact store took longer than %s: %w", limit, context.DeadlineExceeded))
 	var err error // once done is closed
 	done := make(chan struct{})
 	go func() {

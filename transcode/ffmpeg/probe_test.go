@@ -73,7 +73,7 @@ func TestProbeSharedMedia(t *testing.T) {
 	}
 }
 
-// A picture without a telling name, as it lies in scratch.
+// A picture without a telling name, as it lies in the work directory.
 func TestProbePictureCalledSource(t *testing.T) {
 	for _, r := range []testmedia.Recipe{testmedia.Photo, testmedia.Logo} {
 		path := filepath.Join(t.TempDir(), "source")

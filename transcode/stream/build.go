@@ -30,7 +30,7 @@ type built struct {
 	target int // EXT-X-TARGETDURATION, seconds
 }
 
-// Build measures the segments of a package in fsys, the scratch folder, and
+// Build measures the segments of a package in fsys, the work directory, and
 // writes what describes them. Files come in publishing order: init and media
 // segments, media and I-frame playlists, then the multivariant playlist and
 // the manifest, so that whoever sees a playlist can fetch all it names. An

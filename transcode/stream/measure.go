@@ -15,7 +15,7 @@ import (
 // measured is a track whose segments were read.
 type measured struct {
 	Track
-	init      string // scratch name of the init segment; "": TS
+	init      string // work file of the init segment; "": TS
 	initSize  int64
 	timescale int64 // ticks in a second
 	segments  []segment
@@ -28,8 +28,8 @@ type measured struct {
 
 // segment is one media segment. Seconds count from the start of the time line.
 type segment struct {
-	source   string // scratch name
-	more     string // scratch name of what is appended to it; "": nothing
+	source   string // work file
+	more     string // work file of what is appended to it; "": nothing
 	size     int64
 	start    float64 // seconds, of its first picture or sound
 	duration float64 // seconds, to the start of the next

@@ -16,11 +16,11 @@ const (
 )
 
 // Package is one packaged set of an httpstream output, as the planner decided
-// it. Its segments lie in the scratch folder as Dir/Track.Dir/... when the
+// it. Its segments lie in the work directory as Dir/Track.Dir/... when the
 // steps have run; Build measures them.
 type Package struct {
 	Layout  Layout
-	Dir     string // folder in scratch, such as "out3/hls"
+	Dir     string // folder in the work directory, such as "out3/hls"
 	Path    string // published folder, as the request named it: "/hls"
 	Name    string // playlist name without extension: "master"
 	HLS     bool   // write <name>.m3u8
@@ -84,7 +84,7 @@ type Track struct {
 // File is one file to publish. Either Source or Data is set.
 type File struct {
 	Path        string // relative to Package.Path, slashes, unescaped
-	Source      string // name in the scratch folder
+	Source      string // name in the work directory
 	Data        []byte
 	ContentType string
 }

@@ -17,7 +17,7 @@ import (
 // which it is shown.
 type textTrack struct {
 	Track
-	source string // scratch name
+	source string // work file
 	cues   []cue
 	edges  []float64 // seconds; segment i lasts from edges[i] to edges[i+1]
 }

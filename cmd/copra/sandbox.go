@@ -16,18 +16,18 @@ import (
 )
 
 const (
-	confineOn       = "on"
-	confineOff      = "off"
-	confineRequired = "required"
+	sandboxOn       = "on"
+	sandboxOff      = "off"
+	sandboxRequired = "required"
 )
 
-func (s *settings) confineFlags(f *flagSet) {
-	s.Confine, s.FFmpegMemory, s.FFmpegUser = confineOn, machineMemory(), nobodyElse
-	f.setting("confine", "COPRA_CONFINE", "how ffmpeg and ffprobe are held to their own files and ports: on, as far as the kernel can; required, not to start where it cannot; or off. Defaults to on.", func(v string) error {
-		if v != confineOn && v != confineOff && v != confineRequired {
+func (s *settings) sandboxFlags(f *flagSet) {
+	s.Sandbox, s.FFmpegMemory, s.FFmpegUser = sandboxOn, machineMemory(), nobodyElse
+	f.setting("sandbox", "COPRA_SANDBOX", "how ffmpeg and ffprobe are held to their own files and ports: on, as far as the kernel can; required, not to start where it cannot; or off. Defaults to on.", func(v string) error {
+		if v != sandboxOn && v != sandboxOff && v != sandboxRequired {
 			return fmt.Errorf("%q is not on, off or required", v)
 		}
-		s.Confine = v
+		s.Sandbox = v
 		return nil
 	})
 	f.setting("ffmpeg-user", "COPRA_FFMPEG_USER", "user, by name or number, that ffmpeg and ffprobe run as when the server runs as root; root leaves them as they are. Defaults to 65533, which should own nothing.", func(v string) error {
@@ -69,16 +69,16 @@ func machineMemory() int64 {
 
 // confined holds the tools as the settings say and the kernel can.
 func (s *settings) confined(ctx context.Context, tools *ffmpeg.Toolchain, log *slog.Logger) (*ffmpeg.Toolchain, error) {
-	if s.Confine == confineOff {
-		log.Warn("ffmpeg runs unconfined: --confine=off")
+	if s.Sandbox == sandboxOff {
+		log.Warn("ffmpeg runs unconfined: --sandbox=off")
 		return tools, nil
 	}
 	report, err := sandbox.Check(ctx)
 	switch {
-	case s.Confine == confineRequired && err != nil:
+	case s.Sandbox == sandboxRequired && err != nil:
 		return nil, err
-	case s.Confine == confineRequired && !report.Full():
-		return nil, fmt.Errorf("--confine=required: %s", report)
+	case s.Sandbox == sandboxRequired && !report.Full():
+		return nil, fmt.Errorf("--sandbox=required: %s", report)
 	case err != nil:
 		log.Warn("ffmpeg runs unconfined", "error", err)
 		return tools, nil
@@ -90,9 +90,9 @@ func (s *settings) confined(ctx context.Context, tools *ffmpeg.Toolchain, log *s
 		return tools.Confine(c), nil
 	}
 	c.User = s.FFmpegUser
-	err = tools.Confine(c).TryUser(ctx, s.Scratch)
-	if err != nil && s.Confine == confineRequired {
-		return nil, fmt.Errorf("--confine=required: ffmpeg cannot run as user %d: %w", c.User, err)
+	err = tools.Confine(c).TryUser(ctx, s.WorkDir)
+	if err != nil && s.Sandbox == sandboxRequired {
+		return nil, fmt.Errorf("--sandbox=required: ffmpeg cannot run as user %d: %w", c.User, err)
 	}
 	if err != nil {
 		log.Warn("ffmpeg runs as root: it cannot run as another user", "user", c.User, "error", err)
@@ -103,8 +103,8 @@ func (s *settings) confined(ctx context.Context, tools *ffmpeg.Toolchain, log *s
 
 func checkConfinement(ctx context.Context, out *findings, s *settings) {
 	const what = "confinement"
-	if s.Confine == confineOff {
-		out.lacks(what, "off (--confine)")
+	if s.Sandbox == sandboxOff {
+		out.lacks(what, "off (--sandbox)")
 		return
 	}
 	report, err := sandbox.Check(ctx)
@@ -114,7 +114,7 @@ func checkConfinement(ctx context.Context, out *findings, s *settings) {
 		return
 	case report.Full():
 		out.ok(what, "%s", report)
-	case s.Confine == confineRequired:
+	case s.Sandbox == sandboxRequired:
 		out.bad(what, "%s", report)
 	default:
 		out.lacks(what, "%s", report)
@@ -137,7 +137,7 @@ func checkUser(ctx context.Context, out *findings, s *settings, report sandbox.R
 	switch {
 	case err == nil:
 		out.ok(what, "%d, with the rights of nobody, while the server is root", s.FFmpegUser)
-	case s.Confine == confineRequired:
+	case s.Sandbox == sandboxRequired:
 		out.bad(what, "it cannot run as user %d: %v", s.FFmpegUser, err)
 	default:
 		out.lacks(what, "root, as the server: it cannot run as user %d: %v", s.FFmpegUser, err)

@@ -30,20 +30,20 @@ func TestScratchStoreSettings(t *testing.T) {
 		started bool   // the store is taken although it does not work
 	}{
 		{vars: map[string]string{}},
-		{vars: map[string]string{"COPRA_SCRATCH": filepath.Join(dir, "new")}, started: true},
-		{vars: map[string]string{"COPRA_SCRATCH": filepath.Join(dir, "a", "b")}, want: "is not there"},
-		{vars: map[string]string{"COPRA_SCRATCH": "ftp://x/y"}, want: "neither a folder nor of the form s3://bucket/prefix"},
-		{vars: map[string]string{"COPRA_SCRATCH": "s3://x", "COPRA_SCRATCH_S3_SECRET_KEY": "canary"}, want: "only one is given"},
-		{vars: map[string]string{"COPRA_SCRATCH_KEEP": "-1h"}, want: "COPRA_SCRATCH_KEEP"},
-		{vars: map[string]string{"COPRA_SCRATCH_S3_ENDPOINT": "s3:7070"}, want: "COPRA_SCRATCH_S3_ENDPOINT"},
+		{vars: map[string]string{"COPRA_ARTIFACT_STORE": filepath.Join(dir, "new")}, started: true},
+		{vars: map[string]string{"COPRA_ARTIFACT_STORE": filepath.Join(dir, "a", "b")}, want: "is not there"},
+		{vars: map[string]string{"COPRA_ARTIFACT_STORE": "ftp://x/y"}, want: "neither a folder nor of the form s3://bucket/prefix"},
+		{vars: map[string]string{"COPRA_ARTIFACT_STORE": "s3://x", "COPRA_ARTIFACT_S3_SECRET_KEY": "canary"}, want: "only one is given"},
+		{vars: map[string]string{"COPRA_ARTIFACT_RETENTION": "-1h"}, want: "COPRA_ARTIFACT_RETENTION"},
+		{vars: map[string]string{"COPRA_ARTIFACT_S3_ENDPOINT": "s3:7070"}, want: "COPRA_ARTIFACT_S3_ENDPOINT"},
 		{started: true, vars: map[string]string{
-			"COPRA_SCRATCH": "s3://x", "COPRA_SCRATCH_S3_ENDPOINT": "http://127.0.0.1:1", "COPRA_SCRATCH_S3_ACCESS_KEY": "a", "COPRA_SCRATCH_S3_SECRET_KEY": "canary",
+			"COPRA_ARTIFACT_STORE": "s3://x", "COPRA_ARTIFACT_S3_ENDPOINT": "http://127.0.0.1:1", "COPRA_ARTIFACT_S3_ACCESS_KEY": "a", "COPRA_ARTIFACT_S3_SECRET_KEY": "canary",
 		}},
 	} {
 		s, err := scratchSettings(t, c.vars)
 		var log strings.Builder
 		if err == nil {
-			store, oerr := s.ScratchStore.openChecked(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
+			store, oerr := s.ArtifactStore.openChecked(t.Context(), slog.New(slog.NewTextHandler(&log, nil)))
 			if err = oerr; (store != nil) != c.started {
 				t.Errorf("%v: a store is there: %t", c.vars, !c.started)
 			}
@@ -57,23 +57,23 @@ func TestScratchStoreSettings(t *testing.T) {
 			t.Errorf("the secret key is told: %s", told)
 		}
 	}
-	if s, err := scratchSettings(t, nil); err != nil || s.ScratchStore.Keep != 24*time.Hour {
-		t.Errorf("parts are kept for %s, %v", s.ScratchStore.Keep, err)
+	if s, err := scratchSettings(t, nil); err != nil || s.ArtifactStore.Retention != 24*time.Hour {
+		t.Errorf("parts are kept for %s, %v", s.ArtifactStore.Retention, err)
 	}
 }
 
 func TestDoctorLooksAtTheScratchStore(t *testing.T) {
 	for address, want := range map[string]string{
-		"":            "ok  scratch store",
-		t.TempDir():   "ok  scratch store",
-		"/no/such/at": "BAD scratch store",
+		"":            "ok  artifact store",
+		t.TempDir():   "ok  artifact store",
+		"/no/such/at": "BAD artifact store",
 	} {
-		s, err := scratchSettings(t, map[string]string{"COPRA_SCRATCH": address})
+		s, err := scratchSettings(t, map[string]string{"COPRA_ARTIFACT_STORE": address})
 		if err != nil {
 			t.Fatal(err)
 		}
 		var out strings.Builder
-		checkScratchStore(t.Context(), &findings{w: &out}, &s.ScratchStore)
+		checkArtifactStore(t.Context(), &findings{w: &out}, &s.ArtifactStore)
 		if !strings.HasPrefix(out.String(), want) {
 			t.Errorf("%q: %s", address, out.String())
 		}
