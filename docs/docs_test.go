@@ -26,11 +26,15 @@ var update = flag.Bool("update", false, "rewrite the tables that are made from t
 // pages are all files for people, relative to this folder.
 func pages(t *testing.T) []string {
 	t.Helper()
-	list, err := filepath.Glob("*.md")
-	if err != nil || len(list) == 0 {
-		t.Fatalf("no pages: %v", err)
+	var list []string
+	for _, pattern := range []string{"*.md", "spec/*.md", "../*.md"} {
+		found, err := filepath.Glob(pattern)
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no pages %s: %v", pattern, err)
+		}
+		list = append(list, found...)
 	}
-	return append(list, "../README.md", "../CONTRIBUTING.md", "../CHANGELOG.md")
+	return list
 }
 
 func read(t *testing.T, name string) string {

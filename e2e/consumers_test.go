@@ -17,7 +17,7 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// What programs that speak to Coconut send, replayed: section 10 of the
+// What programs that speak to Coconut send, replayed: coconut-v2.md section 10 of the
 // specification. The shapes are theirs; inputs are small, addresses and keys
 // are those of the stand-ins. A named service that is reached here by an
 // "endpoint" which its consumer does not send says so.

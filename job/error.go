@@ -9,7 +9,7 @@ import (
 // Message), later as the `error` sentence of an input, output or job. Message
 // names what was wrong and what would be right, and never holds a secret.
 type Error struct {
-	Code    string // an error_code of coconut-api section 6 or 12
+	Code    string // an error_code of coconut-v2.md section 6 or 12
 	Message string // a plain sentence
 	Cause   error  // for the log only; nil when there is no more to know
 }

@@ -50,7 +50,7 @@ type Storage struct {
 	CacheControl   string
 	URL            Secret // URL storage: ftp, sftp, http, https
 	PublicHost     string
-	// Credentials by the names of section 3.3: access_key_id,
+	// Credentials by the names of coconut-v2.md section 3.3: access_key_id,
 	// secret_access_key, account_id, app_key_id, app_key, username, api_key,
 	// account, access_key, secret_api_key, project_id, project_secret.
 	Credentials map[string]Secret
@@ -76,7 +76,7 @@ type Notification struct {
 type OutputRequest struct {
 	Key            string // unique in the job
 	Type           OutputType
-	Format         string // as echoed to clients (section 2.3)
+	Format         string // as echoed to clients (coconut-v2.md section 2.3)
 	MapKey         string // the key in the outputs hash
 	Raw            json.RawMessage
 	Condition      string // the `if` expression; "": always
@@ -106,7 +106,7 @@ type Output struct {
 	Stream *StreamParams
 }
 
-// VideoParams are the params of video and audio outputs (section 5.2).
+// VideoParams are the params of video and audio outputs (coconut-v2.md section 5.2).
 type VideoParams struct {
 	Offset, Duration float64 // seconds; Duration 0: to the end
 	Fit              string  // "pad" (default) or "crop"
@@ -124,7 +124,7 @@ type Watermark struct {
 	Position string // topleft, topright (default), bottomleft, bottomright
 }
 
-// ImageParams are the params of image outputs (section 5.3).
+// ImageParams are the params of image outputs (coconut-v2.md section 5.3).
 type ImageParams struct {
 	Number       int       // pictures, equally spaced; 0: not said (one picture)
 	Interval     float64   // seconds; meaningful when HasInterval
@@ -156,7 +156,7 @@ type Scene struct {
 	Duration float64
 }
 
-// StreamParams are the params of an httpstream output (section 5.4).
+// StreamParams are the params of an httpstream output (coconut-v2.md section 5.4).
 type StreamParams struct {
 	Variants      []format.Format // the default ladder when none were given
 	DefaultLadder bool            // no variants were given

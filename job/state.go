@@ -78,7 +78,7 @@ func (s *State) Output(key string) *OutputState {
 }
 
 // EventProgress is the progress that output events carry, in percent:
-// floor(100 x finished / (outputs + 1)), section 3.4; 100 when all has ended.
+// floor(100 x finished / (outputs + 1)), coconut-v2.md section 3.4; 100 when all has ended.
 func (s *State) EventProgress() int {
 	if s.Finished() {
 		return 100
@@ -109,7 +109,7 @@ func (s *State) LiveProgress() int {
 	return int(100 * sum / float64(len(s.Outputs)+1))
 }
 
-// EventKind names a fact about a job. Those of section 3.4 are sent to
+// EventKind names a fact about a job. Those of coconut-v2.md section 3.4 are sent to
 // webhooks; the others are internal and shown by GET /v2/jobs/:id/events.
 type EventKind string
 

@@ -1,6 +1,6 @@
 package job
 
-// Status of a job, an input or an output, in Coconut's words (section 2.2).
+// Status of a job, an input or an output, in Coconut's words (coconut-v2.md section 2.2).
 type Status string
 
 // The statuses of jobs and inputs.

@@ -70,7 +70,7 @@ type Body interface {
 type PutOptions struct {
 	ContentType string
 	// Form are the fields that an HTTP upload sends beside the file
-	// (section 3.3: job_id, encoded_video_id, video_id); others ignore them.
+	// (coconut-v2.md section 3.3: job_id, encoded_video_id, video_id); others ignore them.
 	Form map[string]string
 }
 
@@ -89,6 +89,6 @@ type Source interface {
 // them apart by it.
 type Namespace struct {
 	JobID   string
-	Kind    string // "files" or "streams": each gets a folder of its own (section 2.4)
+	Kind    string // "files" or "streams": each gets a folder of its own (coconut-v2.md section 2.4)
 	Created time.Time
 }

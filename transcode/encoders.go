@@ -10,7 +10,7 @@ import (
 
 // keyframeSeconds is the grid of keyframes: one exactly at each multiple, in
 // plain files too, so that a rendition serves both and segments of a multiple
-// can be cut from it without encoding again (rule 1.13).
+// can be cut from it without encoding again (streams.md rule 1.13).
 const keyframeSeconds = 2
 
 // videoEncoder is a row of the table: how one codec is encoded.
@@ -18,7 +18,7 @@ type videoEncoder struct {
 	codec   string
 	encoder string
 	inter   string  // container of the intermediate: "mp4" or "mkv"
-	preset  string  // default of coconut-api section 12
+	preset  string  // default of coconut-v2.md section 12
 	quality [5]int  // CRF, or what the encoder has in its place, for quality 1..5
 	weight  float64 // time per pixel against libx264 fast, for progress
 	// ownPass: passes are told through the encoder's own parameters, not by
@@ -38,7 +38,7 @@ type encodeContext struct {
 
 func kilobits(k int) string { return strconv.Itoa(k) + "k" }
 
-// rateArgs is the rate control of section 12: quality is a CRF, bounded by
+// rateArgs is the rate control of coconut-v2.md section 12: quality is a CRF, bounded by
 // maxrate when there is one; a bitrate may be exceeded by half for a moment.
 //
 // The buffer of a ceiling holds two seconds of it, but it is a quarter full at
@@ -105,7 +105,7 @@ func x265Args(r rendition, c encodeContext) []string {
 	}
 	args = append(args, gopArgs(c)...)
 	// Without forced-idr a forced keyframe of x265 is an I frame that is no
-	// entry point. hvc1 is what Apple's players ask for (rule 1.10).
+	// entry point. hvc1 is what Apple's players ask for (streams.md rule 1.10).
 	return append(args, "-forced-idr", "1", "-tag:v", "hvc1", "-x265-params", strings.Join(params, ":"))
 }
 

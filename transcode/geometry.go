@@ -30,7 +30,7 @@ type fitMode int
 const (
 	fitPad    fitMode = iota // bars, the rule for plain outputs
 	fitCrop                  // cut
-	fitInside                // the box is a bound; the aspect stays (httpstream, rule 1.33)
+	fitInside                // the box is a bound; the aspect stays (httpstream, streams.md rule 1.33)
 )
 
 // fit computes the geometry of src for a wanted resolution. Sizes are even,

@@ -33,7 +33,7 @@ func (p *planner) stream(i int, o *job.Output) (Result, *job.Error) {
 	if h := o.Stream.HLS; h != nil {
 		layout := stream.TS
 		if slices.ContainsFunc(variants, func(v variant) bool { return v.video != nil && v.video.codec != "h264" }) {
-			layout = stream.CMAF // rule 1.5: HEVC only in fragmented MP4
+			layout = stream.CMAF // streams.md rule 1.5: HEVC only in fragmented MP4
 			if !h.EncryptionKey.IsZero() {
 				return Result{}, job.Errorf("output_param_not_valid", "The parameter \"hls.encryption_key\" needs H.264 in all variants: AES-128 is for TS segments, and other codecs go into fragmented MP4.")
 			}
@@ -157,7 +157,7 @@ func same[T comparable](a, b *T) bool {
 
 // overhang is by how much the sound outlasts the picture, in seconds. The last
 // picture then stays until the sound ends, or else the last segment would be
-// too long (rule 7.7) and audio and video would not cover the same time (8.2).
+// too long (streams.md rule 7.7) and audio and video would not cover the same time (8.2).
 func (p *planner) overhang(formats []format.Format) float64 {
 	heard := slices.ContainsFunc(formats, func(f format.Format) bool { return f.AudioCodec() != "" })
 	if !heard || p.src.video == nil || p.src.audio == nil || p.src.audio.Duration <= 0 {

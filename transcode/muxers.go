@@ -86,7 +86,7 @@ func canonicalCodec(name string) string {
 func (m muxer) videoTag(codec string) []string {
 	switch {
 	case codec == "hevc" && (m.container == "mp4" || m.container == "mov"):
-		// hvc1 is the tag that Apple's players ask for (rule 1.10).
+		// hvc1 is the tag that Apple's players ask for (streams.md rule 1.10).
 		return []string{"-tag:v", "hvc1"}
 	case m.container == "avi" && (codec == "mpeg4" || codec == "xvid"):
 		// The name that most players and televisions know; and these two

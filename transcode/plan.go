@@ -24,7 +24,7 @@ const SourceName = "source"
 // Options are what the planner needs to know of the server.
 type Options struct {
 	FFmpegMajor    int               // 5 or 7: flags that differ
-	Presets        map[string]string // by encoder name (libx264: "fast", ...); missing: the default of section 12
+	Presets        map[string]string // by encoder name (libx264: "fast", ...); missing: the default of coconut-v2.md section 12
 	SegmentSeconds float64           // httpstream target; 0: 6
 	// Isolate plans every output on its own, sharing nothing. Used after a
 	// shared step failed, so that one bad output does not kill the others.

@@ -166,7 +166,7 @@ var standardRates = []format.Rational{
 	{Num: 60000, Den: 1001}, {Num: 60, Den: 1},
 }
 
-// maxStreamFPS is rule 1.19: at most 60 frames a second in a stream.
+// maxStreamFPS is streams.md rule 1.19: at most 60 frames a second in a stream.
 const maxStreamFPS = 60
 
 // lateStart is from when on a late picture is filled up, in seconds. Below it

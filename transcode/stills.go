@@ -211,7 +211,7 @@ func hasAlpha(pixFmt string) bool {
 }
 
 // pictureInterval is the interval asked for; 0 asks for the automatic one of
-// section 5.3. It is 0 when no interval was asked for.
+// coconut-v2.md section 5.3. It is 0 when no interval was asked for.
 func pictureInterval(im *job.ImageParams, duration float64) float64 {
 	switch {
 	case !im.HasInterval:

@@ -19,7 +19,7 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// webhookTime bounds one delivery, answer included (section 12).
+// webhookTime bounds one delivery, answer included (coconut-v2.md section 12).
 const webhookTime = 10 * time.Second
 
 // lastWords is for how long a delivery that is under way when the process stops
@@ -39,7 +39,7 @@ func outlive(ctx context.Context, by time.Duration) (context.Context, context.Ca
 }
 
 // retryAfter are the waits between the eight tries of a delivery, about 24 h
-// in all (section 12).
+// in all (coconut-v2.md section 12).
 var retryAfter = [...]time.Duration{
 	5 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour, 15 * time.Hour,
 }

@@ -10,7 +10,7 @@
 // like the rest and refused in supported.go.
 //
 // Requests are read leniently, because clients and people differ: see hash.go
-// for how values are read, and coconut-api sections 1.7, 3.4, 5.1 and 10 for
+// for how values are read, and coconut-v2.md sections 1.7, 3.4, 5.1 and 10 for
 // whom.
 package coconut
 

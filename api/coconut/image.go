@@ -12,7 +12,7 @@ const (
 	maxAnimatedWidth = 500
 )
 
-// image decodes the params of jpg, png and webp outputs, section 5.3.
+// image decodes the params of jpg, png and webp outputs, coconut-v2.md section 5.3.
 func (h hash) image() *job.ImageParams {
 	p := &job.ImageParams{
 		Number:    h.integer("number", 0, 1, maxPictures),

@@ -24,7 +24,7 @@ type output struct {
 	deferred  map[string]bool // params that hold expressions
 }
 
-// Params by kind of output, sections 5.2 to 5.4, as messages list them.
+// Params by kind of output, coconut-v2.md sections 5.2 to 5.4, as messages list them.
 var (
 	videoParams = []string{
 		"path", "url", "if", "key", "format", "offset", "duration", "fit", "transpose", "vflip", "hflip",

@@ -262,7 +262,7 @@ func TestRefused(t *testing.T) {
 			}
 		})
 	}
-	for _, code := range []string{ // sections 6.1 and 12
+	for _, code := range []string{ // coconut-v2.md sections 6.1 and 12
 		"config_not_valid", "settings_not_valid", "input_not_valid", "input_url_not_valid", "storage_not_valid",
 		"storage_service_not_valid", "storage_credentials_not_valid", "outputs_not_valid", "outputs_out_of_range",
 		"output_format_not_valid", "output_param_not_valid", "output_path_not_valid", "notification_not_valid",

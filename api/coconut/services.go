@@ -3,7 +3,7 @@ package coconut
 import "slices"
 
 // service is one row of the table of storage services: which members it needs
-// and takes, sections 3.2, 3.3 and 12.
+// and takes, coconut-v2.md sections 3.2, 3.3 and 12.
 type service struct {
 	name    string
 	aliases []string

@@ -10,7 +10,7 @@ import (
 
 const maxVariants = 30
 
-// stream decodes the params of httpstream outputs, section 5.4. The folders of
+// stream decodes the params of httpstream outputs, coconut-v2.md section 5.4. The folders of
 // hls and dash include the output's path, so Output.Path stays empty.
 func (h hash) stream() *job.StreamParams {
 	base := h.as(codePath).path("path")

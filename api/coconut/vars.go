@@ -12,7 +12,7 @@ import (
 	"github.com/copra-video/copra/transcode/expr"
 )
 
-// Vars are the variables of section 5.5 for expressions. Every documented name
+// Vars are the variables of coconut-v2.md section 5.5 for expressions. Every documented name
 // is there for every input: what an input lacks is 0, "" or false, so that a
 // condition about the video of an audio file is false and no error. Sizes are
 // those of the picture as it is shown, after its rotation.

@@ -10,7 +10,7 @@ import (
 // maxSeconds bounds times: a hundred days.
 const maxSeconds = 100 * 24 * 3600
 
-// video decodes the params of video and audio outputs, section 5.2.
+// video decodes the params of video and audio outputs, coconut-v2.md section 5.2.
 func (h hash) video() *job.VideoParams {
 	p := &job.VideoParams{
 		Offset:      h.number("offset", 0, 0, maxSeconds),

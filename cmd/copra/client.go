@@ -22,7 +22,7 @@ type client struct {
 	http *http.Client
 }
 
-// jobInfo is what GET /v2/jobs/:id tells (section 2).
+// jobInfo is what GET /v2/jobs/:id tells (coconut-v2.md section 2).
 type jobInfo struct {
 	ID       string      `json:"id"`
 	Status   string      `json:"status"`

@@ -1,5 +1,5 @@
 // Package httpupload sends results to an HTTP server: each as one POST with a
-// form, as Coconut does (section 3.3), or as a PUT where the URL is presigned.
+// form, as Coconut does (coconut-v2.md section 3.3), or as a PUT where the URL is presigned.
 // Either may arrive twice when the answer was lost on its way.
 package httpupload
 

@@ -34,7 +34,7 @@ type Service struct {
 	Tenant bool
 }
 
-// services of the specification, sections 3.3 and 12. Path style where it is
+// services of the specification, coconut-v2.md sections 3.3 and 12. Path style where it is
 // documented to work or the only way; it also keeps TLS working for bucket
 // names with dots.
 var services = []Service{

@@ -23,7 +23,7 @@ func TestEval(t *testing.T) {
 		in   string
 		want any
 	}{
-		// Section 5.6.
+		// coconut-v2.md section 5.6.
 		{"{% input.width / 2 %}x", "640x"},
 		{"{% array(1, input.duration / 3) %}", []any{1.0, 10.0}},
 		{"{% max(input.width, 2000) %}k", "2000k"},
@@ -81,7 +81,7 @@ func TestEval(t *testing.T) {
 
 func TestCondition(t *testing.T) {
 	tests := map[string]bool{
-		// Section 5.5 and the recipe of 5.2.
+		// coconut-v2.md section 5.5 and the recipe of 5.2.
 		"{{ input.width }} >= 1280 AND {{ input.width }} < 1980": true,
 		"{{ input.width }} >= 3840":                              false,
 

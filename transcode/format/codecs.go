@@ -41,7 +41,7 @@ var (
 	cpuUsed     = strings.Fields("0 1 2 3 4 5 6 7 8") // libvpx -cpu-used
 	svtPresets  = strings.Fields("0 1 2 3 4 5 6 7 8 9 10 11 12 13")
 
-	// h26xProfiles are the names of section 4.5 ("444" is read as high444).
+	// h26xProfiles are the names of coconut-v2.md section 4.5 ("444" is read as high444).
 	h26xProfiles = strings.Fields("baseline main high high10 high422 high444")
 	h264Levels   = strings.Fields("10 11 12 13 20 21 22 30 31 32 40 41 42 50 51 52 60 61 62")
 	hevcLevels   = strings.Fields("10 20 21 30 31 40 41 50 51 52 60 61 62") // H.265 has no others
@@ -57,8 +57,8 @@ var (
 	amrNBRates = []int{8000}
 )
 
-// codecs is sections 4.3 and 4.4, with their older lists and the additions of
-// section 12.
+// codecs is coconut-v2.md sections 4.3 and 4.4, with their older lists and the
+// additions of section 12.
 var codecs = []Codec{
 	{Name: "h264", Track: TrackVideo, Encodable: true, Quality: true, TwoPass: true,
 		Profiles: h26xProfiles, Levels: h264Levels, Presets: x264Presets,

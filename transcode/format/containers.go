@@ -33,7 +33,7 @@ var pcmWAV = []string{"pcm-s16le", "pcm-s24le", "pcm-s32le", "pcm-f32le", "pcm-f
 // pcmAll adds the big-endian forms, which QuickTime and Matroska take too.
 var pcmAll = append(slices.Clip(pcmWAV), "pcm-s16be", "pcm-s24be")
 
-// containers is section 4.2 with the additions of section 12. FLAC in MP4 is
+// containers is coconut-v2.md section 4.2 with the additions of section 12. FLAC in MP4 is
 // left out because ffmpeg 5.1 writes it only with -strict experimental, and
 // Vorbis in MP4 because no common player reads it.
 var containers = []Container{

@@ -3,7 +3,7 @@
 // codecs behind it. It is pure: Parse and String are inverse on canonical
 // forms, and every table row is data.
 //
-// The grammar (coconut-api section 4):
+// The grammar (coconut-v2.md section 4):
 //
 //	video : container [":" video_specs [":" audio_specs [":" options]]]
 //	audio : audio_container [":" audio_specs [":" options]]
@@ -57,7 +57,7 @@ type Audio struct {
 	Codec      string // canonical ("aac", "pcm-s16le", "copy"); "": container's default
 	BitrateK   int    // kbit/s; 0: not said
 	SampleRate int    // Hz; 0: as the source
-	Channels   string // "mono", "stereo", "multi"; "": as the source, at most stereo (section 4.2)
+	Channels   string // "mono", "stereo", "multi"; "": as the source, at most stereo (coconut-v2.md section 4.2)
 }
 
 // Resolution is a frame size, by name or by sides. A side of 0 is computed

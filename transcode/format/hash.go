@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// FromHash reads the `format` hash of section 4.6. key is the key of the
+// FromHash reads the `format` hash of coconut-v2.md section 4.6. key is the key of the
 // outputs map, "avi" or "avi:240p": the hash replaces its specs, and only the
 // container counts. Values may be numbers or strings, as JSON decodes them
 // (float64, json.Number, string, bool); null and "" mean not said.
@@ -27,7 +27,7 @@ func FromHash(key string, h map[string]any) (Format, error) {
 }
 
 // CanonicalFromHash returns the format string that is echoed for an output
-// with a `format` hash (section 2.3): "avi:240p" with resolution "0x240" and
+// with a `format` hash (coconut-v2.md section 2.3): "avi:240p" with resolution "0x240" and
 // video_bitrate "500k" is "avi:0x240_500k".
 func CanonicalFromHash(key string, h map[string]any) (string, error) {
 	f, err := FromHash(key, h)

@@ -17,7 +17,7 @@ func decodeHash(t *testing.T, s string) map[string]any {
 
 func TestCanonicalFromHash(t *testing.T) {
 	tests := []struct{ key, hash, want string }{
-		// Captured at Coconut (section 2.3).
+		// Captured at Coconut (coconut-v2.md section 2.3).
 		{"avi:240p", `{"resolution":"0x240","video_bitrate":"500k"}`, "avi:0x240_500k"},
 		{"webm:480p", `{"resolution":"0x480"}`, "webm:0x480"},
 

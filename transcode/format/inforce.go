@@ -3,7 +3,7 @@ package format
 // This file answers what is in force: what was asked for, with the defaults of
 // the container, the codec and the named definition filled in.
 
-// DefaultLadder is the ladder of an httpstream without variants (section 5.4).
+// DefaultLadder is the ladder of an httpstream without variants (coconut-v2.md section 5.4).
 var DefaultLadder = []string{
 	"mp4:x:64k",
 	"mp4:240p::quality=4,maxrate=400k",

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// option is one row of the options of sections 4.5 and 12, in canonical order.
+// option is one row of the options of coconut-v2.md sections 4.5 and 12, in canonical order.
 type option struct {
 	name string
 	flag bool   // takes no value, or 0 or 1
@@ -42,7 +42,7 @@ var options = []option{
 		get: func(o Options) string { return number(o.MaxrateK, "k") }},
 	{name: "vprofile", help: strings.Join(profileNames, ", "),
 		set: func(o *Options, v string) bool {
-			if v == "444" { // the short form of section 4.5
+			if v == "444" { // the short form of coconut-v2.md section 4.5
 				v = "high444"
 			}
 			o.Profile = v

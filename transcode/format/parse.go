@@ -109,7 +109,7 @@ func (f Format) check(c *Container) error {
 }
 
 // String prints f in canonical form: resolution_bitrate_codec_fps, then
-// codec_bitrate_rate_channels, then the options in the order of section 4.5.
+// codec_bitrate_rate_channels, then the options in the order of coconut-v2.md section 4.5.
 // Parse reads it back to an equal Format.
 func (f Format) String() string {
 	name := f.Container

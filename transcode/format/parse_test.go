@@ -15,7 +15,7 @@ func named(n string) Resolution {
 	return Resolution{Name: n, Width: d.width, Height: d.height}
 }
 
-// Every example of section 4.7, in its order.
+// Every example of coconut-v2.md section 4.7, in its order.
 func TestParseExamplesOfTheSpecification(t *testing.T) {
 	tests := []struct {
 		in   string

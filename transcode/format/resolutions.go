@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// definition is one row of the named definitions of section 4.3. The small
+// definition is one row of the named definitions of coconut-v2.md section 4.3. The small
 // ones fix only the height; from 720p up the box is exact.
 type definition struct {
 	name          string
@@ -22,7 +22,7 @@ var definitions = []definition{
 	{"576p", 0, 576, 1000},
 	{"720p", 1280, 720, 2000},
 	{"1080p", 1920, 1080, 4000},
-	{"1440p", 2560, 1440, 6000}, // an addition of section 12, between its neighbours
+	{"1440p", 2560, 1440, 6000}, // an addition of coconut-v2.md section 12, between its neighbours
 	{"2160p", 3840, 2160, 8000},
 }
 

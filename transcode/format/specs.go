@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The bounds of sections 4.3 and 4.4.
+// The bounds of coconut-v2.md sections 4.3 and 4.4.
 const (
 	maxVideoK = 200000 // kbit/s
 	minAudioK = 4      // AMR goes that low
@@ -15,7 +15,7 @@ const (
 	maxFPS    = 240
 )
 
-// sampleRates are those of section 4.4, the older ones, and the higher ones
+// sampleRates are those of coconut-v2.md section 4.4, the older ones, and the higher ones
 // that encoders take.
 var sampleRates = []int{8000, 11025, 12000, 16000, 22000, 22050, 24000, 32000, 44000, 44100, 48000, 88200, 96000}
 

@@ -149,7 +149,7 @@ func (b bounds) takes(pixFmt string) bool {
 }
 
 // SupportedVariant returns nil when f can be a variant of an httpstream
-// (section 5.4): mp4 with h264, hevc or no video, and aac or no audio.
+// (coconut-v2.md section 5.4): mp4 with h264, hevc or no video, and aac or no audio.
 func SupportedVariant(f Format) error {
 	v, a := f.VideoCodec(), f.AudioCodec()
 	switch {

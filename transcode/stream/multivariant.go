@@ -9,7 +9,7 @@ import (
 )
 
 // firstVariantRate is the average bit rate of the variant to list first, with
-// which players start (rule 1.32).
+// which players start (streams.md rule 1.32).
 const firstVariantRate = 2_000_000
 
 // defaultGroup is the audio group of tracks that name none.

@@ -113,7 +113,7 @@ func (m *textTrack) segment(i int, origin int64) []byte {
 	w.WriteString("WEBVTT\n")
 	from, to := 0.0, m.edges[len(m.edges)-1]
 	if i >= 0 {
-		// Rule 5.3: without it players do not know where the cues belong.
+		// streams.md rule 5.3: without it players do not know where the cues belong.
 		fmt.Fprintf(&w, "X-TIMESTAMP-MAP=MPEGTS:%d,LOCAL:00:00:00.000\n", origin)
 		from, to = m.edges[i], m.edges[i+1]
 	}
