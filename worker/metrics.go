@@ -11,16 +11,15 @@ import (
 
 // Metrics counts what workers do. A nil *Metrics counts nothing.
 type Metrics struct {
-	jobs       *prometheus.CounterVec
-	jobTime    *prometheus.HistogramVec
-	outputs    *prometheus.CounterVec
-	encodes    *prometheus.CounterVec
-	fallbacks  *prometheus.CounterVec
-	parts      *prometheus.CounterVec
-	uploaded   prometheus.Counter
-	deliveries *prometheus.CounterVec
-	requeued   prometheus.Counter
-	waits      prometheus.Gauge
+	jobs      *prometheus.CounterVec
+	jobTime   *prometheus.HistogramVec
+	outputs   *prometheus.CounterVec
+	encodes   *prometheus.CounterVec
+	fallbacks *prometheus.CounterVec
+	parts     *prometheus.CounterVec
+	uploaded  prometheus.Counter
+	requeued  prometheus.Counter
+	waits     prometheus.Gauge
 }
 
 // NewMetrics registers a worker's metrics with r.
@@ -41,14 +40,12 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "copra_artifacts_total", Help: "Parts of jobs and the artifact store, by what became of them."}, []string{"result"}),
 		uploaded: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "copra_worker_uploaded_bytes_total", Help: "Bytes of results handed to storage."}),
-		deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
-			Name: "copra_worker_webhook_attempts_total", Help: "Tries to deliver webhooks, by event and outcome."}, []string{"event", "outcome"}),
 		requeued: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "copra_worker_requeued_total", Help: "Pieces of work taken back from workers that died."}),
 		waits: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "copra_worker_uploads_waiting", Help: "Uploads of finished results that wait for a storage that is away."}),
 	}
-	r.MustRegister(m.jobs, m.jobTime, m.outputs, m.encodes, m.fallbacks, m.parts, m.uploaded, m.deliveries, m.requeued, m.waits)
+	r.MustRegister(m.jobs, m.jobTime, m.outputs, m.encodes, m.fallbacks, m.parts, m.uploaded, m.requeued, m.waits)
 	return m
 }
 
@@ -87,17 +84,6 @@ func (m *Metrics) uploading(n int64) {
 	if m != nil {
 		m.uploaded.Add(float64(n))
 	}
-}
-
-func (m *Metrics) delivered(k job.EventKind, ok bool) {
-	if m == nil {
-		return
-	}
-	outcome := "failed"
-	if ok {
-		outcome = "delivered"
-	}
-	m.deliveries.WithLabelValues(string(k), outcome).Inc()
 }
 
 func (m *Metrics) waiting(n float64) {

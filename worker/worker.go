@@ -1,5 +1,5 @@
 // Package worker does the work of jobs. It holds one River worker for each
-// kind of River job (probe, transcode, notify) and the heart that tells the
+// kind of River job (probe, transcode) and the heart that tells the
 // others that this process is alive.
 //
 // The order of effects lives here and nowhere else: what is fetched, planned,
@@ -12,14 +12,12 @@ package worker
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
 	"golang.org/x/sync/semaphore"
 
-	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/artifacts"
@@ -37,14 +35,6 @@ type Store interface {
 	Record(ctx context.Context, id string, run int64, events ...job.Event) (job.State, error)
 	RecordProbed(ctx context.Context, id string, run int64, probed job.Event) error
 	SetProgress(ctx context.Context, id string, run int64, progress map[string]float64) error
-
-	LoadDelivery(ctx context.Context, id int64) (job.Delivery, error)
-	// SaveAttempt logs a try; one without an error has delivered the webhook.
-	SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt) error
-	MarkGivenUp(ctx context.Context, id int64) error
-	// Deprioritize has a River job that notifies stand behind all that have not been
-	// put off.
-	Deprioritize(ctx context.Context, riverID int64) error
 
 	// FinishedForGood says of jobs whether they have ended for good, keep ago where a retry
 	// could bring them back; those that are not known are not in it.
@@ -80,9 +70,6 @@ type Config struct {
 	Store   Store
 	Opener  Opener
 	Media   Media
-	Webhook *http.Client // guarded; its redirects must not be followed
-	SNS     SNSPublisher // for notifications of type sns
-	Version string       // for the User-Agent of webhooks
 	Log     *slog.Logger
 	Metrics *Metrics
 
@@ -122,11 +109,10 @@ type Config struct {
 // Worker does the work of one process.
 type Worker struct {
 	Config
-	heart     *heart
-	receivers *receivers
-	slots     *semaphore.Weighted // nil: not counted
-	parked    atomic.Int64        // runs that have given up their seat
-	rooms     rooms
+	heart  *heart
+	slots  *semaphore.Weighted // nil: not counted
+	parked atomic.Int64        // runs that have given up their seat
+	rooms  rooms
 }
 
 // New returns a worker with the defaults of c filled in.
@@ -143,7 +129,7 @@ func New(c Config) *Worker {
 	if c.Stale == 0 {
 		c.Stale = 10 * time.Second
 	}
-	w := &Worker{Config: c, heart: newHeart(), receivers: newReceivers(queue.NotifySlots)}
+	w := &Worker{Config: c, heart: newHeart()}
 	if c.Slots > 0 {
 		w.slots = semaphore.NewWeighted(int64(c.Slots))
 	}
@@ -154,7 +140,6 @@ func New(c Config) *Worker {
 func (w *Worker) Register(workers *river.Workers) {
 	river.AddWorker(workers, &probeWorker{w: w})
 	river.AddWorker(workers, &transcodeWorker{w: w})
-	river.AddWorker(workers, newNotifyWorker(w))
 }
 
 func (w *Worker) planOptions() transcode.Options {

@@ -18,10 +18,11 @@ import (
 	"github.com/copra-video/copra/internal/netguard"
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/queue"
-	"github.com/copra-video/copra/internal/sns"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage/backends"
 	"github.com/copra-video/copra/transcode/ffmpeg"
+	"github.com/copra-video/copra/webhook"
+	"github.com/copra-video/copra/webhook/sns"
 	"github.com/copra-video/copra/worker"
 )
 
@@ -131,13 +132,11 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 		return nil, err
 	}
 	node := nodeName()
-	webhook := sys.guard.HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects})
 	w := worker.New(worker.Config{
-		Store:   sys.store,
-		Opener:  sys.opener(),
-		Media:   tools,
-		Webhook: webhook, SNS: sns.New(sns.Options{Client: webhook}),
-		Version: programVersion(), Log: sys.log, Metrics: worker.NewMetrics(sys.metrics),
+		Store:  sys.store,
+		Opener: sys.opener(),
+		Media:  tools,
+		Log:    sys.log, Metrics: worker.NewMetrics(sys.metrics),
 		Node: node, WorkDir: s.WorkDir, MaxInputBytes: s.MaxInputBytes, MinFreeDisk: s.MinFreeDisk, Slots: s.Slots, Uploads: s.Uploads, Presets: s.Presets,
 		StallTimeout: s.StallTimeout, UploadRetryTimeout: s.UploadRetryTimeout,
 		Artifacts: parts, ArtifactRetention: s.ArtifactStore.Retention,
@@ -148,6 +147,11 @@ func (sys *system) startWorker(ctx context.Context) (*runningWorker, error) {
 	}
 	workers := river.NewWorkers()
 	w.Register(workers)
+	hooks := sys.guard.HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects})
+	webhook.New(webhook.Config{
+		Store: sys.store, Client: hooks, SNS: sns.New(sns.Options{Client: hooks}),
+		Version: programVersion(), Log: sys.log, Metrics: webhook.NewMetrics(sys.metrics),
+	}).Register(workers)
 	client, err := river.NewClient(newSeats(riverpgxv5.New(sys.store.Pool()), w.YieldedSlots), &river.Config{
 		ID:      node,
 		Workers: workers,

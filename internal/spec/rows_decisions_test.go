@@ -97,7 +97,7 @@ func decisionRows() []row {
 		{section: "12", name: "GET /v2/metadata/jobs/:id/:key", test: "api/coconut.TestEncodeMetadataKey", says: "job_id"},
 		{section: "12", name: "failed input", test: "e2e.TestBadInputs", says: "input.failed"},
 		{section: "12", name: "webhook delivery", test: "cmd/copra.TestSignedWebhook", says: "webhook-signature"},
-		{section: "12", name: "SNS message", test: "internal/sns.TestPublish", says: "MessageAttributes"},
+		{section: "12", name: "SNS message", test: "webhook/sns.TestPublish", says: "MessageAttributes"},
 		{section: "12", name: "query of GET after POST", test: "e2e.TestConsumers", says: "job.starting"},
 	}
 	for service, members := range map[string]string{

@@ -149,9 +149,9 @@ func notificationRows() []row {
 		{section: "3.4", name: "params", request: http(`,"params":{"a":"b"}`), test: "e2e.TestConsumers"},
 		{section: "3.4", name: "metadata", request: http(`,"metadata":true`), test: "e2e.TestConsumers"},
 		{section: "3.4", name: "events", request: http(`,"events":true`), test: "e2e.TestConsumers"},
-		{section: "3.4", name: "region", request: sns, test: "internal/sns.TestPublish", says: "Region"},
-		{section: "3.4", name: "topic_arn", request: sns, test: "internal/sns.TestPublish", says: "TopicARN"},
-		{section: "3.4", name: "credentials{access_key_id,secret_access_key}", request: sns, test: "internal/sns.TestPublish", says: "access_key_id"},
+		{section: "3.4", name: "region", request: sns, test: "webhook/sns.TestPublish", says: "Region"},
+		{section: "3.4", name: "topic_arn", request: sns, test: "webhook/sns.TestPublish", says: "TopicARN"},
+		{section: "3.4", name: "credentials{access_key_id,secret_access_key}", request: sns, test: "webhook/sns.TestPublish", says: "access_key_id"},
 	}
 	for _, event := range []string{"input.transferred", "output.completed", "output.failed", "job.completed", "job.failed"} {
 		list = append(list, row{section: "3.4", name: event, test: "api/coconut.TestEncodeNotification"})

@@ -1,4 +1,5 @@
-package worker
+// Package webhook delivers the notifications of jobs.
+package webhook
 
 import (
 	"bytes"
@@ -6,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -44,30 +46,56 @@ var retryAfter = [...]time.Duration{
 	5 * time.Second, time.Minute, 5 * time.Minute, 30 * time.Minute, 2 * time.Hour, 6 * time.Hour, 15 * time.Hour,
 }
 
-type notifyWorker struct {
-	river.WorkerDefaults[queue.NotifyArgs]
-	w        *Worker
-	database *semaphore.Weighted
+// Store is what the worker needs of the database.
+type Store interface {
+	LoadDelivery(ctx context.Context, id int64) (job.Delivery, error)
+	// SaveAttempt logs a try; one without an error has delivered the webhook.
+	SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt) error
+	MarkGivenUp(ctx context.Context, id int64) error
+	// Deprioritize has a River job that notifies stand behind all that have not been
+	// put off.
+	Deprioritize(ctx context.Context, riverID int64) error
 }
 
-func newNotifyWorker(w *Worker) *notifyWorker {
-	return &notifyWorker{w: w, database: semaphore.NewWeighted(atDatabase)}
+// Config is what a worker is made of.
+type Config struct {
+	Store   Store
+	Client  *http.Client // guarded; its redirects must not be followed
+	SNS     SNSPublisher // for notifications of type sns
+	Version string       // for the User-Agent
+	Log     *slog.Logger
+	Metrics *Metrics
 }
+
+// Worker delivers webhooks. It is the River worker of queue.NotifyArgs.
+type Worker struct {
+	river.WorkerDefaults[queue.NotifyArgs]
+	Config
+	receivers *receivers
+	database  *semaphore.Weighted
+}
+
+// New returns a worker.
+func New(c Config) *Worker {
+	return &Worker{Config: c, receivers: newReceivers(queue.NotifySlots), database: semaphore.NewWeighted(atDatabase)}
+}
+
+// Register adds the worker to those of River.
+func (w *Worker) Register(workers *river.Workers) { river.AddWorker(workers, w) }
 
 // Timeout leaves room for the delivery's own bound.
-func (n *notifyWorker) Timeout(*river.Job[queue.NotifyArgs]) time.Duration { return 6 * webhookTime }
+func (w *Worker) Timeout(*river.Job[queue.NotifyArgs]) time.Duration { return 6 * webhookTime }
 
 // NextRetry follows the schedule.
-func (n *notifyWorker) NextRetry(j *river.Job[queue.NotifyArgs]) time.Time {
+func (w *Worker) NextRetry(j *river.Job[queue.NotifyArgs]) time.Time {
 	i := min(max(j.Attempt, 1), len(retryAfter)) - 1
 	return time.Now().Add(retryAfter[i])
 }
 
 // Work makes one try to deliver a webhook. The store queues those of a job one
 // after the other, as far as their order can be kept.
-func (n *notifyWorker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs]) error {
-	w := n.w
-	d, err := n.load(ctx, j.Args.DeliveryID)
+func (w *Worker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs]) error {
+	d, err := w.load(ctx, j.Args.DeliveryID)
 	if errors.Is(err, job.ErrNotFound) {
 		return river.JobCancel(err)
 	}
@@ -85,7 +113,7 @@ func (n *notifyWorker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs])
 		return err
 	}
 	if turn.leave == nil {
-		return n.putOff(ctx, j.ID, turn)
+		return w.putOff(ctx, j.ID, turn)
 	}
 	a := job.DeliveryAttempt{At: time.Now()}
 	dctx, end := outlive(ctx, lastWords)
@@ -103,11 +131,11 @@ func (n *notifyWorker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs])
 	if err != nil {
 		a.Error = err.Error()
 		if !last {
-			a.Next = n.NextRetry(j)
+			a.Next = w.NextRetry(j)
 		}
 	}
 	w.Metrics.delivered(d.Event, err == nil)
-	if serr := n.save(ctx, d.ID, a); serr != nil {
+	if serr := w.save(ctx, d.ID, a); serr != nil {
 		return fmt.Errorf("save delivery attempt: %w", serr)
 	}
 	if err == nil {
@@ -129,26 +157,26 @@ func (n *notifyWorker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs])
 // of them than it has connections, which others need too.
 const atDatabase = 8
 
-func (n *notifyWorker) load(ctx context.Context, id int64) (job.Delivery, error) {
-	if err := n.database.Acquire(ctx, 1); err != nil {
+func (w *Worker) load(ctx context.Context, id int64) (job.Delivery, error) {
+	if err := w.database.Acquire(ctx, 1); err != nil {
 		return job.Delivery{}, context.Cause(ctx)
 	}
-	defer n.database.Release(1)
-	return n.w.Store.LoadDelivery(ctx, id)
+	defer w.database.Release(1)
+	return w.Store.LoadDelivery(ctx, id)
 }
 
-func (n *notifyWorker) save(ctx context.Context, id int64, a job.DeliveryAttempt) error {
-	if err := n.database.Acquire(ctx, 1); err != nil {
+func (w *Worker) save(ctx context.Context, id int64, a job.DeliveryAttempt) error {
+	if err := w.database.Acquire(ctx, 1); err != nil {
 		return context.Cause(ctx)
 	}
-	defer n.database.Release(1)
-	return n.w.Store.SaveAttempt(ctx, id, a)
+	defer w.database.Release(1)
+	return w.Store.SaveAttempt(ctx, id, a)
 }
 
 // putOff has a delivery come back later, which costs it no try.
-func (n *notifyWorker) putOff(ctx context.Context, riverID int64, t turn) error {
+func (w *Worker) putOff(ctx context.Context, riverID int64, t turn) error {
 	if t.silent {
-		if err := n.w.Store.Deprioritize(ctx, riverID); err != nil {
+		if err := w.Store.Deprioritize(ctx, riverID); err != nil {
 			return err
 		}
 	}
@@ -176,7 +204,7 @@ func (w *Worker) deliver(ctx context.Context, d job.Delivery, now time.Time) (st
 	if err := sign(req.Header, d, now); err != nil {
 		return 0, err
 	}
-	resp, err := w.Webhook.Do(req)
+	resp, err := w.Client.Do(req)
 	if err != nil {
 		return 0, plainNetError(err)
 	}
