@@ -325,7 +325,7 @@ type knows struct {
 	keep time.Duration
 }
 
-func (k *knows) Over(_ context.Context, _ []string, keep time.Duration) (map[string]bool, error) {
+func (k *knows) FinishedForGood(_ context.Context, _ []string, keep time.Duration) (map[string]bool, error) {
 	k.keep = keep
 	return k.over, nil
 }

@@ -18,7 +18,7 @@ import (
 
 type shelfKeeper struct{ shelfBucket }
 
-func (k shelfKeeper) Has(_ context.Context, key string) (bool, error) {
+func (k shelfKeeper) Exists(_ context.Context, key string) (bool, error) {
 	k.s.mu.Lock()
 	defer k.s.mu.Unlock()
 	k.s.looked = append(k.s.looked, key)
@@ -28,7 +28,7 @@ func (k shelfKeeper) Has(_ context.Context, key string) (bool, error) {
 	return k.s.there[key], nil
 }
 
-func (k shelfKeeper) Remove(_ context.Context, key string) error {
+func (k shelfKeeper) Delete(_ context.Context, key string) error {
 	k.s.mu.Lock()
 	defer k.s.mu.Unlock()
 	if k.s.remove != nil {
