@@ -9,7 +9,7 @@ RUN --mount=type=cache,target=/go/pkg/mod go mod download
 COPY . .
 ARG VERSION=docker
 RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
-    CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.version=${VERSION}" -o /out/copra ./cmd/copra
+    CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X github.com/copra-video/copra/internal/buildinfo.version=${VERSION}" -o /out/copra ./cmd/copra
 
 FROM debian:trixie-slim
 RUN export DEBIAN_FRONTEND=noninteractive \

@@ -29,7 +29,7 @@ func codeRows() []row {
 		{"12", "notification_not_valid", request(`notification={"type":"smoke","url":"https://a/b"}`), "api/coconut.TestRefused"},
 		// Beside those of the specification.
 		{"12.1", "idempotency_key_not_valid", "", "api.TestIdempotencyKey"},
-		{"12.1", "idempotency_key_reused", "", "cmd/copra.TestIdempotencyKey"},
+		{"12.1", "idempotency_key_reused", "", "internal/server.TestIdempotencyKey"},
 		{"12.1", "job_finished", "", "api.TestCancelAndRetry"},
 		{"12.1", "job_not_finished", "", "internal/postgres.TestRetry"},
 		{"12.1", "nothing_to_retry", "", "api.TestCancelAndRetry"},
@@ -96,7 +96,7 @@ func decisionRows() []row {
 		{section: "12", name: "an output larger than the source", request: output("mp4:2160p", ""), test: "transcode.TestLadder" + "Properties", says: "adder"},
 		{section: "12", name: "GET /v2/metadata/jobs/:id/:key", test: "api/coconut.TestEncodeMetadataKey", says: "job_id"},
 		{section: "12", name: "failed input", test: "e2e.TestBadInputs", says: "input.failed"},
-		{section: "12", name: "webhook delivery", test: "cmd/copra.TestSignedWebhook", says: "webhook-signature"},
+		{section: "12", name: "webhook delivery", test: "internal/server.TestSignedWebhook", says: "webhook-signature"},
 		{section: "12", name: "SNS message", test: "webhook/sns.TestPublish", says: "MessageAttributes"},
 		{section: "12", name: "query of GET after POST", test: "e2e.TestConsumers", says: "job.starting"},
 	}
@@ -129,7 +129,7 @@ func additionRows() []row {
 		{section: "12.1", name: "GET /v2/jobs/:id/deliveries", test: "api.TestDeliveries", says: "/deliveries"},
 		{section: "12.1", name: "POST .../deliveries/:n/replay", test: "api.TestDeliveries", says: "/replay"},
 		{section: "12.1", name: "Idempotency-Key", test: "e2e.TestIdempotency"},
-		{section: "12.1", name: "settings.priority", request: request(`settings={"priority":-50}`), test: "cmd/copra.TestPriority", says: "priority"},
+		{section: "12.1", name: "settings.priority", request: request(`settings={"priority":-50}`), test: "internal/server.TestPriority", says: "priority"},
 		{section: "12.1", name: "settings.max_duration", request: request(`settings={"max_duration":60}`), test: "api/coconut.TestAccepted", says: "max_duration"},
 	}
 }

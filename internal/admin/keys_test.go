@@ -1,0 +1,83 @@
+package admin
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/copra-video/copra/internal/command"
+	"github.com/copra-video/copra/internal/pgtest"
+	"github.com/copra-video/copra/internal/seal"
+	"github.com/copra-video/copra/internal/server"
+	"github.com/copra-video/copra/internal/settings"
+)
+
+// TestKeyLimits: what copra keys limit sets is what a POST meets.
+func TestKeyLimits(t *testing.T) {
+	st := &settings.Settings{
+		DatabaseURL: pgtest.New(t).URL, DatabaseConns: 4, SecretKeys: seal.Generate(), StorageDir: t.TempDir(), PublicURL: "http://localhost",
+	}
+	sys, err := server.Open(t.Context(), st, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sys.Close)
+	api := httptest.NewServer(sys.Handler())
+	t.Cleanup(api.Close)
+	keys := func(args ...string) (printed, messages string) {
+		t.Helper()
+		var out, notes bytes.Buffer
+		vars := map[string]string{"COPRA_DATABASE_URL": st.DatabaseURL, "COPRA_SECRET_KEYS": st.SecretKeys}
+		e := command.Stdio{Getenv: func(name string) string { return vars[name] }, Stdout: &out, Stderr: &notes}
+		if err := Keys(t.Context(), e, args); err != nil {
+			t.Fatalf("keys %v: %v\n%s", args, err, notes.String())
+		}
+		return out.String(), notes.String()
+	}
+	token, note := keys("create")
+	id, _, _ := strings.Cut(strings.TrimPrefix(note, "key "), ";")
+	const body = `{"input":{"url":"https://example.com/in.mp4"},"storage":{"service":"coconut"},"outputs":{"mp4":{"path":"/a.mp4"}}}`
+	post := func(want int) {
+		t.Helper()
+		status, answer := post(t, api.URL+"/v2/jobs", strings.TrimSpace(token), body)
+		if status != want || want == 429 && !strings.Contains(answer, `"error_code":"too_many_jobs"`) {
+			t.Errorf("%d %s, want %d", status, answer, want)
+		}
+	}
+	keys("limit", id, "--queued", "1", "--running", "2")
+	list, _ := keys("list")
+	if words := strings.Fields(list); len(words) < 2 || strings.Join(words[len(words)-2:], " ") != "1 2" {
+		t.Errorf("listed as %q", words)
+	}
+	post(201)
+	post(429)
+	keys("limit", id)
+	post(201)
+	keys("create", "--name", "small", "--queued", "7")
+	if list, _ = keys("list"); !strings.Contains(strings.Join(strings.Fields(list), " "), " - - 7 - ") {
+		t.Errorf("listed as\n%s", list)
+	}
+}
+
+func post(t *testing.T, url, token, body string) (status int, answer string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.SetBasicAuth(token, "")
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
+}

@@ -1,0 +1,334 @@
+// Package cli is the command-line client: submit and check.
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/copra-video/copra/internal/command"
+	"github.com/copra-video/copra/internal/server"
+	"github.com/copra-video/copra/internal/settings"
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// submission is what the subcommand was asked for.
+type submission struct {
+	target  string
+	outputs []string
+	out     string
+	server  string
+	keyFile string
+	json    bool
+	private bool // the server was started for this job and ends with it
+}
+
+// Submit sends a job and follows it to its end. The exit code is 0 when the
+// job completed, 1 when it failed, 130 when it was interrupted.
+func Submit(ctx context.Context, e command.Stdio, args []string) error {
+	var sub submission
+	s := settings.Settings{}
+	f := settings.NewFlagSet("submit", "[flags] FILE|URL|job.json", "send a job and follow it to its end", e.Stderr)
+	f.Setting("o", "", "an output: mp4:720p, mp4:720p=/video.mp4, httpstream, or with parameters 'jpg:320x;number=5'; repeatable. Defaults to mp4:720p.", func(v string) error {
+		sub.outputs = append(sub.outputs, v)
+		return nil
+	})
+	f.Text(&sub.out, "out", "", "folder to download the results into. Defaults to leaving them on the server.")
+	f.Text(&sub.server, "server", "COPRA_SERVER", "base URL of the server, http://host:8080/v2. Defaults to the standalone server of --data, which is started for the job when it does not run.")
+	f.Text(&sub.keyFile, "key-file", "COPRA_API_KEY_FILE", "file with the API key; the variable COPRA_API_KEY may hold the key itself. Defaults to the standalone server's own.")
+	f.BoolVar(&sub.json, "json", false, "print the finished job as JSON instead of a table.")
+	s.StandaloneFlags(f)
+	rest, err := f.Parse(e, args)
+	if err != nil {
+		return err
+	}
+	if len(rest) != 1 {
+		return command.Usagef("submit: name one FILE, URL or job.json; there are %d", len(rest))
+	}
+	sub.target = rest[0]
+	s.FromEnv(e)
+	if err := sub.check(); err != nil {
+		return err
+	}
+	c, stop, err := sub.connect(ctx, e, &s)
+	if err != nil {
+		return err
+	}
+	defer stop()
+	return sub.run(ctx, e, c)
+}
+
+// check finds mistakes before a server is bothered.
+func (sub *submission) check() error {
+	if sub.isJSON() && len(sub.outputs) > 0 {
+		return command.Usagef("submit: -o is for a FILE or URL; %s names its own outputs", sub.target)
+	}
+	if !sub.isURL() {
+		st, err := os.Stat(sub.target)
+		if errors.Is(err, fs.ErrNotExist) {
+			return command.Usagef("submit: there is no file %q, and it is no http(s) URL", sub.target)
+		}
+		if err != nil {
+			return fmt.Errorf("look at %s: %w", sub.target, err)
+		}
+		if st.IsDir() {
+			return command.Usagef("submit: %q is a folder", sub.target)
+		}
+	}
+	for _, o := range sub.outputs {
+		if _, err := parseRequested(o); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (sub *submission) isJSON() bool { return !sub.isURL() && strings.HasSuffix(sub.target, ".json") }
+func (sub *submission) isURL() bool {
+	return strings.HasPrefix(sub.target, "http://") || strings.HasPrefix(sub.target, "https://")
+}
+
+// connect finds the server: the one named, else the standalone one of the data
+// folder, which it starts when it does not run.
+func (sub *submission) connect(ctx context.Context, e command.Stdio, s *settings.Settings) (*client, func(), error) {
+	c := &client{http: &http.Client{}, key: s.APIKey}
+	if c.key == "" && sub.keyFile != "" {
+		data, err := os.ReadFile(sub.keyFile)
+		if err != nil {
+			return nil, nil, fmt.Errorf("read API key: %w", err)
+		}
+		c.key = strings.TrimSpace(string(data))
+	}
+	if sub.server != "" {
+		if c.key == "" {
+			return nil, nil, command.Usagef("submit: --server needs an API key, in COPRA_API_KEY or --key-file")
+		}
+		// Clients write the base URL with /v2; people who leave it out mean the same.
+		c.base = strings.TrimSuffix(strings.TrimRight(sub.server, "/"), "/v2") + "/v2"
+		return c, func() {}, nil
+	}
+	base, key, stop, started, err := server.Private(ctx, e, s)
+	if err != nil {
+		return nil, nil, err
+	}
+	sub.private = started
+	c.base, c.key = base+"/v2", key
+	return c, stop, nil
+}
+
+func (sub *submission) run(ctx context.Context, e command.Stdio, c *client) error {
+	body, err := sub.body(ctx, e, c)
+	if err != nil {
+		return err
+	}
+	start := time.Now()
+	made, err := c.create(ctx, body)
+	if err != nil {
+		return err
+	}
+	show, done := watch(e.Stderr, made)
+	show(made)
+	j, err := c.follow(ctx, made.ID, show)
+	done()
+	if err != nil && ctx.Err() != nil {
+		return sub.interrupted(ctx, e, c, made.ID)
+	}
+	if err != nil {
+		return err
+	}
+	took := time.Since(start)
+	if sub.out != "" {
+		for _, o := range j.Outputs {
+			if _, err := c.downloadOutput(ctx, o, filepath.Join(sub.out, safeName(o.Key))); err != nil {
+				return err
+			}
+		}
+	}
+	if sub.json {
+		enc := json.NewEncoder(e.Stdout)
+		enc.SetEscapeHTML(false)
+		enc.SetIndent("", "  ")
+		if err := enc.Encode(j); err != nil {
+			return fmt.Errorf("print job: %w", err)
+		}
+	} else {
+		sub.table(e, j, took)
+	}
+	if j.Status != "job.completed" {
+		return command.ExitError{Code: 1}
+	}
+	return nil
+}
+
+// interrupted ends what Ctrl-C interrupts: a job on a server of its own is
+// cancelled, since that server goes; on another server it goes on.
+func (sub *submission) interrupted(ctx context.Context, e command.Stdio, c *client, id string) error {
+	if !sub.private {
+		fmt.Fprintf(e.Stderr, "the job %s goes on; DELETE %s/jobs/%s ends it\n", id, c.base, id)
+		return command.ExitError{Code: interruptedCode}
+	}
+	cctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer stop()
+	if _, err := c.cancel(cctx, id); err != nil {
+		return fmt.Errorf("cancel the job %s: %w", id, err)
+	}
+	fmt.Fprintf(e.Stderr, "the job %s was cancelled\n", id)
+	return command.ExitError{Code: interruptedCode}
+}
+
+// interruptedCode is what shells make of a program that SIGINT ended.
+const interruptedCode = 130
+
+// body makes the request, uploading a local file first.
+func (sub *submission) body(ctx context.Context, e command.Stdio, c *client) ([]byte, error) {
+	if sub.isJSON() {
+		data, err := os.ReadFile(sub.target)
+		if err != nil {
+			return nil, fmt.Errorf("read job: %w", err)
+		}
+		return data, nil
+	}
+	input := sub.target
+	if !sub.isURL() {
+		fmt.Fprintf(e.Stderr, "uploading %s\n", filepath.Base(sub.target))
+		u, err := c.upload(ctx, sub.target)
+		if err != nil {
+			return nil, err
+		}
+		input = u
+	}
+	outputs, err := sub.outputParams(input)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(map[string]any{
+		"input":   map[string]string{"url": input},
+		"storage": map[string]string{"service": "coconut"},
+		"outputs": outputs,
+	})
+}
+
+// requested is one -o: SPEC[=/PATH][;param=value...].
+type requested struct {
+	spec, path string
+	params     map[string]any
+}
+
+func parseRequested(o string) (requested, error) {
+	head, tail, _ := strings.Cut(o, ";")
+	spec, path, named := strings.Cut(head, "=/")
+	r := requested{spec: spec, params: map[string]any{}}
+	if named {
+		r.path = "/" + path
+	}
+	for p := range strings.SplitSeq(tail, ";") {
+		if p == "" {
+			continue
+		}
+		name, value, ok := strings.Cut(p, "=")
+		if !ok {
+			return r, command.Usagef("submit: -o %s: %q is not param=value", o, p)
+		}
+		var v any
+		if json.Unmarshal([]byte(value), &v) != nil {
+			v = value
+		}
+		r.params[name] = v
+	}
+	if spec == "httpstream" {
+		return r, nil
+	}
+	if _, err := format.Parse(spec); err != nil {
+		return r, command.Usagef("submit: -o %s: %w", o, err)
+	}
+	return r, nil
+}
+
+// outputParams gives each output a path: the one behind "=", else one made of
+// the input's name and the format.
+func (sub *submission) outputParams(input string) (map[string][]map[string]any, error) {
+	name := filepath.Base(input)
+	if u, err := url.Parse(input); err == nil && u.Path != "" {
+		name = filepath.Base(u.Path)
+	}
+	stem := safeName(strings.TrimSuffix(name, filepath.Ext(name)))
+	list := sub.outputs
+	if len(list) == 0 {
+		list = []string{"mp4:720p"}
+	}
+	outputs := map[string][]map[string]any{}
+	for _, o := range list {
+		r, err := parseRequested(o)
+		if err != nil {
+			return nil, err
+		}
+		params := r.params
+		if r.spec == "httpstream" {
+			if params["hls"] == nil && params["dash"] == nil {
+				params["hls"] = map[string]any{"path": "/hls"}
+				params["dash"] = map[string]any{"path": "/dash", "hlsfmp4": true}
+			}
+			if r.path == "" {
+				r.path = "/" + stem
+			}
+		}
+		if r.path == "" {
+			r.path = defaultPath(stem, r)
+		}
+		params["path"] = r.path
+		outputs[r.spec] = append(outputs[r.spec], params)
+	}
+	return outputs, nil
+}
+
+// defaultPath numbers the files of an output that makes several.
+func defaultPath(stem string, r requested) string {
+	f, err := format.Parse(r.spec)
+	if err != nil {
+		return ""
+	}
+	number := ""
+	for _, p := range []string{"number", "interval", "offsets"} {
+		if r.params[p] != nil {
+			number = "_%02d"
+		}
+	}
+	return "/" + stem + "-" + safeName(r.spec) + number + "." + f.Extension()
+}
+
+// table prints what became of the job.
+func (sub *submission) table(e command.Stdio, j jobInfo, took time.Duration) {
+	tw := tabwriter.NewWriter(e.Stdout, 0, 4, 2, ' ', 0)
+	for _, o := range j.Outputs {
+		if o.Error != "" {
+			fmt.Fprintf(tw, "%s\t%s\t%s\n", o.Key, o.Status, o.Error)
+			continue
+		}
+		fmt.Fprintf(tw, "%s\t%s\t", o.Key, o.Status)
+		for i, f := range o.files() {
+			if i > 0 {
+				fmt.Fprint(tw, "\t\t")
+			}
+			fmt.Fprintf(tw, "%s\n", strings.TrimSpace(f.Format+" "+f.URL))
+		}
+		if len(o.files()) == 0 {
+			fmt.Fprintln(tw)
+		}
+	}
+	_ = tw.Flush()
+	for _, problem := range []string{j.Input.Error, j.Error} {
+		if problem != "" {
+			fmt.Fprintln(e.Stdout, problem)
+		}
+	}
+	fmt.Fprintf(e.Stdout, "%s %s after %s\n", j.ID, j.Status, took.Round(100*time.Millisecond))
+}

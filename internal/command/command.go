@@ -1,0 +1,47 @@
+// Package command is what all subcommands share: the streams and variables of
+// the process, and the errors that decide its exit code.
+package command
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+)
+
+// Stdio is what a subcommand sees of its process.
+type Stdio struct {
+	Getenv         func(string) string
+	Stdout, Stderr io.Writer
+}
+
+// UsageError is a mistake in the call; it ends with exit code 2.
+type UsageError struct{ Err error }
+
+func (e UsageError) Error() string { return e.Err.Error() }
+func (e UsageError) Unwrap() error { return e.Err }
+
+// Usagef makes a UsageError.
+func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
+
+// ExitError ends the program with a code when the reason has been printed
+// already.
+type ExitError struct{ Code int }
+
+func (e ExitError) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
+
+// ExitCode prints err to stderr, unless it is an ExitError, and returns the
+// exit code: 0 done, 1 failed, 2 called wrongly.
+func ExitCode(err error, stderr io.Writer) int {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	if e, ok := errors.AsType[ExitError](err); ok {
+		return e.Code
+	}
+	fmt.Fprintln(stderr, "copra:", err)
+	if _, ok := errors.AsType[UsageError](err); ok {
+		return 2
+	}
+	return 1
+}

@@ -1,0 +1,45 @@
+// Package secretfile keeps generated secrets in files.
+package secretfile
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// ReadOrCreate returns what the file holds, or what invent returns, which it then
+// holds with mode 0600. Of several processes that start together one makes it.
+func ReadOrCreate(path string, invent func() (string, error)) (text string, made bool, err error) {
+	data, err := os.ReadFile(path)
+	if err == nil && len(strings.TrimSpace(string(data))) > 0 {
+		return strings.TrimSpace(string(data)), false, nil
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", false, err
+	}
+	if text, err = invent(); err != nil {
+		return "", false, err
+	}
+	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
+	if err != nil {
+		return "", false, err
+	}
+	defer os.Remove(tmp.Name())
+	if _, err = tmp.WriteString(text + "\n"); err == nil {
+		err = tmp.Sync()
+	}
+	if err = errors.Join(err, tmp.Close()); err != nil {
+		return "", false, err
+	}
+	// A hard link fails when another process was first; a rename would not.
+	if err = os.Link(tmp.Name(), path); errors.Is(err, fs.ErrExist) {
+		if data, rerr := os.ReadFile(path); rerr == nil && len(data) == 0 {
+			err = os.Rename(tmp.Name(), path) // an empty file stood there
+		} else {
+			return strings.TrimSpace(string(data)), false, rerr
+		}
+	}
+	return text, true, err
+}

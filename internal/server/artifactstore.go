@@ -1,0 +1,48 @@
+package server
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/copra-video/copra/internal/command"
+	"github.com/copra-video/copra/internal/settings"
+	"github.com/copra-video/copra/storage/artifacts"
+)
+
+// OpenArtifactStore opens the store; nil without one.
+func OpenArtifactStore(ctx context.Context, s *settings.ArtifactStore) (*artifacts.Store, error) {
+	if s.Address == "" {
+		return nil, nil
+	}
+	store, err := artifacts.Open(ctx, artifacts.Options{
+		Address: s.Address, Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey,
+	})
+	if err != nil {
+		return nil, command.Usagef("--artifact-store (COPRA_ARTIFACT_STORE) cannot be used: %w", err)
+	}
+	return store, nil
+}
+
+// artifactCheckTimeout is what a look at the artifact store may take of a start.
+const artifactCheckTimeout = 5 * time.Second
+
+// openCheckedArtifactStore is OpenArtifactStore for a worker that starts: a store that cannot work is an
+// error, one that is away is none.
+func openCheckedArtifactStore(ctx context.Context, s *settings.ArtifactStore, log *slog.Logger) (*artifacts.Store, error) {
+	store, err := OpenArtifactStore(ctx, s)
+	if err != nil || store == nil {
+		return nil, err
+	}
+	cctx, cancel := context.WithTimeout(ctx, artifactCheckTimeout)
+	defer cancel()
+	switch err := store.Check(cctx); {
+	case err == nil:
+		log.Info("artifact store", "at", store.String())
+	case artifacts.IsTransient(err):
+		log.Warn("the artifact store does not work; jobs go on without it until it does", "at", store.String(), "error", err)
+	default:
+		return nil, command.Usagef("--artifact-store (COPRA_ARTIFACT_STORE) cannot be used: %w", err)
+	}
+	return store, nil
+}

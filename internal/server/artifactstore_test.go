@@ -1,0 +1,66 @@
+package server
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/copra-video/copra/internal/command"
+	"github.com/copra-video/copra/internal/settings"
+)
+
+func scratchSettings(t *testing.T, vars map[string]string) (*settings.Settings, error) {
+	t.Helper()
+	var s settings.Settings
+	f := settings.NewFlagSet("worker", "", "", io.Discard)
+	s.MediaFlags(f)
+	e := command.Stdio{Getenv: func(n string) string { return vars[n] }, Stdout: io.Discard, Stderr: io.Discard}
+	err := f.ParseAlone(e, nil)
+	s.FromEnv(e)
+	return &s, err
+}
+
+func TestScratchStoreSettings(t *testing.T) {
+	dir := t.TempDir()
+	for _, c := range []struct {
+		vars    map[string]string
+		want    string // in the usage error; "": none
+		started bool   // the store is taken although it does not work
+	}{
+		{vars: map[string]string{}},
+		{vars: map[string]string{"COPRA_ARTIFACT_STORE": filepath.Join(dir, "new")}, started: true},
+		{vars: map[string]string{"COPRA_ARTIFACT_STORE": filepath.Join(dir, "a", "b")}, want: "is not there"},
+		{vars: map[string]string{"COPRA_ARTIFACT_STORE": "ftp://x/y"}, want: "neither a folder nor of the form s3://bucket/prefix"},
+		{vars: map[string]string{"COPRA_ARTIFACT_STORE": "s3://x", "COPRA_ARTIFACT_S3_SECRET_KEY": "canary"}, want: "only one is given"},
+		{vars: map[string]string{"COPRA_ARTIFACT_RETENTION": "-1h"}, want: "COPRA_ARTIFACT_RETENTION"},
+		{vars: map[string]string{"COPRA_ARTIFACT_S3_ENDPOINT": "s3:7070"}, want: "COPRA_ARTIFACT_S3_ENDPOINT"},
+		{started: true, vars: map[string]string{
+			"COPRA_ARTIFACT_STORE": "s3://x", "COPRA_ARTIFACT_S3_ENDPOINT": "http://127.0.0.1:1", "COPRA_ARTIFACT_S3_ACCESS_KEY": "a", "COPRA_ARTIFACT_S3_SECRET_KEY": "canary",
+		}},
+	} {
+		s, err := scratchSettings(t, c.vars)
+		var log strings.Builder
+		if err == nil {
+			store, oerr := openCheckedArtifactStore(t.Context(), &s.ArtifactStore, slog.New(slog.NewTextHandler(&log, nil)))
+			if err = oerr; (store != nil) != c.started {
+				t.Errorf("%v: a store is there: %t", c.vars, !c.started)
+			}
+		}
+		_, usage := errors.AsType[command.UsageError](err)
+		switch {
+		case c.want == "" && err != nil, c.want != "" && (!usage || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%v: error %v, want a usage error with %q", c.vars, err, c.want)
+		}
+		if told := fmt.Sprintf("%v %+v %s", err, s, log.String()); strings.Contains(told, "canary") {
+			t.Errorf("the secret key is told: %s", told)
+		}
+	}
+	if s, err := scratchSettings(t, nil); err != nil || s.ArtifactStore.Retention != 24*time.Hour {
+		t.Errorf("parts are kept for %s, %v", s.ArtifactStore.Retention, err)
+	}
+}

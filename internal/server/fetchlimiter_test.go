@@ -1,0 +1,82 @@
+package server
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river/riverdriver"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/copra-video/copra/internal/queue"
+)
+
+// rows is a driver whose queue holds so many jobs.
+type rows struct {
+	riverdriver.Driver[pgx.Tx]
+	*rowsExecutor
+}
+
+type rowsExecutor struct {
+	riverdriver.Executor
+	jobs, asked int
+}
+
+func (r rows) GetExecutor() riverdriver.Executor { return r.rowsExecutor }
+
+func (r *rowsExecutor) JobGetAvailable(_ context.Context, p *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
+	r.asked++
+	n := min(p.MaxToLock, r.jobs)
+	r.jobs -= n
+	return &riverdriver.JobGetAvailableResult{Jobs: make([]*rivertype.JobRow, n)}, nil
+}
+
+func TestSeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const slots = 2
+		db := &rowsExecutor{jobs: 10}
+		parked, active := 0, 0
+		s := newSeats(rows{rowsExecutor: db}, func() int { return parked })
+		e := s.GetExecutor()
+		fetch := func(want int, when string) {
+			t.Helper()
+			got, err := e.JobGetAvailable(t.Context(), &riverdriver.JobGetAvailableParams{Queue: queue.Transcode, MaxToLock: slots + maxParked - active})
+			if err != nil || len(got.Jobs) != want {
+				t.Errorf("%s: %d jobs, %v", when, len(got.Jobs), err)
+				return
+			}
+			active += want
+		}
+		fetch(2, "at first")
+		fetch(0, "all seats taken")
+		parked = 1
+		fetch(1, "one waits for its storage")
+		active, parked = active-1, 0
+		fetch(0, "it has ended")
+		active--
+		fetch(1, "another has ended")
+
+		db.jobs, active = 0, 0
+		fetch(0, "empty")
+		asked := db.asked
+		for range 10 {
+			fetch(0, "still empty")
+		}
+		if db.asked != asked {
+			t.Errorf("an empty queue was asked %d times", db.asked-asked)
+		}
+		db.jobs = 1
+		s.more.Store(true)
+		fetch(1, "told of one")
+		db.jobs = 1
+		<-time.After(emptyPoll)
+		fetch(1, "not told of one")
+
+		db.jobs = 7
+		if got, err := e.JobGetAvailable(t.Context(), &riverdriver.JobGetAvailableParams{Queue: queue.Notify, MaxToLock: 50}); err != nil || len(got.Jobs) != 7 {
+			t.Errorf("another queue: %v", err)
+		}
+	})
+}

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"context"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/copra-video/copra/internal/postgres"
+)
+
+// queueCollector asks the database about the queues when metrics are read, so
+// that every process tells the same of the whole deployment.
+type queueCollector struct {
+	store               *postgres.Store
+	jobs, oldest, nodes *prometheus.Desc
+}
+
+const (
+	queueTime = 2 * time.Second  // to answer; a scrape must not hang on the database
+	nodeStale = 10 * time.Second // as worker.Config.Stale
+)
+
+func newQueueCollector(store *postgres.Store) *queueCollector {
+	return &queueCollector{
+		store:  store,
+		jobs:   prometheus.NewDesc("copra_queue_jobs", "Pieces of work in a queue, by River's state.", []string{"queue", "state"}, nil),
+		oldest: prometheus.NewDesc("copra_queue_oldest_seconds", "Age of the oldest piece of work in a queue and state.", []string{"queue", "state"}, nil),
+		nodes:  prometheus.NewDesc("copra_workers", "Worker processes that are alive.", nil, nil),
+	}
+}
+
+// Describe implements prometheus.Collector.
+func (c *queueCollector) Describe(ch chan<- *prometheus.Desc) {
+	ch <- c.jobs
+	ch <- c.oldest
+	ch <- c.nodes
+}
+
+// Collect implements prometheus.Collector. A database that does not answer
+// leaves its metrics out and the others in place.
+func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), queueTime)
+	defer cancel()
+	depths, err := c.store.QueueDepth(ctx)
+	if err != nil {
+		return
+	}
+	for _, d := range depths {
+		ch <- prometheus.MustNewConstMetric(c.jobs, prometheus.GaugeValue, float64(d.Count), d.Queue, d.State)
+		ch <- prometheus.MustNewConstMetric(c.oldest, prometheus.GaugeValue, d.Oldest.Seconds(), d.Queue, d.State)
+	}
+	if n, err := c.store.LiveNodes(ctx, nodeStale); err == nil {
+		ch <- prometheus.MustNewConstMetric(c.nodes, prometheus.GaugeValue, float64(n))
+	}
+}

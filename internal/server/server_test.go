@@ -1,0 +1,206 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/netip"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/copra-video/copra/api"
+	"github.com/copra-video/copra/internal/pgtest"
+	"github.com/copra-video/copra/internal/postgres"
+	"github.com/copra-video/copra/internal/seal"
+	"github.com/copra-video/copra/internal/settings"
+	"github.com/copra-video/copra/internal/testtime"
+	"github.com/copra-video/copra/job"
+)
+
+// server is the API of a process on a database of its own, and a worker in the
+// same process when the test starts one.
+type server struct {
+	t     *testing.T
+	sys   *System
+	base  string
+	key   postgres.Key
+	token job.Secret
+}
+
+func startServer(t *testing.T) *server {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := &settings.Settings{
+		DatabaseURL: pgtest.New(t).URL, DatabaseConns: 20, SecretKeys: seal.Generate(),
+		PublicURL: "http://" + l.Addr().String(), StorageDir: t.TempDir(), WorkDir: t.TempDir(),
+		AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		Slots:         1, Uploads: 2, MaxInputBytes: 1 << 30,
+	}
+	sys, err := Open(t.Context(), st, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(sys.Close)
+	s := &server{t: t, sys: sys, base: st.PublicURL + "/v2"}
+	if s.key, s.token, err = sys.store.CreateKey(t.Context(), "test", job.Secret{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	ended := make(chan error, 1)
+	go func() { ended <- api.Serve(ctx, l, sys.Handler(), sys.log) }()
+	t.Cleanup(func() {
+		stop()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func (s *server) startWorker() {
+	s.t.Helper()
+	w, err := s.sys.startWorker(s.t.Context())
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(w.stop)
+}
+
+// do sends a request and returns status and body.
+func (s *server) do(method, path, body string, headers ...string) (int, string) {
+	s.t.Helper()
+	r, err := http.NewRequestWithContext(s.t.Context(), method, s.base+path, strings.NewReader(body))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r.SetBasicAuth(s.token.Reveal(), "")
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Set(headers[i], headers[i+1])
+	}
+	res, err := http.DefaultClient.Do(r)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return res.StatusCode, string(b)
+}
+
+// create posts a job and returns its id.
+func (s *server) create(body string) string {
+	s.t.Helper()
+	status, answer := s.do("POST", "/jobs", body)
+	var j jobAnswer
+	if err := json.Unmarshal([]byte(answer), &j); err != nil || status != 201 {
+		s.t.Fatalf("POST: %d %s", status, answer)
+	}
+	return j.ID
+}
+
+func (s *server) get(id string) jobAnswer {
+	s.t.Helper()
+	status, answer := s.do("GET", "/jobs/"+id, "")
+	var j jobAnswer
+	if err := json.Unmarshal([]byte(answer), &j); err != nil || status != 200 {
+		s.t.Fatalf("GET: %d %s", status, answer)
+	}
+	return j
+}
+
+// jobFor is a request that tells url of everything.
+func jobFor(input, hook string) string {
+	return fmt.Sprintf(`{"input":{"url":%q},"storage":{"service":"coconut"},
+		"outputs":{"jpg:64x":{"path":"/a.jpg"},"mp4:480p":{"path":"/a.mp4"}},
+		"notification":{"type":"http","url":%q,"events":true}}`, input, hook)
+}
+
+// unanswered is the address of an input whose server does not answer, so that a job
+// waits for it until it is cancelled.
+func unanswered(t *testing.T) string {
+	t.Helper()
+	release := make(chan struct{})
+	source := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-r.Context().Done():
+		case <-release:
+		}
+	}))
+	t.Cleanup(func() { close(release); source.Close() })
+	return source.URL + "/a.mp4"
+}
+
+// hook is a webhook receiver.
+type hook struct {
+	mu     sync.Mutex
+	got    []received
+	answer func(n int) int // status of the nth request, from 1; nil: 204
+}
+
+type received struct {
+	header http.Header
+	body   []byte
+	event  string
+}
+
+func (h *hook) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return
+	}
+	var e struct{ Event string }
+	_ = json.Unmarshal(body, &e)
+	h.mu.Lock()
+	h.got = append(h.got, received{r.Header.Clone(), bytes.Clone(body), e.Event})
+	n, answer := len(h.got), h.answer
+	h.mu.Unlock()
+	status := http.StatusNoContent
+	if answer != nil {
+		status = answer(n)
+	}
+	if status == http.StatusFound {
+		w.Header().Set("Location", "/elsewhere")
+	}
+	w.WriteHeader(status)
+}
+
+func (h *hook) all() []received {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return append([]received(nil), h.got...)
+}
+
+// eventually waits until f is true.
+func eventually(t *testing.T, what string, f func() bool) {
+	t.Helper()
+	deadline := time.After(testtime.Allow(30 * time.Second))
+	for tick := time.Tick(10 * time.Millisecond); !f(); {
+		select {
+		case <-tick:
+		case <-deadline:
+			t.Fatalf("waited in vain for %s", what)
+		}
+	}
+}
+
+// jobAnswer is the part of an answer about a job that the tests look at.
+type jobAnswer struct {
+	ID, Status, Progress, Error string
+	Input                       struct{ Status, Error string }
+	Outputs                     []struct{ Key, Status, URL string }
+}
+
+func (j jobAnswer) finished() bool { return j.Status == "job.completed" || j.Status == "job.failed" }
