@@ -165,7 +165,7 @@ func TestPixFmts(t *testing.T) {
 	p.Steps = slices.DeleteFunc(p.Steps, func(s Step) bool { return s.Kind == StepMux })
 	runSteps(t, dir, p)
 	// A name that this ffmpeg does not take is told by name.
-	o.PixFmts = func(string) []string { return []string{"yuv420p"} }
+	o.Capabilities.PixFmts = map[string][]string{"libx264": {"yuv420p"}}
 	r := Build(outputs(t, "mp4:h264::pix_fmt=yuv422p path=/a"), m, o).Results[0]
 	if r.Err == nil || !strings.Contains(r.Err.Message, `"yuv422p"`) {
 		t.Errorf("%v", r.Err)
@@ -212,7 +212,7 @@ func TestLimits(t *testing.T) {
 
 // Without a size, H.263 is no larger than what telephones play.
 func TestTelephone(t *testing.T) {
-	p := Build(outputs(t, "3gp path=/a.3gp"), film(1920, 1080), Options{FFmpegMajor: 5})
+	p := Build(outputs(t, "3gp path=/a.3gp"), film(1920, 1080), Options{})
 	if e := p.Results[0].Files[0].Expect; e.Width != 352 || e.Height != 288 {
 		t.Errorf("%+v", e)
 	}
@@ -223,7 +223,7 @@ func TestTelephone(t *testing.T) {
 func TestConstantRate(t *testing.T) {
 	m := film(640, 360)
 	m.Video[0].FPS, m.Video[0].BaseFPS = format.Rational{Num: 17, Den: 1}, format.Rational{Num: 90000, Den: 1}
-	p := Build(outputs(t, "avi path=/a.avi", "mp4 path=/b.mp4", "mp4:mpeg4 path=/c.mp4"), m, Options{FFmpegMajor: 5})
+	p := Build(outputs(t, "avi path=/a.avi", "mp4 path=/b.mp4", "mp4:mpeg4 path=/c.mp4"), m, Options{})
 	args := strings.Join(p.Steps[0].Args, " ")
 	if !strings.Contains(args, "fps=15/1") || !strings.Contains(args, "1/90000") {
 		t.Error(args)
@@ -231,7 +231,7 @@ func TestConstantRate(t *testing.T) {
 	// One that begins late is filled up.
 	m = film(640, 360)
 	m.Video[0].StartTime = 0.08
-	p = Build(outputs(t, "avi path=/a.avi"), m, Options{FFmpegMajor: 5})
+	p = Build(outputs(t, "avi path=/a.avi"), m, Options{})
 	if args := strings.Join(p.Steps[0].Args, " "); !strings.Contains(args, "fps=30/1:start_time=0") {
 		t.Error(args)
 	}

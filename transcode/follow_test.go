@@ -38,7 +38,7 @@ func TestFollowed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := clip(t, tt.source...)
-			p := run(t, dir, Options{FFmpegMajor: fast.FFmpegMajor, Presets: fast.Presets, SegmentSeconds: 2}, tt.lines...)
+			p := run(t, dir, Options{Presets: fast.Presets, SegmentSeconds: 2}, tt.lines...)
 			followed := 0
 			plain := t.TempDir()
 			if err := os.Link(filepath.Join(dir, SourceName), filepath.Join(plain, SourceName)); err != nil {

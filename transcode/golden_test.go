@@ -37,7 +37,7 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := Build(outputs(t, strings.Split(strings.TrimSpace(string(part["outputs"].Data)), "\n")...), m, Options{FFmpegMajor: 5})
+			p := Build(outputs(t, strings.Split(strings.TrimSpace(string(part["outputs"].Data)), "\n")...), m, Options{})
 			checkPlan(t, p)
 			got := show(p)
 			if *update {

@@ -183,7 +183,7 @@ func (s *source) peak() float64 {
 // noSDR is the error where ffmpeg cannot do what sdrFilters ask.
 func (p *planner) noSDR() *job.Error {
 	for _, name := range []string{"zscale", "tonemap", "sidedata"} {
-		if p.Filters != nil && !p.Filters(name) {
+		if !p.Capabilities.HasFilter(name) {
 			return job.Errorf("output_format_not_valid", "The input is HDR, and this server's ffmpeg lacks the filter %s to make SDR of it; hevc and av1 keep HDR.", name)
 		}
 	}

@@ -87,7 +87,7 @@ func text(t testing.TB, names ...string) string {
 	return string(data)
 }
 
-var shortSegments = Options{FFmpegMajor: 5, Presets: fast.Presets, SegmentSeconds: 2}
+var shortSegments = Options{Presets: fast.Presets, SegmentSeconds: 2}
 
 // TestRenditions: all audio and all text subtitles of a source are there to be
 // chosen, in every layout.

@@ -22,7 +22,7 @@ func TestPairs(t *testing.T) {
 	version, _ := command(t, dir, "ffmpeg", "-version")
 	o := fast
 	o.Presets = map[string]string{"libx264": "ultrafast", "libx265": "ultrafast", "libvpx": "8", "libvpx-vp9": "8", "libsvtav1": "13"}
-	o.Encoders = func(name string) bool { return strings.Contains(encoders, " "+name+" ") }
+	o.Capabilities.Encoders = NewSet(strings.Fields(encoders)...)
 	var lines []string
 	for _, c := range format.Containers() {
 		if !c.Encodable || c.Kind != format.KindVideo && c.Kind != format.KindAudio {

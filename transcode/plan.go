@@ -21,19 +21,22 @@ import (
 // that folder, and every step runs in it.
 const SourceName = "source"
 
-// Options are what the planner needs to know of the server.
+// Options are what the planner needs to know of the server. They are plain
+// data, so a plan can be made for another machine.
 type Options struct {
-	FFmpegMajor    int               // 5 or 7: flags that differ
-	Presets        map[string]string // by encoder name (libx264: "fast", ...); missing: the default of coconut-v2.md section 12
-	SegmentSeconds float64           // httpstream target; 0: 6
-	// Isolate plans every output on its own, sharing nothing. Used after a
-	// shared step failed, so that one bad output does not kill the others.
+	// Capabilities of the FFmpeg that will run the steps. The zero value
+	// assumes that it has everything.
+	Capabilities Capabilities
+	// Presets are the default presets by encoder ("libx264": "fast"). An
+	// encoder without one uses the default of the codec table.
+	Presets map[string]string
+	// SegmentSeconds is the length of httpstream segments to aim at. Defaults
+	// to 6.
+	SegmentSeconds float64
+	// Isolate plans every output separately, so that outputs share no step. It
+	// is used after a shared step failed, so that one bad output does not take
+	// the others with it.
 	Isolate bool
-	// Encoders and Filters tell whether ffmpeg has one; nil: all.
-	Encoders, Filters func(name string) bool
-	// PixFmts lists the pixel formats that ffmpeg's encoder takes; nil, or an
-	// empty list: not known.
-	PixFmts func(encoder string) []string
 }
 
 // Plan is what is to be done for a job.

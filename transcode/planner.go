@@ -120,7 +120,7 @@ func (p *planner) output(i int, o *job.Output) (Result, *job.Error) {
 	return Result{}, job.Errorf("outputs_not_valid", "The output %q has no parameters of its type.", o.Key)
 }
 
-func (p *planner) has(encoder string) bool { return p.Encoders == nil || p.Encoders(encoder) }
+func (p *planner) has(encoder string) bool { return p.Capabilities.HasEncoder(encoder) }
 
 // video registers a rendition for output i and returns the node that makes it.
 // Nothing may be registered for an output that can still fail.

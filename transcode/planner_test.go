@@ -136,7 +136,7 @@ func TestErrors(t *testing.T) {
 		}
 		checkPlan(t, p)
 	}
-	p := Build(outputs(t, "mp4:hevc path=/a.mp4"), film(640, 360), Options{Encoders: func(n string) bool { return n != "libx265" }})
+	p := Build(outputs(t, "mp4:hevc path=/a.mp4"), film(640, 360), Options{Capabilities: Capabilities{Encoders: NewSet("libx264", "aac")}})
 	if err := p.Results[0].Err; err == nil || err.Message != "This server's ffmpeg has no libx265, so hevc cannot be encoded." {
 		t.Errorf("missing encoder: %v", err)
 	}

@@ -164,10 +164,8 @@ func (p *planner) codecFor(f format.Format) string {
 
 // refuses tells what this ffmpeg cannot do for r.
 func (p *planner) refuses(enc videoEncoder, r rendition) *job.Error {
-	if p.PixFmts != nil {
-		if takes := p.PixFmts(enc.encoder); len(takes) > 0 && !slices.Contains(takes, r.pixFmt) {
-			return job.Errorf("output_format_not_valid", "The pixel format %q is not taken by %s of this server's ffmpeg; it takes %s.", r.pixFmt, enc.encoder, strings.Join(takes, ", "))
-		}
+	if takes := p.Capabilities.PixelFormats(enc.encoder); len(takes) > 0 && !slices.Contains(takes, r.pixFmt) {
+		return job.Errorf("output_format_not_valid", "The pixel format %q is not taken by %s of this server's ffmpeg; it takes %s.", r.pixFmt, enc.encoder, strings.Join(takes, ", "))
 	}
 	if r.sdr {
 		return p.noSDR()

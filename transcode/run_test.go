@@ -114,7 +114,7 @@ func probe(t testing.TB, dir, name string) job.Media {
 }
 
 // fast makes encoders quick: these tests are not about pictures.
-var fast = Options{FFmpegMajor: 5, Presets: map[string]string{"libx264": "ultrafast", "libx265": "ultrafast", "libvpx": "8", "libvpx-vp9": "8"}}
+var fast = Options{Presets: map[string]string{"libx264": "ultrafast", "libx265": "ultrafast", "libvpx": "8", "libvpx-vp9": "8"}}
 
 // run plans outputs for the source in dir, executes the steps, and checks every
 // file against what the plan expects of it.

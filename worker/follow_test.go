@@ -40,7 +40,7 @@ func carry(t *testing.T, outputs []*job.Output, source ...string) *carried {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.plan = transcode.Build(outputs, media, transcode.Options{FFmpegMajor: tools.Major(), Presets: map[string]string{"libx264": "ultrafast"}, SegmentSeconds: 2})
+	c.plan = transcode.Build(outputs, media, transcode.Options{Capabilities: tools.Capabilities(), Presets: map[string]string{"libx264": "ultrafast"}, SegmentSeconds: 2})
 	for _, r := range c.plan.Results {
 		if r.Err != nil {
 			t.Fatal(r.Err)

@@ -29,7 +29,7 @@ func planned(t *testing.T, formats ...string) transcode.Plan {
 		}
 		outputs = append(outputs, &job.Output{Key: text, Type: job.TypeVideo, Format: f, Path: "/a", Video: &job.VideoParams{}})
 	}
-	p := transcode.Build(outputs, m, transcode.Options{FFmpegMajor: 7})
+	p := transcode.Build(outputs, m, transcode.Options{})
 	for _, r := range p.Results {
 		if r.Err != nil {
 			t.Fatal(r.Err)

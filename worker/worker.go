@@ -56,9 +56,7 @@ type Opener interface {
 // Media is what the worker needs of ffmpeg.
 type Media interface {
 	Version() string
-	Major() int
-	Has(kind, name string) bool
-	PixFmts(encoder string) []string
+	Capabilities() transcode.Capabilities
 	Probe(ctx context.Context, path string) (job.Media, error)
 	Verify(ctx context.Context, path string, want ffmpeg.Expect) (job.Media, error)
 	ProbePlaylist(ctx context.Context, path string) (job.Media, error)
@@ -143,11 +141,5 @@ func (w *Worker) Register(workers *river.Workers) {
 }
 
 func (w *Worker) planOptions() transcode.Options {
-	return transcode.Options{
-		FFmpegMajor: w.Media.Major(),
-		Presets:     w.Presets,
-		Encoders:    func(name string) bool { return w.Media.Has("encoder", name) },
-		Filters:     func(name string) bool { return w.Media.Has("filter", name) },
-		PixFmts:     w.Media.PixFmts,
-	}
+	return transcode.Options{Capabilities: w.Media.Capabilities(), Presets: w.Presets}
 }

@@ -113,11 +113,7 @@ func (m *maker) make(ctx context.Context, pairs []pair, isolate bool) (map[pair]
 			Key: p.format.String(), Type: job.TypeVideo, Format: p.format, Path: fmt.Sprintf("/%d", i), Video: &job.VideoParams{},
 		})
 	}
-	plan := transcode.Build(outputs, m.media, transcode.Options{
-		FFmpegMajor: m.tools.Major(), Isolate: isolate, PixFmts: m.tools.PixFmts,
-		Encoders: func(name string) bool { return m.tools.Has(ffmpeg.Encoder, name) },
-		Filters:  func(name string) bool { return m.tools.Has(ffmpeg.Filter, name) },
-	})
+	plan := transcode.Build(outputs, m.media, transcode.Options{Capabilities: m.tools.Capabilities(), Isolate: isolate})
 	failed := map[pair]string{}
 	for _, s := range plan.Steps {
 		err := m.tools.Run(ctx, ffmpeg.Command{Args: s.Args, Dir: m.dir})

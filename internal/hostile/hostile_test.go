@@ -193,7 +193,7 @@ func convert(ctx context.Context, tools *ffmpeg.Toolchain, family, dir, source s
 		}
 		outputs = append(outputs, resolved)
 	}
-	plan := transcode.Build(outputs, media, transcode.Options{FFmpegMajor: tools.Major(), PixFmts: tools.PixFmts})
+	plan := transcode.Build(outputs, media, transcode.Options{Capabilities: tools.Capabilities()})
 	failed := map[string]error{}
 	for _, s := range plan.Steps {
 		for _, need := range s.Needs {

@@ -128,7 +128,7 @@ func TestEncoderOptions(t *testing.T) {
 			t.Error(err)
 			continue
 		}
-		p := transcode.Build([]*job.Output{o}, clip(), transcode.Options{FFmpegMajor: 7})
+		p := transcode.Build([]*job.Output{o}, clip(), transcode.Options{})
 		if !slices.ContainsFunc(p.Steps, func(s transcode.Step) bool { return strings.Contains(strings.Join(s.Args, " "), args) }) {
 			t.Errorf("%s: no step has %q: %+v", name, args, p)
 		}

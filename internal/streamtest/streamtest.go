@@ -95,7 +95,7 @@ func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Opt
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.FFmpegMajor = tools.Major()
+	o.Capabilities = tools.Capabilities()
 	plan := transcode.Build([]*job.Output{{Key: "httpstream", Type: job.TypeStream, Stream: params}}, media, o)
 	if err := plan.Results[0].Err; err != nil {
 		t.Fatal(err)
