@@ -9,6 +9,8 @@ import (
 	"github.com/Eyevinn/mp4ff/avc"
 	"github.com/Eyevinn/mp4ff/hevc"
 	"github.com/Eyevinn/mp4ff/mp4"
+
+	"github.com/copra-video/copra/internal/nopanic"
 )
 
 // initSegment is the head of fragmented MP4.
@@ -21,7 +23,7 @@ type initSegment struct {
 // readInit reads an init segment. mp4ff refuses what it cannot read; it is
 // told as an error.
 func readInit(data []byte) (in *initSegment, err error) {
-	defer recovered(&err)
+	defer nopanic.Recover(&err)
 	f, err := mp4.DecodeFile(bytes.NewReader(data))
 	if err != nil {
 		return nil, err
@@ -45,13 +47,6 @@ func readInit(data []byte) (in *initSegment, err error) {
 		}
 	}
 	return in, nil
-}
-
-// recovered turns a panic of a parser over a broken file into an error.
-func recovered(err *error) {
-	if r := recover(); r != nil {
-		*err = fmt.Errorf("it cannot be parsed: %v", r)
-	}
 }
 
 func (in *initSegment) track(t *mp4.TrakBox) error {
@@ -122,7 +117,7 @@ func mp4a(e *mp4.AudioSampleEntryBox) *facts {
 
 // readFragments reads a media segment.
 func (s *segment) readFragments(in *initSegment, data []byte) (err error) {
-	defer recovered(&err)
+	defer nopanic.Recover(&err)
 	f, err := mp4.DecodeFile(bytes.NewReader(data))
 	if err != nil {
 		return err
@@ -219,7 +214,7 @@ func edit(t *mp4.TrakBox, scale uint32) float64 {
 // sample.
 func firstSync(in *initSegment, data []byte) (sync bool) {
 	var broken error
-	defer recovered(&broken)
+	defer nopanic.Recover(&broken)
 	box, err := mp4.DecodeBox(0, bytes.NewReader(data))
 	moof, ok := box.(*mp4.MoofBox)
 	if err != nil || !ok || moof.Traf == nil || moof.Traf.Trun == nil || moof.Traf.Trun.SampleCount() == 0 {

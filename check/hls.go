@@ -11,6 +11,8 @@ import (
 
 	"github.com/Eyevinn/hls-m3u8/m3u8"
 	"golang.org/x/sync/errgroup"
+
+	"github.com/copra-video/copra/internal/nopanic"
 )
 
 // playlist is a media playlist that was read with all its segments.
@@ -94,7 +96,7 @@ func decode(data []byte) (m3u8.Playlist, m3u8.ListType, error) {
 }
 
 func decodeAs(data []byte, strict bool) (list m3u8.Playlist, kind m3u8.ListType, err error) {
-	defer recovered(&err) // a key before any segment is one that it does not expect
+	defer nopanic.Recover(&err)
 	return m3u8.DecodeFrom(bytes.NewReader(data), strict)
 }
 

@@ -11,13 +11,15 @@ import (
 	"github.com/Eyevinn/mp4ff/avc"
 	"github.com/Eyevinn/mp4ff/hevc"
 	"github.com/asticode/go-astits"
+
+	"github.com/copra-video/copra/internal/nopanic"
 )
 
 const tsPacket = 188
 
 // readTS reads a TS segment.
 func (s *segment) readTS(ctx context.Context, data []byte) (err error) {
-	defer recovered(&err)
+	defer nopanic.Recover(&err)
 	if len(data) == 0 || len(data)%tsPacket != 0 {
 		return fmt.Errorf("its %d bytes are no whole number of TS packets", len(data))
 	}
