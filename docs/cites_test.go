@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -218,5 +219,44 @@ func TestRuleBook(t *testing.T) {
 		if group := strings.Trim(r, "0123456789") == ""; !group && !checked[r] {
 			t.Errorf("%s explains rule %s, which is not checked", rulesFile, r)
 		}
+	}
+}
+
+var (
+	decisionName = regexp.MustCompile(`^\d{4}-[a-z0-9-]+\.md$`)
+	decisionRow  = regexp.MustCompile(`(?m)^\| \[(\d{4})\]\((\d{4}-[a-z0-9-]+\.md)\) \| (.+?) \|`)
+)
+
+// TestDecisions: each decision is in the index by its number and title, and has
+// its four parts.
+func TestDecisions(t *testing.T) {
+	var index []string
+	for _, m := range decisionRow.FindAllStringSubmatch(read(t, "decisions/README.md"), -1) {
+		index = append(index, fmt.Sprintf("%s %s %s", m[1], m[2], m[3]))
+	}
+	var want []string
+	files, err := os.ReadDir("decisions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range files {
+		if f.Name() == "README.md" {
+			continue
+		}
+		text := read(t, filepath.Join("decisions", f.Name()))
+		first, _, _ := strings.Cut(text, "\n")
+		title, ok := strings.CutPrefix(first, "# "+f.Name()[:4]+" ")
+		if !ok || !decisionName.MatchString(f.Name()) {
+			t.Errorf("decisions/%s begins with %q", f.Name(), first)
+		}
+		want = append(want, fmt.Sprintf("%s %s %s", f.Name()[:4], f.Name(), title))
+		for _, part := range []string{"Context", "Decision", "Refused", "Consequences"} {
+			if !strings.Contains(text, "\n## "+part+"\n") {
+				t.Errorf("decisions/%s has no part %q", f.Name(), part)
+			}
+		}
+	}
+	if !slices.Equal(index, want) {
+		t.Errorf("the index of decisions is\n%s\nwant\n%s", strings.Join(index, "\n"), strings.Join(want, "\n"))
 	}
 }
