@@ -21,7 +21,7 @@ import (
 )
 
 func main() {
-	sandbox.Intercept() // a copy of this program that is to become ffmpeg
+	sandbox.Main() // a copy of this program that is to become ffmpeg
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], command.Stdio{Getenv: os.Getenv, Stdout: os.Stdout, Stderr: os.Stderr})
 	stop()

@@ -67,7 +67,7 @@ func Doctor(ctx context.Context, e command.Stdio, args []string) error {
 	} else {
 		out.ok("copra", "%s", buildinfo.Version())
 		checkFFmpeg(ctx, out, &s)
-		checkConfinement(ctx, out, &s)
+		checkSandbox(ctx, out, &s)
 		checkDatabase(ctx, out, &s)
 		checkFolder(out, "work directory", cmp.Or(given(s.WorkDirGiven, s.WorkDir), filepath.Join(s.Data, "work")))
 		checkArtifactStore(ctx, out, &s.ArtifactStore)
@@ -200,8 +200,8 @@ func checkNetworks(out *findings, s *settings.Settings) {
 	out.ok("private networks", "open: %v", s.AllowNetworks)
 }
 
-func checkConfinement(ctx context.Context, out *findings, s *settings.Settings) {
-	const what = "confinement"
+func checkSandbox(ctx context.Context, out *findings, s *settings.Settings) {
+	const what = "sandbox"
 	if s.Sandbox == settings.SandboxOff {
 		out.lacks(what, "off (--sandbox)")
 		return
@@ -218,11 +218,11 @@ func checkConfinement(ctx context.Context, out *findings, s *settings.Settings) 
 	default:
 		out.lacks(what, "%s", report)
 	}
-	checkUser(ctx, out, s, report)
+	checkSandboxUser(ctx, out, s, report)
 }
 
-// checkUser says as whom ffmpeg runs, where the server is root.
-func checkUser(ctx context.Context, out *findings, s *settings.Settings, report sandbox.Report) {
+// checkSandboxUser reports as which user ffmpeg runs, where the server is root.
+func checkSandboxUser(ctx context.Context, out *findings, s *settings.Settings, report sandbox.Report) {
 	const what = "ffmpeg's user"
 	tools, err := ffmpeg.Find(ctx, s.FFmpeg, s.FFprobe)
 	if os.Geteuid() != 0 || err != nil {
@@ -232,7 +232,7 @@ func checkUser(ctx context.Context, out *findings, s *settings.Settings, report 
 		out.lacks(what, "root, as the server (--ffmpeg-user)")
 		return
 	}
-	err = tools.Confine(ffmpeg.Confinement{Landlock: report.Files, Memory: s.FFmpegMemory, User: s.FFmpegUser}).TryUser(ctx, os.TempDir())
+	err = tools.Sandboxed(ffmpeg.Sandbox{Landlock: report.Files, Memory: s.FFmpegMemory, User: s.FFmpegUser}).CheckUser(ctx, os.TempDir())
 	switch {
 	case err == nil:
 		out.ok(what, "%d, with the rights of nobody, while the server is root", s.FFmpegUser)

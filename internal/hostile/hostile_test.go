@@ -23,7 +23,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	sandbox.Intercept()
+	sandbox.Main()
 	os.Exit(m.Run())
 }
 
@@ -60,7 +60,7 @@ func TestHostile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tools := found.Confine(ffmpeg.Confinement{Landlock: report.Files, Memory: 4 << 30})
+	tools := found.Sandboxed(ffmpeg.Sandbox{Landlock: report.Files, Memory: 4 << 30})
 	thorough := os.Getenv("COPRA_CHAOS") != ""
 
 	var table table

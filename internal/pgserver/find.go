@@ -24,18 +24,18 @@ type programs struct {
 // Find returns the version of the PostgreSQL that Start would run for the
 // folder dir by default, without starting it.
 func Find(ctx context.Context, dir string) (version string, err error) {
-	p, err := find(ctx, "", filepath.Join(dir, "data"))
+	p, err := findPrograms(ctx, "", filepath.Join(dir, "data"))
 	if err != nil {
 		return "", err
 	}
 	return p.version, nil
 }
 
-// find returns the programs in bin, or those that a search meets first. When
+// findPrograms returns the programs in bin, or those that a search meets first. When
 // data holds a database it must be of their major version, since PostgreSQL
 // does not read the files of another.
-func find(ctx context.Context, bin, data string) (programs, error) {
-	made, err := madeBy(data)
+func findPrograms(ctx context.Context, bin, data string) (programs, error) {
+	made, err := clusterMajor(data)
 	if err != nil {
 		return programs{}, err
 	}
@@ -45,7 +45,7 @@ func find(ctx context.Context, bin, data string) (programs, error) {
 	}
 	var found []programs
 	for _, dir := range dirs {
-		p, err := inspect(ctx, dir)
+		p, err := inspectPrograms(ctx, dir)
 		if err != nil {
 			if bin != "" || dir == os.Getenv("COPRA_PG_BIN") {
 				return programs{}, fmt.Errorf("use PostgreSQL in %s: %w", dir, err)
@@ -68,8 +68,8 @@ func find(ctx context.Context, bin, data string) (programs, error) {
 		"or set COPRA_DATABASE_URL to use a server that already runs")
 }
 
-// madeBy returns the major version that made the database in data; 0: none.
-func madeBy(data string) (int, error) {
+// clusterMajor returns the major version that made the database in data; 0: none.
+func clusterMajor(data string) (int, error) {
 	b, err := os.ReadFile(filepath.Join(data, "PG_VERSION"))
 	if errors.Is(err, os.ErrNotExist) {
 		return 0, nil
@@ -93,7 +93,7 @@ func candidates(ctx context.Context) []string {
 	debian, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	slices.SortFunc(debian, func(a, b string) int { return cmp.Compare(debianMajor(b), debianMajor(a)) })
 	dirs = append(dirs, debian...)
-	if out, err := output(ctx, "pg_config", "--bindir"); err == nil {
+	if out, err := runOutput(ctx, "pg_config", "--bindir"); err == nil {
 		dirs = append(dirs, out)
 	}
 	if p, err := exec.LookPath("postgres"); err == nil {
@@ -113,14 +113,14 @@ func debianMajor(dir string) int {
 	return n
 }
 
-func inspect(ctx context.Context, dir string) (programs, error) {
+func inspectPrograms(ctx context.Context, dir string) (programs, error) {
 	p := programs{postgres: filepath.Join(dir, "postgres"), initdb: filepath.Join(dir, "initdb")}
 	for _, f := range []string{p.postgres, p.initdb} {
 		if _, err := exec.LookPath(f); err != nil {
 			return p, fmt.Errorf("find the program: %w", err)
 		}
 	}
-	out, err := output(ctx, p.postgres, "--version")
+	out, err := runOutput(ctx, p.postgres, "--version")
 	if err != nil {
 		return p, err
 	}
@@ -145,7 +145,7 @@ func parseVersion(s string) (version string, major int) {
 	return version, major
 }
 
-func output(ctx context.Context, name string, args ...string) (string, error) {
+func runOutput(ctx context.Context, name string, args ...string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	out, err := exec.CommandContext(ctx, name, args...).Output()

@@ -111,17 +111,17 @@ type socketDir struct {
 // the closing NUL.
 const maxSocketPath = 107
 
-func fits(dir string) bool { return len(dir)+len("/.s.PGSQL."+port) <= maxSocketPath }
+func socketPathFits(dir string) bool { return len(dir)+len("/.s.PGSQL."+port) <= maxSocketPath }
 
-// makeSocketDir makes dir/run, or where its path is too long a folder of a
+// createSocketDir makes dir/run, or where its path is too long a folder of a
 // short name among the temporary files, always the same for the same dir so
 // that a killed owner leaves one at most.
-func makeSocketDir(dir string, id identity) (socketDir, error) {
+func createSocketDir(dir string, id identity) (socketDir, error) {
 	s := socketDir{path: filepath.Join(dir, "run")}
-	if !fits(s.path) {
+	if !socketPathFits(s.path) {
 		name := fmt.Sprintf("copra-pg-%x", sha256.Sum256([]byte(dir)))[:len("copra-pg-")+16]
 		s = socketDir{path: filepath.Join(os.TempDir(), name), temporary: true}
-		if !fits(s.path) {
+		if !socketPathFits(s.path) {
 			s.path = filepath.Join("/tmp", name)
 		}
 		// Among the temporary files anybody may have made that name.
@@ -139,7 +139,7 @@ func makeSocketDir(dir string, id identity) (socketDir, error) {
 	if err := os.Chmod(s.path, 0o700); err != nil {
 		return socketDir{}, fmt.Errorf("make the folder for the socket private: %w", err)
 	}
-	return s, id.give(s.path)
+	return s, id.chown(s.path)
 }
 
 // ownedBy reports whether path is a folder of uid, or nothing at all.

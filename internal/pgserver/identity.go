@@ -21,9 +21,9 @@ import (
 //     as /root: in a user namespace that shows root under another number, so
 //     that the data stay root's.
 type identity struct {
-	uid, gid  int // of the files
-	namespace bool
-	shownAs   int // in the namespace
+	uid, gid     int // of the files
+	namespace    bool
+	namespaceUID int // in the namespace
 }
 
 // chooseIdentity keeps to what the data in place belong to.
@@ -35,7 +35,7 @@ func chooseIdentity(dir, data string) (identity, error) {
 		}
 		return identity{uid: uid, gid: os.Getegid()}, nil
 	}
-	id, err := unprivileged()
+	id, err := unprivilegedIdentity()
 	if err != nil {
 		return identity{}, err
 	}
@@ -45,7 +45,7 @@ func chooseIdentity(dir, data string) (identity, error) {
 			return id.inNamespace(), nil
 		}
 		id.uid, id.gid = int(st.Uid), int(st.Gid)
-		if closed := closedTo(dir, id); closed != "" {
+		if closed := firstUnreachable(dir, id); closed != "" {
 			return identity{}, fmt.Errorf("run PostgreSQL as user id %d, to whom the data in %s belong: the user cannot enter %s. "+
 				"Allow it with chmod o+x %s, or move the data folder", id.uid, data, closed, closed)
 		}
@@ -53,13 +53,13 @@ func chooseIdentity(dir, data string) (identity, error) {
 	} else if !errors.Is(err, os.ErrNotExist) {
 		return identity{}, fmt.Errorf("look at the database folder: %w", err)
 	}
-	if closedTo(dir, id) != "" {
+	if firstUnreachable(dir, id) != "" {
 		return id.inNamespace(), nil
 	}
 	return id, nil
 }
 
-func unprivileged() (identity, error) {
+func unprivilegedIdentity() (identity, error) {
 	for _, name := range []string{"postgres", "nobody"} {
 		u, err := user.Lookup(name)
 		if err != nil {
@@ -76,11 +76,11 @@ func unprivileged() (identity, error) {
 }
 
 func (id identity) inNamespace() identity {
-	return identity{uid: 0, gid: 0, namespace: true, shownAs: id.uid}
+	return identity{uid: 0, gid: 0, namespace: true, namespaceUID: id.uid}
 }
 
-// closedTo returns the folder on the way to dir that id may not pass, or "".
-func closedTo(dir string, id identity) string {
+// firstUnreachable returns the folder on the way to dir that id may not pass, or "".
+func firstUnreachable(dir string, id identity) string {
 	for p := dir; ; p = filepath.Dir(p) {
 		info, err := os.Stat(p)
 		if err != nil {
@@ -104,8 +104,8 @@ func closedTo(dir string, id identity) string {
 	}
 }
 
-// give makes path belong to id.
-func (id identity) give(path string) error {
+// chown makes path belong to id.
+func (id identity) chown(path string) error {
 	if os.Geteuid() != 0 {
 		return nil
 	}
@@ -128,8 +128,8 @@ func (id identity) command(name string, args ...string) *exec.Cmd {
 	switch {
 	case id.namespace:
 		cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: id.shownAs, HostID: 0, Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: id.shownAs, HostID: 0, Size: 1}}
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: id.namespaceUID, HostID: 0, Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: id.namespaceUID, HostID: 0, Size: 1}}
 	case os.Geteuid() == 0:
 		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(id.uid), Gid: uint32(id.gid)}
 	}

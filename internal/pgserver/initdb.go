@@ -48,9 +48,9 @@ func writeFile(path, s string) error {
 	return os.Rename(f.Name(), path)
 }
 
-// initialise makes an empty database in dir/data. It is made beside and moved
+// initCluster makes an empty database in dir/data. It is made beside and moved
 // into place, so that one that was interrupted never looks like a database.
-func initialise(ctx context.Context, p programs, id identity, dir, password string, unsafe bool) error {
+func initCluster(ctx context.Context, p programs, id identity, dir, password string, unsafe bool) error {
 	data, fresh := filepath.Join(dir, "data"), filepath.Join(dir, "data.new")
 	if entries, err := os.ReadDir(data); err == nil && len(entries) > 0 {
 		return fmt.Errorf("make a database in %s: the folder holds files, but no database. Move them away, or choose another folder", data)
@@ -74,7 +74,7 @@ func initialise(ctx context.Context, p programs, id identity, dir, password stri
 		return fmt.Errorf("write the password for initdb: %w", err)
 	}
 	for _, path := range []string{fresh, filepath.Dir(pwfile), pwfile} {
-		if err := id.give(path); err != nil {
+		if err := id.chown(path); err != nil {
 			return err
 		}
 	}
@@ -92,7 +92,7 @@ func initialise(ctx context.Context, p programs, id identity, dir, password stri
 }
 
 func runInitdb(ctx context.Context, p programs, id identity, args []string) error {
-	proc, err := run(id.command(p.initdb, args...), slog.New(slog.DiscardHandler))
+	proc, err := startProcess(id.command(p.initdb, args...), slog.New(slog.DiscardHandler))
 	if err != nil && id.namespace {
 		return fmt.Errorf("run %s: the data folder lies below one that only root may enter, and this system does not allow "+
 			"a user namespace, which would make up for it. Choose another --data folder, or run copra as another user: %w", p.initdb, err)
@@ -103,7 +103,7 @@ func runInitdb(ctx context.Context, p programs, id identity, args []string) erro
 	select {
 	case <-proc.done:
 		if proc.err != nil {
-			return fmt.Errorf("make the database: initdb: %w\n%s", proc.err, proc.tail())
+			return fmt.Errorf("make the database: initdb: %w\n%s", proc.err, proc.lastOutput())
 		}
 		return nil
 	case <-ctx.Done():

@@ -59,11 +59,11 @@ type Options struct {
 
 // Server is a running PostgreSQL.
 type Server struct {
-	url    string
-	socket socketDir
-	lock   *os.File
-	proc   *process
-	log    *slog.Logger
+	url        string
+	socket     socketDir
+	lock       *os.File
+	postmaster *process
+	log        *slog.Logger
 }
 
 // Start makes the database in o.Dir, unless there is one, starts its server
@@ -99,7 +99,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 
 func (s *Server) start(ctx context.Context, dir string, o Options) error {
 	data := filepath.Join(dir, "data")
-	programs, err := find(ctx, o.Bin, data)
+	programs, err := findPrograms(ctx, o.Bin, data)
 	if err != nil {
 		return err
 	}
@@ -112,17 +112,17 @@ func (s *Server) start(ctx context.Context, dir string, o Options) error {
 		return err
 	}
 	if _, err := os.Stat(filepath.Join(data, "PG_VERSION")); errors.Is(err, os.ErrNotExist) {
-		if err := initialise(ctx, programs, id, dir, password, o.Unsafe); err != nil {
+		if err := initCluster(ctx, programs, id, dir, password, o.Unsafe); err != nil {
 			return err
 		}
 	}
 	if err := awaitOrphan(ctx, data); err != nil {
 		return err
 	}
-	if s.socket, err = makeSocketDir(dir, id); err != nil {
+	if s.socket, err = createSocketDir(dir, id); err != nil {
 		return err
 	}
-	s.proc, err = run(id.command(programs.postgres, s.arguments(data, o)...), o.Log)
+	s.postmaster, err = startProcess(id.command(programs.postgres, s.arguments(data, o)...), o.Log)
 	if err != nil {
 		return fmt.Errorf("start %s: %w", programs.postgres, err)
 	}
@@ -132,7 +132,7 @@ func (s *Server) start(ctx context.Context, dir string, o Options) error {
 		return u.String()
 	}
 	s.url = address(database)
-	return s.ready(ctx, address("postgres"))
+	return s.waitReady(ctx, address("postgres"))
 }
 
 func (s *Server) arguments(data string, o Options) []string {
@@ -155,27 +155,27 @@ func (s *Server) arguments(data string, o Options) []string {
 	return args
 }
 
-// ready waits until the server answers, and makes our database in it.
-func (s *Server) ready(ctx context.Context, admin string) error {
+// waitReady waits until the server answers, and makes our database in it.
+func (s *Server) waitReady(ctx context.Context, admin string) error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
 		conn, err := pgx.Connect(ctx, admin)
 		if err == nil {
 			defer conn.Close(context.WithoutCancel(ctx))
-			return makeDatabase(ctx, conn)
+			return createDatabase(ctx, conn)
 		}
 		select {
-		case <-s.proc.done:
-			return fmt.Errorf("start PostgreSQL: it ended at once: %w\n%s", s.proc.err, s.proc.tail())
+		case <-s.postmaster.done:
+			return fmt.Errorf("start PostgreSQL: it ended at once: %w\n%s", s.postmaster.err, s.postmaster.lastOutput())
 		case <-ctx.Done():
-			return fmt.Errorf("wait for PostgreSQL to answer: %w (last: %w)\n%s", context.Cause(ctx), err, s.proc.tail())
+			return fmt.Errorf("wait for PostgreSQL to answer: %w (last: %w)\n%s", context.Cause(ctx), err, s.postmaster.lastOutput())
 		case <-tick.C:
 		}
 	}
 }
 
-func makeDatabase(ctx context.Context, conn *pgx.Conn) error {
+func createDatabase(ctx context.Context, conn *pgx.Conn) error {
 	var exists bool
 	err := conn.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)`, database).Scan(&exists)
 	if err != nil {
@@ -194,18 +194,18 @@ func makeDatabase(ctx context.Context, conn *pgx.Conn) error {
 func (s *Server) URL() string { return s.url }
 
 // Done is closed when the server has ended, whoever ended it.
-func (s *Server) Done() <-chan struct{} { return s.proc.done }
+func (s *Server) Done() <-chan struct{} { return s.postmaster.done }
 
 // PID is the process id of the server.
-func (s *Server) PID() int { return s.proc.cmd.Process.Pid }
+func (s *Server) PID() int { return s.postmaster.cmd.Process.Pid }
 
 // Stop ends the server: open transactions are rolled back, the data are
 // written. When ctx ends first, the server is ended without that; it then
 // recovers from its log at the next start. Stop may be called again.
 func (s *Server) Stop(ctx context.Context) error {
 	var err error
-	if s.proc != nil {
-		err = s.proc.stop(ctx)
+	if s.postmaster != nil {
+		err = s.postmaster.stop(ctx)
 	}
 	return errors.Join(err, s.socket.remove(), unlock(s.lock))
 }

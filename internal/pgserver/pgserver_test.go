@@ -235,7 +235,7 @@ func TestLongPath(t *testing.T) {
 	dir := filepath.Join(testDir(t), strings.Repeat("long/", 25))
 	s := start(t, dir)
 	query(t, s.URL(), `SELECT 'ready'`)
-	if !s.socket.temporary || !fits(s.socket.path) {
+	if !s.socket.temporary || !socketPathFits(s.socket.path) {
 		t.Errorf("socket in %s", s.socket.path)
 	}
 	if err := s.Stop(t.Context()); err != nil {

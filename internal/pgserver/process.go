@@ -27,10 +27,10 @@ type process struct {
 	lines []string // the last of its output
 }
 
-// run starts cmd. Its parent, to the kernel, is the thread that forked it, and
+// startProcess starts cmd. Its parent, to the kernel, is the thread that forked it, and
 // Pdeathsig comes when that thread ends. So one goroutine keeps its thread for
 // as long as the child lives.
-func run(cmd *exec.Cmd, log *slog.Logger) (*process, error) {
+func startProcess(cmd *exec.Cmd, log *slog.Logger) (*process, error) {
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	r, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
@@ -69,8 +69,8 @@ func (p *process) read(r io.Reader, log *slog.Logger) {
 	_, _ = io.Copy(io.Discard, r) // a line over the limit ends the scan; the child must still not block
 }
 
-// tail is the end of the output, for an error.
-func (p *process) tail() string {
+// lastOutput is the end of the output, for an error.
+func (p *process) lastOutput() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return strings.Join(p.lines, "\n")

@@ -25,21 +25,21 @@ const selfTest = "self-test"
 // its rules, as shells have it; the message is on standard error.
 const ExitNotStarted = 126
 
-// Intercept turns this process into another program when it was started by
+// Main turns this process into another program when it was started by
 // Command, and does not return then. It must be the first statement of main, or
 // of TestMain.
-func Intercept() {
-	intercepted.Store(true)
+func Main() {
+	mainCalled.Store(true)
 	if len(os.Args) < 4 || os.Args[1] != marker {
 		return
 	}
-	err := become(os.Args[2], os.Args[3], os.Args[3:])
+	err := execSandboxed(os.Args[2], os.Args[3], os.Args[3:])
 	fmt.Fprintf(os.Stderr, "copra: start %s: %v\n", os.Args[3], err)
 	os.Exit(ExitNotStarted)
 }
 
-// become returns only when it failed.
-func become(rules, path string, argv []string) error {
+// execSandboxed returns only when it failed.
+func execSandboxed(rules, path string, argv []string) error {
 	var r Rules
 	if err := json.Unmarshal([]byte(rules), &r); err != nil {
 		return fmt.Errorf("read rules: %w", err)
@@ -68,11 +68,11 @@ func become(rules, path string, argv []string) error {
 		return err
 	}
 	if path == selfTest {
-		return report()
+		return printReport()
 	}
 	// A write over the bound is to fail with a message, not by a signal.
 	signal.Ignore(syscall.SIGXFSZ)
-	if err := r.limit(); err != nil {
+	if err := r.setLimits(); err != nil {
 		return err
 	}
 	// Last, since the files that the rules name may be closed to that user; the
@@ -108,7 +108,7 @@ func switchUser(id, parent int) error {
 	return nil
 }
 
-func (r Rules) limit() error {
+func (r Rules) setLimits() error {
 	limits := []struct {
 		what  int
 		bytes int64
@@ -149,7 +149,7 @@ const (
 	writeTree landlock.AccessFSSet = readTree | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSMakeDir |
 		ll.AccessFSRemoveFile | ll.AccessFSRemoveDir
 	writeFile landlock.AccessFSSet = ll.AccessFSReadFile | ll.AccessFSWriteFile | ll.AccessFSTruncate
-	run       landlock.AccessFSSet = ll.AccessFSExecute
+	execute   landlock.AccessFSSet = ll.AccessFSExecute
 )
 
 func (r Rules) restrict(path string) error {
@@ -173,10 +173,10 @@ func (r Rules) restrict(path string) error {
 		programs = append(programs, path)
 	}
 	err := errors.Join(
-		allow(readFile|run, readTree|run, false, systemPrograms...),
+		allow(readFile|execute, readTree|execute, false, systemPrograms...),
 		allow(readFile, readTree, false, systemFiles...),
 		allow(writeFile, writeFile, false, devices...),
-		allow(readFile|run, readTree|run, true, programs...),
+		allow(readFile|execute, readTree|execute, true, programs...),
 		allow(readFile, readTree, true, r.Read...),
 		allow(writeFile, writeTree, true, r.Write...),
 	)
@@ -187,14 +187,14 @@ func (r Rules) restrict(path string) error {
 		rules = append(rules, landlock.ConnectTCP(p))
 	}
 	if err := landlock.V11.BestEffort().Restrict(rules...); err != nil {
-		return fmt.Errorf("confine: %w", err)
+		return fmt.Errorf("apply Landlock: %w", err)
 	}
 	return nil
 }
 
-// report prints what the rules, which allow no more than the system's files and
+// printReport prints what the rules, which allow no more than the system's files and
 // another port, hold back. It ends the process when it could.
-func report() error {
+func printReport() error {
 	var r Report
 	if abi, err := ll.LandlockGetABIVersion(); err == nil {
 		r.ABI = abi

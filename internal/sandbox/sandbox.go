@@ -22,7 +22,7 @@ import (
 )
 
 // marker is the first argument of a process that is to become another.
-const marker = "copra-confined"
+const marker = "copra-sandbox"
 
 // Rules say what the program may do.
 type Rules struct {
@@ -47,10 +47,10 @@ type Rules struct {
 	Landlock bool `json:",omitempty"`
 }
 
-// intercepted says that a copy of this program would become what it is told.
+// mainCalled says that a copy of this program would become what it is told.
 // Without it, as in a test that calls main's parts, a copy would run the whole
 // program again.
-var intercepted atomic.Bool
+var mainCalled atomic.Bool
 
 // Command is the program and the arguments that start path with args under the
 // rules.
@@ -95,8 +95,8 @@ func (r Report) Full() bool { return r.Files && r.TCP && r.Sockets }
 // Check tries the rules on a process of its own and says what held. An error
 // says that programs cannot be started this way at all.
 func Check(ctx context.Context) (Report, error) {
-	if !intercepted.Load() {
-		return Report{}, fmt.Errorf("check confinement: this program does not start others confined")
+	if !mainCalled.Load() {
+		return Report{}, fmt.Errorf("check the sandbox: this program does not call sandbox.Main")
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -111,7 +111,7 @@ func Check(ctx context.Context) (Report, error) {
 		err = json.Unmarshal(out, &r)
 	}
 	if err != nil {
-		return Report{}, fmt.Errorf("check confinement: %w: %s", err, strings.TrimSpace(messages.String()))
+		return Report{}, fmt.Errorf("check the sandbox: %w: %s", err, strings.TrimSpace(messages.String()))
 	}
 	return r, nil
 }

@@ -12,7 +12,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	Intercept()
+	Main()
 	os.Exit(m.Run())
 }
 

@@ -36,9 +36,9 @@ const (
 	dataDomain, dataType, dataProto        = 16, 24, 32
 	socketTypeMask                         = 0xf // without SOCK_CLOEXEC and SOCK_NONBLOCK
 	x32Bit                                 = 0x40000000
-	refuse                          uint32 = unix.SECCOMP_RET_ERRNO | uint32(unix.EACCES)
-	unknown                         uint32 = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
-	pass                            uint32 = unix.SECCOMP_RET_ALLOW
+	denyErrno                       uint32 = unix.SECCOMP_RET_ERRNO | uint32(unix.EACCES)
+	unknownErrno                    uint32 = unix.SECCOMP_RET_ERRNO | uint32(unix.ENOSYS)
+	allow                           uint32 = unix.SECCOMP_RET_ALLOW
 )
 
 func socketFilter(arch uint32, tcp bool) []unix.SockFilter {
@@ -53,17 +53,17 @@ func socketFilter(arch uint32, tcp bool) []unix.SockFilter {
 	f := []unix.SockFilter{
 		load(dataArch),
 		jump(unix.BPF_JEQ, arch, 1, 0),
-		ret(unknown), // the numbers of another machine
+		ret(unknownErrno), // the numbers of another machine
 		load(dataNumber),
 		jump(unix.BPF_JGE, x32Bit, 0, 1),
-		ret(unknown),
+		ret(unknownErrno),
 		jump(unix.BPF_JEQ, unix.SYS_IO_URING_SETUP, 0, 1),
-		ret(unknown),
+		ret(unknownErrno),
 		jump(unix.BPF_JEQ, unix.SYS_SOCKET, 1, 0),
-		ret(pass),
+		ret(allow),
 	}
 	if !tcp {
-		return append(f, ret(refuse))
+		return append(f, ret(denyErrno))
 	}
 	return append(f,
 		load(dataDomain),
@@ -74,7 +74,7 @@ func socketFilter(arch uint32, tcp bool) []unix.SockFilter {
 		jump(unix.BPF_JEQ, unix.SOCK_STREAM, 0, 2),
 		load(dataProto),
 		jump(unix.BPF_JGE, unix.IPPROTO_TCP+1, 0, 1), // no Multipath TCP, which Landlock does not hold
-		ret(refuse),
-		ret(pass),
+		ret(denyErrno),
+		ret(allow),
 	)
 }

@@ -11,10 +11,11 @@ import (
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
-// confined holds the tools as the settings say and the kernel can.
-func confined(ctx context.Context, s *settings.Settings, tools *ffmpeg.Toolchain, log *slog.Logger) (*ffmpeg.Toolchain, error) {
+// sandboxed puts the tools into the sandbox that the settings ask for, as far as
+// the kernel offers it.
+func sandboxed(ctx context.Context, s *settings.Settings, tools *ffmpeg.Toolchain, log *slog.Logger) (*ffmpeg.Toolchain, error) {
 	if s.Sandbox == settings.SandboxOff {
-		log.Warn("ffmpeg runs unconfined: --sandbox=off")
+		log.Warn("ffmpeg runs without a sandbox: --sandbox=off")
 		return tools, nil
 	}
 	report, err := sandbox.Check(ctx)
@@ -24,17 +25,17 @@ func confined(ctx context.Context, s *settings.Settings, tools *ffmpeg.Toolchain
 	case s.Sandbox == settings.SandboxRequired && !report.Full():
 		return nil, fmt.Errorf("--sandbox=required: %s", report)
 	case err != nil:
-		log.Warn("ffmpeg runs unconfined", "error", err)
+		log.Warn("ffmpeg runs without a sandbox", "error", err)
 		return tools, nil
 	case !report.Full():
-		log.Warn("ffmpeg runs with less confinement than is known", "confinement", report.String())
+		log.Warn("the sandbox of ffmpeg is not complete", "sandbox", report.String())
 	}
-	c := ffmpeg.Confinement{Landlock: report.Files, Memory: s.FFmpegMemory}
+	c := ffmpeg.Sandbox{Landlock: report.Files, Memory: s.FFmpegMemory}
 	if os.Geteuid() != 0 || s.FFmpegUser == 0 {
-		return tools.Confine(c), nil
+		return tools.Sandboxed(c), nil
 	}
 	c.User = s.FFmpegUser
-	err = tools.Confine(c).TryUser(ctx, s.WorkDir)
+	err = tools.Sandboxed(c).CheckUser(ctx, s.WorkDir)
 	if err != nil && s.Sandbox == settings.SandboxRequired {
 		return nil, fmt.Errorf("--sandbox=required: ffmpeg cannot run as user %d: %w", c.User, err)
 	}
@@ -42,5 +43,5 @@ func confined(ctx context.Context, s *settings.Settings, tools *ffmpeg.Toolchain
 		log.Warn("ffmpeg runs as root: it cannot run as another user", "user", c.User, "error", err)
 		c.User = 0
 	}
-	return tools.Confine(c), nil
+	return tools.Sandboxed(c), nil
 }

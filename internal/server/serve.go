@@ -127,7 +127,7 @@ func (sys *System) startWorker(ctx context.Context) (*runningWorker, error) {
 	if err != nil {
 		return nil, err
 	}
-	if tools, err = confined(ctx, s, tools, sys.log); err != nil {
+	if tools, err = sandboxed(ctx, s, tools, sys.log); err != nil {
 		return nil, err
 	}
 	parts, err := openCheckedArtifactStore(ctx, &s.ArtifactStore, sys.log)

@@ -17,7 +17,7 @@ const (
 )
 
 func (s *Settings) sandboxFlags(f *FlagSet) {
-	s.Sandbox, s.FFmpegMemory, s.FFmpegUser = SandboxOn, machineMemory(), nobodyElse
+	s.Sandbox, s.FFmpegMemory, s.FFmpegUser = SandboxOn, machineMemory(), unprivilegedUID
 	f.Setting("sandbox", "COPRA_SANDBOX", "how ffmpeg and ffprobe are held to their own files and ports: on, as far as the kernel can; required, not to start where it cannot; or off. Defaults to on.", func(v string) error {
 		if v != SandboxOn && v != SandboxOff && v != SandboxRequired {
 			return fmt.Errorf("%q is not on, off or required", v)
@@ -39,19 +39,19 @@ func (s *Settings) sandboxFlags(f *FlagSet) {
 	f.Number64(&s.FFmpegMemory, 1<<20, "ffmpeg-memory", "COPRA_FFMPEG_MEMORY", 256, 1<<30, "most memory of one ffmpeg in MiB, from 256. Defaults to that of the machine or container, at least 4096.")
 }
 
-// nobodyElse is a user whom systems give nothing to: others have the processes
-// and the files of "nobody".
-const nobodyElse = 65533
+// unprivilegedUID is a user to which systems give nothing. The user "nobody"
+// would not do: other services run as it and own files.
+const unprivilegedUID = 65533
 
-// leastMemory leaves room on small machines too: what counts against the limit
-// are the stacks of a hundred threads as well, which are hardly used.
-const leastMemory = 4 << 30
+// minMemoryLimit is the limit on small machines too. The stacks of a hundred
+// threads count against it, although they are hardly used.
+const minMemoryLimit = 4 << 30
 
 // machineMemory is that of the machine, or of the container when that has less.
 func machineMemory() int64 {
 	var info unix.Sysinfo_t
 	if err := unix.Sysinfo(&info); err != nil {
-		return leastMemory
+		return minMemoryLimit
 	}
 	total := int64(info.Totalram) * int64(info.Unit)
 	if b, err := os.ReadFile("/sys/fs/cgroup/memory.max"); err == nil {
@@ -59,5 +59,5 @@ func machineMemory() int64 {
 			total = min(total, n)
 		}
 	}
-	return max(total, leastMemory)
+	return max(total, minMemoryLimit)
 }

@@ -13,12 +13,12 @@ import (
 	"github.com/copra-video/copra/internal/sandbox"
 )
 
-// defaultGrace is how long a child may take to end after SIGTERM. A cancelled
+// defaultKillDelay is how long a child may take to end after SIGTERM. A cancelled
 // job must have stopped within two seconds, the kill included.
-const defaultGrace = 1500 * time.Millisecond
+const defaultKillDelay = 1500 * time.Millisecond
 
-// drain is how long what a child has written last may take to be read.
-const drain = 20 * time.Second
+// outputTimeout is how long what a child has written last may take to be read.
+const outputTimeout = 20 * time.Second
 
 // childEnv is all that a child gets to see of the environment: our own holds
 // secrets, and a proxy or a locale must not change what ffmpeg does.
@@ -31,11 +31,11 @@ type child struct {
 	path           string
 	args           []string
 	dir            string
-	stdin          *feeder // nil: nothing
+	stdin          *stdinPump // nil: nothing
 	stdout, stderr io.Writer
-	grace          time.Duration
+	killDelay      time.Duration
 	started        func(pid int)  // nil: not
-	rules          *sandbox.Rules // nil: not confined
+	rules          *sandbox.Rules // nil: no sandbox
 	nice           int            // how far it steps behind others for the processor
 }
 
@@ -56,7 +56,7 @@ func (c child) run(ctx context.Context) error {
 	cmd.Dir, cmd.Env = c.dir, childEnv
 	cmd.Stdout, cmd.Stderr = c.stdout, c.stderr
 	if c.stdin != nil {
-		cmd.Stdin = c.stdin.from
+		cmd.Stdin = c.stdin.r
 		defer c.stdin.stop()
 	}
 	// A group of its own: a Ctrl-C in the terminal must reach us alone, and
@@ -70,7 +70,7 @@ func (c child) run(ctx context.Context) error {
 	cmd.Cancel = func() error {
 		mu.Lock()
 		defer mu.Unlock()
-		kill = time.AfterFunc(c.grace, func() {
+		kill = time.AfterFunc(c.killDelay, func() {
 			mu.Lock()
 			defer mu.Unlock()
 			if !ended {
@@ -81,7 +81,7 @@ func (c child) run(ctx context.Context) error {
 	}
 	// The bound on waiting for pipes that a grandchild keeps open, or that a busy
 	// machine is slow to read: what was encoded must not be lost for that.
-	cmd.WaitDelay = c.grace + drain
+	cmd.WaitDelay = c.killDelay + outputTimeout
 
 	if err := cmd.Start(); err != nil {
 		return err
@@ -89,7 +89,7 @@ func (c child) run(ctx context.Context) error {
 	if c.nice > 0 {
 		// Of the group, which has all threads of whatever becomes ffmpeg. Where the
 		// system does not let us, it runs as we do.
-		if own, err := niceness(); err == nil {
+		if own, err := processNiceness(); err == nil {
 			_ = syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, own+c.nice)
 		}
 	}
@@ -114,10 +114,10 @@ func (c child) run(ctx context.Context) error {
 	return err
 }
 
-var errNotStarted = errors.New("the program could not be started confined")
+var errNotStarted = errors.New("the program could not be started in its sandbox")
 
-// niceness is that of this process, from -20 to 19.
-func niceness() (int, error) {
+// processNiceness is that of this process, from -20 to 19.
+func processNiceness() (int, error) {
 	raw, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
 	return 20 - raw, err // getpriority(2): the system call counts from the other end
 }

@@ -14,10 +14,10 @@ import (
 // it first.
 const exifBytes = 256 << 10
 
-// turnPicture adds to what ffprobe says of a JPEG how it is to be turned.
+// applyOrientation adds to what ffprobe says of a JPEG how it is to be turned.
 // ffmpeg turns it by itself, but ffprobe tells of the turn only for frames, so
 // that a photo taken upright would be planned for as one that lies.
-func (in probed) turnPicture(ctx context.Context, m job.Media) (job.Media, error) {
+func (in probeSource) applyOrientation(ctx context.Context, m job.Media) (job.Media, error) {
 	if !m.Still() || len(m.Video) == 0 || m.Video[0].Codec != "mjpeg" || m.Video[0].Rotation != 0 {
 		return m, nil
 	}

@@ -25,10 +25,10 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	sandbox.Intercept()
+	sandbox.Main()
 	if script := os.Getenv(orphanEnv); script != "" {
 		user, _ := strconv.Atoi(os.Getenv(orphanUserEnv))
-		tools := (&Toolchain{ffmpeg: script, ffprobe: script, grace: defaultGrace}).Confine(Confinement{Landlock: true, User: user})
+		tools := (&Toolchain{ffmpeg: script, ffprobe: script, killDelay: defaultKillDelay}).Sandboxed(Sandbox{Landlock: true, User: user})
 		err := tools.Run(context.Background(), Command{Dir: filepath.Dir(script), Progress: func(p Progress) { fmt.Println(p.Frame) }})
 		fmt.Println(err)
 		os.Exit(1)
@@ -36,13 +36,13 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// findOnce finds tools that are confined as those of a server are.
+// findOnce finds tools in a sandbox like that of a server.
 var findOnce = sync.OnceValues(func() (*Toolchain, error) {
 	t, err := Find(context.Background(), "", "")
 	if err != nil {
 		return nil, err
 	}
-	return t.Confine(Confinement{Landlock: true, Memory: 4 << 30}), nil
+	return t.Sandboxed(Sandbox{Landlock: true, Memory: 4 << 30}), nil
 })
 
 func tools(t testing.TB) *Toolchain {
@@ -62,7 +62,7 @@ func script(t testing.TB, body string) *Toolchain {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ffmpeg")
 	testmedia.Program(t, path, "#!/bin/sh\n"+body+"\n")
-	return &Toolchain{ffmpeg: path, grace: 50 * time.Millisecond}
+	return &Toolchain{ffmpeg: path, killDelay: 50 * time.Millisecond}
 }
 
 // say is a shell command that writes one block of progress.

@@ -27,12 +27,12 @@ func (t *Toolchain) askPixFmts(ctx context.Context) error {
 	g.SetLimit(4)
 	for i, name := range names {
 		g.Go(func() (err error) {
-			answers[i], err = t.ask(gctx, t.ffmpeg, "-h", "encoder="+name)
+			answers[i], err = t.query(gctx, t.ffmpeg, "-h", "encoder="+name)
 			return err
 		})
 	}
 	if err := g.Wait(); err != nil {
-		return cause(ctx, err)
+		return contextCause(ctx, err)
 	}
 	t.pixFmts = map[string][]string{}
 	for i, name := range names {
@@ -69,8 +69,8 @@ func parsePixFmts(s string) []string {
 	return strings.Fields(line)
 }
 
-// cause is why a run of the tools ended: the context's reason when it did.
-func cause(ctx context.Context, err error) error {
+// contextCause is why a run of the tools ended: the context's reason when it did.
+func contextCause(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}

@@ -23,12 +23,12 @@ func (t *Toolchain) ProbePlaylist(ctx context.Context, path string) (job.Media, 
 	limited, end := context.WithTimeout(ctx, probeTimeout)
 	defer end()
 	out := &limitedBuffer{limit: probeOutput}
-	var messages tail
+	var messages stderrTail
 	dir := filepath.Dir(path)
-	if err := t.hand(dir, "."); err != nil {
+	if err := t.giveToUser(dir, "."); err != nil {
 		return job.Media{}, err
 	}
-	err := child{path: t.ffprobe, args: args, dir: dir, stdout: out, stderr: &messages, grace: t.grace, rules: t.rules(sandbox.Rules{Read: []string{dir}})}.run(limited)
+	err := child{path: t.ffprobe, args: args, dir: dir, stdout: out, stderr: &messages, killDelay: t.killDelay, rules: t.rules(sandbox.Rules{Read: []string{dir}})}.run(limited)
 	if ctx.Err() != nil {
 		return job.Media{}, context.Cause(ctx)
 	}

@@ -26,12 +26,12 @@ const (
 // with a sentence; other errors are the server's. format.filename is the last
 // part of source only.
 func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error) {
-	in, err := openProbe(source)
+	in, err := openProbeSource(source)
 	if err != nil {
 		return job.Media{}, err
 	}
 	if in.file != "" {
-		if err := t.hand(in.dir(), filepath.Base(in.file)); err != nil {
+		if err := t.giveToUser(in.dir(), filepath.Base(in.file)); err != nil {
 			return job.Media{}, err
 		}
 	}
@@ -40,10 +40,10 @@ func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error)
 	args := append([]string{
 		"-hide_banner", "-loglevel", "level+warning", "-print_format", "json", "-show_streams", "-show_format",
 		"-protocol_whitelist", in.protocols, "-format_whitelist", mediaFormats,
-	}, lookahead...)
+	}, probeLimits...)
 	out := &limitedBuffer{limit: probeOutput}
-	var messages tail
-	err = child{path: t.ffprobe, args: append(args, "-i", in.address), dir: in.dir(), stdout: out, stderr: &messages, grace: t.grace, rules: t.probeRules(in)}.run(limited)
+	var messages stderrTail
+	err = child{path: t.ffprobe, args: append(args, "-i", in.address), dir: in.dir(), stdout: out, stderr: &messages, killDelay: t.killDelay, rules: t.probeRules(in)}.run(limited)
 	switch {
 	case ctx.Err() != nil:
 		return job.Media{}, context.Cause(ctx)
@@ -58,32 +58,32 @@ func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error)
 	if err != nil {
 		return job.Media{}, err
 	}
-	if m, err = in.turnPicture(ctx, m); err != nil {
+	if m, err = in.applyOrientation(ctx, m); err != nil {
 		return job.Media{}, err
 	}
 	if len(m.Video) == 0 && len(m.Audio) == 0 {
 		return job.Media{}, job.Errorf(notValid, "The input holds no audio and no video that can be decoded.").WithCause(errors.New(lastError(messages.String())))
 	}
-	if strings.HasPrefix(m.FormatName, "mov,") && in.cutOff(ctx, m.Size) {
+	if strings.HasPrefix(m.FormatName, "mov,") && in.truncated(ctx, m.Size) {
 		return job.Media{}, job.Errorf(notValid, "The input is not complete: the file ends before its media does.")
 	}
-	t.addLight(limited, in, &m)
+	t.addHDRMetadata(limited, in, &m)
 	m.SetFilename(in.name)
 	return m, nil
 }
 
-// addLight asks the first frame of HDR streams for the light that the container
+// addHDRMetadata asks the first frame of HDR streams for the light that the container
 // does not tell of. Without an answer the stream is HDR all the same.
-func (t *Toolchain) addLight(ctx context.Context, in probed, m *job.Media) {
+func (t *Toolchain) addHDRMetadata(ctx context.Context, in probeSource, m *job.Media) {
 	for _, stream := range m.MissingHDR() {
 		args := append([]string{
 			"-hide_banner", "-loglevel", "error", "-print_format", "json", "-show_frames", "-show_entries", "frame=side_data_list",
 			"-select_streams", strconv.Itoa(stream), "-read_intervals", "%+#1",
 			"-protocol_whitelist", in.protocols, "-format_whitelist", mediaFormats,
-		}, lookahead...)
+		}, probeLimits...)
 		out := &limitedBuffer{limit: probeOutput}
-		var messages tail
-		err := child{path: t.ffprobe, args: append(args, "-i", in.address), dir: in.dir(), stdout: out, stderr: &messages, grace: t.grace, rules: t.probeRules(in)}.run(ctx)
+		var messages stderrTail
+		err := child{path: t.ffprobe, args: append(args, "-i", in.address), dir: in.dir(), stdout: out, stderr: &messages, killDelay: t.killDelay, rules: t.probeRules(in)}.run(ctx)
 		if err != nil {
 			return
 		}
@@ -95,7 +95,7 @@ const notValid = "input_not_valid"
 
 // refusal turns a failed run of ffprobe into an error: the input's when it is
 // of no use, the server's when it could not be read.
-func (in probed) refusal(ctx context.Context, err error, tail string) error {
+func (in probeSource) refusal(ctx context.Context, err error, tail string) error {
 	cause := fmt.Errorf("run ffprobe: %w: %s", err, lastError(tail))
 	exit, ok := errors.AsType[*exec.ExitError](err)
 	if !ok {
@@ -114,7 +114,7 @@ func (in probed) refusal(ctx context.Context, err error, tail string) error {
 	if len(head) == 0 {
 		return errEmpty
 	}
-	return job.Errorf(notValid, "%s", sentence(head, tail)).WithCause(cause)
+	return job.Errorf(notValid, "%s", describeInput(head, tail)).WithCause(cause)
 }
 
 // headBytes is how much of a refused input is looked at.
@@ -122,10 +122,10 @@ const headBytes = 1024
 
 var errEmpty = job.Errorf(notValid, "The input is empty.")
 
-// sentence says what an input is that ffprobe did not take, by its first bytes
+// describeInput says what an input is that ffprobe did not take, by its first bytes
 // and by ffprobe's messages.
-func sentence(head []byte, tail string) string {
-	start := lower(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"))
+func describeInput(head []byte, tail string) string {
+	start := lowerASCII(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"))
 	for _, k := range notMedia {
 		if bytes.HasPrefix(start, []byte(k.prefix)) {
 			return "The input is " + k.what + ", not a media file."
@@ -170,8 +170,8 @@ var notMedia = []struct{ prefix, what string }{
 	{"\x7felf", "a program"},
 }
 
-// lower is bytes.ToLower for ASCII alone, which leaves binary data as it is.
-func lower(b []byte) []byte {
+// lowerASCII is bytes.ToLower for ASCII alone, which leaves binary data as it is.
+func lowerASCII(b []byte) []byte {
 	out := bytes.Clone(b)
 	for i, c := range out {
 		if 'A' <= c && c <= 'Z' {

@@ -26,30 +26,29 @@ func (p *progress) Write(b []byte) (int, error) {
 		p.line(string(append(p.part, b[:i]...)))
 		p.part, b = p.part[:0], b[i+1:]
 	}
-	// No line of a block is long; what is, is not ours to keep.
+	// The lines of a block are short, so a long one is dropped.
 	if len(p.part)+len(b) < 4096 {
 		p.part = append(p.part, b...)
 	}
 	return n, nil
 }
 
-// line takes in one line. A value of "N/A", and any that makes no sense,
-// leaves the one before: time does not run backwards because ffmpeg has
-// nothing to tell at this moment.
+// line parses one line. "N/A" and any value that cannot be parsed leave the
+// value before as it is, so that the reported time never goes back.
 func (p *progress) line(line string) {
 	key, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 	value = strings.TrimSpace(value)
 	switch key {
 	case "out_time_us": // out_time_ms would be microseconds too
-		if us, ok := count(value); ok {
+		if us, ok := parseCount(value); ok {
 			p.now.OutTime = time.Duration(us) * time.Microsecond
 		}
 	case "frame":
-		if n, ok := count(value); ok {
+		if n, ok := parseCount(value); ok {
 			p.now.Frame = n
 		}
 	case "total_size":
-		if n, ok := count(value); ok {
+		if n, ok := parseCount(value); ok {
 			p.now.Size = n
 		}
 	case "fps":
@@ -65,27 +64,27 @@ func (p *progress) line(line string) {
 	}
 }
 
-// count reads a number that is not negative and, in microseconds, still fits a
-// time.Duration.
-func count(s string) (int64, bool) {
+// parseCount parses a number that is not negative and that fits a time.Duration
+// when it counts microseconds.
+func parseCount(s string) (int64, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return n, err == nil && n >= 0 && n < 1<<53
 }
 
-// mailbox hands the newest value to a function that may be slow, from one
-// goroutine, without ever holding up who puts it in.
-type mailbox struct {
-	mu    sync.Mutex
-	value Progress
-	full  chan struct{}
-	done  chan struct{}
+// latestValue passes the latest value to a function from one goroutine. The
+// function may be slow: put never waits for it, and values in between are lost.
+type latestValue struct {
+	mu      sync.Mutex
+	value   Progress
+	changed chan struct{}
+	done    chan struct{}
 }
 
-func openMailbox(f func(Progress)) *mailbox {
-	m := &mailbox{full: make(chan struct{}, 1), done: make(chan struct{})}
+func newLatestValue(f func(Progress)) *latestValue {
+	m := &latestValue{changed: make(chan struct{}, 1), done: make(chan struct{})}
 	go func() {
 		defer close(m.done)
-		for range m.full {
+		for range m.changed {
 			m.mu.Lock()
 			v := m.value
 			m.mu.Unlock()
@@ -95,18 +94,18 @@ func openMailbox(f func(Progress)) *mailbox {
 	return m
 }
 
-func (m *mailbox) put(v Progress) {
+func (m *latestValue) put(v Progress) {
 	m.mu.Lock()
 	m.value = v
 	m.mu.Unlock()
 	select {
-	case m.full <- struct{}{}:
-	default: // one is waiting and will find the newest value
+	case m.changed <- struct{}{}:
+	default: // the goroutine has yet to wake up, and will take this value
 	}
 }
 
-// close waits until the last value was handed over.
-func (m *mailbox) close() {
-	close(m.full)
+// close waits until the function has got the last value.
+func (m *latestValue) close() {
+	close(m.changed)
 	<-m.done
 }

@@ -74,9 +74,9 @@ var globalArgs = []string{
 	"-progress", "pipe:1", "-stats_period", "0.5",
 }
 
-// nice is the niceness of ffmpeg: it takes all cores for as long as it runs, and
+// niceness is the niceness of ffmpeg: it takes all cores for as long as it runs, and
 // the server beside it has to answer within milliseconds.
-const nice = 5
+const niceness = 5
 
 // Run runs c to its end. It returns context.Cause(ctx) when ctx ended, and a
 // *RunError for every other trouble. When ctx ends ffmpeg is gone within two
@@ -86,7 +86,7 @@ func (t *Toolchain) Run(ctx context.Context, c Command) error {
 		return context.Cause(ctx)
 	}
 	if c.Dir != "" {
-		if err := t.hand(c.Dir, "."); err != nil {
+		if err := t.giveToUser(c.Dir, "."); err != nil {
 			return err
 		}
 	}
@@ -100,30 +100,30 @@ func (t *Toolchain) Run(ctx context.Context, c Command) error {
 	w := newWatchdog(stall, func() { end(ErrStalled) })
 	defer w.stop()
 
-	messages := &tail{line: func(line string) {
+	messages := &stderrTail{line: func(line string) {
 		if strings.Contains(line, "DPB size") && strings.Contains(line, "> level limit") {
 			end(errLevel)
 		}
 	}}
-	var box *mailbox
+	var box *latestValue
 	if c.Progress != nil {
-		box = openMailbox(c.Progress)
+		box = newLatestValue(c.Progress)
 		defer box.close()
 	}
 	parser := &progress{block: func(p Progress) {
-		w.saw(p)
+		w.observe(p)
 		if box != nil {
 			box.put(p)
 		}
 	}}
-	args := append(append([]string(nil), globalArgs...), guard(c.Args)...)
+	args := append(append([]string(nil), globalArgs...), allowlistInputs(c.Args)...)
 	ffmpeg := child{
-		path: t.ffmpeg, args: args, dir: c.Dir, stdout: parser, stderr: messages, grace: t.grace, started: w.watch,
-		rules: t.runRules(c.Dir), nice: nice,
+		path: t.ffmpeg, args: args, dir: c.Dir, stdout: parser, stderr: messages, killDelay: t.killDelay, started: w.setProcess,
+		rules: t.runRules(c.Dir), nice: niceness,
 	}
 	if c.Input != nil {
 		var err error
-		if ffmpeg.stdin, err = newFeeder(c.Input, w.waits, end); err != nil {
+		if ffmpeg.stdin, err = newStdinPump(c.Input, w.setIdle, end); err != nil {
 			return err
 		}
 	}
@@ -157,12 +157,12 @@ type watchdog struct {
 	limit   time.Duration
 	stalled func()
 
-	mu    sync.Mutex
-	last  Progress
-	read  uint64
-	pid   int
-	timer *time.Timer // nil: ended
-	idle  bool        // it waits for input, and the clock stands
+	mu        sync.Mutex
+	last      Progress
+	bytesRead uint64
+	pid       int
+	timer     *time.Timer // nil: ended
+	idle      bool        // it waits for input, and the clock stands
 }
 
 func newWatchdog(limit time.Duration, stalled func()) *watchdog {
@@ -173,28 +173,28 @@ func newWatchdog(limit time.Duration, stalled func()) *watchdog {
 	return w
 }
 
-func (w *watchdog) watch(pid int) {
+func (w *watchdog) setProcess(pid int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.pid, w.read = pid, bytesRead(pid)
+	w.pid, w.bytesRead = pid, bytesRead(pid)
 }
 
-// saw restarts the clock when p is further than all before.
-func (w *watchdog) saw(p Progress) {
+// observe restarts the clock when p is further than all before.
+func (w *watchdog) observe(p Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if p.OutTime > w.last.OutTime || p.Frame > w.last.Frame || p.Size > w.last.Size {
 		w.last = Progress{OutTime: max(p.OutTime, w.last.OutTime), Frame: max(p.Frame, w.last.Frame), Size: max(p.Size, w.last.Size)}
-		w.read = bytesRead(w.pid)
+		w.bytesRead = bytesRead(w.pid)
 		if w.timer != nil && !w.idle {
 			w.timer.Reset(w.limit)
 		}
 	}
 }
 
-// waits stops the clock while there is nothing to read for the run, and starts
+// setIdle stops the clock while there is nothing to read for the run, and starts
 // it anew when there is: then what was there before has been taken.
-func (w *watchdog) waits(idle bool) {
+func (w *watchdog) setIdle(idle bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.timer == nil {
@@ -216,8 +216,8 @@ func (w *watchdog) fire() {
 	if w.timer == nil || w.idle {
 		return
 	}
-	if n := bytesRead(w.pid); n > w.read {
-		w.read = n
+	if n := bytesRead(w.pid); n > w.bytesRead {
+		w.bytesRead = n
 		w.timer.Reset(w.limit)
 		return
 	}

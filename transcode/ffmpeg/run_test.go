@@ -43,16 +43,16 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// ffmpeg steps behind the server for the processor, confined or not.
+// ffmpeg steps behind the server for the processor, with and without a sandbox.
 func TestRunIsNice(t *testing.T) {
-	own, err := niceness()
+	own, err := processNiceness()
 	if err != nil {
 		t.Fatal(err)
 	}
 	// nice(1) says it; the script may be ahead of who makes it so.
-	open := script(t, fmt.Sprintf(`until [ "$(nice)" = %d ]; do :; done; `, min(19, own+nice))+say)
-	confined := open.Confine(Confinement{Landlock: true})
-	for name, f := range map[string]*Toolchain{"open": open, "confined": confined} {
+	open := script(t, fmt.Sprintf(`until [ "$(nice)" = %d ]; do :; done; `, min(19, own+niceness))+say)
+	sandboxed := open.Sandboxed(Sandbox{Landlock: true})
+	for name, f := range map[string]*Toolchain{"open": open, "sandboxed": sandboxed} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		if err := f.Run(ctx, Command{Dir: t.TempDir()}); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -181,7 +181,7 @@ func TestRunDiesWithItsParent(t *testing.T) {
 func diesWithItsParent(t *testing.T, user int) {
 	f := &Toolchain{ffmpeg: filepath.Join(openDir(t), "ffmpeg")}
 	testmedia.Program(t, f.ffmpeg, "#!/bin/sh\necho $$ > pid; "+say+"; exec sleep 1000\n")
-	pid := filepath.Join(filepath.Dir(f.ffmpeg), "pid") // where a confined one may write
+	pid := filepath.Join(filepath.Dir(f.ffmpeg), "pid") // where a sandboxed one may write
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), orphanEnv+"="+f.ffmpeg, orphanUserEnv+"="+strconv.Itoa(user))
 	out, err := cmd.StdoutPipe()
@@ -231,13 +231,13 @@ func TestWatchdog(t *testing.T) {
 		defer w.stop()
 		for i, p := range []Progress{{Frame: 1}, {Frame: 1, OutTime: 1}, {Frame: 1, OutTime: 1, Size: 1}, {Frame: 2}} {
 			<-time.After(50 * time.Second)
-			w.saw(p)
+			w.observe(p)
 			if stalled != 0 {
 				t.Fatalf("stalled at step %d", i)
 			}
 		}
 		<-time.After(50 * time.Second)
-		w.saw(Progress{Frame: 2, OutTime: 1, Size: 1}) // no advance
+		w.observe(Progress{Frame: 2, OutTime: 1, Size: 1}) // no advance
 		<-time.After(11 * time.Second)
 		synctest.Wait()
 		if stalled != 1 {
@@ -250,7 +250,7 @@ func TestWatchdogTakesReadingForProgress(t *testing.T) {
 	stalled := 0
 	w := newWatchdog(time.Hour, func() { stalled++ })
 	defer w.stop()
-	w.watch(os.Getpid())
+	w.setProcess(os.Getpid())
 	if bytesRead(os.Getpid()) == 0 {
 		t.Skip("this kernel does not count what a process reads")
 	}
@@ -263,7 +263,7 @@ func TestWatchdogTakesReadingForProgress(t *testing.T) {
 	if stalled != 0 {
 		t.Error("stalled though it read")
 	}
-	w.read = 1 << 62
+	w.bytesRead = 1 << 62
 	w.fire()
 	if stalled != 1 {
 		t.Errorf("stalled %d times", stalled)
@@ -299,7 +299,7 @@ echo through >`+through+`; exit 3`)
 	if !ok || e.ExitCode != 3 {
 		t.Fatalf("error %v", err)
 	}
-	if len(e.Tail) > tailBytes || !strings.HasSuffix(e.Tail, "[warning] line 3000\n") {
+	if len(e.Tail) > stderrTailBytes || !strings.HasSuffix(e.Tail, "[warning] line 3000\n") {
 		t.Errorf("tail of %d bytes ends %q", len(e.Tail), e.Tail[max(0, len(e.Tail)-40):])
 	}
 	if last.Frame != 3000 {

@@ -27,8 +27,8 @@ type Toolchain struct {
 	major, minor    int
 	features        map[string]map[string]bool // kind -> name
 	pixFmts         map[string][]string        // of video encoders that were asked about
-	grace           time.Duration
-	confinement     *Confinement // nil: none
+	killDelay       time.Duration
+	sandbox         *Sandbox // nil: none
 }
 
 // The kinds of feature that Has knows.
@@ -44,7 +44,7 @@ const (
 // ffmpegPath means "ffmpeg" on the PATH; an empty ffprobePath the ffprobe in the
 // same folder, else on the PATH. The error is a sentence for the operator.
 func Find(ctx context.Context, ffmpegPath, ffprobePath string) (*Toolchain, error) {
-	t := &Toolchain{grace: defaultGrace, features: map[string]map[string]bool{}}
+	t := &Toolchain{killDelay: defaultKillDelay, features: map[string]map[string]bool{}}
 	if err := t.locate(ffmpegPath, ffprobePath); err != nil {
 		return nil, err
 	}
@@ -54,16 +54,16 @@ func Find(ctx context.Context, ffmpegPath, ffprobePath string) (*Toolchain, erro
 	g.SetLimit(4)
 	for i, ask := range asks {
 		g.Go(func() (err error) {
-			answers[i], err = t.ask(gctx, t.ffmpeg, ask)
+			answers[i], err = t.query(gctx, t.ffmpeg, ask)
 			return err
 		})
 	}
 	g.Go(func() (err error) {
-		answers[len(asks)], err = t.ask(gctx, t.ffprobe, "-version")
+		answers[len(asks)], err = t.query(gctx, t.ffprobe, "-version")
 		return err
 	})
 	if err := g.Wait(); err != nil {
-		return nil, cause(ctx, err)
+		return nil, contextCause(ctx, err)
 	}
 	t.version, t.major, t.minor = parseVersion(answers[0])
 	t.probeVersion, _, _ = parseVersion(answers[len(asks)])
@@ -86,7 +86,7 @@ func (t *Toolchain) locate(ffmpegPath, ffprobePath string) error {
 		ffmpegPath = "ffmpeg"
 	}
 	var err error
-	if t.ffmpeg, err = absolute(ffmpegPath); err != nil {
+	if t.ffmpeg, err = lookPath(ffmpegPath); err != nil {
 		return fmt.Errorf("find ffmpeg: %w; install FFmpeg %d.%d or newer, or say where it is", err, oldestMajor, oldestMinor)
 	}
 	if ffprobePath == "" {
@@ -95,14 +95,14 @@ func (t *Toolchain) locate(ffmpegPath, ffprobePath string) error {
 			ffprobePath = "ffprobe"
 		}
 	}
-	if t.ffprobe, err = absolute(ffprobePath); err != nil {
+	if t.ffprobe, err = lookPath(ffprobePath); err != nil {
 		return fmt.Errorf("find ffprobe: %w; it comes with FFmpeg, or say where it is", err)
 	}
 	return nil
 }
 
-// absolute finds a program. The path must not depend on the folder of a run.
-func absolute(program string) (string, error) {
+// lookPath finds a program. The path must not depend on the folder of a run.
+func lookPath(program string) (string, error) {
 	path, err := exec.LookPath(program)
 	if err != nil {
 		return "", err
@@ -110,13 +110,13 @@ func absolute(program string) (string, error) {
 	return filepath.Abs(path)
 }
 
-// ask runs one of the questions that ffmpeg answers at once.
-func (t *Toolchain) ask(ctx context.Context, path string, question ...string) (string, error) {
+// query runs one of the questions that ffmpeg answers at once.
+func (t *Toolchain) query(ctx context.Context, path string, question ...string) (string, error) {
 	ctx, end := context.WithTimeout(ctx, 30*time.Second)
 	defer end()
 	var out bytes.Buffer
-	var messages tail
-	err := child{path: path, args: append([]string{"-hide_banner"}, question...), stdout: &out, stderr: &messages, grace: t.grace}.run(ctx)
+	var messages stderrTail
+	err := child{path: path, args: append([]string{"-hide_banner"}, question...), stdout: &out, stderr: &messages, killDelay: t.killDelay}.run(ctx)
 	if err != nil {
 		return "", fmt.Errorf("run %s %s: %w: %s", path, strings.Join(question, " "), err, lastError(messages.String()))
 	}
@@ -204,8 +204,8 @@ func parseFormats(s string, flag rune) map[string]bool {
 	return found
 }
 
-// Line is one finding about the tools.
-type Line struct {
+// Finding is one finding about the tools.
+type Finding struct {
 	Name string
 	OK   bool
 	Note string // what it is, or what will not work without it
@@ -213,16 +213,16 @@ type Line struct {
 
 // Report says what the tools are and which of the features that matter they
 // lack, with what that costs.
-func (t *Toolchain) Report() []Line {
-	lines := []Line{
+func (t *Toolchain) Report() []Finding {
+	lines := []Finding{
 		{"ffmpeg", true, t.version + " at " + t.ffmpeg},
 		{"ffprobe", t.probeVersion == t.version, t.probeVersion + " at " + t.ffprobe},
 	}
 	if t.probeVersion != t.version {
 		lines[1].Note += "; its version is not that of ffmpeg"
 	}
-	for _, w := range wanted {
-		l := Line{Name: w.kind + " " + w.name, OK: t.Has(w.kind, w.name), Note: w.means}
+	for _, w := range reportedFeatures {
+		l := Finding{Name: w.kind + " " + w.name, OK: t.Has(w.kind, w.name), Note: w.means}
 		if !l.OK {
 			l.Note = "missing: no " + w.means
 		}
@@ -231,7 +231,7 @@ func (t *Toolchain) Report() []Line {
 	return lines
 }
 
-var wanted = []struct{ kind, name, means string }{
+var reportedFeatures = []struct{ kind, name, means string }{
 	{Encoder, "libx264", "H.264"},
 	{Encoder, "libx265", "HEVC"},
 	{Encoder, "libvpx", "VP8"},

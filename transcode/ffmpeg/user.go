@@ -14,17 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hand gives dir, and what is at name in it and below, to the user that the tools run
+// giveToUser gives dir, and what is at name in it and below, to the user that the tools run
 // as. Root goes on reading and writing it, and the folders above stay closed to
 // that user: a tool starts in its folder, and names what is there relative to it.
 //
 // What is handed over may hold what a tool has made, which must not lead
 // elsewhere: links are left alone, and none is followed.
-func (t *Toolchain) hand(dir, name string) error {
-	if t.confinement == nil || t.confinement.User == 0 {
+func (t *Toolchain) giveToUser(dir, name string) error {
+	if t.sandbox == nil || t.sandbox.User == 0 {
 		return nil
 	}
-	user := t.confinement.User
+	user := t.sandbox.User
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return fmt.Errorf("hand files to ffmpeg's user: %w", err)
@@ -61,15 +61,15 @@ func (t *Toolchain) hand(dir, name string) error {
 	return nil
 }
 
-// TryUser finds out whether the tools can run as the user of their confinement
+// CheckUser finds out whether the tools can run as the user of their confinement
 // in a folder below dir, which is made when it is not there.
-func (t *Toolchain) TryUser(ctx context.Context, dir string) error {
+func (t *Toolchain) CheckUser(ctx context.Context, dir string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	// The watchdog looks at what a process reads, and a process must end when
 	// it is to.
 	for _, c := range []int{unix.CAP_SYS_PTRACE, unix.CAP_KILL, unix.CAP_DAC_OVERRIDE} {
-		if has, err := capable(c); err != nil || !has {
+		if has, err := hasCapability(c); err != nil || !has {
 			return errors.Join(fmt.Errorf("root lacks capability %d here", c), err)
 		}
 	}
@@ -108,8 +108,8 @@ func wav(samples uint32) []byte {
 	return append([]byte(head), bytes.Repeat([]byte{128}, int(samples))...)
 }
 
-// capable reports whether this process has a capability.
-func capable(c int) (bool, error) {
+// hasCapability reports whether this process has a capability.
+func hasCapability(c int) (bool, error) {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var data [2]unix.CapUserData
 	if err := unix.Capget(&header, &data[0]); err != nil {

@@ -29,7 +29,7 @@ func asUser(t *testing.T, f *Toolchain) *Toolchain {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return f.Confine(Confinement{Landlock: r.Files, Memory: 4 << 30, User: testUser})
+	return f.Sandboxed(Sandbox{Landlock: r.Files, Memory: 4 << 30, User: testUser})
 }
 
 // The tools read, write and probe in folders that only root can reach, and what
@@ -40,7 +40,7 @@ func TestUser(t *testing.T) {
 	if err := os.Chmod(closed, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.TryUser(t.Context(), filepath.Join(closed, "scratch")); err != nil {
+	if err := f.CheckUser(t.Context(), filepath.Join(closed, "scratch")); err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(closed, "run")
@@ -74,7 +74,7 @@ func TestUserHasNothing(t *testing.T) {
 	f := asUser(t, script(t, ""))
 	rules := f.runRules(dir)
 	err := child{path: "/bin/sh", args: []string{"-c", "id -u; id -G; while read -r k v; do case $k in CapInh:|CapPrm:|CapEff:|CapAmb:) test $v = 0000000000000000 || echo $k $v;; esac; done </proc/self/status; chmod 666 " + outside + " || echo held; chown 0 . || echo held; kill -0 1 || echo held"},
-		dir: dir, stdout: &out, grace: f.grace, rules: rules}.run(t.Context())
+		dir: dir, stdout: &out, killDelay: f.killDelay, rules: rules}.run(t.Context())
 	if want := "65532\n65532\nheld\nheld\nheld\n"; err != nil || out.String() != want {
 		t.Errorf("%q, want %q, %v", out.String(), want, err)
 	}
@@ -84,7 +84,7 @@ func TestUserHasNothing(t *testing.T) {
 }
 
 // What a tool has left cannot make root give away other files.
-func TestHandFollowsNothing(t *testing.T) {
+func TestGiveToUserFollowsNothing(t *testing.T) {
 	f := asUser(t, script(t, ""))
 	outside, dir := t.TempDir(), t.TempDir()
 	canary := filepath.Join(outside, "canary")
@@ -94,7 +94,7 @@ func TestHandFollowsNothing(t *testing.T) {
 	if err := errors.Join(os.Symlink(canary, filepath.Join(dir, "file")), os.Symlink(outside, filepath.Join(dir, "folder")), os.WriteFile(filepath.Join(dir, "own"), nil, 0o600)); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.hand(dir, "."); err != nil {
+	if err := f.giveToUser(dir, "."); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]uint32{canary: 0, outside: 0, filepath.Join(dir, "own"): testUser, dir: testUser} {
@@ -102,7 +102,7 @@ func TestHandFollowsNothing(t *testing.T) {
 			t.Errorf("%s belongs to %d, %v", name, st.Sys().(*syscall.Stat_t).Uid, err)
 		}
 	}
-	if err := f.hand(dir, "gone"); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := f.giveToUser(dir, "gone"); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		t.Error(err)
 	}
 }
@@ -111,7 +111,7 @@ func TestHandFollowsNothing(t *testing.T) {
 func TestUserEnds(t *testing.T) {
 	path := filepath.Join(openDir(t), "ffmpeg")
 	testmedia.Program(t, path, "#!/bin/sh\n"+say+"; trap '' TERM; sleep 1000; sleep 1000\n")
-	f := asUser(t, &Toolchain{ffmpeg: path, ffprobe: path, grace: 50 * time.Millisecond})
+	f := asUser(t, &Toolchain{ffmpeg: path, ffprobe: path, killDelay: 50 * time.Millisecond})
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
 	begin := time.Now()

@@ -14,31 +14,31 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// Expect is what a file must show before it is published. Its members are those
-// of transcode.Expect, which converts to it.
+// Expect is what a file must have before it is published. Its fields are those
+// of transcode.Expect, so that one converts to the other.
 type Expect struct {
 	Duration      float64 // seconds, within half a second or 2 %; 0: not checked
 	Video, Audio  bool    // streams that must be there
 	Width, Height int     // 0: not checked
 }
 
-// Verify probes a finished file and holds it against want. The error is a
+// Verify probes a finished file and compares it with want. The error is a
 // *job.Error that says in one sentence what is wrong with the file, or another
-// error when it could not be looked at.
+// error when the file could not be probed.
 func (t *Toolchain) Verify(ctx context.Context, path string, want Expect) (job.Media, error) {
 	m, err := t.Probe(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errEmpty) {
-		return job.Media{}, wrong("nothing was encoded").WithCause(err)
+		return job.Media{}, invalidOutput("nothing was encoded").WithCause(err)
 	}
 	if e, ok := errors.AsType[*job.Error](err); ok {
-		// The sentences of Probe speak of the input.
-		return job.Media{}, wrong("the result is not a playable file").WithCause(e)
+		// Probe's own sentences are about an input.
+		return job.Media{}, invalidOutput("the result is not a playable file").WithCause(e)
 	}
 	if err != nil {
 		return job.Media{}, err
 	}
-	if want.Duration > 0 && !near(m.Duration, want.Duration) && slices.Contains(unindexed, m.FormatName) {
-		if d, err := t.measure(ctx, path); err != nil {
+	if want.Duration > 0 && !closeTo(m.Duration, want.Duration) && slices.Contains(unindexed, m.FormatName) {
+		if d, err := t.measureDuration(ctx, path); err != nil {
 			return job.Media{}, err
 		} else if d > 0 {
 			m.Duration = d
@@ -50,19 +50,18 @@ func (t *Toolchain) Verify(ctx context.Context, path string, want Expect) (job.M
 	return m, nil
 }
 
-// unindexed are formats of which ffprobe can only estimate the duration.
+// unindexed are formats without an index: ffprobe estimates their duration from
+// the bitrate at the beginning.
 var unindexed = []string{"aac", "ac3", "eac3", "dts", "mp3", "amr", "h264", "hevc", "m4v", "mpegvideo"}
 
-// measure reads all packets of a file and returns how long they last.
-func (t *Toolchain) measure(ctx context.Context, path string) (float64, error) {
+// measureDuration reads all packets of a file and returns how long they last in
+// seconds. The file is named relative to the folder of the run, because the
+// sandbox's user may not be able to reach the folder by its absolute path.
+func (t *Toolchain) measureDuration(ctx context.Context, path string) (float64, error) {
 	var last time.Duration
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return 0, fmt.Errorf("measure: %w", err)
-	}
-	err = t.Run(ctx, Command{
-		Args:     []string{"-i", "file:" + abs, "-map", "0", "-c", "copy", "-f", "null", "-"},
-		Dir:      filepath.Dir(abs),
+	err := t.Run(ctx, Command{
+		Args:     []string{"-i", "file:" + filepath.Base(path), "-map", "0", "-c", "copy", "-f", "null", "-"},
+		Dir:      filepath.Dir(path),
 		Progress: func(p Progress) { last = max(last, p.OutTime) },
 	})
 	return last.Seconds(), err
@@ -70,22 +69,22 @@ func (t *Toolchain) measure(ctx context.Context, path string) (float64, error) {
 
 func (w Expect) check(m job.Media) *job.Error {
 	if w.Video && len(m.Video) == 0 {
-		return wrong("the result has no video")
+		return invalidOutput("the result has no video")
 	}
 	if w.Audio && len(m.Audio) == 0 {
-		return wrong("the result has no audio")
+		return invalidOutput("the result has no audio")
 	}
 	if w.Width > 0 || w.Height > 0 {
 		if len(m.Video) == 0 {
-			return wrong("the result has no video")
+			return invalidOutput("the result has no video")
 		}
 		v := m.Video[0]
 		if w.Width > 0 && v.Width != w.Width || w.Height > 0 && v.Height != w.Height {
-			return wrong("the result is %dx%d where %s was expected", v.Width, v.Height, w.size())
+			return invalidOutput("the result is %dx%d where %s was expected", v.Width, v.Height, w.size())
 		}
 	}
-	if w.Duration > 0 && !near(m.Duration, w.Duration) {
-		return wrong("the result lasts %.2f seconds where %.2f were expected", m.Duration, w.Duration)
+	if w.Duration > 0 && !closeTo(m.Duration, w.Duration) {
+		return invalidOutput("the result lasts %.2f seconds where %.2f were expected", m.Duration, w.Duration)
 	}
 	return nil
 }
@@ -100,8 +99,8 @@ func (w Expect) size() string {
 	return strings.Join([]string{side(w.Width, "any"), side(w.Height, "any")}, "x")
 }
 
-func near(got, want float64) bool { return math.Abs(got-want) <= max(0.5, 0.02*want) }
+func closeTo(got, want float64) bool { return math.Abs(got-want) <= max(0.5, 0.02*want) }
 
-func wrong(format string, args ...any) *job.Error {
+func invalidOutput(format string, args ...any) *job.Error {
 	return job.Errorf("output_not_valid", "The media file couldn't be encoded: "+format+".", args...)
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// confinedTools are tools of which files and ports are held by the kernel.
-func confinedTools(t *testing.T) *Toolchain {
+// sandboxedTools are tools of which files and ports are held by the kernel.
+func sandboxedTools(t *testing.T) *Toolchain {
 	t.Helper()
 	f := tools(t)
 	if r, err := sandbox.Check(t.Context()); err != nil || !r.Full() {
@@ -26,8 +26,8 @@ func confinedTools(t *testing.T) *Toolchain {
 
 // Were the white lists to fail, the kernel would hold: these commands are such
 // as no planner makes.
-func TestConfinedFiles(t *testing.T) {
-	f := confinedTools(t)
+func TestSandboxFiles(t *testing.T) {
+	f := sandboxedTools(t)
 	dir, outside := t.TempDir(), t.TempDir()
 	if err := os.WriteFile(filepath.Join(outside, "canary"), []byte(strings.Repeat("canary", 4000)), 0o600); err != nil {
 		t.Fatal(err)
@@ -61,23 +61,23 @@ func TestConfinedFiles(t *testing.T) {
 	}
 }
 
-func TestConfinedConnections(t *testing.T) {
-	f := confinedTools(t)
+func TestSandboxConnections(t *testing.T) {
+	f := sandboxedTools(t)
 	var hits atomic.Int64
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	defer s.Close()
 	dir := t.TempDir()
-	// guard would refuse the protocol, so this goes past it.
+	// allowlistInputs would refuse the protocol, so this goes past it.
 	run := func(port uint16) string {
-		in := probed{port: port}
-		var messages tail
-		err := child{path: f.ffprobe, args: []string{"-loglevel", "level+warning", "-i", s.URL + "/in.mp4"}, dir: dir, stderr: &messages, grace: f.grace, rules: f.probeRules(in)}.run(t.Context())
+		in := probeSource{port: port}
+		var messages stderrTail
+		err := child{path: f.ffprobe, args: []string{"-loglevel", "level+warning", "-i", s.URL + "/in.mp4"}, dir: dir, stderr: &messages, killDelay: f.killDelay, rules: f.probeRules(in)}.run(t.Context())
 		if err == nil {
 			t.Error("an empty answer was probed")
 		}
 		return messages.String()
 	}
-	in, err := openLoopback(s.URL + "/in.mp4")
+	in, err := openLoopbackSource(s.URL + "/in.mp4")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,8 +92,8 @@ func TestConfinedConnections(t *testing.T) {
 	}
 }
 
-func TestConfinedMemory(t *testing.T) {
-	f := tools(t).Confine(Confinement{Memory: 256 << 20})
+func TestSandboxMemory(t *testing.T) {
+	f := tools(t).Sandboxed(Sandbox{Memory: 256 << 20})
 	err := f.Run(t.Context(), Command{Dir: t.TempDir(), Args: []string{
 		"-f", "lavfi", "-i", "color=s=4096x4096:d=0.5", "-c:v", "libx264", "-preset", "medium", "out.mp4",
 	}})
@@ -102,9 +102,9 @@ func TestConfinedMemory(t *testing.T) {
 	}
 }
 
-// BenchmarkConfine tells what the way through our own program costs.
-func BenchmarkConfine(b *testing.B) {
-	for name, rules := range map[string]*sandbox.Rules{"plain": nil, "confined": {Landlock: true, Write: []string{b.TempDir()}}} {
+// BenchmarkSandbox tells what the way through our own program costs.
+func BenchmarkSandbox(b *testing.B) {
+	for name, rules := range map[string]*sandbox.Rules{"plain": nil, "sandboxed": {Landlock: true, Write: []string{b.TempDir()}}} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				if err := (child{path: "/bin/true", rules: rules}).run(b.Context()); err != nil {

@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// probed is what is to be probed.
-type probed struct {
+// probeSource is what is to be probed.
+type probeSource struct {
 	address   string // as ffprobe gets it
 	protocols string
 	name      string // for format.filename
@@ -28,22 +28,22 @@ type probed struct {
 	read func(ctx context.Context, off int64, n int) ([]byte, error)
 }
 
-func openProbe(source string) (probed, error) {
+func openProbeSource(source string) (probeSource, error) {
 	if strings.HasPrefix(source, "http://") {
-		return openLoopback(source)
+		return openLoopbackSource(source)
 	}
 	st, err := os.Stat(source)
 	if err != nil {
-		return probed{}, fmt.Errorf("probe: %w", err)
+		return probeSource{}, fmt.Errorf("probe: %w", err)
 	}
 	if !st.Mode().IsRegular() {
-		return probed{}, fmt.Errorf("probe %s: not a regular file", source)
+		return probeSource{}, fmt.Errorf("probe %s: not a regular file", source)
 	}
 	if st.Size() == 0 {
-		return probed{}, errEmpty
+		return probeSource{}, errEmpty
 	}
 	// Without "file:" a name with a colon would be taken for a protocol.
-	in := probed{address: "file:" + filepath.Base(source), protocols: fileProtocols, name: filepath.Base(source), file: source}
+	in := probeSource{address: "file:" + filepath.Base(source), protocols: fileProtocols, name: filepath.Base(source), file: source}
 	in.read = func(_ context.Context, off int64, n int) ([]byte, error) {
 		f, err := os.Open(source)
 		if err != nil {
@@ -56,26 +56,26 @@ func openProbe(source string) (probed, error) {
 }
 
 // dir is the folder of a file, "" of others.
-func (in probed) dir() string {
+func (in probeSource) dir() string {
 	if in.file == "" {
 		return ""
 	}
 	return filepath.Dir(in.file)
 }
 
-func openLoopback(source string) (probed, error) {
+func openLoopbackSource(source string) (probeSource, error) {
 	u, err := url.Parse(source)
 	if err != nil {
-		return probed{}, fmt.Errorf("probe: %w", err)
+		return probeSource{}, fmt.Errorf("probe: %w", err)
 	}
 	if ip := net.ParseIP(u.Hostname()); ip == nil || !ip.IsLoopback() || u.Port() == "" || u.User != nil {
-		return probed{}, fmt.Errorf("probe %s: only the loopback reader may be probed by address", u.Redacted())
+		return probeSource{}, fmt.Errorf("probe %s: only the loopback reader may be probed by address", u.Redacted())
 	}
 	port, err := strconv.ParseUint(u.Port(), 10, 16)
 	if err != nil {
-		return probed{}, fmt.Errorf("probe: port: %w", err)
+		return probeSource{}, fmt.Errorf("probe: port: %w", err)
 	}
-	in := probed{address: u.String(), protocols: loopbackProtocols, name: path.Base(u.Path), port: uint16(port)}
+	in := probeSource{address: u.String(), protocols: loopbackProtocols, name: path.Base(u.Path), port: uint16(port)}
 	in.read = func(ctx context.Context, off int64, n int) ([]byte, error) {
 		return readRange(ctx, u.String(), off, n)
 	}
@@ -109,11 +109,11 @@ func readRange(ctx context.Context, address string, off int64, n int) ([]byte, e
 	return io.ReadAll(io.LimitReader(resp.Body, int64(n)))
 }
 
-// cutOff reports whether an MP4 or QuickTime file of so many bytes lacks more
+// truncated reports whether an MP4 or QuickTime file of so many bytes lacks more
 // than a fiftieth of its media. Its index may be whole, at the front, so that
 // ffprobe sees nothing wrong and ffmpeg encodes what there is. Doubt is no
 // reason to refuse: where the boxes cannot be read the answer is no.
-func (in probed) cutOff(ctx context.Context, size int64) bool {
+func (in probeSource) truncated(ctx context.Context, size int64) bool {
 	var off int64
 	for range 32 { // a fragmented file has many more, and shows its end otherwise
 		b, err := in.read(ctx, off, 16)

@@ -34,13 +34,13 @@ var mediaFormats = strings.Join([]string{
 
 // Both ffmpeg and ffprobe look this far into a file for its streams: in a
 // transport stream audio may begin late. Files with an index are not slowed.
-var lookahead = []string{"-probesize", "20M", "-analyzeduration", "15M"}
+var probeLimits = []string{"-probesize", "20M", "-analyzeduration", "15M"}
 
-// guard returns args with the white lists before every input. They are options
+// allowlistInputs returns args with the white lists before every input. They are options
 // of one input each, so they cannot be set once for a run. A demuxer that the
 // planner forces by -f (lavfi, concat over our own list) is allowed for that
 // input; what the input then opens still meets the list of protocols.
-func guard(args []string) []string {
+func allowlistInputs(args []string) []string {
 	out := make([]string, 0, len(args)+12)
 	forced := ""
 	for i, a := range args {
@@ -48,9 +48,9 @@ func guard(args []string) []string {
 		case a == "-f" && i+1 < len(args):
 			forced = args[i+1]
 		case a == "-i":
-			out = append(out, "-protocol_whitelist", fileProtocols, "-format_whitelist", allow(forced))
+			out = append(out, "-protocol_whitelist", fileProtocols, "-format_whitelist", formatAllowlist(forced))
 			if forced == "" {
-				out = append(out, lookahead...)
+				out = append(out, probeLimits...)
 			}
 			forced = ""
 		}
@@ -59,7 +59,7 @@ func guard(args []string) []string {
 	return out
 }
 
-func allow(forced string) string {
+func formatAllowlist(forced string) string {
 	if forced == "" || slices.Contains(strings.Split(mediaFormats, ","), forced) {
 		return mediaFormats
 	}

@@ -42,7 +42,7 @@ func after(d time.Duration) func(context.Context) error {
 	}
 }
 
-// What comes slowly is waited for, confined or not, and is read to its end.
+// What comes slowly is waited for, with and without a sandbox, and is read to its end.
 func TestInput(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "in.mp4", testmedia.Standard)
@@ -98,7 +98,7 @@ func TestInputIsLeft(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	from := time.Now()
 	f := script(t, say+"; cat > /dev/null")
-	f.grace = time.Minute
+	f.killDelay = time.Minute
 	if err := f.Run(ctx, Command{Input: forever, Progress: func(Progress) { cancel() }}); !errors.Is(err, context.Canceled) || time.Since(from) > 10*time.Second {
 		t.Errorf("%v after %v", err, time.Since(from))
 	}

@@ -1,0 +1,84 @@
+package ffmpeg
+
+import (
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/copra-video/copra/internal/sandbox"
+)
+
+// Sandbox says how ffmpeg and ffprobe are restricted while they read files of
+// strangers.
+type Sandbox struct {
+	Landlock bool  // allow only the files and ports that a run needs
+	User     int   // the user to run as, where this process is root; 0: as this process
+	Memory   int64 // data of one process in bytes; 0: no limit
+}
+
+// Sandboxed returns a copy of the toolchain that runs ffmpeg and ffprobe in a
+// sandbox. They can read the system's programs, libraries and fonts, their own
+// folder and the probed file. They can write in the folder of the run only, and
+// connect to nothing but the range server that is probed. The program must have
+// called sandbox.Main.
+func (t *Toolchain) Sandboxed(s Sandbox) *Toolchain {
+	sandboxed := *t
+	sandboxed.sandbox = &s
+	return &sandboxed
+}
+
+// rules adds what every run needs to the rules of one run; nil: no sandbox.
+func (t *Toolchain) rules(r sandbox.Rules) *sandbox.Rules {
+	if t.sandbox == nil {
+		return nil
+	}
+	r.Landlock, r.Memory, r.User = t.sandbox.Landlock, t.sandbox.Memory, t.sandbox.User
+	// A build outside the system's folders may have its libraries beside it.
+	for _, program := range []string{t.ffmpeg, t.ffprobe} {
+		if real, err := filepath.EvalSymlinks(program); err == nil && filepath.Dir(real) != "/" {
+			r.Programs = append(r.Programs, filepath.Dir(real))
+			if lib := filepath.Join(filepath.Dir(real), "..", "lib"); filepath.Base(filepath.Dir(real)) == "bin" && isDir(lib) {
+				r.Programs = append(r.Programs, lib)
+			}
+		}
+	}
+	for _, paths := range [][]string{r.Read, r.Write} {
+		for i, p := range paths {
+			if abs, err := filepath.Abs(p); err == nil {
+				paths[i] = abs // the process starts in the folder of the run, not in ours
+			}
+		}
+	}
+	return &r
+}
+
+// runRules are the rules of ffmpeg in dir. No file can become larger than the
+// free space there.
+func (t *Toolchain) runRules(dir string) *sandbox.Rules {
+	var r sandbox.Rules
+	if dir != "" {
+		r.Write = []string{dir}
+		var fs unix.Statfs_t
+		if err := unix.Statfs(dir, &fs); err == nil {
+			r.FileSize = max(int64(fs.Bavail)*fs.Bsize, 1<<20)
+		}
+	}
+	return t.rules(r)
+}
+
+// probeRules are the rules of ffprobe. It writes nothing.
+func (t *Toolchain) probeRules(in probeSource) *sandbox.Rules {
+	var r sandbox.Rules
+	if in.file != "" {
+		r.Read = []string{in.file}
+	}
+	if in.port != 0 {
+		r.Ports = []uint16{in.port}
+	}
+	return t.rules(r)
+}
+
+func isDir(path string) bool {
+	var st unix.Stat_t
+	return unix.Stat(path, &st) == nil && st.Mode&unix.S_IFMT == unix.S_IFDIR
+}
