@@ -6,20 +6,20 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// Metrics counts deliveries. A nil *Metrics counts nothing.
+// Metrics counts attempts. A nil *Metrics counts nothing.
 type Metrics struct {
-	deliveries *prometheus.CounterVec
+	attempts *prometheus.CounterVec
 }
 
 // NewMetrics registers the metrics with r.
 func NewMetrics(r prometheus.Registerer) *Metrics {
-	m := &Metrics{deliveries: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "copra_worker_webhook_attempts_total", Help: "Tries to deliver webhooks, by event and outcome."}, []string{"event", "outcome"})}
-	r.MustRegister(m.deliveries)
+	m := &Metrics{attempts: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "copra_worker_webhook_attempts_total", Help: "Attempts to deliver webhooks, by event and outcome."}, []string{"event", "outcome"})}
+	r.MustRegister(m.attempts)
 	return m
 }
 
-func (m *Metrics) delivered(k job.EventKind, ok bool) {
+func (m *Metrics) attempted(k job.EventKind, ok bool) {
 	if m == nil {
 		return
 	}
@@ -27,5 +27,5 @@ func (m *Metrics) delivered(k job.EventKind, ok bool) {
 	if ok {
 		outcome = "delivered"
 	}
-	m.deliveries.WithLabelValues(string(k), outcome).Inc()
+	m.attempts.WithLabelValues(string(k), outcome).Inc()
 }

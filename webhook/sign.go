@@ -14,9 +14,9 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// sign sets the headers of Standard Webhooks (standardwebhooks.com, version 1).
-// The id is the delivery's, the same for every try and replay, so that a
-// receiver can tell a repeat; it is sent without a signing secret too.
+// sign sets the headers of Standard Webhooks v1 (standardwebhooks.com). The id
+// is the same for every attempt and replay of a delivery, so that a receiver can
+// recognise a repeat. Without a signing secret only the id is set.
 func sign(h http.Header, d job.Delivery, now time.Time) error {
 	id := fmt.Sprintf("msg_%s_%d", d.JobID, d.N)
 	h.Set("Webhook-Id", id)
@@ -25,7 +25,7 @@ func sign(h http.Header, d job.Delivery, now time.Time) error {
 	}
 	secret, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(d.Signing.Reveal(), "whsec_"))
 	if err != nil {
-		return errors.New("the signing secret of the API key is not valid") // err would quote it
+		return errors.New("the signing secret of the API key is not valid") // err would quote the secret
 	}
 	timestamp := strconv.FormatInt(now.Unix(), 10)
 	mac := hmac.New(sha256.New, secret)

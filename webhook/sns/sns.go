@@ -23,10 +23,10 @@ import (
 
 // Options of a Publisher.
 type Options struct {
-	// Client makes the requests; it comes from netguard.
+	// Client makes the requests. It must come from netguard.
 	Client *http.Client
-	// Endpoint replaces Amazon's, for tests and stand-ins. Defaults to that of
-	// the notification's region.
+	// Endpoint replaces Amazon's, for tests and compatible services. Defaults to
+	// Amazon's endpoint of the notification's region.
 	Endpoint string
 }
 
@@ -44,16 +44,17 @@ var (
 	dots       = regexp.MustCompile(`\.{2,}`)
 )
 
-// Publish makes one try to publish the body of d, with the params of its
-// notification as message attributes. status is that of the answer, 0 when
-// there was none. The error names the service's code and no secret.
+// Publish makes one attempt to publish the body of d, with the params of its
+// notification as message attributes. status is the HTTP status of the answer,
+// 0 when there was none. The error names the error code of SNS and holds no
+// secret.
 func (p *Publisher) Publish(ctx context.Context, d job.Delivery) (status int, err error) {
 	n := d.Notification
 	if !regionName.MatchString(n.Region) {
 		return 0, errors.New("the region of the SNS topic is not valid")
 	}
 	o := sns.Options{
-		Region: n.Region, HTTPClient: p.o.Client, Retryer: aws.NopRetryer{}, // deliveries have their own schedule
+		Region: n.Region, HTTPClient: p.o.Client, Retryer: aws.NopRetryer{}, // deliveries have a retry schedule of their own
 		Credentials: credentials.NewStaticCredentialsProvider(
 			n.Credentials["access_key_id"].Reveal(), n.Credentials["secret_access_key"].Reveal(), ""),
 	}
@@ -64,8 +65,8 @@ func (p *Publisher) Publish(ctx context.Context, d job.Delivery) (status int, er
 		TopicArn: &n.TopicARN, Message: aws.String(string(d.Body)), MessageAttributes: attributes(n.Params),
 	}
 	if strings.HasSuffix(n.TopicARN, ".fifo") {
-		// The events of a job stay in order, and a repeated try is no second
-		// message.
+		// SNS keeps the messages of a group in order, and drops a message whose
+		// deduplication id it has seen in the last five minutes.
 		in.MessageGroupId = &d.JobID
 		in.MessageDeduplicationId = aws.String(fmt.Sprintf("%s-%d", d.JobID, d.N))
 	}
@@ -76,8 +77,10 @@ func (p *Publisher) Publish(ctx context.Context, d job.Delivery) (status int, er
 	return http.StatusOK, nil
 }
 
-// attributes are params as SNS takes them: names of letters, digits, "_", "-"
-// and ".", so that user[id] becomes user.id, and no empty values.
+// attributes converts params to message attributes. SNS allows names of letters,
+// digits, "_", "-" and single dots, without the prefixes of Amazon's own, and no
+// empty values (SNS developer guide, "Message attributes"). user[id] becomes
+// user.id.
 func attributes(params map[string]string) map[string]types.MessageAttributeValue {
 	list := map[string]types.MessageAttributeValue{}
 	for name, value := range params {
@@ -95,8 +98,9 @@ func attributes(params map[string]string) map[string]types.MessageAttributeValue
 	return list
 }
 
-// explain says in plain words what went wrong.
-func explain(err error) (status int, told error) {
+// explain describes a failed request for the customer. The messages of SNS may
+// quote the credentials, so only its error code is repeated.
+func explain(err error) (status int, described error) {
 	if e, ok := errors.AsType[*job.Error](err); ok {
 		return 0, errors.New(e.Message)
 	}
@@ -112,7 +116,7 @@ func explain(err error) (status int, told error) {
 	return 0, fmt.Errorf("SNS could not be reached: %s", netguard.Describe(err))
 }
 
-// hint is for the codes that have a cause worth naming.
+// hint names the likely cause of an error code, for those that have one.
 func hint(code string) string {
 	switch {
 	case slices.Contains([]string{"NotFound", "NotFoundException"}, code):
