@@ -40,8 +40,9 @@ func TestSilentReceivers(t *testing.T) {
 	receiver := httptest.NewServer(h)
 	defer receiver.Close()
 	s := startServer(t)
+	input := unanswered(t) // a probe that failed before DELETE would make it a 409
 	end := func(url string) {
-		id := s.create(jobFor("https://example.com/a.mp4", url))
+		id := s.create(jobFor(input, url))
 		if status, answer := s.do("DELETE", "/jobs/"+id, ""); status != 200 {
 			t.Errorf("DELETE: %d %s", status, answer)
 		}
