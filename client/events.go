@@ -1,0 +1,320 @@
+package client
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// EventName says what has happened.
+type EventName string
+
+// The events of a job.
+const (
+	EventJobStarted       EventName = "job.started"
+	EventInputProbed      EventName = "input.probed"
+	EventInputTransferred EventName = "input.transferred"
+	EventInputFailed      EventName = "input.failed"
+	EventOutputStage      EventName = "output.stage"
+	EventOutputCompleted  EventName = "output.completed"
+	EventOutputFailed     EventName = "output.failed"
+	EventOutputSkipped    EventName = "output.skipped"
+	EventJobCancelled     EventName = "job.cancelled"
+	EventJobRetried       EventName = "job.retried"
+	EventJobCompleted     EventName = "job.completed"
+	EventJobFailed        EventName = "job.failed"
+)
+
+// Event is something that has happened to a job. The fields from Output on are
+// those that the event is about.
+type Event struct {
+	ID     int          `json:"id"` // counts within the job, from 1
+	Name   EventName    `json:"event"`
+	At     time.Time    `json:"at"`
+	Output string       `json:"output,omitempty"` // key
+	Status OutputStatus `json:"status,omitempty"`
+	URL    string       `json:"url,omitempty"`
+	URLs   []Address    `json:"urls,omitempty"`
+	Error  string       `json:"error,omitempty"`
+}
+
+// JobProgress is how far a job and each of its outputs are.
+type JobProgress struct {
+	JobID    string           `json:"job_id"`
+	Status   JobStatus        `json:"status"`
+	Progress Percent          `json:"progress"`
+	Outputs  []OutputProgress `json:"outputs"`
+}
+
+// OutputProgress is how far one output is.
+type OutputProgress struct {
+	Key      string       `json:"key"`
+	Status   OutputStatus `json:"status"`
+	Progress Percent      `json:"progress"` // of this output alone
+}
+
+// History is how far a job is, and what has happened to it.
+type History struct {
+	JobProgress
+	Events []Event `json:"events"`
+}
+
+func (h *History) check() error {
+	if h.JobID == "" {
+		return errors.New("it is not the history of a job")
+	}
+	return nil
+}
+
+// Events returns what has happened to a job by now, without the events up to
+// the number after; 0 is all of them.
+func (c *Client) Events(ctx context.Context, id string, after int) (*History, error) {
+	below := "/events"
+	if after > 0 {
+		below += "?after=" + strconv.Itoa(after)
+	}
+	return one[History](ctx, c, call{do: "list events", method: http.MethodGet, want: http.StatusOK, repeat: true}, id, below)
+}
+
+// Update is what FollowEvents yields: an event or the progress; the other field
+// is nil.
+type Update struct {
+	Event    *Event
+	Progress *JobProgress
+}
+
+// FollowOptions say how events are followed.
+type FollowOptions struct {
+	// After leaves out the events up to this number: the ID of the last one that
+	// the program has seen.
+	After int
+	// Patience is how long the server may be away before the iterator ends with
+	// an error. Defaults to a minute; negative is for ever.
+	Patience time.Duration
+}
+
+const usualPatience = time.Minute
+
+// ErrNoStream is for a server, or a proxy in front of it, that does not stream
+// events. Wait works nevertheless.
+var ErrNoStream = errors.New("the server does not stream events")
+
+// FollowEvents iterates over what happens to a job until it has ended: first
+// the events that have taken place, then each as it takes place, and its
+// progress whenever that has changed.
+//
+// A connection that breaks, or is silent for so long that it must be broken, is
+// made anew, with growing pauses, and goes on behind the last event: each event
+// comes once. The iterator ends without an error when the job has ended, and
+// with the error when ctx ends, the server refuses, or it is away for longer
+// than the options allow.
+func (c *Client) FollowEvents(ctx context.Context, id string, o FollowOptions) iter.Seq2[Update, error] {
+	return func(yield func(Update, error) bool) {
+		f := follower{c: c, last: o.After, patience: o.Patience, yield: yield}
+		if f.patience == 0 {
+			f.patience = usualPatience
+		}
+		segment, err := jobSegment(id)
+		if err == nil {
+			f.path = "/v2/jobs/" + segment + "/events"
+			err = f.run(ctx)
+		}
+		if err != nil && !errors.Is(err, errLeft) {
+			yield(Update{}, fmt.Errorf("follow events: %w", err))
+		}
+	}
+}
+
+var (
+	errLeft   = errors.New("the caller has left the loop")
+	errEnded  = errors.New("the job has ended")
+	errSilent = errors.New("the event stream went silent")
+)
+
+// permanentError is trouble that a new connection would not end.
+type permanentError struct{ error }
+
+func (e permanentError) Unwrap() error { return e.error }
+
+// follower is one iteration over the events of a job.
+type follower struct {
+	c        *Client
+	path     string
+	patience time.Duration
+	yield    func(Update, error) bool
+
+	last    int           // number of the last event
+	ended   bool          // that event ends the job, unless it is retried
+	retry   time.Duration // before the next connection, as the server says
+	contact time.Time     // when the server was last heard
+}
+
+// run connects until the job has ended.
+func (f *follower) run(ctx context.Context) error {
+	f.contact, f.retry = time.Now(), f.c.timing.firstWait
+	for failures := 0; ; {
+		before := f.contact
+		err := f.connect(ctx)
+		switch permanent, ok := errors.AsType[permanentError](err); {
+		case errors.Is(err, errEnded):
+			return nil
+		case errors.Is(err, errLeft):
+			return err
+		case ok:
+			return permanent.error
+		case ctx.Err() != nil:
+			return context.Cause(ctx)
+		}
+		if f.contact != before {
+			failures = 0
+		}
+		failures++
+		if f.patience > 0 && time.Since(f.contact) > f.patience {
+			return fmt.Errorf("the server is away: %w", err)
+		}
+		wait := f.c.timing.backoff(f.retry, failures)
+		if e, ok := errors.AsType[*Error](err); ok && e.RetryAfter > 0 {
+			wait = e.RetryAfter
+		}
+		if err == nil && f.ended {
+			// The server has closed the stream behind the last event of the job;
+			// the next answer confirms that there are no more.
+			wait, f.ended = 0, false
+		}
+		if sleep(ctx, wait) != nil {
+			return context.Cause(ctx)
+		}
+	}
+}
+
+// connect reads one connection to its end. nil is an end without an error,
+// which may also be that of the server or a proxy.
+func (f *follower) connect(ctx context.Context) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	idle := time.AfterFunc(f.c.timing.idle, func() { cancel(errSilent) })
+	defer idle.Stop()
+
+	header := http.Header{"Accept": {"text/event-stream"}, "Cache-Control": {"no-cache"}}
+	if f.last > 0 {
+		header.Set("Last-Event-ID", strconv.Itoa(f.last))
+	}
+	resp, err := f.c.open(ctx, call{method: http.MethodGet, path: f.path, header: header}, nil)
+	if err != nil {
+		return orSilence(ctx, err)
+	}
+	defer resp.Body.Close()
+	if err := f.accept(resp); err != nil {
+		return err
+	}
+	f.contact = time.Now()
+	stream := newSSEReader(heard{resp.Body, func() {
+		f.contact = time.Now()
+		idle.Reset(f.c.timing.idle)
+	}})
+	for {
+		m, err := stream.next()
+		switch {
+		case errors.Is(err, errMessageTooLong):
+			return permanentError{err}
+		case isEOF(err):
+			return nil
+		case err != nil:
+			return orSilence(ctx, err)
+		}
+		if m.retry > 0 {
+			f.retry = min(m.retry, f.c.timing.maxWait)
+		}
+		if err := f.take(m); err != nil {
+			return err
+		}
+	}
+}
+
+// orSilence names the cause where the watch over the connection has ended it.
+func orSilence(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errSilent) {
+		return errSilent
+	}
+	return err
+}
+
+// accept looks at the head of an answer.
+func (f *follower) accept(resp *http.Response) error {
+	switch {
+	case resp.StatusCode == http.StatusNoContent:
+		return errEnded
+	case resp.StatusCode == http.StatusOK && isEventStream(resp.Header.Get("Content-Type")):
+		return nil
+	case resp.StatusCode == http.StatusOK:
+		return permanentError{ErrNoStream}
+	}
+	err := f.c.read(resp, http.StatusOK, nil)
+	if errors.Is(err, ErrUnavailable) || errors.Is(err, ErrLimited) {
+		return err
+	}
+	return permanentError{err}
+}
+
+// take yields one message of the stream. Messages of kinds that are newer than
+// this package are passed over.
+func (f *follower) take(m message) error {
+	var u Update
+	var into any
+	n := m.number()
+	switch {
+	case m.data == "":
+		return nil
+	case m.event == "progress":
+		into = &u.Progress
+	case n > f.last:
+		into = &u.Event
+	default:
+		return nil // it came over an earlier connection, or has no number
+	}
+	err := json.Unmarshal([]byte(m.data), into)
+	if err == nil && u == (Update{}) {
+		err = errors.New("it is null")
+	}
+	if err != nil {
+		return permanentError{fmt.Errorf("understand event %q: %w", m.event, err)}
+	}
+	if u.Event != nil {
+		f.last, u.Event.ID = n, n
+		f.ended = u.Event.Name == EventJobCompleted || u.Event.Name == EventJobFailed
+	}
+	if !f.yield(u, nil) {
+		return errLeft
+	}
+	return nil
+}
+
+// Wait returns a job as soon as it has ended, in whatever way: Job.Err tells.
+// It follows the events of the job, or looks once a second where a server or
+// proxy does not stream them.
+func (c *Client) Wait(ctx context.Context, id string) (*Job, error) {
+	stream := true
+	for {
+		if stream {
+			for _, err := range c.FollowEvents(ctx, id, FollowOptions{}) {
+				if errors.Is(err, ErrNoStream) {
+					stream = false
+				} else if err != nil {
+					return nil, fmt.Errorf("wait for job: %w", err)
+				}
+			}
+		}
+		j, err := c.Job(ctx, id)
+		if err != nil || j.Status.Finished() {
+			return j, err
+		}
+		if sleep(ctx, c.timing.poll) != nil {
+			return nil, fmt.Errorf("wait for job: %w", context.Cause(ctx))
+		}
+	}
+}

@@ -1,0 +1,154 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+)
+
+// askFirst is the size from which an upload waits for the server's consent
+// (Expect: 100-continue): a server that refuses does so before the body is
+// sent.
+const askFirst = 1 << 20
+
+// Upload sends size bytes of r to be the input of a job, and returns the URL
+// that the job names as its input. A negative size means all that r has. The
+// name tells the type of the file by its extension. The server keeps the file
+// for 24 hours.
+//
+// The upload is sent once. r is not closed, and not read any more when Upload
+// has returned, unless ctx ended while r did not answer.
+func (c *Client) Upload(ctx context.Context, name string, r io.Reader, size int64) (string, error) {
+	const do = "upload"
+	switch name {
+	case "", ".", "..":
+		return "", fmt.Errorf("%s: %q is not the name of a file", do, name)
+	}
+	body := newLentReader(r)
+	defer body.takeBack(ctx)
+	from := io.Reader(body)
+	if size == 0 {
+		from = http.NoBody // a length of 0 with a body would mean that it is not known
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, c.base+"/v2/uploads/"+url.PathEscape(name), from)
+	if err != nil {
+		return "", fmt.Errorf("%s: make request: %w", do, err)
+	}
+	req.ContentLength = size
+	c.prepare(req, call{})
+	req.Header.Set("Content-Type", "application/octet-stream")
+	if size < 0 || size >= askFirst {
+		req.Header.Set("Expect", "100-continue")
+	}
+	resp, err := c.api.Do(req)
+	if err != nil {
+		return "", fmt.Errorf("%s: %w", do, err)
+	}
+	defer resp.Body.Close()
+	var answer struct{ URL string }
+	if err := c.read(resp, http.StatusCreated, &answer); err != nil {
+		return "", fmt.Errorf("%s: %w", do, err)
+	}
+	if answer.URL == "" {
+		return "", fmt.Errorf("%s: the server's answer has no URL", do)
+	}
+	return answer.URL, nil
+}
+
+// UploadFile uploads a local file under its own name.
+func (c *Client) UploadFile(ctx context.Context, path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", fmt.Errorf("upload: %w", err)
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err != nil {
+		return "", fmt.Errorf("upload: %w", err)
+	}
+	switch {
+	case st.IsDir():
+		return "", fmt.Errorf("upload: %s is a folder", path)
+	case !st.Mode().IsRegular():
+		return c.Upload(ctx, filepath.Base(path), f, -1) // a pipe or a device has no size
+	}
+	return c.Upload(ctx, filepath.Base(path), f, st.Size())
+}
+
+// Download writes the file at a URL that the server has given, such as that of
+// an output, to w and returns how many bytes it has. The API key is not sent:
+// the file may be in a storage of another. The error does not show the URL,
+// which may be signed.
+func (c *Client) Download(ctx context.Context, rawURL string, w io.Writer) (int64, error) {
+	const do = "download"
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, rawURL, nil)
+	if err != nil {
+		return 0, fmt.Errorf("%s: the address is not a URL", do)
+	}
+	req.Header.Set("User-Agent", c.userAgent)
+	resp, err := c.files.Do(req)
+	if err != nil {
+		return 0, fmt.Errorf("%s: %w", do, withoutURL(err))
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return 0, fmt.Errorf("%s: %w", do, c.errorOf(resp, nil))
+	}
+	n, err := io.Copy(w, resp.Body)
+	if err != nil {
+		return n, fmt.Errorf("%s: %w", do, err)
+	}
+	return n, nil
+}
+
+func withoutURL(err error) error {
+	if e, ok := errors.AsType[*url.Error](err); ok {
+		return e.Err
+	}
+	return err
+}
+
+// errTakenBack is what the transport gets that reads on after the answer.
+var errTakenBack = errors.New("the upload has ended")
+
+// lentReader is a reader that is lent to the transport, which may go on reading
+// after it has returned the answer.
+type lentReader struct {
+	r     io.Reader
+	using chan struct{} // holds a value while nobody reads; closed: taken back
+}
+
+func newLentReader(r io.Reader) *lentReader {
+	l := &lentReader{r: r, using: make(chan struct{}, 1)}
+	l.using <- struct{}{}
+	return l
+}
+
+func (l *lentReader) Read(p []byte) (int, error) {
+	if _, ok := <-l.using; !ok {
+		return 0, errTakenBack
+	}
+	defer func() { l.using <- struct{}{} }()
+	return l.r.Read(p)
+}
+
+// takeBack lets nobody read any more and waits for a read that is under way,
+// but not longer than ctx.
+func (l *lentReader) takeBack(ctx context.Context) {
+	select {
+	case <-l.using:
+		close(l.using)
+		return
+	default:
+	}
+	select {
+	case <-l.using:
+		close(l.using)
+	case <-ctx.Done():
+	}
+}
