@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"strconv"
 	"strings"
 	"time"
 
@@ -48,7 +47,7 @@ func (p *planner) animation(i int, o *job.Output) (Result, *job.Error) {
 		}
 	} else {
 		// -loop 0: for ever.
-		step.Args = append(step.Args, "-c:v", "libwebp_anim", "-quality", "75", "-loop", "0", "-map_metadata", "-1", "-f", "webp", name)
+		step.addArgs("-c:v", "libwebp_anim", "-quality", "75", "-loop", "0", "-map_metadata", "-1", "-f", "webp", name)
 		step.Files = []string{name}
 		file.Animated = true
 		p.final(step)
@@ -124,14 +123,14 @@ func (p *planner) sceneStep(i int, l look, starts []float64, length float64) Ste
 		var f []string
 		switch {
 		case p.src.still:
-			s.Args = append(s.Args, "-i", SourceName)
+			s.addArgs("-i", SourceName)
 		case p.src.discontinuous() && start > 0:
 			// As in open: entered earlier, and cut in the graph.
 			early := math.Max(0, start-preRoll)
-			s.Args = append(s.Args, window{offset: early, length: start - early + length}.inputArgs()...)
+			s.addArgs(window{offset: early, length: start - early + length}.inputArgs()...)
 			f = append(f, "trim=start="+seconds(start-early))
 		default:
-			s.Args = append(s.Args, window{offset: start, length: length}.inputArgs()...)
+			s.addArgs(window{offset: start, length: length}.inputArgs()...)
 		}
 		f = append(f, "setpts=PTS-STARTPTS")
 		if !p.src.still && length*fpsFloat(rate) >= 1 {
@@ -151,8 +150,8 @@ func (p *planner) sceneStep(i int, l look, starts []float64, length float64) Ste
 	tail := &branch{filters: []string{fmt.Sprintf("concat=n=%d:v=1:a=0", len(starts))}}
 	look{mark: l.mark, after: l.after, geometry: l.geometry, pixFmt: l.pixFmt}.graph(tail, marks, len(starts), "p1")
 	roots = append(roots, rooted{strings.TrimSuffix(strings.TrimPrefix(joined, "["), "]"), tail})
-	s.Args = append(s.Args, markInputs(marks)...)
-	s.Args = append(s.Args, "-filter_complex", renderAll(roots), "-map", "[p1]", "-fps_mode", "passthrough")
+	s.addArgs(markInputs(marks)...)
+	s.addArgs("-filter_complex", renderAll(roots), "-map", "[p1]", "-fps_mode", "passthrough")
 	return s
 }
 
@@ -161,20 +160,20 @@ func (p *planner) sceneStep(i int, l look, starts []float64, length float64) Ste
 // needs less memory than to hold them in a graph.
 func (p *planner) gif(i int, scenes Step, name string) {
 	frames, palette := fmt.Sprintf("%sscenes%d.mkv", p.prefix, i+1), fmt.Sprintf("%spalette%d.png", p.prefix, i+1)
-	scenes.Args = append(scenes.Args, "-c:v", "ffv1", "-f", "matroska", frames)
+	scenes.addArgs("-c:v", "ffv1", "-f", "matroska", frames)
 	scenes.Files = []string{frames}
 	colours := Step{
 		ID: p.finalID("palette", i, ""), Kind: StepStills, Needs: []string{scenes.ID}, Outputs: []int{i}, Cost: 0.3, Files: []string{palette},
-		Args: []string{"-i", frames, "-vf", "palettegen=stats_mode=full:reserve_transparent=0", "-frames:v", strconv.Itoa(1), "-f", "image2", "-update", "1", palette},
+		Op: Operation{FFmpeg: &FFmpeg{Args: []string{"-i", frames, "-vf", "palettegen=stats_mode=full:reserve_transparent=0", "-frames:v", "1", "-f", "image2", "-update", "1", palette}}},
 	}
 	// sierra2_4a spreads the error finely and, unlike Bayer's, without a
 	// pattern; rectangle keeps the dither of what does not move still.
 	use := Step{
 		ID: p.finalID("gif", i, ""), Kind: StepStills, Needs: []string{scenes.ID, colours.ID}, Outputs: []int{i}, Cost: 0.3, Files: []string{name},
-		Args: []string{
+		Op: Operation{FFmpeg: &FFmpeg{Args: []string{
 			"-i", frames, "-i", palette, "-filter_complex", "[0:0][1:0]paletteuse=dither=sierra2_4a:diff_mode=rectangle[p1]",
 			"-map", "[p1]", "-fps_mode", "passthrough", "-map_metadata", "-1", "-loop", "0", "-f", "gif", name,
-		},
+		}}},
 	}
 	for _, s := range []Step{scenes, colours, use} {
 		p.final(s)

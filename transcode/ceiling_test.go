@@ -18,17 +18,17 @@ func encoderArgs(p Plan) [][]string {
 			continue
 		}
 		var at []int
-		for i, a := range s.Args {
+		for i, a := range s.FFmpegArgs() {
 			if a == "-map" {
 				at = append(at, i)
 			}
 		}
 		for i, from := range at {
-			to := len(s.Args)
+			to := len(s.FFmpegArgs())
 			if i+1 < len(at) {
 				to = at[i+1]
 			}
-			list = append(list, s.Args[from:to])
+			list = append(list, s.FFmpegArgs()[from:to])
 		}
 	}
 	return list

@@ -224,7 +224,7 @@ func TestConstantRate(t *testing.T) {
 	m := film(640, 360)
 	m.Video[0].FPS, m.Video[0].BaseFPS = format.Rational{Num: 17, Den: 1}, format.Rational{Num: 90000, Den: 1}
 	p := Build(outputs(t, "avi path=/a.avi", "mp4 path=/b.mp4", "mp4:mpeg4 path=/c.mp4"), m, Options{})
-	args := strings.Join(p.Steps[0].Args, " ")
+	args := strings.Join(p.Steps[0].FFmpegArgs(), " ")
 	if !strings.Contains(args, "fps=15/1") || !strings.Contains(args, "1/90000") {
 		t.Error(args)
 	}
@@ -232,7 +232,7 @@ func TestConstantRate(t *testing.T) {
 	m = film(640, 360)
 	m.Video[0].StartTime = 0.08
 	p = Build(outputs(t, "avi path=/a.avi"), m, Options{})
-	if args := strings.Join(p.Steps[0].Args, " "); !strings.Contains(args, "fps=30/1:start_time=0") {
+	if args := strings.Join(p.Steps[0].FFmpegArgs(), " "); !strings.Contains(args, "fps=30/1:start_time=0") {
 		t.Error(args)
 	}
 }

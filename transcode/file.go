@@ -188,7 +188,7 @@ func (p *planner) muxStep(i int, f format.Format, m muxer, video, audio *input, 
 	s := Step{ID: p.finalID(StepMux, i, ""), Kind: StepMux, Files: []string{name}, Outputs: []int{i}, Cost: 0.5}
 	// Each input would be shifted to zero by itself; copyts leaves audio and
 	// video where their encoders put them.
-	s.Args = []string{"-copyts"}
+	s.addArgs("-copyts")
 	var maps []string
 	n := 0
 	for _, in := range []struct {
@@ -198,22 +198,23 @@ func (p *planner) muxStep(i int, f format.Format, m muxer, video, audio *input, 
 		if in.input == nil {
 			continue
 		}
-		s.Args = append(s.Args, "-i", s.read(in.input))
+		s.addArgs("-i", s.read(in.input))
 		maps = append(maps, "-map", fmt.Sprintf("%d:%s:0", n, in.kind))
 		n++
 	}
 	tags := f.Options.Metadata != "0"
 	if tags {
-		s.Args = append(s.Args, "-i", SourceName)
+		s.addArgs("-i", SourceName)
 	}
-	s.Args = append(append(s.Args, maps...), "-c", "copy")
+	s.addArgs(maps...)
+	s.addArgs("-c", "copy")
 	if video != nil {
-		s.Args = append(s.Args, m.videoTag(f.VideoCodec())...)
-		s.Args = append(s.Args, m.rateArgs(rate)...)
+		s.addArgs(m.videoTag(f.VideoCodec())...)
+		s.addArgs(m.rateArgs(rate)...)
 	}
-	s.Args = append(s.Args, p.tagArgs(tags, fmt.Sprint(n), audio != nil)...)
-	s.Args = append(s.Args, m.outputArgs(f)...)
-	s.Args = append(s.Args, name)
+	s.addArgs(p.tagArgs(tags, fmt.Sprint(n), audio != nil)...)
+	s.addArgs(m.outputArgs(f)...)
+	s.addArgs(name)
 	return s
 }
 

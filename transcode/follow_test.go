@@ -50,9 +50,9 @@ func TestFollowed(t *testing.T) {
 				}
 				s = plainly(s)
 				if name == "av1" && s.Kind == StepEncode { // of which no two runs are alike
-					s.Args = []string{"-copyts", "-i", filepath.Join(dir, s.Files[0]), "-c", "copy", s.Files[0]}
+					s.Op.FFmpeg.Args = []string{"-copyts", "-i", filepath.Join(dir, s.Files[0]), "-c", "copy", s.Files[0]}
 				}
-				if stderr, err := step(t, plain, s, "-v", "error"); err != nil {
+				if stderr, err := step(t, plain, p.Secrets, s, "-v", "error"); err != nil {
 					t.Fatalf("step %s: %v\n%s", s.ID, err, stderr)
 				}
 			}
@@ -76,14 +76,15 @@ func TestFollowed(t *testing.T) {
 
 // plainly is a step that neither follows nor is followed.
 func plainly(s Step) Step {
-	s.Args = slices.Clone(s.Args)
-	if i := slices.Index(s.Args, StdinInput); i >= 0 {
-		s.Args[i] = s.Tail.Name
+	args := slices.Clone(s.FFmpegArgs())
+	if i := slices.Index(args, StdinInput); i >= 0 {
+		args[i] = s.Tail.Name
 	}
 	s.Tail = TailInput{}
-	for i := slices.Index(s.Args, growing[1]); i > 0; i = slices.Index(s.Args, growing[1]) {
-		s.Args = slices.Delete(s.Args, i-1, i+1)
+	for i := slices.Index(args, growing[1]); i > 0; i = slices.Index(args, growing[1]) {
+		args = slices.Delete(args, i-1, i+1)
 	}
+	s.Op = Operation{FFmpeg: &FFmpeg{Args: args, Inputs: s.Op.FFmpeg.Inputs}}
 	return s
 }
 

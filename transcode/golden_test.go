@@ -39,6 +39,7 @@ func TestGolden(t *testing.T) {
 			}
 			p := Build(outputs(t, strings.Split(strings.TrimSpace(string(part["outputs"].Data)), "\n")...), m, Options{})
 			checkPlan(t, p)
+			checkJSON(t, p)
 			got := show(p)
 			if *update {
 				if part["want.args"] == nil {

@@ -172,7 +172,7 @@ func show(p Plan) string {
 		if s.Kind == StepSegment {
 			continue // the tests of segment.go hold those arguments
 		}
-		for _, a := range s.Args {
+		for _, a := range s.FFmpegArgs() {
 			fmt.Fprintf(&b, "    %s\n", a)
 		}
 	}

@@ -38,7 +38,7 @@ func (p *planner) stream(i int, o *job.Output) (Result, *job.Error) {
 				return Result{}, job.Errorf("output_param_not_valid", "The parameter \"hls.encryption_key\" needs H.264 in all variants: AES-128 is for TS segments, and other codecs go into fragmented MP4.")
 			}
 		}
-		if s.key, err = encryptionKey(h); err != nil {
+		if s.key, err = p.encryptionKey(h, i); err != nil {
 			return Result{}, err
 		}
 		s.add(stream.Package{Layout: layout, Dir: s.dir("hls"), Path: h.Path, HLS: true, Version: h.Version})

@@ -34,7 +34,7 @@ func (p *planner) newMark(w *job.Watermark) mark {
 	}
 	sum := sha256.Sum256([]byte(w.URL.Reveal()))
 	m := mark{name: fmt.Sprintf("mark-%x", sum[:8]), position: w.Position}
-	p.markURLs[m.name] = w.URL
+	p.secrets[SecretName(m.name)] = w.URL
 	return m
 }
 
@@ -46,7 +46,7 @@ func (p *planner) fetchMark(m mark, i int) {
 	at := slices.IndexFunc(p.fetches, func(f Fetch) bool { return f.Name == m.name })
 	if at < 0 {
 		at = len(p.fetches)
-		p.fetches = append(p.fetches, Fetch{Name: m.name, URL: p.markURLs[m.name]})
+		p.fetches = append(p.fetches, Fetch{Name: m.name, URL: SecretName(m.name)})
 	}
 	p.fetches[at].Outputs = appendOnce(p.fetches[at].Outputs, i)
 }

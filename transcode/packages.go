@@ -17,23 +17,25 @@ type streamBuilder struct {
 	output   int
 	params   *job.StreamParams
 	variants []variant
-	key      []byte // AES-128 of TS segments; nil: clear
+	key      SecretName // AES-128 of TS segments; "": clear
 	packages []stream.Package
 }
 
-// encryptionKey is the key of AES-128; nil: none.
-func encryptionKey(h *job.HLSParams) ([]byte, *job.Error) {
+// encryptionKey registers the AES-128 key of output i; "" when there is none.
+func (p *planner) encryptionKey(h *job.HLSParams, i int) (SecretName, *job.Error) {
 	if h.EncryptionKey.IsZero() {
-		return nil, nil
+		return "", nil
 	}
 	key, err := hex.DecodeString(h.EncryptionKey.Reveal())
 	if err != nil || len(key) != 16 {
-		return nil, job.Errorf("output_param_not_valid", "The parameter \"hls.encryption_key\" is not valid: 32 hexadecimal digits are expected.")
+		return "", job.Errorf("output_param_not_valid", "The parameter \"hls.encryption_key\" is not valid: 32 hexadecimal digits are expected.")
 	}
 	if h.EncryptionKeyURI == "" {
-		return nil, job.Errorf("output_param_not_valid", "The parameter \"hls.encryption_key_uri\" is missing: players fetch the key from there.")
+		return "", job.Errorf("output_param_not_valid", "The parameter \"hls.encryption_key_uri\" is missing: players fetch the key from there.")
 	}
-	return key, nil
+	name := SecretName(fmt.Sprintf("%skey-%d", p.prefix, i+1))
+	p.secrets[name] = job.NewSecret(string(key))
+	return name, nil
 }
 
 func (b *streamBuilder) dir(kind string) string {
@@ -122,11 +124,12 @@ func (b *streamBuilder) segmentTS(pkg *stream.Package, t stream.Track, video, au
 		}
 	}
 	info := ""
-	if b.key != nil {
-		t.Key, t.KeyURI = b.key, b.params.HLS.EncryptionKeyURI
-		info, s.Writes = keyFiles(dir, b.key)
+	var keys []InputFile
+	if b.key != "" {
+		t.Encryption = &stream.Encryption{KeyURI: b.params.HLS.EncryptionKeyURI, KeyName: string(b.key)}
+		info, keys = keyFiles(dir, b.key)
 	}
-	s.Args = segmentTSArgs(names[0], names[1], dir, b.SegmentSeconds, info)
+	s.Op.FFmpeg = &FFmpeg{Args: segmentTSArgs(names[0], names[1], dir, b.SegmentSeconds, info), Inputs: keys}
 	b.segment(pkg, t, s)
 }
 
@@ -182,7 +185,7 @@ func (b *streamBuilder) segmentCMAF(pkg *stream.Package, t stream.Track, video, 
 		in = video
 	}
 	var s Step
-	s.Args = segmentCMAFArgs(s.read(in), pkg.Dir+"/"+t.Dir, b.SegmentSeconds, video != nil, b.early())
+	s.addArgs(segmentCMAFArgs(s.read(in), pkg.Dir+"/"+t.Dir, b.SegmentSeconds, video != nil, b.early())...)
 	b.segment(pkg, t, s)
 }
 
@@ -298,7 +301,7 @@ func (b *streamBuilder) addText(pkg *stream.Package, names map[string]int) {
 	args = append(args, b.sameClock("a", each)...)
 	args = append(args, b.sameClock("v", each)...)
 	b.final(Step{
-		ID: b.finalID(StepText, b.output, packageKind(pkg)), Kind: StepText, Args: args, Optional: true, // a stream is worth having without them
+		ID: b.finalID(StepText, b.output, packageKind(pkg)), Kind: StepText, Op: Operation{FFmpeg: &FFmpeg{Args: args}}, Optional: true, // a stream is worth having without them
 		Dirs: dirs, Files: files, Outputs: []int{b.output}, Cost: 0.5,
 	})
 }

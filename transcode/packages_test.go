@@ -2,6 +2,7 @@ package transcode
 
 import (
 	"bytes"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
@@ -48,12 +49,12 @@ func packaged(t testing.TB, dir string, o Options, out *job.Output) (roots []str
 		t.Fatal(err)
 	}
 	for _, s := range p.Steps {
-		if stderr, err := step(t, dir, s, "-v", "error"); err != nil {
-			t.Fatalf("step %s %q: %v\n%s", s.ID, s.Args, err, stderr)
+		if stderr, err := step(t, dir, p.Secrets, s, "-v", "error"); err != nil {
+			t.Fatalf("step %s %q: %v\n%s", s.ID, s.FFmpegArgs(), err, stderr)
 		}
 	}
 	for i, pkg := range p.Results[0].Packages {
-		files, _, err := stream.Build(os.DirFS(dir), pkg)
+		files, _, err := stream.Build(os.DirFS(dir), pkg, p.Secrets.Key)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -169,7 +170,7 @@ func TestBrokenSubtitles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	files, _, err := stream.Build(os.DirFS(dir), pkg)
+	files, _, err := stream.Build(os.DirFS(dir), pkg, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -189,14 +190,14 @@ func TestEncryption(t *testing.T) {
 	out := output(t, "httpstream hls=/hls variants=mp4:128x72::quality=2;mp4:x:64k")
 	out.Stream.HLS.EncryptionKey, out.Stream.HLS.EncryptionKeyURI = job.NewSecret(key), "https://keys.example.com/1"
 	plan := Build([]*job.Output{out}, probe(t, dir, SourceName), shortSegments)
+	raw, _ := hex.DecodeString(key)
 	for _, s := range plan.Steps {
-		raw, _ := hex.DecodeString(key)
-		if all := strings.Join(s.Args, " "); strings.Contains(all, key) || strings.Contains(all, string(raw)) {
+		if all := strings.Join(s.FFmpegArgs(), " "); strings.Contains(all, key) || strings.Contains(all, string(raw)) {
 			t.Errorf("the key is in the arguments of %s", s.ID)
 		}
-		if b, _ := json.Marshal(s.Writes); bytes.Contains(b, raw) || bytes.Contains(b, []byte(key)) {
-			t.Errorf("the key of %s can be printed", s.ID)
-		}
+	}
+	if b, _ := json.Marshal(plan); bytes.Contains(b, raw) || bytes.Contains(b, []byte(key)) || bytes.Contains(b, []byte(base64.StdEncoding.EncodeToString(raw))) {
+		t.Errorf("the key is in the plan: %s", b)
 	}
 	roots, packages := packaged(t, dir, shortSegments, out)
 	for _, tr := range packages[0].Tracks {

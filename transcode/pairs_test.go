@@ -83,8 +83,8 @@ func runSteps(t testing.TB, dir string, p Plan) map[string]bool {
 	t.Helper()
 	made := map[string]bool{}
 	for _, s := range p.Steps {
-		if stderr, err := step(t, dir, s, "-v", "warning"); err != nil {
-			t.Errorf("step %s %q: %v\n%s", s.ID, s.Args, err, stderr)
+		if stderr, err := step(t, dir, p.Secrets, s, "-v", "warning"); err != nil {
+			t.Errorf("step %s %q: %v\n%s", s.ID, s.FFmpegArgs(), err, stderr)
 			continue
 		}
 		for _, f := range s.Files {

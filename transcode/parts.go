@@ -50,7 +50,9 @@ func (p *planner) encodeParts(g *group) []Artifact {
 	for _, v := range g.videos {
 		alone := *v
 		alone.name = "part." + suffix(v.name)
-		args := func() []string { return p.encodeStep(&group{window: g.window, videos: []*videoNode{&alone}}).Args }
+		args := func() []string {
+			return p.encodeStep(&group{window: g.window, videos: []*videoNode{&alone}}).FFmpegArgs()
+		}
 		part := Artifact{KeyInputs: args(), Files: []string{v.name}}
 		if !v.followed {
 			// A file that can be read while it grows can be read later too.
@@ -63,7 +65,7 @@ func (p *planner) encodeParts(g *group) []Artifact {
 		alone := *st
 		alone.dir = "part"
 		s := p.encodeStep(&group{window: g.window, stills: []*stills{&alone}})
-		parts = append(parts, Artifact{KeyInputs: s.Args, Files: []string{st.pattern()}})
+		parts = append(parts, Artifact{KeyInputs: s.FFmpegArgs(), Files: []string{st.pattern()}})
 	}
 	return parts
 }
@@ -78,7 +80,7 @@ func recipe(s Step, steps []Step) []string {
 		all = append(all, recipe(steps[at], steps)...)
 		names = append(names, steps[at].Files...)
 	}
-	for _, a := range s.Args {
+	for _, a := range s.FFmpegArgs() {
 		if i := slices.Index(names, a); i >= 0 {
 			a = fmt.Sprintf("part%d.%s", i+1, suffix(a))
 		}

@@ -12,7 +12,7 @@ func partsOf(t *testing.T, p Plan) map[string]Artifact {
 	t.Helper()
 	found := map[string]Artifact{}
 	for _, s := range p.Steps {
-		if len(s.Artifacts) > 0 && (len(s.Writes) > 0 || s.Kind == StepSegment) {
+		if len(s.Artifacts) > 0 && (len(s.Op.FFmpeg.Inputs) > 0 || s.Kind == StepSegment) {
 			t.Errorf("step %s, which may know a key, has parts", s.ID)
 		}
 		var files []string

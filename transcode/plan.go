@@ -45,14 +45,17 @@ type Plan struct {
 	Steps   []Step   // in an order that satisfies Needs
 	Results []Result // one per output given to New, in that order
 	Space   Space    // what its files take of the work directory
+	// Secrets are no part of the plan's JSON. Whoever sends a plan to another
+	// machine seals them and sends them beside it.
+	Secrets Secrets `json:"-"`
 }
 
 // Fetch is a picture to bring into the work directory before the steps run.
 // Its name says what it is, so another plan of the job finds it there.
 type Fetch struct {
 	Name    string
-	URL     job.Secret
-	Outputs []int // those that cannot be made without it
+	URL     SecretName // its address
+	Outputs []int      // those that cannot be made without it
 }
 
 // StepKind says what a step is for.
@@ -69,11 +72,12 @@ const (
 	StepText    StepKind = "text"    // extract subtitles
 )
 
-// Step is one run of ffmpeg.
+// Step is one piece of work: an operation, with the files that it takes and
+// makes.
 type Step struct {
 	ID    string // unique in the plan, stable for the same input: "encode-1"
 	Kind  StepKind
-	Args  []string // after the runner's own global flags; no program name
+	Op    Operation
 	Needs []string // IDs of steps that must be done before
 	// Tail is the intermediate that it reads as StdinInput while the step
 	// that makes it still runs; zero: none.
@@ -83,9 +87,7 @@ type Step struct {
 	Reads []string
 	Dirs  []string // folders to make before it runs
 	// Optional: when it fails, what needs it goes on without what it makes.
-	Optional bool
-	// Writes are small files that it reads, to be written before it runs.
-	Writes    []Write
+	Optional  bool
 	Files     []string   // files it makes; for patterns and segments the pattern
 	Artifacts []Artifact // of those, what is worth keeping for a later run
 	// Outputs are the indices of the outputs that fail when this step fails.
@@ -109,13 +111,6 @@ type TailInput struct {
 // StdinInput is the input by which the arguments of a step refer to the
 // intermediate that it follows: standard input.
 const StdinInput = "pipe:0"
-
-// Write is a small file that a step reads. It may hold a key, so it is for its
-// owner's eyes only, mode 0600.
-type Write struct {
-	Name string
-	Data job.Secret
-}
 
 // Result says what becomes of one output: either Err, or Files (video, image)
 // or Packages (httpstream).

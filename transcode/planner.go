@@ -24,7 +24,7 @@ func Build(outputs []*job.Output, m job.Media, o Options) Plan {
 	if !o.Isolate {
 		return newPlanner(src, o, "", len(outputs)).plan(outputs)
 	}
-	plan := Plan{Results: make([]Result, len(outputs)), Space: Space{Bounded: true}}
+	plan := Plan{Results: make([]Result, len(outputs)), Space: Space{Bounded: true}, Secrets: Secrets{}}
 	for i := range outputs {
 		if outputs[i] == nil {
 			continue
@@ -36,6 +36,7 @@ func Build(outputs []*job.Output, m job.Media, o Options) Plan {
 		plan.Steps = append(plan.Steps, part.Steps...)
 		plan.Results[i] = part.Results[i]
 		plan.Space = plan.Space.and(part.Space)
+		maps.Copy(plan.Secrets, part.Secrets)
 	}
 	return plan
 }
@@ -56,8 +57,7 @@ type planner struct {
 	sheets  []*sheets
 	fetches []Fetch
 	results []Result
-
-	markURLs map[string]job.Secret // by name
+	secrets Secrets
 }
 
 // group is what one ffmpeg makes from one decode: all renditions of a window.
@@ -87,7 +87,7 @@ type trackNode struct {
 }
 
 func newPlanner(src *source, o Options, prefix string, outputs int) *planner {
-	return &planner{Options: o, src: src, prefix: prefix, results: make([]Result, outputs), markURLs: map[string]job.Secret{}}
+	return &planner{Options: o, src: src, prefix: prefix, results: make([]Result, outputs), secrets: Secrets{}}
 }
 
 func (p *planner) plan(outputs []*job.Output) Plan {
@@ -101,7 +101,7 @@ func (p *planner) plan(outputs []*job.Output) Plan {
 		}
 		p.results[i] = r
 	}
-	plan := Plan{Fetches: p.fetches, Steps: p.steps(), Results: p.results}
+	plan := Plan{Fetches: p.fetches, Steps: p.steps(), Results: p.results, Secrets: p.secrets}
 	plan.Space = p.space(plan.Steps)
 	return plan
 }
@@ -244,15 +244,15 @@ func (p *planner) passStep(g *group) (Step, bool) {
 	s := Step{ID: passID(g), Kind: StepPass1, Duration: p.length(g.window), VideoEncodes: len(two)}
 	in, each := p.open(g.window)
 	marks := markNames(two, nil)
-	s.Args = append(append(in, markInputs(marks)...), "-filter_complex", render(p.videoPad(), p.tree(two, nil, marks)))
+	s.addArgs(append(append(in, markInputs(marks)...), "-filter_complex", render(p.videoPad(), p.tree(two, nil, marks)))...)
 	for i, v := range two {
-		s.Args = append(s.Args, each...)
-		s.Args = append(s.Args, p.videoArgs(v.key, padName(i), 1, p.statsName(v))...)
-		s.Args = append(s.Args, "-f", "null", "-")
+		s.addArgs(each...)
+		s.addArgs(p.videoArgs(v.key, padName(i), 1, p.statsName(v))...)
+		s.addArgs("-f", "null", "-")
 		s.Cost += p.cost(v.key) / 2
 		s.Outputs = union(s.Outputs, v.outputs)
 	}
-	s.Args = append(s.Args, p.sameClock("a", each)...)
+	s.addArgs(p.sameClock("a", each)...)
 	return s, true
 }
 
@@ -266,30 +266,30 @@ func (p *planner) encodeStep(g *group) Step {
 	all := append(two, one...)
 	in, each := p.open(g.window)
 	marks := markNames(all, g.stills)
-	s.Args = append(append(in, markInputs(marks)...), "-filter_complex", render(p.videoPad(), p.tree(all, g.stills, marks)))
+	s.addArgs(append(append(in, markInputs(marks)...), "-filter_complex", render(p.videoPad(), p.tree(all, g.stills, marks)))...)
 	for i, v := range all {
-		s.Args = append(s.Args, each...)
+		s.addArgs(each...)
 		pass := 0
 		if v.key.twoPass {
 			pass = 2
 		}
-		s.Args = append(s.Args, p.videoArgs(v.key, padName(i), pass, p.statsName(v))...)
+		s.addArgs(p.videoArgs(v.key, padName(i), pass, p.statsName(v))...)
 		if v.followed {
-			s.Args = append(s.Args, growing...)
+			s.addArgs(growing...)
 		}
-		s.Args = append(s.Args, intermediate(v.name)...)
+		s.addArgs(intermediate(v.name)...)
 		s.Files = append(s.Files, v.name)
 		s.Cost += p.cost(v.key)
 		s.Outputs = union(s.Outputs, v.outputs)
 	}
 	for i, st := range g.stills {
-		s.Args = append(s.Args, st.graphArgs(stillPad(i))...)
+		s.addArgs(st.graphArgs(stillPad(i))...)
 		s.Dirs = append(s.Dirs, st.dir)
 		s.Files = append(s.Files, st.pattern())
 		st.steps = []string{g.id}
 		s.Outputs = union(s.Outputs, []int{st.output})
 	}
-	s.Args = append(s.Args, p.sameClock("a", each)...)
+	s.addArgs(p.sameClock("a", each)...)
 	return s
 }
 
@@ -324,16 +324,16 @@ func (p *planner) audioStep(t *trackNode) Step {
 		s.AudioEncodes, s.Cost = 0, s.Cost/20
 	}
 	in, each := p.open(t.key.window)
-	s.Args = append(append(in, each...), "-map", "0:"+strconv.Itoa(t.key.stream))
-	s.Args = append(s.Args, t.key.encodeArgs(t.enc)...)
+	s.addArgs(append(append(in, each...), "-map", "0:"+strconv.Itoa(t.key.stream))...)
+	s.addArgs(t.key.encodeArgs(t.enc)...)
 	if t.key.whole == "" {
-		s.Args = append(s.Args, intermediate(t.name)...)
+		s.addArgs(intermediate(t.name)...)
 	} else {
 		m, _ := muxerFor(t.key.whole)
-		s.Args = append(s.Args, p.tagArgs(t.key.tags, "0", true)...)
-		s.Args = append(s.Args, "-f", m.name, t.name)
+		s.addArgs(p.tagArgs(t.key.tags, "0", true)...)
+		s.addArgs("-f", m.name, t.name)
 	}
-	s.Args = append(s.Args, p.sameClock("v", each)...)
+	s.addArgs(p.sameClock("v", each)...)
 	return s
 }
 

@@ -78,8 +78,8 @@ func checkPlan(t testing.TB, p Plan) {
 		if s.Tail.Step != "" {
 			before = append(slices.Clone(before), s.Tail.Step)
 		}
-		if (s.Tail.Name != "") != slices.Contains(s.Args, StdinInput) {
-			t.Errorf("step %s follows %q by %q", s.ID, s.Tail.Name, s.Args)
+		if (s.Tail.Name != "") != slices.Contains(s.FFmpegArgs(), StdinInput) {
+			t.Errorf("step %s follows %q by %q", s.ID, s.Tail.Name, s.FFmpegArgs())
 		}
 		for _, n := range before {
 			if !done[n] {

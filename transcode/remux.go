@@ -23,7 +23,7 @@ func (p *planner) remux(i int, o *job.Output, m muxer, w window) (Result, *job.E
 		return Result{}, cannotCopy("video", v.Codec, f.Container)
 	}
 	s := Step{ID: p.finalID(StepMux, i, ""), Kind: StepMux, Outputs: []int{i}, Duration: p.length(w), Cost: 1}
-	s.Args = w.inputArgs()
+	s.addArgs(w.inputArgs()...)
 	maps := []string{"-map", "0:" + strconv.Itoa(v.Index)}
 	codecs := []string{"-c", "copy"}
 	audio := f.AudioCodec() != "" && p.src.audio != nil
@@ -50,12 +50,13 @@ func (p *planner) remux(i int, o *job.Output, m muxer, w window) (Result, *job.E
 	}
 	name := fmt.Sprintf("%sout%d.%s", p.prefix, i+1, f.Extension())
 	s.Files = []string{name}
-	s.Args = append(append(s.Args, maps...), codecs...)
-	s.Args = append(s.Args, m.videoTag(v.Codec)...)
-	s.Args = append(s.Args, m.rateArgs(p.src.rate())...)
-	s.Args = append(s.Args, p.tagArgs(f.Options.Metadata != "0", "0", audio)...)
-	s.Args = append(s.Args, m.outputArgs(f)...)
-	s.Args = append(s.Args, name)
+	s.addArgs(maps...)
+	s.addArgs(codecs...)
+	s.addArgs(m.videoTag(v.Codec)...)
+	s.addArgs(m.rateArgs(p.src.rate())...)
+	s.addArgs(p.tagArgs(f.Options.Metadata != "0", "0", audio)...)
+	s.addArgs(m.outputArgs(f)...)
+	s.addArgs(name)
 	p.final(s)
 	r := p.published(o, name, w, Expect{Video: true, Audio: audio})
 	if w != (window{}) {

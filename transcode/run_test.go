@@ -51,15 +51,15 @@ func execute(t testing.TB, dir string, stdin io.Reader, name string, args ...str
 
 // step carries out a step with more arguments before its own. What it follows
 // comes through a pipe.
-func step(t testing.TB, dir string, s Step, args ...string) (stderr string, err error) {
+func step(t testing.TB, dir string, secrets Secrets, s Step, args ...string) (stderr string, err error) {
 	t.Helper()
 	for _, d := range s.Dirs {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for _, w := range s.Writes {
-		if err := os.WriteFile(filepath.Join(dir, w.Name), []byte(w.Data.Reveal()), 0o600); err != nil {
+	for _, f := range s.Op.FFmpeg.Inputs {
+		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Content(secrets), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -72,7 +72,7 @@ func step(t testing.TB, dir string, s Step, args ...string) (stderr string, err 
 		defer f.Close()
 		stdin = struct{ io.Reader }{f} // a file would be handed over as it is
 	}
-	args = append(append([]string{"-nostdin", "-y", "-protocol_whitelist", "file,pipe,crypto,data"}, args...), s.Args...)
+	args = append(append([]string{"-nostdin", "-y", "-protocol_whitelist", "file,pipe,crypto,data"}, args...), s.FFmpegArgs()...)
 	_, stderr, err = execute(t, dir, stdin, "ffmpeg", args...)
 	return stderr, err
 }
@@ -124,12 +124,12 @@ func run(t testing.TB, dir string, o Options, lines ...string) Plan {
 	p := Build(outputs(t, lines...), m, o)
 	checkPlan(t, p)
 	for _, s := range p.Steps {
-		stderr, err := step(t, dir, s, "-v", "warning")
+		stderr, err := step(t, dir, p.Secrets, s, "-v", "warning")
 		if err != nil {
-			t.Fatalf("step %s %q: %v\n%s", s.ID, s.Args, err, stderr)
+			t.Fatalf("step %s %q: %v\n%s", s.ID, s.FFmpegArgs(), err, stderr)
 		}
 		if strings.Contains(stderr, "DPB size") || strings.Contains(stderr, "Non-monotonous") || strings.Contains(stderr, "Past duration") {
-			t.Errorf("step %s %q: %s", s.ID, s.Args, stderr)
+			t.Errorf("step %s %q: %s", s.ID, s.FFmpegArgs(), stderr)
 		}
 		for _, f := range s.Files {
 			if !strings.Contains(f, "%") && !strings.HasPrefix(f, "out") {
@@ -139,7 +139,7 @@ func run(t testing.TB, dir string, o Options, lines ...string) Plan {
 				f = fmt.Sprintf(f, 1)
 			}
 			if _, err := os.Stat(filepath.Join(dir, f)); err != nil {
-				t.Errorf("step %s %q made no %s\n%s", s.ID, s.Args, f, stderr)
+				t.Errorf("step %s %q made no %s\n%s", s.ID, s.FFmpegArgs(), f, stderr)
 			}
 		}
 	}

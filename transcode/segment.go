@@ -4,7 +4,6 @@ import (
 	"path"
 	"strconv"
 
-	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode/stream"
 )
 
@@ -42,10 +41,10 @@ func segmentTSArgs(video, audio, dir string, seconds float64, keyInfo string) []
 // Its first line is the address for a playlist that nobody reads. Without a
 // third line the initialisation vector is the number of the segment, as
 // RFC 8216 section 5.2 has it for playlists that state none.
-func keyFiles(dir string, key []byte) (info string, files []Write) {
+func keyFiles(dir string, key SecretName) (info string, files []InputFile) {
 	name := path.Join(dir, "key.bin")
 	info = path.Join(dir, "key.info")
-	return info, []Write{{name, job.NewSecret(string(key))}, {info, job.NewSecret("key\n" + name + "\n")}}
+	return info, []InputFile{{Name: name, Secret: key}, {Name: info, Data: "key\n" + name + "\n"}}
 }
 
 // segmentCMAFArgs cuts one track into dir/init.mp4 and dir/segment-%05d.m4s

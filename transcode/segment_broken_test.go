@@ -114,7 +114,7 @@ func TestSegmentsBroken(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			damaged := maps.Clone(files)
 			test.damage(damaged)
-			_, _, err := stream.Build(damaged, packages[test.layout])
+			_, _, err := stream.Build(damaged, packages[test.layout], nil)
 			if err == nil {
 				t.Fatal("no error")
 			}
@@ -133,7 +133,7 @@ func TestSegmentsEncrypted(t *testing.T) {
 	t.Parallel()
 	files, packages := scratch(t)
 	p := packages[stream.TS]
-	_, clear, err := stream.Build(files, p)
+	_, clear, err := stream.Build(files, p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,9 +145,9 @@ func TestSegmentsEncrypted(t *testing.T) {
 		}
 	}
 	for i := range p.Tracks {
-		p.Tracks[i].Key, p.Tracks[i].KeyURI = key, "https://example.com/key"
+		p.Tracks[i].Encryption = &stream.Encryption{KeyURI: "https://example.com/key", KeyName: "k"}
 	}
-	published, got, err := stream.Build(files, p)
+	published, got, err := stream.Build(files, p, func(string) []byte { return key })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -168,8 +168,7 @@ func TestSegmentsEncrypted(t *testing.T) {
 			t.Errorf("%s names byte ranges of encrypted segments", f.Path)
 		}
 	}
-	p.Tracks[0].Key = []byte("fedcba9876543210")
-	if _, _, err := stream.Build(files, p); err == nil {
+	if _, _, err := stream.Build(files, p, func(string) []byte { return []byte("fedcba9876543210") }); err == nil {
 		t.Error("a wrong key is no error")
 	}
 }

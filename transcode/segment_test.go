@@ -106,7 +106,7 @@ func publish(t *testing.T, work string, c clip, p stream.Package) *published {
 		}
 		ffmpeg(t, work, cutArgs(p, tr, dir)...)
 	}
-	files, sums, err := stream.Build(os.DirFS(work), p)
+	files, sums, err := stream.Build(os.DirFS(work), p, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -106,7 +106,7 @@ func (s *sheets) step() Step {
 		args = append(args, "-frames:v", strconv.Itoa(1), "-update", "1")
 	}
 	return Step{
-		ID: s.id, Kind: StepSheets, Args: append(args, s.name), Needs: s.stills.steps, Files: []string{s.name},
+		ID: s.id, Kind: StepSheets, Op: Operation{FFmpeg: &FFmpeg{Args: append(args, s.name)}}, Needs: s.stills.steps, Files: []string{s.name},
 		Outputs: []int{s.output}, Cost: 0.5,
 	}
 }

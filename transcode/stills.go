@@ -399,7 +399,7 @@ func (p *planner) stillSteps(s *stills) []Step {
 		args := append([]string{"-i", SourceName}, markInputs(marks)...)
 		return []Step{{
 			ID: s.id, Kind: StepStills, Dirs: []string{s.dir}, Files: []string{s.pattern()}, Outputs: []int{s.output},
-			Args:     append(append(args, "-filter_complex", render(p.videoPad(), tree)), s.graphArgs(stillPad(0))...),
+			Op:       Operation{FFmpeg: &FFmpeg{Args: append(append(args, "-filter_complex", render(p.videoPad(), tree)), s.graphArgs(stillPad(0))...)}},
 			Duration: p.length(window{}), Cost: p.decodeCost(window{}),
 		}}
 	}
@@ -422,7 +422,7 @@ func (s *stills) seekStep(p *planner, from int, marks []string) Step {
 	var outs []string
 	for k, t := range batch {
 		in, each := p.open(window{offset: t})
-		step.Args = append(step.Args, in...)
+		step.addArgs(in...)
 		name := s.name(from + k + 1)
 		pad := fmt.Sprintf("%d:%d", k, s.stream)
 		outs = append(outs, each...)
@@ -438,10 +438,10 @@ func (s *stills) seekStep(p *planner, from int, marks []string) Step {
 		outs = append(outs, "-map_metadata", "-1", "-f", "image2", "-update", "1", name)
 		step.Files = append(step.Files, name)
 	}
-	step.Args = append(step.Args, markInputs(marks)...)
+	step.addArgs(markInputs(marks)...)
 	if len(roots) > 0 {
-		step.Args = append(step.Args, "-filter_complex", renderAll(roots))
+		step.addArgs("-filter_complex", renderAll(roots))
 	}
-	step.Args = append(step.Args, outs...)
+	step.addArgs(outs...)
 	return step
 }

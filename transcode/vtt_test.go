@@ -172,7 +172,7 @@ func TestFetches(t *testing.T) {
 	lines := []string{"mp4 path=/a.mp4 watermark=topleft", "jpg path=/a.jpg watermark=bottomright", "gif path=/a.gif watermark=topleft", "mp4 path=/b.mp4", "mp3 path=/c.mp3"}
 	for _, isolate := range []bool{false, true} {
 		p := Build(outputs(t, lines...), film(640, 360), Options{Isolate: isolate})
-		if len(p.Fetches) != 1 || !cmp.Equal(p.Fetches[0].Outputs, []int{0, 1, 2}) || p.Fetches[0].URL.Reveal() != "https://a/logo.png" {
+		if len(p.Fetches) != 1 || !cmp.Equal(p.Fetches[0].Outputs, []int{0, 1, 2}) || p.Secrets[p.Fetches[0].URL].Reveal() != "https://a/logo.png" {
 			t.Errorf("isolate %v: %+v", isolate, p.Fetches)
 		}
 	}

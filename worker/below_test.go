@@ -8,7 +8,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
 )
 
@@ -49,6 +48,11 @@ func TestOpenBelow(t *testing.T) {
 	f.Close()
 }
 
+// keyFile is an operation that reads a small file.
+func keyFile(name string) transcode.Operation {
+	return transcode.Operation{FFmpeg: &transcode.FFmpeg{Inputs: []transcode.InputFile{{Name: name, Data: "key"}}}}
+}
+
 // The server writes its own files of a step through no link either.
 func TestPrepareFollowsNoLink(t *testing.T) {
 	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside")
@@ -56,7 +60,7 @@ func TestPrepareFollowsNoLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &steps{dir: dir}
-	if err := s.prepare(transcode.Step{Writes: []transcode.Write{{Name: "key.bin", Data: job.NewSecret("key")}}}); err == nil {
+	if err := s.prepare(transcode.Step{Op: keyFile("key.bin")}); err == nil {
 		t.Error("a file was written through a link")
 	}
 	if _, err := writeTrack(dir, &transcode.Thumbnails{Pictures: "p/%d.jpg"}); err == nil {
@@ -71,7 +75,7 @@ func TestPrepareFollowsNoLink(t *testing.T) {
 	if _, err := os.Lstat(outside); err == nil {
 		t.Error("something was written outside")
 	}
-	step := transcode.Step{Dirs: []string{"a/b"}, Writes: []transcode.Write{{Name: "a/b/key.bin", Data: job.NewSecret("key")}}}
+	step := transcode.Step{Dirs: []string{"a/b"}, Op: keyFile("a/b/key.bin")}
 	if err := s.prepare(step); err != nil {
 		t.Error(err)
 	}

@@ -98,7 +98,7 @@ func (r *run) conclude(ctx context.Context, s *steps, dir string, i int, o *job.
 		return false, r.failOutput(ctx, o.Key, &job.Error{Message: ffmpeg.Explain(err), Cause: err})
 	}
 	start := time.Now()
-	result, err := r.finish(ctx, dir, o, res, up.end())
+	result, err := r.finish(ctx, dir, o, res, s.plan.Secrets.Key, up.end())
 	switch {
 	case err == nil:
 		r.w.Log.Debug("output verified and published", "job", r.id, "output", o.Key, "took", time.Since(start))

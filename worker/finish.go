@@ -31,7 +31,7 @@ type publication struct {
 
 // finish verifies what the steps of an output made and publishes it. stored are
 // the segments that have been published early.
-func (r *run) finish(ctx context.Context, dir string, o *job.Output, res transcode.Result, stored map[string]int64) (job.Result, error) {
+func (r *run) finish(ctx context.Context, dir string, o *job.Output, res transcode.Result, keys stream.Keys, stored map[string]int64) (job.Result, error) {
 	bucket, err := r.bucket(ctx, o)
 	if err != nil {
 		return job.Result{}, fmt.Errorf("open storage: %w", err)
@@ -42,7 +42,7 @@ func (r *run) finish(ctx context.Context, dir string, o *job.Output, res transco
 	bucket = r.patiently(bucket, o)
 	defer r.close(bucket)
 	if o.Type == job.TypeStream {
-		return r.finishStream(ctx, dir, o, res.Packages, bucket, stored)
+		return r.finishStream(ctx, dir, o, res.Packages, keys, bucket, stored)
 	}
 	return r.finishFiles(ctx, dir, o, res, bucket)
 }
@@ -201,7 +201,7 @@ func expand(dir string, f transcode.File) ([]publication, error) {
 
 // finishStream measures the segments of each package, writes the playlists and
 // publishes all of it that is not stored.
-func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packages []stream.Package, bucket storage.Bucket, stored map[string]int64) (job.Result, error) {
+func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packages []stream.Package, keys stream.Keys, bucket storage.Bucket, stored map[string]int64) (job.Result, error) {
 	var result job.Result
 	if err := r.record(ctx, job.Event{Kind: job.OutputStageEvent, Output: o.Key, Stage: job.Packaging}); err != nil {
 		return result, err
@@ -218,7 +218,7 @@ func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packa
 	var list []told
 	var pubs []publication
 	for _, p := range packages {
-		files, _, err := stream.Build(root.FS(), p)
+		files, _, err := stream.Build(root.FS(), p, keys)
 		if err != nil {
 			return result, fmt.Errorf("package %s: %w", p.Path, err)
 		}
@@ -233,7 +233,7 @@ func (r *run) finishStream(ctx context.Context, dir string, o *job.Output, packa
 			pubs = append(pubs, publication{key: p.Path + "/" + f.Path, source: f.Source, file: filepath.Join(dir, name),
 				contentType: f.ContentType, last: f.Playlist()})
 		}
-		if tree, err = opened(root, tree, p, files); err != nil {
+		if tree, err = opened(root, tree, p, keys, files); err != nil {
 			return result, fmt.Errorf("lay out stream: %w", err)
 		}
 		for _, e := range entries(p) {
@@ -274,15 +274,15 @@ func lay(root *os.Root, name string, f stream.File) error {
 // opened is the tree to probe: that of an encrypted package is laid out once
 // more, with the key itself in the place of its address, which is not to be
 // asked for it.
-func opened(root *os.Root, tree string, p stream.Package, files []stream.File) (string, error) {
-	i := slices.IndexFunc(p.Tracks, func(t stream.Track) bool { return len(t.Key) > 0 })
+func opened(root *os.Root, tree string, p stream.Package, keys stream.Keys, files []stream.File) (string, error) {
+	i := slices.IndexFunc(p.Tracks, func(t stream.Track) bool { return t.Encryption != nil })
 	if i < 0 {
 		return tree, nil
 	}
-	key := p.Tracks[i]
+	key := p.Tracks[i].Encryption
 	tree = p.Dir + ".opened"
 	address := []byte(`URI="` + key.KeyURI + `"`)
-	inline := []byte(`URI="data:application/octet-stream;base64,` + base64.StdEncoding.EncodeToString(key.Key) + `"`)
+	inline := []byte(`URI="data:application/octet-stream;base64,` + base64.StdEncoding.EncodeToString(keys(key.KeyName)) + `"`)
 	for _, f := range files {
 		f.Data = bytes.Replace(f.Data, address, inline, 1)
 		if err := lay(root, filepath.Join(tree, filepath.FromSlash(f.Path)), f); err != nil {

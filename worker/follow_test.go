@@ -153,7 +153,7 @@ func TestScratchIsBounded(t *testing.T) {
 				}
 			}
 			for _, p := range c.plan.Results[0].Packages {
-				if _, sums, err := stream.Build(os.DirFS(c.dir), p); err != nil || sums[0].Frames != 600 {
+				if _, sums, err := stream.Build(os.DirFS(c.dir), p, c.plan.Secrets.Key); err != nil || sums[0].Frames != 600 {
 					t.Errorf("%s: %+v, %v", p.Path, sums, err)
 				}
 			}

@@ -80,7 +80,7 @@ func (r *resumed) run(plan transcode.Plan, status job.Status) (ran []string, fil
 		r.t.Fatal(err)
 	}
 	for _, f := range plan.Fetches {
-		if err := os.WriteFile(filepath.Join(dir, f.Name), []byte(f.URL.Reveal()), 0o600); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, f.Name), []byte(plan.Secrets[f.URL].Reveal()), 0o600); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -153,7 +153,7 @@ const (
 // row of pictures, a watermark, and a step that is not kept.
 func resumable(mark string) transcode.Plan {
 	step := func(id, args string, needs ...string) transcode.Step {
-		return transcode.Step{ID: id, Args: strings.Fields(args), Needs: needs, Dirs: []string{"out1"}, Outputs: []int{0}, Cost: 1}
+		return transcode.Step{ID: id, Op: transcode.Operation{FFmpeg: &transcode.FFmpeg{Args: strings.Fields(args)}}, Needs: needs, Dirs: []string{"out1"}, Outputs: []int{0}, Cost: 1}
 	}
 	first, encode := step("pass1-1", pass1), step("encode-1", both, "pass1-1")
 	first.VideoEncodes, encode.VideoEncodes, encode.Cost = 1, 1, 4
@@ -164,7 +164,8 @@ func resumable(mark string) transcode.Plan {
 	}
 	return transcode.Plan{
 		Steps:   []transcode.Step{first, encode, step("mux-1", copied, "encode-1")},
-		Fetches: []transcode.Fetch{{Name: "mark-1", URL: job.NewSecret(mark)}},
+		Fetches: []transcode.Fetch{{Name: "mark-1", URL: "mark-1"}},
+		Secrets: transcode.Secrets{"mark-1": job.NewSecret(mark)},
 	}
 }
 

@@ -108,7 +108,7 @@ func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
 	}
 	start := time.Now()
 	s.metrics.started(st)
-	command := ffmpeg.Command{Args: st.Args, Dir: s.dir, StallTimeout: s.stall, Progress: func(p ffmpeg.Progress) {
+	command := ffmpeg.Command{Args: st.FFmpegArgs(), Dir: s.dir, StallTimeout: s.stall, Progress: func(p ffmpeg.Progress) {
 		s.watch.step(st, p.OutTime)
 	}}
 	if followed != nil {
@@ -132,7 +132,11 @@ func (s *steps) runStep(ctx context.Context, st transcode.Step) error {
 // prepare makes the folders and files that a step finds there. ffmpeg writes in
 // this folder too, so no link in it is followed out of it.
 func (s *steps) prepare(st transcode.Step) error {
-	if len(st.Dirs)+len(st.Writes) == 0 {
+	var inputs []transcode.InputFile
+	if st.Op.FFmpeg != nil {
+		inputs = st.Op.FFmpeg.Inputs
+	}
+	if len(st.Dirs)+len(inputs) == 0 {
 		return nil
 	}
 	root, err := os.OpenRoot(s.dir)
@@ -145,8 +149,8 @@ func (s *steps) prepare(st transcode.Step) error {
 			return fmt.Errorf("make folder for step %s: %w", st.ID, err)
 		}
 	}
-	for _, w := range st.Writes {
-		if err := root.WriteFile(w.Name, []byte(w.Data.Reveal()), 0o600); err != nil {
+	for _, f := range inputs {
+		if err := root.WriteFile(f.Name, f.Content(s.plan.Secrets), 0o600); err != nil {
 			return fmt.Errorf("write file for step %s: %w", st.ID, err)
 		}
 	}

@@ -27,7 +27,7 @@ func (r *run) plan(ctx context.Context, dir string, outputs []*job.Output, media
 	plan := transcode.Build(outputs, media, opts)
 	missing := false
 	for _, f := range plan.Fetches {
-		err := r.fetchMark(ctx, f, filepath.Join(dir, f.Name))
+		err := r.fetchMark(ctx, plan.Secrets[f.URL], filepath.Join(dir, f.Name))
 		switch {
 		case err == nil:
 			continue
@@ -50,14 +50,14 @@ func (r *run) plan(ctx context.Context, dir string, outputs []*job.Output, media
 }
 
 // fetchMark brings a watermark to path and looks whether it is a picture.
-func (r *run) fetchMark(ctx context.Context, f transcode.Fetch, path string) error {
+func (r *run) fetchMark(ctx context.Context, url job.Secret, path string) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil // an earlier plan of this run has brought it
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("look for watermark: %w", err)
 	}
 	part := path + ".part"
-	err := r.readMark(ctx, f, part)
+	err := r.readMark(ctx, url, part)
 	if err == nil {
 		err = os.Rename(part, path)
 	}
@@ -70,8 +70,8 @@ func (r *run) fetchMark(ctx context.Context, f transcode.Fetch, path string) err
 	return job.Errorf("watermark_not_valid", "%s", strings.ReplaceAll(text, "the input", "the watermark")).WithCause(err)
 }
 
-func (r *run) readMark(ctx context.Context, f transcode.Fetch, path string) error {
-	src, err := r.w.Opener.Source(ctx, job.Input{URL: f.URL})
+func (r *run) readMark(ctx context.Context, url job.Secret, path string) error {
+	src, err := r.w.Opener.Source(ctx, job.Input{URL: url})
 	if err != nil {
 		return fmt.Errorf("open watermark: %w", err)
 	}

@@ -116,7 +116,7 @@ func (m *maker) make(ctx context.Context, pairs []pair, isolate bool) (map[pair]
 	plan := transcode.Build(outputs, m.media, transcode.Options{Capabilities: m.tools.Capabilities(), Isolate: isolate})
 	failed := map[pair]string{}
 	for _, s := range plan.Steps {
-		err := m.tools.Run(ctx, ffmpeg.Command{Args: s.Args, Dir: m.dir})
+		err := m.tools.Run(ctx, ffmpeg.Command{Args: s.Op.FFmpeg.Args, Dir: m.dir})
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}

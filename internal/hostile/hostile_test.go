@@ -209,7 +209,7 @@ func convert(ctx context.Context, tools *ffmpeg.Toolchain, family, dir, source s
 				return good, err
 			}
 		}
-		if err := tools.Run(ctx, ffmpeg.Command{Args: s.Args, Dir: dir, StallTimeout: stall}); err != nil && !s.Optional {
+		if err := tools.Run(ctx, ffmpeg.Command{Args: s.Op.FFmpeg.Args, Dir: dir, StallTimeout: stall}); err != nil && !s.Optional {
 			failed[s.ID] = err
 		}
 	}

@@ -129,7 +129,7 @@ func TestEncoderOptions(t *testing.T) {
 			continue
 		}
 		p := transcode.Build([]*job.Output{o}, clip(), transcode.Options{})
-		if !slices.ContainsFunc(p.Steps, func(s transcode.Step) bool { return strings.Contains(strings.Join(s.Args, " "), args) }) {
+		if !slices.ContainsFunc(p.Steps, func(s transcode.Step) bool { return strings.Contains(strings.Join(s.FFmpegArgs(), " "), args) }) {
 			t.Errorf("%s: no step has %q: %+v", name, args, p)
 		}
 	}

@@ -104,10 +104,10 @@ func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Opt
 		for _, d := range s.Dirs {
 			mkdir(t, filepath.Join(dir, d))
 		}
-		for _, w := range s.Writes {
-			write(t, filepath.Join(dir, w.Name), []byte(w.Data.Reveal()))
+		for _, f := range s.Op.FFmpeg.Inputs {
+			write(t, filepath.Join(dir, f.Name), f.Content(plan.Secrets))
 		}
-		command := ffmpeg.Command{Args: s.Args, Dir: dir}
+		command := ffmpeg.Command{Args: s.Op.FFmpeg.Args, Dir: dir}
 		if s.Tail != (transcode.TailInput{}) {
 			command.Input = open(t, filepath.Join(dir, s.Tail.Name))
 		}
@@ -117,7 +117,7 @@ func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Opt
 	}
 	var out []Published
 	for _, pkg := range plan.Results[0].Packages {
-		files, _, err := stream.Build(os.DirFS(dir), pkg)
+		files, _, err := stream.Build(os.DirFS(dir), pkg, plan.Secrets.Key)
 		if err != nil {
 			j, _ := json.Marshal(pkg.Tracks)
 			t.Fatalf("build %s: %v\n%s", pkg.Path, err, j)

@@ -35,8 +35,11 @@ type built struct {
 // segments, media and I-frame playlists, then the multivariant playlist and
 // the manifest, so that whoever sees a playlist can fetch all it names. An
 // error names the track and the segment that is missing or broken.
-func Build(fsys fs.FS, p Package) ([]File, []Summary, error) {
-	if err := p.check(); err != nil {
+//
+// keys gives the keys of encrypted tracks, which have to be measured too; nil
+// will do where all are clear.
+func Build(fsys fs.FS, p Package, keys Keys) ([]File, []Summary, error) {
+	if err := p.check(keys); err != nil {
 		return nil, nil, err
 	}
 	b := &built{Package: p}
@@ -49,7 +52,7 @@ func Build(fsys fs.FS, p Package) ([]File, []Summary, error) {
 			}
 			continue
 		}
-		m, err := measure(fsys, p.Dir, p.Layout, t)
+		m, err := measure(fsys, p.Dir, p.Layout, t, keys)
 		if err != nil {
 			return nil, nil, fmt.Errorf("measure track %s: %w", t.ID, err)
 		}
@@ -106,7 +109,7 @@ func (b *built) joinTails() {
 }
 
 // check refuses packages that cannot be described.
-func (p *Package) check() error {
+func (p *Package) check(keys Keys) error {
 	if !slices.ContainsFunc(p.Tracks, func(t Track) bool { return t.Type != Text }) {
 		return errors.New("a package needs a track with video or audio")
 	}
@@ -128,10 +131,13 @@ func (p *Package) check() error {
 			return fmt.Errorf("track %s: audio and video in one file need the layout ts", t.ID)
 		case t.Type != Muxed && t.Type != Video && t.Type != Audio && t.Type != Text:
 			return fmt.Errorf("track %s: the type %q is not supported", t.ID, t.Type)
-		case (len(t.Key) > 0 || t.KeyURI != "") && p.Layout != TS:
+		case t.Encryption == nil:
+		case p.Layout != TS:
 			return fmt.Errorf("track %s: AES-128 needs the layout ts", t.ID)
-		case len(t.Key) > 0 != (t.KeyURI != ""):
-			return fmt.Errorf("track %s: a key needs its address, and an address its key", t.ID)
+		case t.Encryption.KeyURI == "":
+			return fmt.Errorf("track %s: a key needs its address", t.ID)
+		case keys == nil || len(keys(t.Encryption.KeyName)) == 0:
+			return fmt.Errorf("track %s: there is no key %q", t.ID, t.Encryption.KeyName)
 		}
 		ids[t.ID] = true
 	}
@@ -246,7 +252,7 @@ func (m *measured) joined(fsys fs.FS, i int) ([]byte, error) {
 		}
 		all = append(all, data...)
 	}
-	if len(m.Key) > 0 {
+	if m.key != nil {
 		return m.encrypt(all, i+1)
 	}
 	return all, nil

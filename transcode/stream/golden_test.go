@@ -66,7 +66,7 @@ func TestPlaylists(t *testing.T) {
 		return m
 	}
 	encrypted := video("720p", 1280, 720, 2_400_000)
-	encrypted.Key, encrypted.KeyURI = make([]byte, 16), `https://example.com/key?a="b"&c`
+	encrypted.Encryption = &Encryption{KeyURI: `https://example.com/key?a="b"&c`}
 	narrow := video("pal", 720, 576, 1_000_000)
 	narrow.video.sarNum, narrow.video.sarDen = 64, 45
 	odd := video("a b#1", 640, 360, 800_000)

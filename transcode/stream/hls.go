@@ -26,7 +26,7 @@ func (b *built) plain() bool { return b.Layout == TS && b.Version > 0 && b.Versi
 // iframes reports whether a track gets an I-frame playlist. A byte range of an
 // encrypted segment cannot be decrypted on its own.
 func (b *built) iframes(m *measured) bool {
-	return !b.plain() && m.video != nil && len(m.Key) == 0 && len(m.keyFrames()) > 0
+	return !b.plain() && m.video != nil && m.Encryption == nil && len(m.keyFrames()) > 0
 }
 
 // hls returns the media playlists, the I-frame playlists and the multivariant
@@ -61,8 +61,8 @@ func (b *built) mediaPlaylist(m *measured) string {
 	var w strings.Builder
 	self := b.playlistPath(m)
 	b.header(&w, "#EXT-X-INDEPENDENT-SEGMENTS")
-	if m.KeyURI != "" {
-		fmt.Fprintf(&w, "#EXT-X-KEY:METHOD=AES-128,URI=%s\n", quoted(m.KeyURI))
+	if m.Encryption != nil {
+		fmt.Fprintf(&w, "#EXT-X-KEY:METHOD=AES-128,URI=%s\n", quoted(m.Encryption.KeyURI))
 	}
 	if m.init != "" {
 		fmt.Fprintf(&w, "#EXT-X-MAP:URI=%s\n", quoted(uri(self, b.initPath(m))))

@@ -15,6 +15,7 @@ import (
 // measured is a track whose segments were read.
 type measured struct {
 	Track
+	key       []byte // of AES-128; nil: clear
 	init      string // work file of the init segment; "": TS
 	initSize  int64
 	timescale int64 // ticks in a second
@@ -45,8 +46,11 @@ type keyFrame struct {
 }
 
 // measure reads all segments of a track, which lie in dir.
-func measure(fsys fs.FS, dir string, layout Layout, t Track) (*measured, error) {
+func measure(fsys fs.FS, dir string, layout Layout, t Track, keys Keys) (*measured, error) {
 	m := &measured{Track: t}
+	if t.Encryption != nil {
+		m.key = keys(t.Encryption.KeyName)
+	}
 	names, err := segmentNames(fsys, path.Join(dir, t.Dir), t.Segments)
 	if err != nil {
 		return nil, err
@@ -167,11 +171,11 @@ func (m *measured) readTS(fsys fs.FS, name string, number int) (tsData, error) {
 		return tsData{}, fmt.Errorf("read segment: %w", err)
 	}
 	d := tsData{clear: data, size: int64(len(data))}
-	if len(m.Key) == 0 {
+	if m.key == nil {
 		return d, nil
 	}
 	data = bytes.Clone(data) // a file system in memory lends its own bytes
-	block, err := aes.NewCipher(m.Key)
+	block, err := aes.NewCipher(m.key)
 	if err != nil {
 		return tsData{}, fmt.Errorf("use AES-128 key: %w", err)
 	}
@@ -196,7 +200,7 @@ func vector(number int) []byte {
 
 // encrypt is the inverse of readTS.
 func (m *measured) encrypt(data []byte, number int) ([]byte, error) {
-	block, err := aes.NewCipher(m.Key)
+	block, err := aes.NewCipher(m.key)
 	if err != nil {
 		return nil, fmt.Errorf("use AES-128 key: %w", err)
 	}

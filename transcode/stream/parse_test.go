@@ -125,12 +125,15 @@ func TestCheck(t *testing.T) {
 		{"layout ts", func(p *Package) { p.Layout = CMAF }},
 		{"video or audio", func(p *Package) { p.Tracks[0].Type = Text }},
 		{"not supported", func(p *Package) { p.Tracks[0].Type = "smell" }},
-		{"a key needs", func(p *Package) { p.Tracks[0].Key = make([]byte, 16) }},
+		{"a key needs", func(p *Package) { p.Tracks[0].Encryption = &Encryption{KeyName: "k"} }},
+		{"there is no key", func(p *Package) {
+			p.Tracks[0].Encryption = &Encryption{KeyURI: "https://example.com/key", KeyName: "k"}
+		}},
 	} {
 		p := ok
 		p.Tracks = append([]Track(nil), ok.Tracks...)
 		test.change(&p)
-		_, _, err := Build(fstest.MapFS{}, p)
+		_, _, err := Build(fstest.MapFS{}, p, nil)
 		if err == nil || !strings.Contains(err.Error(), test.want) {
 			t.Errorf("error %v, want %q", err, test.want)
 		}

@@ -76,10 +76,19 @@ type Track struct {
 	Audio string
 	// NoVariant keeps an Audio track from being listed as a variant of its own,
 	// without video.
-	NoVariant bool
-	KeyURI    string // AES-128: the address players fetch the key from; "": clear
-	Key       []byte // AES-128: 16 bytes; needed to measure encrypted segments
+	NoVariant  bool
+	Encryption *Encryption // of TS segments; nil: clear
 }
+
+// Encryption is AES-128 of whole segments (RFC 8216 section 4.3.2.4). The key
+// itself is a secret and no part of it: Build is given the keys beside.
+type Encryption struct {
+	KeyURI  string // address from which players fetch the key
+	KeyName string // by which Build asks for the key
+}
+
+// Keys returns the 16 bytes of a key by its name, or nil when there is none.
+type Keys func(name string) []byte
 
 // File is one file to publish. Either Source or Data is set.
 type File struct {

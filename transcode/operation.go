@@ -1,0 +1,72 @@
+package transcode
+
+import "github.com/copra-video/copra/job"
+
+// Operation is what a step does. The set of operations is closed, and each is
+// plain data: exactly one field is set, and an executor has one case for each.
+// An operation refers to files by their names in the work directory and to
+// secrets by their names in Plan.Secrets, so it can be sent to another machine
+// as JSON.
+type Operation struct {
+	FFmpeg *FFmpeg `json:",omitempty"`
+}
+
+// FFmpeg is one run of ffmpeg.
+type FFmpeg struct {
+	// Args follow the runner's own global options; the program's name is not
+	// among them.
+	Args []string
+	// Inputs are small files to write before the run. They hold keys, so they
+	// are for the eyes of their owner only (mode 0600) and are never kept.
+	Inputs []InputFile `json:",omitempty"`
+}
+
+// InputFile is a small file that a run reads. Either Data or Secret is set.
+type InputFile struct {
+	Name   string // in the work directory
+	Data   string
+	Secret SecretName
+}
+
+// Content is what to write to the file.
+func (f InputFile) Content(s Secrets) []byte {
+	if f.Secret != "" {
+		return []byte(s[f.Secret].Reveal())
+	}
+	return []byte(f.Data)
+}
+
+// SecretName names a value in Plan.Secrets.
+type SecretName string
+
+// Secrets are the values that must not be seen with a plan: encryption keys and
+// addresses that may hold credentials. Everything else in a plan refers to them
+// by name.
+type Secrets map[SecretName]job.Secret
+
+// Key returns an encryption key by its name, as stream.Build asks for it; nil
+// when there is none.
+func (s Secrets) Key(name string) []byte {
+	secret, ok := s[SecretName(name)]
+	if !ok {
+		return nil
+	}
+	return []byte(secret.Reveal())
+}
+
+// FFmpegArgs returns the arguments of the step's run of ffmpeg; nil when the
+// step does something else.
+func (s Step) FFmpegArgs() []string {
+	if s.Op.FFmpeg == nil {
+		return nil
+	}
+	return s.Op.FFmpeg.Args
+}
+
+// addArgs appends to the arguments of the step's run of ffmpeg.
+func (s *Step) addArgs(args ...string) {
+	if s.Op.FFmpeg == nil {
+		s.Op.FFmpeg = &FFmpeg{}
+	}
+	s.Op.FFmpeg.Args = append(s.Op.FFmpeg.Args, args...)
+}
