@@ -18,7 +18,7 @@ const CodeJobFinished = "job_finished"
 // from here on, and River ends the context of its worker within milliseconds.
 func (s *Store) CancelJob(ctx context.Context, keyID, id string) (job.State, error) {
 	var st job.State
-	err := s.inTx(ctx, func(tx *change) error {
+	err := s.withTx(ctx, func(tx *txn) error {
 		r, err := readRow(ctx, tx, id, keyID, "FOR UPDATE")
 		if err != nil {
 			return err
@@ -29,15 +29,15 @@ func (s *Store) CancelJob(ctx context.Context, keyID, id string) (job.State, err
 		if err := fence(ctx, tx, r.state.ID); err != nil {
 			return err
 		}
-		var carrier int64
-		err = tx.QueryRow(ctx, `UPDATE jobs SET cancel_requested_at = now() WHERE id = $1 RETURNING river_id`, r.state.ID).Scan(&carrier)
+		var riverJob int64
+		err = tx.QueryRow(ctx, `UPDATE jobs SET cancel_requested_at = now() WHERE id = $1 RETURNING river_id`, r.state.ID).Scan(&riverJob)
 		if err != nil {
 			return err
 		}
 		if st, err = s.record(ctx, tx, r, job.Event{Kind: job.JobCancelledEvent, At: s.now()}); err != nil {
 			return err
 		}
-		_, err = s.river.JobCancelTx(ctx, tx.Tx, carrier)
+		_, err = s.river.JobCancelTx(ctx, tx.Tx, riverJob)
 		if errors.Is(err, rivertype.ErrNotFound) {
 			return nil // River has cleaned it: there is nothing to stop
 		}

@@ -26,8 +26,8 @@ type NewJob struct {
 // key that came with another request before.
 const CodeIdempotencyKeyReused = "idempotency_key_reused"
 
-// errRepeat says that a job with the idempotency key is there already.
-var errRepeat = errors.New("the idempotency key is taken")
+// errIdempotentRepeat says that a job with the idempotency key is there already.
+var errIdempotentRepeat = errors.New("the idempotency key is taken")
 
 // CreateJob accepts a job: its row, those of its outputs and the River job
 // that probes its input are written together. A repeat, by idempotency key,
@@ -38,9 +38,9 @@ func (s *Store) CreateJob(ctx context.Context, n NewJob) (job.State, error) {
 	// read later.
 	st := job.New(randomID(), s.now().UTC().Truncate(time.Microsecond), n.Spec.Outputs)
 	hash := sha256.Sum256(n.Request)
-	err := s.inTx(ctx, func(tx *change) error { return s.insertJob(ctx, tx, st, n, hash[:]) })
-	if errors.Is(err, errRepeat) {
-		return s.repeated(ctx, n, hash[:])
+	err := s.withTx(ctx, func(tx *txn) error { return s.insertJob(ctx, tx, st, n, hash[:]) })
+	if errors.Is(err, errIdempotentRepeat) {
+		return s.idempotentRepeat(ctx, n, hash[:])
 	}
 	if err != nil {
 		return job.State{}, fmt.Errorf("create job: %w", err)
@@ -48,7 +48,7 @@ func (s *Store) CreateJob(ctx context.Context, n NewJob) (job.State, error) {
 	return st, nil
 }
 
-func (s *Store) insertJob(ctx context.Context, tx *change, st job.State, n NewJob, hash []byte) error {
+func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n NewJob, hash []byte) error {
 	probe, err := s.insert(ctx, tx, queue.ProbeArgs{JobID: st.ID},
 		&river.InsertOpts{Priority: queue.Priority(n.Spec.Settings.Priority)})
 	if err != nil {
@@ -56,8 +56,8 @@ func (s *Store) insertJob(ctx context.Context, tx *change, st job.State, n NewJo
 	}
 	keys, types, formats, stages := make([]string, 0, len(st.Outputs)), []string{}, []string{}, []string{}
 	for _, o := range st.Outputs {
-		keys, types = append(keys, clean(o.Key)), append(types, string(o.Type))
-		formats, stages = append(formats, clean(o.Format)), append(stages, string(o.Stage))
+		keys, types = append(keys, sanitizeText(o.Key)), append(types, string(o.Type))
+		formats, stages = append(formats, sanitizeText(o.Format)), append(stages, string(o.Stage))
 	}
 	var idempotency *string
 	if n.IdempotencyKey != "" {
@@ -86,13 +86,13 @@ func (s *Store) insertJob(ctx context.Context, tx *change, st job.State, n NewJo
 		return fmt.Errorf("insert the job: %w", err)
 	}
 	if !accepted {
-		return errRepeat // also over the limit: nothing is added
+		return errIdempotentRepeat // also over the limit: nothing is added
 	}
-	return admit(ctx, tx, n.KeyID, limit)
+	return checkQueued(ctx, tx, n.KeyID, limit)
 }
 
-// repeated returns the job that n repeats.
-func (s *Store) repeated(ctx context.Context, n NewJob, hash []byte) (job.State, error) {
+// idempotentRepeat returns the job that n repeats.
+func (s *Store) idempotentRepeat(ctx context.Context, n NewJob, hash []byte) (job.State, error) {
 	var id string
 	var first []byte
 	err := s.pool.QueryRow(ctx, `SELECT id, body_hash FROM jobs WHERE key_id = $1 AND idempotency_key = $2`,

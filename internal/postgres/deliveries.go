@@ -16,7 +16,7 @@ import (
 // request each time, so that no table shows it.
 func (s *Store) LoadDelivery(ctx context.Context, id int64) (job.Delivery, error) {
 	d := job.Delivery{ID: id}
-	var r row
+	var r jobRow
 	var body string
 	var state job.DeliveryState
 	var signing []byte
@@ -32,7 +32,7 @@ func (s *Store) LoadDelivery(ctx context.Context, id int64) (job.Delivery, error
 	}
 	d.Body, d.Done = []byte(body), state != job.DeliveryPending
 	r.state.ID = d.JobID
-	n, err := s.wanted(r)
+	n, err := s.notificationOf(r)
 	if err != nil {
 		return job.Delivery{}, fmt.Errorf("load delivery %d: %w", id, err)
 	}
@@ -50,7 +50,7 @@ func (s *Store) LoadDelivery(ctx context.Context, id int64) (job.Delivery, error
 // without an error has delivered it. a.Next, unless zero, is when the schedule
 // tries again.
 func (s *Store) SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt) error {
-	return s.changeDelivery(ctx, "log an attempt of", id, func(tx *change) error {
+	return s.changeDelivery(ctx, "log an attempt of", id, func(tx *txn) error {
 		var next *time.Time
 		if !a.Next.IsZero() {
 			next = &a.Next
@@ -65,7 +65,7 @@ func (s *Store) SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt
 			)
 			INSERT INTO delivery_attempts (delivery_id, n, at, status, error, duration_ms)
 			SELECT id, attempts, $2, $3, $4, $5 FROM counted`,
-			id, a.At, a.Status, clean(a.Error), a.Duration.Milliseconds(), next)
+			id, a.At, a.Status, sanitizeText(a.Error), a.Duration.Milliseconds(), next)
 		return err
 	})
 }
@@ -82,10 +82,10 @@ func (s *Store) Deprioritize(ctx context.Context, riverID int64) error {
 // MarkGivenUp ends a delivery that no try brought through. One that was
 // delivered meanwhile stays so.
 func (s *Store) MarkGivenUp(ctx context.Context, id int64) error {
-	return s.changeDelivery(ctx, "give up", id, func(tx *change) error { return giveUpDelivery(ctx, tx, id) })
+	return s.changeDelivery(ctx, "give up", id, func(tx *txn) error { return giveUpDelivery(ctx, tx, id) })
 }
 
-func giveUpDelivery(ctx context.Context, tx *change, id int64) error {
+func giveUpDelivery(ctx context.Context, tx *txn, id int64) error {
 	_, err := tx.Exec(ctx, `UPDATE deliveries SET state = $2, next_at = NULL, held = false WHERE id = $1 AND state = $3`,
 		id, job.DeliveryGivenUp, job.DeliveryPending)
 	return err
@@ -93,8 +93,8 @@ func giveUpDelivery(ctx context.Context, tx *change, id int64) error {
 
 // changeDelivery runs f with the delivery's job locked and then lets the next
 // delivery pass if f has made way for it.
-func (s *Store) changeDelivery(ctx context.Context, verb string, id int64, f func(*change) error) error {
-	err := s.inTx(ctx, func(tx *change) error {
+func (s *Store) changeDelivery(ctx context.Context, verb string, id int64, f func(*txn) error) error {
+	err := s.withTx(ctx, func(tx *txn) error {
 		jobID, err := lockDelivery(ctx, tx, id)
 		if err != nil {
 			return err
@@ -102,7 +102,7 @@ func (s *Store) changeDelivery(ctx context.Context, verb string, id int64, f fun
 		if err := f(tx); err != nil {
 			return err
 		}
-		return s.release(ctx, tx, jobID)
+		return s.unblockNext(ctx, tx, jobID)
 	})
 	if err != nil {
 		return fmt.Errorf("%s delivery %d: %w", verb, id, err)

@@ -18,13 +18,13 @@ type querier interface {
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// row is a job's row with its outputs.
-type row struct {
+// jobRow is a job's row with its outputs.
+type jobRow struct {
 	state        job.State
 	keyID        string
 	sealed       []byte
 	run          int64
-	since        time.Time
+	acceptedAt   time.Time
 	priority     int
 	lastEvent    int
 	lastDelivery int
@@ -46,17 +46,17 @@ func (s *Store) Load(ctx context.Context, id string) (job.LoadedJob, error) {
 	if err != nil {
 		return job.LoadedJob{}, fmt.Errorf("load job %q: %w", id, err)
 	}
-	request, err := s.open(id, r.sealed)
+	request, err := s.unseal(id, r.sealed)
 	if err != nil {
 		return job.LoadedJob{}, fmt.Errorf("load job %q: %w", id, err)
 	}
-	return job.LoadedJob{State: r.state, KeyID: r.keyID, Request: request, Run: r.run, AcceptedAt: r.since}, nil
+	return job.LoadedJob{State: r.state, KeyID: r.keyID, Request: request, Run: r.run, AcceptedAt: r.acceptedAt}, nil
 }
 
 // readJob reads a job and its outputs as they were at one moment: two
 // statements of which the second sees more would show a finished output in a
 // job that still waits, or the reverse.
-func (s *Store) readJob(ctx context.Context, id, keyID string) (r row, err error) {
+func (s *Store) readJob(ctx context.Context, id, keyID string) (r jobRow, err error) {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error {
 		r, err = readRow(ctx, tx, id, keyID, "")
@@ -66,24 +66,24 @@ func (s *Store) readJob(ctx context.Context, id, keyID string) (r row, err error
 }
 
 // readRow reads a job, of any key when keyID is "". lock is "" or "FOR UPDATE".
-func readRow(ctx context.Context, q querier, id, keyID, lock string) (row, error) {
-	var r row
+func readRow(ctx context.Context, q querier, id, keyID, lock string) (jobRow, error) {
+	var r jobRow
 	var completed *time.Time
 	var metadata []byte
 	j := &r.state
 	err := q.QueryRow(ctx, `
 		SELECT id, key_id, created_at, completed_at, status, error, input_status, input_error, input_metadata::text,
 			request_sealed, run, coalesce(retried_at, created_at), priority, last_event, last_delivery
-		FROM jobs WHERE id = $1 AND ($2 = '' OR key_id = $2) `+lock, clean(id), keyID).
+		FROM jobs WHERE id = $1 AND ($2 = '' OR key_id = $2) `+lock, sanitizeText(id), keyID).
 		Scan(&j.ID, &r.keyID, &j.CreatedAt, &completed, &j.Status, &j.Error, &j.Input.Status, &j.Input.Error, &metadata,
-			&r.sealed, &r.run, &r.since, &r.priority, &r.lastEvent, &r.lastDelivery)
+			&r.sealed, &r.run, &r.acceptedAt, &r.priority, &r.lastEvent, &r.lastDelivery)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return row{}, job.ErrNotFound
+		return jobRow{}, job.ErrNotFound
 	}
 	if err != nil {
-		return row{}, fmt.Errorf("read the job: %w", err)
+		return jobRow{}, fmt.Errorf("read the job: %w", err)
 	}
-	j.CreatedAt, r.since = j.CreatedAt.UTC(), r.since.UTC()
+	j.CreatedAt, r.acceptedAt = j.CreatedAt.UTC(), r.acceptedAt.UTC()
 	if completed != nil {
 		j.CompletedAt = completed.UTC()
 	}
@@ -125,7 +125,7 @@ func readOutputs(ctx context.Context, q querier, ids ...string) (map[string][]jo
 // sealContext binds a sealed request to its row.
 func sealContext(id string) string { return "jobs/" + id }
 
-func (s *Store) open(id string, sealed []byte) ([]byte, error) {
+func (s *Store) unseal(id string, sealed []byte) ([]byte, error) {
 	request, err := s.sealer.Open(sealed, sealContext(id))
 	if err != nil {
 		return nil, fmt.Errorf("open the request: %w", err)

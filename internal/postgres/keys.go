@@ -65,7 +65,7 @@ func (s *Store) CreateKey(ctx context.Context, name string, token job.Secret) (K
 			RETURNING *
 		)
 		SELECT `+keyColumns+` FROM (SELECT * FROM made UNION ALL SELECT * FROM api_keys WHERE hash = $4) k LIMIT 1`,
-		randomID(), clean(name), text[:prefixLength], hash[:])
+		randomID(), sanitizeText(name), text[:prefixLength], hash[:])
 	if err != nil {
 		return Key{}, job.Secret{}, fmt.Errorf("create an API key: %w", err)
 	}
@@ -95,7 +95,7 @@ func (s *Store) ListKeys(ctx context.Context) ([]Key, error) {
 // RevokeKey ends the key with this id, or the one in force whose token begins
 // so. Its jobs stay. job.ErrNotFound says that there is none.
 func (s *Store) RevokeKey(ctx context.Context, idOrPrefix string) error {
-	err := s.inTx(ctx, func(tx *change) error {
+	err := s.withTx(ctx, func(tx *txn) error {
 		id, err := findKey(ctx, tx, idOrPrefix)
 		if err != nil {
 			return err
@@ -111,7 +111,7 @@ func (s *Store) RevokeKey(ctx context.Context, idOrPrefix string) error {
 
 // findKey locks the key in force with this id, or the one whose token begins
 // so, and returns its id.
-func findKey(ctx context.Context, tx *change, idOrPrefix string) (string, error) {
+func findKey(ctx context.Context, tx *txn, idOrPrefix string) (string, error) {
 	rows, err := tx.Query(ctx, `
 		SELECT id FROM api_keys
 		WHERE revoked_at IS NULL AND (id = $1 OR length($1) >= 3 AND prefix LIKE $2 || '%' )

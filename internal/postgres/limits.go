@@ -23,7 +23,7 @@ type Limits struct {
 // LimitKey gives the key in force with this id, or the one whose token begins
 // so, other limits. Jobs that are there already stay.
 func (s *Store) LimitKey(ctx context.Context, idOrPrefix string, l Limits) error {
-	err := s.inTx(ctx, func(tx *change) error {
+	err := s.withTx(ctx, func(tx *txn) error {
 		id, err := findKey(ctx, tx, idOrPrefix)
 		if err != nil {
 			return err
@@ -37,10 +37,10 @@ func (s *Store) LimitKey(ctx context.Context, idOrPrefix string, l Limits) error
 	return nil
 }
 
-// admit holds the jobs of a key, with those that tx has added, against the
+// checkQueued holds the jobs of a key, with those that tx has added, against the
 // limit; 0: none. Whoever holds the lock on the key counts what all before it
 // have added.
-func admit(ctx context.Context, tx *change, keyID string, limit int) error {
+func checkQueued(ctx context.Context, tx *txn, keyID string, limit int) error {
 	if limit == 0 {
 		return nil
 	}
@@ -62,7 +62,7 @@ func admit(ctx context.Context, tx *change, keyID string, limit int) error {
 // which has been fetched, under its key's limit on running jobs. When not, wait
 // is how long to wait before the question is put again.
 func (s *Store) AcquireRunSlot(ctx context.Context, id string, riverID int64) (wait time.Duration, err error) {
-	err = s.inTx(ctx, func(tx *change) error {
+	err = s.withTx(ctx, func(tx *txn) error {
 		var keyID string
 		var limit int
 		err := tx.QueryRow(ctx, `

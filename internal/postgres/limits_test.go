@@ -98,7 +98,7 @@ func TestRunningLimit(t *testing.T) {
 	f := open(t)
 	f.limitKey(postgres.Limits{Running: 1})
 	a, b := f.create(request), f.create(request)
-	// admit fetches the job's River job and asks for it.
+	// checkQueued fetches the job's River job and asks for it.
 	admit := func(id string) time.Duration {
 		t.Helper()
 		riverID := f.riverJob(id)

@@ -59,7 +59,7 @@ func listPage(ctx context.Context, tx pgx.Tx, keyID string, l List, at time.Time
 	}
 	args := []any{keyID, at, id, l.Limit + 1}
 	if status != "" {
-		args = append(args, clean(string(l.Status)))
+		args = append(args, sanitizeText(string(l.Status)))
 	}
 	rows, err := tx.Query(ctx, `
 		SELECT id, created_at, coalesce(completed_at, '0001-01-01 00:00:00+00'), status, error, input_status, input_error
@@ -96,7 +96,7 @@ func parseCursor(c string) (at time.Time, id string, err error) {
 	micros, id, ok := strings.Cut(string(b), ".")
 	n, nerr := strconv.ParseInt(micros, 36, 64)
 	// PostgreSQL knows no time outside these.
-	if err != nil || nerr != nil || !ok || clean(id) != id || n < 0 || n > 1<<57 {
+	if err != nil || nerr != nil || !ok || sanitizeText(id) != id || n < 0 || n > 1<<57 {
 		return time.Time{}, "", job.Errorf(CodeCursor, "The cursor %q is not valid; take it from the page before.", c)
 	}
 	return time.UnixMicro(n), id, nil

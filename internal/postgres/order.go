@@ -14,34 +14,34 @@ import (
 
 // The webhooks of a job are sent in the order of its events as far as that
 // does not keep a later one back for long: each is queued when the one before
-// it was delivered, was given up, or has failed standAside times. So the first
+// it was delivered, was given up, or has failed unblockAfterFailures times. So the first
 // retry, after some seconds, keeps the order, and a receiver that refuses one
 // kind of event gets the others all the same. Whoever queues or holds a
 // delivery has locked the job's row.
 
-// standAside is after how many failures a delivery lets the next one pass.
-const standAside = 2
+// unblockAfterFailures is after how many failures a delivery lets the next one pass.
+const unblockAfterFailures = 2
 
-// holding reports whether a delivery of the job is there that the next one has
+// hasPredecessor reports whether a delivery of the job is there that the next one has
 // to wait for.
-func holding(ctx context.Context, tx *change, id string) (bool, error) {
+func hasPredecessor(ctx context.Context, tx *txn, id string) (bool, error) {
 	var held bool
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM deliveries WHERE job_id = $1 AND state = 'pending' AND attempts < $2)`,
-		id, standAside).Scan(&held)
+		id, unblockAfterFailures).Scan(&held)
 	if err != nil {
 		return false, fmt.Errorf("look for earlier deliveries: %w", err)
 	}
 	return held, nil
 }
 
-// release queues the next delivery of the job if nothing holds it any more.
-func (s *Store) release(ctx context.Context, tx *change, jobID string) error {
+// unblockNext queues the next delivery of the job if nothing holds it any more.
+func (s *Store) unblockNext(ctx context.Context, tx *txn, jobID string) error {
 	var id int64
 	err := tx.QueryRow(ctx, `
 		UPDATE deliveries SET held = false, next_at = now()
 		WHERE id = (SELECT id FROM deliveries WHERE job_id = $1 AND held ORDER BY n LIMIT 1)
 			AND NOT EXISTS (SELECT FROM deliveries WHERE job_id = $1 AND NOT held AND state = 'pending' AND attempts < $2)
-		RETURNING id`, jobID, standAside).Scan(&id)
+		RETURNING id`, jobID, unblockAfterFailures).Scan(&id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return nil
 	}
@@ -54,15 +54,15 @@ func (s *Store) release(ctx context.Context, tx *change, jobID string) error {
 	return nil
 }
 
-// heldMost is for how long a delivery may be held in all. It bounds what a
+// maxBlocked is for how long a delivery may be held in all. It bounds what a
 // receiver that fails at every event can hold up, and is the net below the
 // hand-over from one delivery to the next.
-const heldMost = 10 * time.Minute
+const maxBlocked = 10 * time.Minute
 
-// releaseOverdue queues what has been held for longer than that, and returns
+// unblockOverdue queues what has been held for longer than that, and returns
 // how much it was.
-func (s *Store) releaseOverdue(ctx context.Context) (n int, err error) {
-	rows, err := s.pool.Query(ctx, `SELECT DISTINCT job_id FROM deliveries WHERE held AND created_at < now() - $1::interval LIMIT 200`, heldMost)
+func (s *Store) unblockOverdue(ctx context.Context) (n int, err error) {
+	rows, err := s.pool.Query(ctx, `SELECT DISTINCT job_id FROM deliveries WHERE held AND created_at < now() - $1::interval LIMIT 200`, maxBlocked)
 	if err != nil {
 		return 0, fmt.Errorf("look for held deliveries: %w", err)
 	}
@@ -71,13 +71,13 @@ func (s *Store) releaseOverdue(ctx context.Context) (n int, err error) {
 		return 0, fmt.Errorf("look for held deliveries: %w", err)
 	}
 	for _, id := range ids {
-		err := s.inTx(ctx, func(tx *change) error {
+		err := s.withTx(ctx, func(tx *txn) error {
 			if _, err := readRow(ctx, tx, id, "", "FOR UPDATE"); err != nil {
 				return err
 			}
 			rows, err := tx.Query(ctx, `
 				UPDATE deliveries SET held = false, next_at = now()
-				WHERE job_id = $1 AND held AND created_at < now() - $2::interval RETURNING id`, id, heldMost)
+				WHERE job_id = $1 AND held AND created_at < now() - $2::interval RETURNING id`, id, maxBlocked)
 			if err != nil {
 				return err
 			}
@@ -102,7 +102,7 @@ func (s *Store) releaseOverdue(ctx context.Context) (n int, err error) {
 
 // lockDelivery locks the row of the job that a delivery belongs to and returns
 // its id.
-func lockDelivery(ctx context.Context, tx *change, id int64) (jobID string, err error) {
+func lockDelivery(ctx context.Context, tx *txn, id int64) (jobID string, err error) {
 	err = tx.QueryRow(ctx, `SELECT j.id FROM jobs j JOIN deliveries d ON d.job_id = j.id WHERE d.id = $1 FOR UPDATE OF j`, id).Scan(&jobID)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = job.ErrNotFound

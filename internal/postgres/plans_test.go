@@ -42,7 +42,7 @@ func (f *fixture) fill() {
 
 // TestNoTableIsReadWhole runs what requests and workers run, on full tables, and
 // asks PostgreSQL whether it read any from the beginning to the end. Not among it
-// is what looks at all that is queued: QueueDepth and ReapAbandoned.
+// is what looks at all that is queued: QueueDepth and ReapStranded.
 func TestNoTableIsReadWhole(t *testing.T) {
 	f := open(t)
 	sealer, err := seal.ParseKeys([]string{seal.Generate()})

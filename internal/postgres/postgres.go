@@ -14,14 +14,14 @@
 //	cancel.go      a job ended by its customer
 //	retry.go       a finished job begun again by its customer
 //	history.go     a job's events
-//	live.go        word of changes, as they happen
-//	wake.go        that word sent, and that of new work
+//	listener.go    word of changes, as they happen
+//	notifier.go    that word sent, and that of new work
 //	deliveries.go  webhooks to be sent
 //	order.go       in which order
-//	log.go         what became of them, and replay
+//	deliverylog.go   what became of them, and replay
 //	nodes.go       workers' heartbeats
 //	reap.go        what dead workers held, and what was abandoned
-//	depth.go       figures for /metrics
+//	stats.go       figures for /metrics
 //
 // Three rules hold throughout. A job changes only through record, which locks
 // its row, so that state, events, deliveries and River jobs are written
@@ -62,15 +62,15 @@ type Options struct {
 
 // Store is the database. It is safe for concurrent use.
 type Store struct {
-	pool   *pgxpool.Pool
-	river  *river.Client[pgx.Tx]
-	sealer *seal.Sealer
-	log    *slog.Logger
-	live   *live
-	wake   *waker
-	now    func() time.Time
+	pool     *pgxpool.Pool
+	river    *river.Client[pgx.Tx]
+	sealer   *seal.Sealer
+	log      *slog.Logger
+	listener *jobListener
+	notifier *notifier
+	now      func() time.Time
 
-	lookedForAbandoned atomic.Int64 // when, in nanoseconds since 1970
+	lastStrandedScan atomic.Int64 // when, in nanoseconds since 1970
 }
 
 // Open connects to the database at databaseURL, whose schema Migrate has made.
@@ -100,12 +100,12 @@ func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("open the queue: %w", err)
 	}
 	s := &Store{pool: pool, river: client, sealer: o.Sealer, log: o.Log, now: time.Now,
-		live: newLive(config.ConnConfig, o.Log)}
+		listener: newJobListener(config.ConnConfig, o.Log)}
 	if err := s.check(ctx); err != nil {
 		pool.Close()
 		return nil, err
 	}
-	s.wake = newWaker(pool, o.Log)
+	s.notifier = newNotifier(pool, o.Log)
 	return s, nil
 }
 
@@ -137,8 +137,8 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 
 // Close ends all connections, after waiting for those in use.
 func (s *Store) Close() {
-	s.live.close()
-	s.wake.close()
+	s.listener.close()
+	s.notifier.close()
 	s.pool.Close()
 }
 
@@ -153,28 +153,28 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// inTx runs f in a transaction and commits when it returns nil; then it tells
+// withTx runs f in a transaction and commits when it returns nil; then it tells
 // whom that concerns.
-func (s *Store) inTx(ctx context.Context, f func(*change) error) error {
-	var c *change
+func (s *Store) withTx(ctx context.Context, f func(*txn) error) error {
+	var c *txn
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		c = &change{Tx: tx}
+		c = &txn{Tx: tx}
 		return f(c)
 	})
 	if err == nil {
-		s.wake.tell(c.queues, c.jobs)
+		s.notifier.publish(c.queues, c.jobs)
 	}
 	return err
 }
 
-// clean makes text that PostgreSQL stores: valid UTF-8 without NUL. Names and
+// sanitizeText makes text that PostgreSQL stores: valid UTF-8 without NUL. Names and
 // tags in media files are neither by nature.
-func clean(s string) string {
+func sanitizeText(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
 }
 
-// cleanJSON is a json column's value: nil for NULL.
-func cleanJSON(raw json.RawMessage) *string {
+// sanitizeJSON is a json column's value: nil for NULL.
+func sanitizeJSON(raw json.RawMessage) *string {
 	if raw == nil {
 		return nil
 	}
@@ -191,5 +191,5 @@ func encodeJSON(v any) (*string, error) {
 	if err := e.Encode(v); err != nil {
 		return nil, err
 	}
-	return cleanJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
+	return sanitizeJSON(bytes.TrimSuffix(b.Bytes(), []byte("\n"))), nil
 }

@@ -265,7 +265,7 @@ func TestReapAbandoned(t *testing.T) {
 			id, riverID, run := f.transcoding("a")
 			f.exec(`UPDATE jobs SET touched_at = now() - interval '1 minute'`)
 			f.exec(c.river, riverID)
-			if _, err := f.ReapAbandoned(t.Context(), stale); err != nil {
+			if _, err := f.ReapStranded(t.Context(), stale); err != nil {
 				t.Fatal(err)
 			}
 			if st := f.get(id); st.Status != c.want {
@@ -295,7 +295,7 @@ func TestReapAbandonedEnds(t *testing.T) {
 		rounds++
 		f.exec(`DELETE FROM river_job`)
 		f.exec(`UPDATE jobs SET touched_at = now() - interval '1 minute'`)
-		if _, err := f.ReapAbandoned(t.Context(), stale); err != nil {
+		if _, err := f.ReapStranded(t.Context(), stale); err != nil {
 			t.Fatal(err)
 		}
 	}

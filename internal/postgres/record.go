@@ -19,7 +19,7 @@ import (
 // and notify nobody. It fails with job.ErrLeaseLost when another run has begun.
 func (s *Store) Record(ctx context.Context, id string, run int64, events ...job.Event) (job.State, error) {
 	var st job.State
-	err := s.inTx(ctx, func(tx *change) error {
+	err := s.withTx(ctx, func(tx *txn) error {
 		r, err := lockRun(ctx, tx, id, run)
 		if err != nil {
 			return err
@@ -34,13 +34,13 @@ func (s *Store) Record(ctx context.Context, id string, run int64, events ...job.
 }
 
 // record is the one way by which a job changes. r is its row, locked by tx.
-func (s *Store) record(ctx context.Context, tx *change, r row, events ...job.Event) (job.State, error) {
+func (s *Store) record(ctx context.Context, tx *txn, r jobRow, events ...job.Event) (job.State, error) {
 	st := r.state
 	before := slices.Clone(st.Outputs)
 	st.Outputs = slices.Clone(st.Outputs)
-	var happened []moment
+	var happened []appliedEvent
 	for _, e := range events {
-		m, err := apply(&st, storable(e))
+		m, err := applyEvent(&st, asStored(e))
 		if err != nil {
 			return job.State{}, err
 		}
@@ -50,51 +50,51 @@ func (s *Store) record(ctx context.Context, tx *change, r row, events ...job.Eve
 		return st, nil
 	}
 	batch := &pgx.Batch{}
-	if err := putEvents(batch, r, happened); err != nil {
+	if err := insertEvents(batch, r, happened); err != nil {
 		return job.State{}, err
 	}
 	for i, o := range st.Outputs {
 		if o.Stage != before[i].Stage { // nothing else of an output changes without it
-			if err := putOutput(batch, st.ID, i, o); err != nil {
+			if err := updateOutput(batch, st.ID, i, o); err != nil {
 				return job.State{}, err
 			}
 		}
 	}
 	sent := s.notifications(r, happened)
-	putState(batch, st, r.lastEvent+len(happened), r.lastDelivery+len(sent))
+	updateState(batch, st, r.lastEvent+len(happened), r.lastDelivery+len(sent))
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return job.State{}, fmt.Errorf("write the changes: %w", err)
 	}
 	tx.jobs = append(tx.jobs, st.ID)
-	return st, s.putDeliveries(ctx, tx, r, sent)
+	return st, s.insertDeliveries(ctx, tx, r, sent)
 }
 
-// moment is an event with the state right after it.
-type moment struct {
+// appliedEvent is an event with the state right after it.
+type appliedEvent struct {
 	event job.Event
 	state job.State
 }
 
-// apply is State.Apply, keeping what each event left. An event and the end of
+// applyEvent is State.Apply, keeping what each event left. An event and the end of
 // the job that follows from it share one state; the encoder knows that.
-func apply(st *job.State, e job.Event) ([]moment, error) {
+func applyEvent(st *job.State, e job.Event) ([]appliedEvent, error) {
 	events, err := st.Apply(e)
 	if err != nil {
 		return nil, err
 	}
-	var out []moment
+	var out []appliedEvent
 	for _, h := range events {
-		m := moment{event: h, state: *st}
+		m := appliedEvent{event: h, state: *st}
 		m.state.Outputs = slices.Clone(st.Outputs)
 		out = append(out, m)
 	}
 	return out, nil
 }
 
-// storable is e as PostgreSQL will give it back.
-func storable(e job.Event) job.Event {
+// asStored is e as PostgreSQL will give it back.
+func asStored(e job.Event) job.Event {
 	e.At = e.At.UTC().Truncate(time.Microsecond)
-	e.Error = clean(e.Error)
+	e.Error = sanitizeText(e.Error)
 	return e
 }
 
@@ -106,7 +106,7 @@ type eventData struct {
 	Result *job.Result `json:"result,omitempty"`
 }
 
-func putEvents(b *pgx.Batch, r row, happened []moment) error {
+func insertEvents(b *pgx.Batch, r jobRow, happened []appliedEvent) error {
 	for i, m := range happened {
 		e := m.event
 		data := eventData{Stage: e.Stage, Error: e.Error}
@@ -125,7 +125,7 @@ func putEvents(b *pgx.Batch, r row, happened []moment) error {
 	return nil
 }
 
-func putOutput(b *pgx.Batch, id string, i int, o job.OutputState) error {
+func updateOutput(b *pgx.Batch, id string, i int, o job.OutputState) error {
 	var result *string
 	if o.Stage == job.Done {
 		var err error
@@ -138,7 +138,7 @@ func putOutput(b *pgx.Batch, id string, i int, o job.OutputState) error {
 	return nil
 }
 
-func putState(b *pgx.Batch, st job.State, lastEvent, lastDelivery int) {
+func updateState(b *pgx.Batch, st job.State, lastEvent, lastDelivery int) {
 	var completed *time.Time
 	if !st.CompletedAt.IsZero() {
 		completed = &st.CompletedAt
@@ -146,8 +146,8 @@ func putState(b *pgx.Batch, st job.State, lastEvent, lastDelivery int) {
 	b.Queue(`UPDATE jobs SET status = $2, error = $3, completed_at = $4, input_status = $5, input_error = $6,
 			input_metadata = CASE WHEN $7::json IS NULL THEN NULL ELSE coalesce(input_metadata, $7::json) END, last_event = $8, last_delivery = $9, touched_at = now()
 		WHERE id = $1`,
-		st.ID, string(st.Status), clean(st.Error), completed, string(st.Input.Status), clean(st.Input.Error),
-		cleanJSON(st.Input.Metadata), lastEvent, lastDelivery)
+		st.ID, string(st.Status), sanitizeText(st.Error), completed, string(st.Input.Status), sanitizeText(st.Input.Error),
+		sanitizeJSON(st.Input.Metadata), lastEvent, lastDelivery)
 }
 
 // notification is a webhook to be sent.
@@ -159,11 +159,11 @@ type notification struct {
 // notifications are the webhooks that the customer wants of what happened. A
 // request that cannot be read any more, as when its sealing key was lost, gets
 // none: the job must still be able to end.
-func (s *Store) notifications(r row, happened []moment) []notification {
-	if !slices.ContainsFunc(happened, func(m moment) bool { return coconut.Sent(m.event.Kind, everything) }) {
+func (s *Store) notifications(r jobRow, happened []appliedEvent) []notification {
+	if !slices.ContainsFunc(happened, func(m appliedEvent) bool { return coconut.Sent(m.event.Kind, allEvents) }) {
 		return nil
 	}
-	n, err := s.wanted(r)
+	n, err := s.notificationOf(r)
 	if err != nil {
 		s.log.Error("no webhook is sent, since the stored request cannot be read", "job", r.state.ID, "error", err)
 		return nil
@@ -180,13 +180,13 @@ func (s *Store) notifications(r row, happened []moment) []notification {
 	return out
 }
 
-// everything asks for all events there are, to see whether any could be sent
+// allEvents asks for all events there are, to see whether any could be sent
 // before the request is opened.
-var everything = job.Notification{Type: "http", Events: true}
+var allEvents = job.Notification{Type: "http", Events: true}
 
-// wanted is the notification that the stored request asks for; nil: none.
-func (s *Store) wanted(r row) (*job.Notification, error) {
-	request, err := s.open(r.state.ID, r.sealed)
+// notificationOf is the notification that the stored request asks for; nil: none.
+func (s *Store) notificationOf(r jobRow) (*job.Notification, error) {
+	request, err := s.unseal(r.state.ID, r.sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -197,11 +197,11 @@ func (s *Store) wanted(r row) (*job.Notification, error) {
 	return spec.Notification, nil
 }
 
-func (s *Store) putDeliveries(ctx context.Context, tx *change, r row, sent []notification) error {
+func (s *Store) insertDeliveries(ctx context.Context, tx *txn, r jobRow, sent []notification) error {
 	if len(sent) == 0 {
 		return nil
 	}
-	held, err := holding(ctx, tx, r.state.ID)
+	held, err := hasPredecessor(ctx, tx, r.state.ID)
 	if err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (s *Store) putDeliveries(ctx context.Context, tx *change, r row, sent []not
 		err := tx.QueryRow(ctx, `
 			INSERT INTO deliveries (job_id, n, event, body, held, next_at)
 			VALUES ($1, $2, $3, $4, $5, CASE WHEN NOT $5 THEN now() END) RETURNING id`,
-			r.state.ID, r.lastDelivery+1+i, string(n.event), cleanJSON(n.body), held).Scan(&id)
+			r.state.ID, r.lastDelivery+1+i, string(n.event), sanitizeJSON(n.body), held).Scan(&id)
 		if err != nil {
 			return fmt.Errorf("insert the delivery: %w", err)
 		}

@@ -19,7 +19,7 @@ const (
 // see job.State.Retry. Its events and webhooks go on counting.
 func (s *Store) RetryJob(ctx context.Context, keyID, id string) (job.State, error) {
 	var st job.State
-	err := s.inTx(ctx, func(tx *change) error {
+	err := s.withTx(ctx, func(tx *txn) error {
 		r, err := readRow(ctx, tx, id, keyID, "FOR UPDATE")
 		if err != nil {
 			return err
@@ -44,7 +44,7 @@ func (s *Store) RetryJob(ctx context.Context, keyID, id string) (job.State, erro
 		if err := tx.QueryRow(ctx, `SELECT coalesce(max_queued, 0) FROM api_keys WHERE id = $1`, keyID).Scan(&limit); err != nil {
 			return fmt.Errorf("read the limit of the key: %w", err)
 		}
-		if err := admit(ctx, tx, keyID, limit); err != nil {
+		if err := checkQueued(ctx, tx, keyID, limit); err != nil {
 			return err
 		}
 		r.state = st

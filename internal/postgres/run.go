@@ -27,7 +27,7 @@ func (s *Store) Claim(ctx context.Context, id string, riverID int64, attempt int
 			AND EXISTS (SELECT FROM river_job WHERE id = $2 AND state = 'running' AND attempt = $3)
 		RETURNING run`, id, riverID, attempt, node).Scan(&run)
 	if errors.Is(err, pgx.ErrNoRows) {
-		err = s.absent(ctx, id)
+		err = s.whyNoRow(ctx, id)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("claim job %q: %w", id, err)
@@ -35,8 +35,8 @@ func (s *Store) Claim(ctx context.Context, id string, riverID int64, attempt int
 	return run, nil
 }
 
-// absent tells a job that is not there from one that is another's.
-func (s *Store) absent(ctx context.Context, id string) error {
+// whyNoRow tells a job that is not there from one that is another's.
+func (s *Store) whyNoRow(ctx context.Context, id string) error {
 	var exists bool
 	if err := s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM jobs WHERE id = $1)`, id).Scan(&exists); err != nil {
 		return err
@@ -71,13 +71,13 @@ func (s *Store) SetProgress(ctx context.Context, id string, run int64, progress 
 		SELECT EXISTS (SELECT FROM held), EXISTS (SELECT FROM put)`,
 		id, run, keys, values).Scan(&held, &put)
 	if err == nil && !held {
-		err = s.absent(ctx, id)
+		err = s.whyNoRow(ctx, id)
 	}
 	if err != nil {
 		return fmt.Errorf("write the progress of job %q: %w", id, err)
 	}
 	if put {
-		s.wake.tell(nil, []string{id})
+		s.notifier.publish(nil, []string{id})
 	}
 	return nil
 }
@@ -88,7 +88,7 @@ func (s *Store) RecordProbed(ctx context.Context, id string, run int64, probed j
 	if probed.Kind != job.InputProbedEvent || probed.Metadata == nil {
 		return fmt.Errorf("record the probe of job %q: the event is %q with %d bytes of metadata", id, probed.Kind, len(probed.Metadata))
 	}
-	err := s.inTx(ctx, func(tx *change) error {
+	err := s.withTx(ctx, func(tx *txn) error {
 		r, err := lockRun(ctx, tx, id, run)
 		if err != nil {
 			return err
@@ -108,7 +108,7 @@ func (s *Store) RecordProbed(ctx context.Context, id string, run int64, probed j
 }
 
 // enqueue inserts the River job that is to bring a job on from here.
-func (s *Store) enqueue(ctx context.Context, tx *change, r row, args river.JobArgs) error {
+func (s *Store) enqueue(ctx context.Context, tx *txn, r jobRow, args river.JobArgs) error {
 	inserted, err := s.insert(ctx, tx, args, &river.InsertOpts{Priority: queue.Priority(r.priority)})
 	if err != nil {
 		return fmt.Errorf("queue the %s: %w", args.Kind(), err)
@@ -121,13 +121,13 @@ func (s *Store) enqueue(ctx context.Context, tx *change, r row, args river.JobAr
 
 // lockRun locks the job's row for the rest of the transaction, if run is still
 // its last.
-func lockRun(ctx context.Context, tx *change, id string, run int64) (row, error) {
+func lockRun(ctx context.Context, tx *txn, id string, run int64) (jobRow, error) {
 	r, err := readRow(ctx, tx, id, "", "FOR UPDATE")
 	if err != nil {
-		return row{}, err
+		return jobRow{}, err
 	}
 	if r.run != run {
-		return row{}, job.ErrLeaseLost
+		return jobRow{}, job.ErrLeaseLost
 	}
 	return r, nil
 }

@@ -21,7 +21,7 @@ func (s *Store) RotateSigningSecret(ctx context.Context, idOrPrefix string) (job
 	b := make([]byte, signingSize)
 	rand.Read(b)
 	text := "whsec_" + base64.StdEncoding.EncodeToString(b)
-	err := s.inTx(ctx, func(tx *change) error {
+	err := s.withTx(ctx, func(tx *txn) error {
 		id, err := findKey(ctx, tx, idOrPrefix)
 		if err != nil {
 			return err

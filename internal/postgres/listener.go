@@ -16,18 +16,18 @@ import (
 const jobChannel = "copra_job"
 
 const (
-	// pollEvery is how often watchers are woken while no connection listens.
-	pollEvery = time.Second
-	// quietTime is after how long without any notification the connection is
+	// pollInterval is how often watchers are woken while no connection listens.
+	pollInterval = time.Second
+	// pingAfter is after how long without any notification the connection is
 	// asked whether it still lives.
-	quietTime = 30 * time.Second
-	askTime   = 5 * time.Second
+	pingAfter   = 30 * time.Second
+	callTimeout = 5 * time.Second
 )
 
-// live tells watchers of jobs that these have changed. One connection of the
+// listener tells watchers of jobs that these have changed. One connection of the
 // process listens for all; it is opened for the first watcher and is not one of
 // the pool's, since it is never given back.
-type live struct {
+type jobListener struct {
 	connect func(ctx context.Context) (*pgx.Conn, error)
 	log     *slog.Logger
 
@@ -38,8 +38,8 @@ type live struct {
 	done     chan struct{} // closed when the listener has ended
 }
 
-func newLive(config *pgx.ConnConfig, log *slog.Logger) *live {
-	return &live{
+func newJobListener(config *pgx.ConnConfig, log *slog.Logger) *jobListener {
+	return &jobListener{
 		connect:  func(ctx context.Context) (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, config.Copy()) },
 		log:      log,
 		watchers: map[string]map[chan struct{}]struct{}{},
@@ -51,9 +51,9 @@ func newLive(config *pgx.ConnConfig, log *slog.Logger) *live {
 // the function that ends this. Changes that come while one waits to be taken
 // are one, so nobody who is slow holds anybody up; what changed is for the
 // watcher to read. The channel is never closed.
-func (s *Store) Watch(id string) (changed <-chan struct{}, stop func()) { return s.live.watch(id) }
+func (s *Store) Watch(id string) (changed <-chan struct{}, stop func()) { return s.listener.watch(id) }
 
-func (l *live) watch(id string) (changed <-chan struct{}, stop func()) {
+func (l *jobListener) watch(id string) (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,7 +81,7 @@ func (l *live) watch(id string) (changed <-chan struct{}, stop func()) {
 }
 
 // close ends the listener and waits for it.
-func (l *live) close() {
+func (l *jobListener) close() {
 	l.mu.Lock()
 	cancel := l.cancel
 	l.closed = true
@@ -94,7 +94,7 @@ func (l *live) close() {
 
 // run listens until ctx ends. While it cannot, it has the watchers look for
 // themselves.
-func (l *live) run(ctx context.Context) {
+func (l *jobListener) run(ctx context.Context) {
 	for failures := 0; ; failures++ {
 		err := l.listen(ctx, func() { failures = 0 })
 		if ctx.Err() != nil {
@@ -104,7 +104,7 @@ func (l *live) run(ctx context.Context) {
 			l.log.Warn("the connection that listens for changes of jobs is gone; polling meanwhile", "error", err)
 		}
 		l.wakeAll()
-		t := time.NewTimer(pollEvery)
+		t := time.NewTimer(pollInterval)
 		select {
 		case <-ctx.Done():
 			t.Stop()
@@ -116,8 +116,8 @@ func (l *live) run(ctx context.Context) {
 
 // listen wakes the watchers of each job that is notified of, until the
 // connection breaks.
-func (l *live) listen(ctx context.Context, listening func()) error {
-	cctx, cancel := context.WithTimeout(ctx, askTime)
+func (l *jobListener) listen(ctx context.Context, listening func()) error {
+	cctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	conn, err := l.connect(cctx)
 	if err != nil {
@@ -134,14 +134,14 @@ func (l *live) listen(ctx context.Context, listening func()) error {
 	listening()
 	l.wakeAll() // for what changed before
 	for {
-		wctx, cancel := context.WithTimeout(ctx, quietTime)
+		wctx, cancel := context.WithTimeout(ctx, pingAfter)
 		n, err := conn.WaitForNotification(wctx)
 		cancel()
 		switch {
 		case err == nil:
 			l.wake(n.Payload)
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-			actx, cancel := context.WithTimeout(ctx, askTime)
+			actx, cancel := context.WithTimeout(ctx, callTimeout)
 			err := conn.Ping(actx)
 			cancel()
 			if err != nil {
@@ -153,25 +153,25 @@ func (l *live) listen(ctx context.Context, listening func()) error {
 	}
 }
 
-func (l *live) wake(id string) {
+func (l *jobListener) wake(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for c := range l.watchers[id] {
-		poke(c)
+		signal(c)
 	}
 }
 
-func (l *live) wakeAll() {
+func (l *jobListener) wakeAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, of := range l.watchers {
 		for c := range of {
-			poke(c)
+			signal(c)
 		}
 	}
 }
 
-func poke(c chan struct{}) {
+func signal(c chan struct{}) {
 	select {
 	case c <- struct{}{}:
 	default: // one is waiting there already

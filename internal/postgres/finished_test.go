@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-func TestOver(t *testing.T) {
+func TestFinishedForGood(t *testing.T) {
 	f := open(t)
 	waiting := f.create(request).ID
 	done, _, run := f.transcoding("a")

@@ -13,15 +13,15 @@ import (
 	"github.com/riverqueue/river/rivertype"
 )
 
-// change is a transaction that keeps whom its commit concerns: the queues that it
+// txn is a transaction that keeps whom its commit concerns: the queues that it
 // added to, and the jobs of which something can be seen.
-type change struct {
+type txn struct {
 	pgx.Tx
 	queues, jobs []string
 }
 
 // insert adds a River job to its queue.
-func (s *Store) insert(ctx context.Context, tx *change, args river.JobArgs, o *river.InsertOpts) (*rivertype.JobRow, error) {
+func (s *Store) insert(ctx context.Context, tx *txn, args river.JobArgs, o *river.InsertOpts) (*rivertype.JobRow, error) {
 	inserted, err := s.river.InsertTx(ctx, tx.Tx, args, o)
 	if err != nil {
 		return nil, err
@@ -33,17 +33,17 @@ func (s *Store) insert(ctx context.Context, tx *change, args river.JobArgs, o *r
 // River's own word of new work is silenced, see waker: it is sent once in so long.
 const riverSilence = 24 * time.Hour
 
-// wakeGap is between two words of the process: what comes meanwhile is told
+// notifyInterval is between two words of the process: what comes meanwhile is told
 // together.
-const wakeGap = 2 * time.Millisecond
+const notifyInterval = 2 * time.Millisecond
 
-// waker tells workers of new work and watchers of changed jobs, after the commit
+// notifier tells workers of new work and watchers of changed jobs, after the commit
 // and for many transactions at once. A NOTIFY within a transaction would have
 // all commits that notify wait for one another, each for its write to the disk;
 // and River drops the word of what is inserted within 100 ms of the last, which
 // leaves it to be found by polling, a second later. A word that is lost with its
 // process is made up by polling too.
-type waker struct {
+type notifier struct {
 	pool *pgxpool.Pool
 	log  *slog.Logger
 
@@ -55,9 +55,9 @@ type waker struct {
 	done   chan struct{}
 }
 
-func newWaker(pool *pgxpool.Pool, log *slog.Logger) *waker {
+func newNotifier(pool *pgxpool.Pool, log *slog.Logger) *notifier {
 	ctx, cancel := context.WithCancel(context.Background()) // close ends it
-	w := &waker{pool: pool, log: log, queues: map[string]struct{}{}, jobs: map[string]struct{}{},
+	w := &notifier{pool: pool, log: log, queues: map[string]struct{}{}, jobs: map[string]struct{}{},
 		due: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(w.done)
@@ -67,13 +67,13 @@ func newWaker(pool *pgxpool.Pool, log *slog.Logger) *waker {
 }
 
 // close tells what is still to be told.
-func (w *waker) close() {
+func (w *notifier) close() {
 	w.cancel()
 	<-w.done
 }
 
-// tell has all who listen hear soon.
-func (w *waker) tell(queues, jobs []string) {
+// publish has all who listen hear soon.
+func (w *notifier) publish(queues, jobs []string) {
 	if len(queues)+len(jobs) == 0 {
 		return
 	}
@@ -85,21 +85,21 @@ func (w *waker) tell(queues, jobs []string) {
 		w.jobs[j] = struct{}{}
 	}
 	w.mu.Unlock()
-	poke(w.due)
+	signal(w.due)
 }
 
-func (w *waker) run(ctx context.Context) {
+func (w *notifier) run(ctx context.Context) {
 	gap := time.NewTimer(0)
 	defer gap.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			w.notify(ctx)
+			w.flush(ctx)
 			return
 		case <-w.due:
 		}
-		w.notify(ctx)
-		gap.Reset(wakeGap)
+		w.flush(ctx)
+		gap.Reset(notifyInterval)
 		select {
 		case <-ctx.Done():
 		case <-gap.C:
@@ -107,8 +107,8 @@ func (w *waker) run(ctx context.Context) {
 	}
 }
 
-// notify sends what has gathered. What cannot be sent is left to polling.
-func (w *waker) notify(ctx context.Context) {
+// flush sends what has gathered. What cannot be sent is left to polling.
+func (w *notifier) flush(ctx context.Context) {
 	w.mu.Lock()
 	var channels, payloads []string
 	for q := range w.queues {
@@ -123,7 +123,7 @@ func (w *waker) notify(ctx context.Context) {
 	if len(channels) == 0 {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), askTime)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 	_, err := w.pool.Exec(ctx, `
 		SELECT pg_notify(CASE n.channel WHEN $3 THEN current_schema() || '.' || n.channel ELSE n.channel END, n.payload)

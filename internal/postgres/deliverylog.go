@@ -17,7 +17,7 @@ import (
 func (s *Store) Deliveries(ctx context.Context, keyID, id string) (all []job.DeliveryLog, err error) {
 	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 	err = pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error {
-		if err := hasJob(ctx, tx, keyID, id); err != nil {
+		if err := checkJobExists(ctx, tx, keyID, id); err != nil {
 			return err
 		}
 		all, err = readDeliveries(ctx, tx, id)
@@ -32,12 +32,12 @@ func (s *Store) Deliveries(ctx context.Context, keyID, id string) (all []job.Del
 // Replay queues one more try of delivery n of a job of the key, at once and
 // beside its schedule, and returns its log so far.
 func (s *Store) Replay(ctx context.Context, keyID, id string, n int) (d job.DeliveryLog, err error) {
-	err = s.inTx(ctx, func(tx *change) error {
-		if err := hasJob(ctx, tx, keyID, id); err != nil {
+	err = s.withTx(ctx, func(tx *txn) error {
+		if err := checkJobExists(ctx, tx, keyID, id); err != nil {
 			return err
 		}
 		var delivery int64
-		err := tx.QueryRow(ctx, `SELECT id FROM deliveries WHERE job_id = $1 AND n = $2`, clean(id), n).Scan(&delivery)
+		err := tx.QueryRow(ctx, `SELECT id FROM deliveries WHERE job_id = $1 AND n = $2`, sanitizeText(id), n).Scan(&delivery)
 		if errors.Is(err, pgx.ErrNoRows) {
 			return job.ErrNotFound
 		}
@@ -61,10 +61,10 @@ func (s *Store) Replay(ctx context.Context, keyID, id string, n int) (d job.Deli
 	return d, nil
 }
 
-// hasJob is job.ErrNotFound when the key has no such job.
-func hasJob(ctx context.Context, tx pgx.Tx, keyID, id string) error {
+// checkJobExists is job.ErrNotFound when the key has no such job.
+func checkJobExists(ctx context.Context, tx pgx.Tx, keyID, id string) error {
 	var has bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND key_id = $2)`, clean(id), keyID).Scan(&has)
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND key_id = $2)`, sanitizeText(id), keyID).Scan(&has)
 	if err == nil && !has {
 		err = job.ErrNotFound
 	}
@@ -73,7 +73,7 @@ func hasJob(ctx context.Context, tx pgx.Tx, keyID, id string) error {
 
 func readDeliveries(ctx context.Context, tx pgx.Tx, id string) ([]job.DeliveryLog, error) {
 	rows, err := tx.Query(ctx, `
-		SELECT n, event, state, created_at, delivered_at, next_at FROM deliveries WHERE job_id = $1 ORDER BY n`, clean(id))
+		SELECT n, event, state, created_at, delivered_at, next_at FROM deliveries WHERE job_id = $1 ORDER BY n`, sanitizeText(id))
 	if err != nil {
 		return nil, err
 	}
@@ -91,7 +91,7 @@ func readDeliveries(ctx context.Context, tx pgx.Tx, id string) ([]job.DeliveryLo
 	}
 	rows, err = tx.Query(ctx, `
 		SELECT d.n, a.at, a.status, a.error, a.duration_ms
-		FROM deliveries d JOIN delivery_attempts a ON a.delivery_id = d.id WHERE d.job_id = $1 ORDER BY d.n, a.n`, clean(id))
+		FROM deliveries d JOIN delivery_attempts a ON a.delivery_id = d.id WHERE d.job_id = $1 ORDER BY d.n, a.n`, sanitizeText(id))
 	if err != nil {
 		return nil, err
 	}
