@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -13,6 +13,10 @@ import (
 	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/worker/admission"
+	"github.com/copra-video/copra/worker/artifacts"
+	"github.com/copra-video/copra/worker/execute"
+	"github.com/copra-video/copra/worker/publish"
 )
 
 type transcodeWorker struct {
@@ -34,150 +38,132 @@ func (t *transcodeWorker) NextRetry(j *river.Job[queue.TranscodeArgs]) time.Time
 // Work fetches the input, then plans, runs and publishes what is not done yet.
 func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.TranscodeArgs]) error {
 	w := t.w
-	ctx, done := w.heart.work(ctx)
-	defer done(nil)
-	if wait, err := w.Store.AcquireRunSlot(ctx, j.Args.JobID, j.ID); err != nil {
+	ctx, stop := w.heartbeat.Track(ctx)
+	defer stop(nil)
+	if wait, err := w.runSlots.AcquireRunSlot(ctx, j.Args.JobID, j.ID); err != nil {
 		return err
 	} else if wait > 0 {
-		w.Log.Debug("job waits for others of its key", "job", j.Args.JobID)
+		w.log.Debug("job waits for others of its key", "job", j.Args.JobID)
 		return river.JobSnooze(wait)
 	}
-	r, err := w.begin(ctx, j.Args.JobID, j.ID, j.Attempt)
-	if err != nil || r == nil {
+	c, err := w.claim(ctx, j.Args.JobID, j.ID, j.Attempt, j.MaxAttempts)
+	if err != nil || c == nil {
 		return err
 	}
-	defer r.hold(ctx, done)()
+	defer c.lease.KeepRenewing(ctx, stop)()
 	start := time.Now()
-	last := j.Attempt >= j.MaxAttempts
-	if s := r.spec.Settings.MaxDuration; s > 0 {
+	if s := c.spec.Settings.MaxDuration; s > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadlineCause(ctx, r.rec.AcceptedAt.Add(time.Duration(s)*time.Second), errTooLong)
+		ctx, cancel = context.WithDeadlineCause(ctx, c.acceptedAt.Add(time.Duration(s)*time.Second), errTooLong)
 		defer cancel()
 	}
-	r.last = last
-	defer r.seat.leave()
-	err = r.transcode(ctx, done, last)
+	r := c.startTranscode(stop)
+	defer r.slot.Release()
+	err = r.transcode(ctx)
 	switch {
-	case errors.Is(err, errNoRoom):
-		return river.JobSnooze(roomWait)
+	case errors.Is(err, errNoDiskSpace):
+		return river.JobSnooze(diskWait)
 	case err == nil:
-		w.Metrics.jobDone(r.rec.State, time.Since(start))
+		w.metrics.jobDone(c.lease.State(), time.Since(start))
 		return nil
 	case errors.Is(err, job.ErrLeaseLost):
-		return r.lost(err)
+		return c.lease.IgnoreLost(err)
 	case errors.Is(err, errTooLong):
-		return r.giveUp(context.WithoutCancel(ctx), fmt.Sprintf("The job did not end within its max_duration of %d seconds.", r.spec.Settings.MaxDuration))
+		return r.failRemaining(context.WithoutCancel(ctx), fmt.Sprintf("The job did not end within its max_duration of %d seconds.", c.spec.Settings.MaxDuration))
 	case ctx.Err() != nil:
 		return fmt.Errorf("stopped: %w", context.Cause(ctx)) // River hands it back
-	case last:
-		w.Log.Error("giving up a job", "job", r.id, "attempt", j.Attempt, "error", err)
-		return r.giveUp(ctx, sentence(err, "The output could not be made because of an internal error."))
+	case c.last:
+		w.log.Error("giving up a job", "job", c.lease.JobID(), "attempt", j.Attempt, "error", err)
+		return r.failRemaining(ctx, customerMessage(err, "The output could not be made because of an internal error."))
 	default:
 		return err
 	}
 }
 
-var errTooLong = errors.New("the job ran longer than its max_duration")
+var (
+	errTooLong     = errors.New("the job ran longer than its max_duration")
+	errNoDiskSpace = errors.New("there is no room in the work directory")
+)
 
-// giveUp fails every output that has not ended, and so the job.
-func (r *run) giveUp(ctx context.Context, sentence string) error {
+// diskWait is how long a job waits for room on the disk before it looks again.
+const diskWait = 15 * time.Second
+
+// transcoding is a run of a claimed job that makes its outputs.
+type transcoding struct {
+	*claimed
+	stop    context.CancelCauseFunc // ends the run's context, for what is found out on the side
+	slot    *admission.SlotLease
+	publish *publish.Run
+}
+
+func (c *claimed) startTranscode(stop context.CancelCauseFunc) *transcoding {
+	slot := c.w.yielded.Lease()
+	target := publish.Target{Storage: c.spec.Storage, Created: c.acceptedAt}
+	return &transcoding{claimed: c, stop: stop, slot: slot, publish: c.w.publisher.Run(c.lease, target, slot.WaitForStorage)}
+}
+
+// failRemaining fails every output that has not ended, and so the job.
+func (r *transcoding) failRemaining(ctx context.Context, message string) error {
 	var events []job.Event
-	for _, o := range r.rec.State.Outputs {
+	for _, o := range r.lease.State().Outputs {
 		if !o.Stage.Final() {
-			r.withdraw(ctx, o.Key)
-			events = append(events, job.Event{Kind: job.OutputFailedEvent, Output: o.Key, Error: sentence})
+			r.publish.Rollback(ctx, o.Key)
+			events = append(events, job.Event{Kind: job.OutputFailedEvent, Output: o.Key, Error: message})
 		}
 	}
-	return r.lost(r.record(ctx, events...))
+	return r.lease.IgnoreLost(r.lease.Record(ctx, events...))
 }
 
-// transcode is the whole of a run. stop ends the run's context with a cause,
-// for what is found out on the side.
-func (r *run) transcode(ctx context.Context, stop context.CancelCauseFunc, last bool) error {
-	media, err := job.ParseMedia(r.rec.State.Input.Metadata)
+// transcode is the whole of a run, phase by phase.
+func (r *transcoding) transcode(ctx context.Context) error {
+	resolved, err := r.resolve(ctx)
+	if err != nil || r.finished() {
+		return err
+	}
+	space, ok := resolved.reserveDisk()
+	if !ok {
+		return errNoDiskSpace
+	}
+	defer space.Release()
+	if err := resolved.checkStorage(ctx); err != nil || r.finished() {
+		return err
+	}
+	fetched, err := resolved.fetch(ctx)
 	if err != nil {
-		return job.Permanent(fmt.Errorf("read stored metadata of job %s: %w", r.id, err))
+		return r.endInput(ctx, err)
 	}
-	outputs, err := r.resolve(ctx, media)
-	if err != nil || r.rec.State.Finished() {
+	defer fetched.close(ctx)
+	if err := r.lease.Record(ctx, job.Event{Kind: job.InputTransferredEvent}); err != nil {
 		return err
 	}
-	if !r.room(media, transcode.Build(outputs, media, r.w.planOptions()).Space) {
-		return errNoRoom
-	}
-	defer r.leaveRoom()
-	if err := r.checkStorage(ctx, outputs); err != nil || r.rec.State.Finished() {
-		return err
-	}
-	src, err := r.w.Opener.Source(ctx, r.spec.Input)
-	if err != nil {
-		return r.endInput(ctx, fmt.Errorf("open input: %w", err), last)
-	}
-	start := time.Now()
-	path, remove, err := r.fetch(ctx, src, nil)
-	if err != nil {
-		return r.endInput(ctx, fmt.Errorf("fetch input: %w", err), last)
-	}
-	defer remove()
-	r.w.Log.Debug("input fetched", "job", r.id, "took", time.Since(start))
-	if err := r.record(ctx, job.Event{Kind: job.InputTransferredEvent}); err != nil {
-		return err
-	}
-
-	dir := filepath.Dir(path)
-	r.folder = dir
-	r.parts = r.openParts(ctx, dir)
-	defer func() { r.parts.end(ctx, r.rec.State) }()
-	plan, err := r.plan(ctx, dir, outputs, media, r.w.planOptions())
-	if err != nil {
-		return err
-	}
-	release, err := r.takeSlots(ctx, plan)
-	if err != nil {
-		return err
-	}
-	failed, err := r.carryOut(ctx, stop, dir, outputs, plan, release)
-	if err != nil {
-		return err
-	}
-	if len(failed) == 0 {
-		return nil
-	}
-	// A step that several outputs shared has failed. Each of them gets another
-	// chance alone, so that the culprit does not take the others with it.
-	r.w.Log.Warn("shared step failed, planning each output on its own", "job", r.id, "outputs", len(failed))
-	r.w.Metrics.fallback("isolate")
-	alone := make([]*job.Output, len(outputs))
-	for _, i := range failed {
-		alone[i] = outputs[i]
-	}
-	clearScratch(dir, plan, r.parts.stays)
-	opts := r.w.planOptions()
-	opts.Isolate = true
-	if plan, err = r.plan(ctx, dir, alone, media, opts); err != nil {
-		return err
-	}
-	if release, err = r.takeSlots(ctx, plan); err != nil {
-		return err
-	}
-	_, err = r.carryOut(ctx, stop, dir, alone, plan, release)
-	return err
+	return fetched.makeOutputs(ctx, space)
 }
 
-// resolve evaluates conditions and expressions. The outputs that are to be
-// made stand at their index, the others are nil; what is skipped or cannot be
+// resolved is the phase after the outputs' parameters were evaluated.
+type resolved struct {
+	*transcoding
+	media   job.Media
+	outputs []*job.Output // in the order of the request; nil: not to be made
+}
+
+// resolve evaluates conditions and expressions. What is skipped or cannot be
 // resolved is recorded.
-func (r *run) resolve(ctx context.Context, media job.Media) ([]*job.Output, error) {
+func (r *transcoding) resolve(ctx context.Context) (*resolved, error) {
+	state := r.lease.State()
+	media, err := job.ParseMedia(state.Input.Metadata)
+	if err != nil {
+		return nil, job.Permanent(fmt.Errorf("read stored metadata of job %s: %w", r.lease.JobID(), err))
+	}
 	vars := coconut.Vars(media)
 	outputs := make([]*job.Output, len(r.spec.Outputs))
 	var events []job.Event
 	fail := func(key string, err error) {
-		r.w.Log.Warn("output cannot be resolved", "job", r.id, "output", key, "error", err)
+		r.w.log.Warn("output cannot be resolved", "job", r.lease.JobID(), "output", key, "error", err)
 		events = append(events, job.Event{Kind: job.OutputFailedEvent, Output: key,
-			Error: sentence(err, "The parameters of the output could not be evaluated.")})
+			Error: customerMessage(err, "The parameters of the output could not be evaluated.")})
 	}
 	for i, req := range r.spec.Outputs {
-		if o := r.rec.State.Output(req.Key); o == nil || o.Stage.Final() {
+		if o := state.Output(req.Key); o == nil || o.Stage.Final() {
 			continue // done by an earlier run
 		}
 		wanted, err := coconut.EvalCondition(req, vars)
@@ -199,8 +185,111 @@ func (r *run) resolve(ctx context.Context, media job.Media) ([]*job.Output, erro
 			events = append(events, job.Event{Kind: job.OutputStageEvent, Output: r.spec.Outputs[i].Key, Stage: job.Queued})
 		}
 	}
+	next := &resolved{transcoding: r, media: media, outputs: outputs}
 	if len(events) == 0 {
-		return outputs, nil
+		return next, nil
 	}
-	return outputs, r.record(ctx, events...)
+	return next, r.lease.Record(ctx, events...)
+}
+
+// reserveDisk reserves what the job takes of the disk at most.
+func (r *resolved) reserveDisk() (*admission.Reservation, bool) {
+	plan := transcode.Build(r.outputs, r.media, r.w.planning)
+	folder := r.w.workdir.RunFolder(r.lease.JobID(), r.lease.Fence())
+	return r.w.disk.Reserve(r.lease.JobID(), folder, admission.Need(r.media, plan.Space, r.w.cache.Enabled()))
+}
+
+// checkStorage finds out before any work is done whether the job's storage
+// takes results at all. Where it does not, the outputs that need it fail at
+// once; trouble that may pass is left for the upload to meet.
+func (r *resolved) checkStorage(ctx context.Context) error {
+	first := slices.IndexFunc(r.outputs, usesStorage)
+	if first < 0 {
+		return nil
+	}
+	err := r.publish.CheckStorage(ctx, r.outputs[first])
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if err == nil {
+		return nil
+	}
+	if _, refused := errors.AsType[*job.Error](err); !refused {
+		r.w.log.Warn("checking the storage", "job", r.lease.JobID(), "error", err)
+		return nil
+	}
+	var events []job.Event
+	for i, o := range r.outputs {
+		if usesStorage(o) {
+			r.outputs[i] = nil
+			events = append(events, job.Event{Kind: job.OutputFailedEvent, Output: o.Key, Error: job.Message(err, "")})
+		}
+	}
+	r.w.log.Warn("storage refused", "job", r.lease.JobID(), "error", err)
+	return r.lease.Record(ctx, events...)
+}
+
+// usesStorage reports whether an output is to be made and goes to the job's
+// storage.
+func usesStorage(o *job.Output) bool { return o != nil && o.URL.IsZero() }
+
+// fetched is the phase after the input is in the work directory.
+type fetched struct {
+	*resolved
+	dir    string
+	cache  *artifacts.Session
+	remove func()
+}
+
+// fetch brings the whole input into a folder of the run.
+func (r *resolved) fetch(ctx context.Context) (*fetched, error) {
+	src, err := r.w.input.Open(ctx, r.spec.Input)
+	if err != nil {
+		return nil, err
+	}
+	start := time.Now()
+	dir, remove, err := r.folder()
+	if err != nil {
+		return nil, err
+	}
+	if err := r.w.input.Fetch(ctx, src, dir); err != nil {
+		remove()
+		return nil, err
+	}
+	r.w.log.Debug("input fetched", "job", r.lease.JobID(), "took", time.Since(start))
+	return &fetched{resolved: r, dir: dir, cache: r.w.cache.Open(ctx, r.lease.JobID(), dir), remove: remove}, nil
+}
+
+// close ends the use of the work files and removes them.
+func (f *fetched) close(ctx context.Context) {
+	f.cache.Close(ctx, cacheEnd(context.Cause(ctx), f.lease.State().Status))
+	f.remove()
+}
+
+// makeOutputs plans, runs and publishes.
+func (f *fetched) makeOutputs(ctx context.Context, space *admission.Reservation) error {
+	p, err := f.plan(ctx, f.outputs, f.w.planning)
+	if err != nil {
+		return err
+	}
+	failed, err := p.run(ctx, space)
+	if err != nil || len(failed) == 0 {
+		return err
+	}
+	// A step that several outputs shared has failed. Each of them gets another
+	// chance alone, so that the culprit does not take the others with it.
+	f.w.log.Warn("shared step failed, planning each output on its own", "job", f.lease.JobID(), "outputs", len(failed))
+	f.w.metrics.fallback("isolate")
+	alone := make([]*job.Output, len(p.outputs))
+	for _, i := range failed {
+		alone[i] = p.outputs[i]
+	}
+	execute.RemoveFiles(f.dir, p.plan, f.cache.Pinned)
+	opts := f.w.planning
+	opts.Isolate = true
+	if p, err = f.plan(ctx, alone, opts); err != nil {
+		return err
+	}
+	_, err = p.run(ctx, space)
+	return err
 }

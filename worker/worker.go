@@ -1,66 +1,69 @@
 // Package worker does the work of jobs. It holds one River worker for each
-// kind of River job (probe, transcode) and the heart that tells the
+// kind of River job (probe, transcode) and the heartbeat that tells the
 // others that this process is alive.
 //
 // The order of effects lives here and nowhere else: what is fetched, planned,
-// run, verified, uploaded and recorded, and when. Every fact is recorded under
-// the run that Claim gave; a run that another has replaced finds out at its
-// next statement, stops, and has published nothing that the other would not
-// overwrite with the same bytes.
+// run, verified, uploaded and recorded, and when. How each of these is done lives
+// in the rooms, which know nothing of one another but the lease:
+//
+//	lease      who has the job: claim, fencing, recording, heartbeat
+//	admission  what this machine takes on: CPU slots, disk space, yielded slots
+//	input      reading the input and watermarks
+//	execute    running the steps of a plan
+//	artifacts  what earlier runs have left, and what this one leaves
+//	publish    verifying, packaging, uploading, rollback
+//	workdir    folders for work files
+//
+// Every fact is recorded under the lease that Claim gave; a run that another has
+// replaced finds out at its next statement, stops, and has published nothing that
+// the other would not overwrite with the same bytes.
 package worker
 
 import (
 	"context"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/riverqueue/river"
-	"golang.org/x/sync/semaphore"
 
-	"github.com/copra-video/copra/job"
-	"github.com/copra-video/copra/storage"
-	"github.com/copra-video/copra/storage/artifacts"
+	artifactstore "github.com/copra-video/copra/storage/artifacts"
 	"github.com/copra-video/copra/transcode"
-	"github.com/copra-video/copra/transcode/ffmpeg"
+	"github.com/copra-video/copra/worker/admission"
+	"github.com/copra-video/copra/worker/artifacts"
+	"github.com/copra-video/copra/worker/execute"
+	"github.com/copra-video/copra/worker/input"
+	"github.com/copra-video/copra/worker/lease"
+	"github.com/copra-video/copra/worker/publish"
+	"github.com/copra-video/copra/worker/workdir"
 )
 
-// Store is what the worker needs of the database. Statements that take a run
-// fail with job.ErrLeaseLost when another run has begun.
+// Store is what the worker needs of the database.
 type Store interface {
-	Load(ctx context.Context, id string) (job.LoadedJob, error)
+	lease.Store
+	lease.NodeStore
+	artifacts.JobStore
+	runSlots
+}
+
+// runSlots bounds how many jobs of an API key are transcoded at once.
+type runSlots interface {
 	// AcquireRunSlot says how long a transcode is to wait for others of its key; 0: not.
 	AcquireRunSlot(ctx context.Context, id string, riverID int64) (wait time.Duration, err error)
-	Claim(ctx context.Context, id string, riverID int64, attempt int, node string) (run int64, err error)
-	Record(ctx context.Context, id string, run int64, events ...job.Event) (job.State, error)
-	RecordProbed(ctx context.Context, id string, run int64, probed job.Event) error
-	SetProgress(ctx context.Context, id string, run int64, progress map[string]float64) error
-
-	// FinishedForGood says of jobs whether they have ended for good, keep ago where a retry
-	// could bring them back; those that are not known are not in it.
-	FinishedForGood(ctx context.Context, ids []string, keep time.Duration) (map[string]bool, error)
-
-	Heartbeat(ctx context.Context, node string) error
-	Reap(ctx context.Context, stale time.Duration) (int, error)
 }
 
 // Opener finds the storage behind what a request named.
 type Opener interface {
-	// Bucket opens the place for the results of a job, Upload that for the one
-	// file of an output with a URL of its own.
-	Bucket(ctx context.Context, s *job.Storage, owner storage.Namespace) (storage.Bucket, error)
-	Upload(ctx context.Context, address job.Secret) (storage.Bucket, error)
-	Source(ctx context.Context, in job.Input) (storage.Source, error)
+	publish.Opener
+	input.Opener
 }
 
 // Media is what the worker needs of ffmpeg.
 type Media interface {
+	input.Media
+	execute.Media
+	publish.Media
 	Version() string
 	Capabilities() transcode.Capabilities
-	Probe(ctx context.Context, path string) (job.Media, error)
-	Verify(ctx context.Context, path string, want ffmpeg.Expect) (job.Media, error)
-	ProbePlaylist(ctx context.Context, path string) (job.Media, error)
-	Run(ctx context.Context, c ffmpeg.Command) error
 }
 
 // Config is what a worker is made of.
@@ -78,14 +81,14 @@ type Config struct {
 	WorkDir string
 	// MaxInputBytes bounds what is fetched. Defaults to 100 GiB.
 	MaxInputBytes int64
-	// MinFreeDisk is how many bytes must be free in Scratch, besides what the job
+	// MinFreeDisk is how many bytes must be free in WorkDir, besides what the job
 	// takes, for it to be transcoded. Defaults to 0, which is not checked.
 	MinFreeDisk int64
 	// Artifacts is where finished parts of jobs are kept for later runs; nil: they
 	// are not. ArtifactRetention is for how long after a job failed or was cancelled.
-	Artifacts         *artifacts.Store
+	Artifacts         *artifactstore.Store
 	ArtifactRetention time.Duration
-	// Slots are what jobs that are transcoded at once share, see share.go.
+	// Slots are what jobs that are transcoded at once share, see admission.Slots.
 	// Defaults to 0, for which they are not counted.
 	Slots int
 	// Uploads bounds the files of one output that are uploaded at once.
@@ -106,11 +109,23 @@ type Config struct {
 
 // Worker does the work of one process.
 type Worker struct {
-	Config
-	heart  *heart
-	slots  *semaphore.Weighted // nil: not counted
-	parked atomic.Int64        // runs that have given up their seat
-	rooms  rooms
+	log     *slog.Logger
+	metrics *Metrics
+
+	runSlots  runSlots
+	claimer   *lease.Claimer
+	heartbeat *lease.Heartbeat
+	workdir   *workdir.Dir
+	disk      *admission.Disk
+	slots     *admission.Slots
+	yielded   *admission.Yielded
+	input     input.Reader
+	media     execute.Media
+	stall     time.Duration
+	planning  transcode.Options
+	cache     *artifacts.Cache
+	collector artifacts.Collector
+	publisher *publish.Publisher
 }
 
 // New returns a worker with the defaults of c filled in.
@@ -127,10 +142,29 @@ func New(c Config) *Worker {
 	if c.Stale == 0 {
 		c.Stale = 10 * time.Second
 	}
-	w := &Worker{Config: c, heart: newHeart()}
-	if c.Slots > 0 {
-		w.slots = semaphore.NewWeighted(int64(c.Slots))
+	if c.Metrics == nil {
+		c.Metrics = &Metrics{}
 	}
+	w := &Worker{
+		log: c.Log, metrics: c.Metrics,
+		runSlots: c.Store,
+		claimer:  lease.NewClaimer(c.Store, c.Node, c.Log),
+		workdir:  workdir.New(c.WorkDir, c.Node, c.Log),
+		disk:     admission.NewDisk(c.WorkDir, c.MinFreeDisk, c.Log),
+		slots:    admission.NewSlots(c.Slots),
+		yielded:  &admission.Yielded{},
+		input:    input.Reader{Opener: c.Opener, Media: c.Media, MaxBytes: c.MaxInputBytes},
+		media:    c.Media, stall: c.StallTimeout,
+		planning:  transcode.Options{Capabilities: c.Media.Capabilities(), Presets: c.Presets},
+		cache:     artifacts.NewCache(c.Artifacts, c.Media.Version(), c.Log, c.Metrics.artifacts),
+		collector: artifacts.Collector{Artifacts: c.Artifacts, Jobs: c.Store, Retention: c.ArtifactRetention, Log: c.Log},
+		publisher: publish.New(publish.Config{
+			Opener: c.Opener, Media: c.Media, Uploads: c.Uploads, RetryTimeout: c.UploadRetryTimeout, Log: c.Log, Metrics: c.Metrics.publish,
+		}),
+	}
+	w.heartbeat = lease.NewHeartbeat(lease.HeartbeatConfig{
+		Store: c.Store, Node: c.Node, Every: c.Heartbeat, Stale: c.Stale, Requeued: w.requeued, Log: c.Log,
+	})
 	return w
 }
 
@@ -140,6 +174,29 @@ func (w *Worker) Register(workers *river.Workers) {
 	river.AddWorker(workers, &transcodeWorker{w: w})
 }
 
-func (w *Worker) planOptions() transcode.Options {
-	return transcode.Options{Capabilities: w.Media.Capabilities(), Presets: w.Presets}
+// KeepAlive renews this process's heartbeat and re-queues the work of processes
+// that have fallen silent, until ctx ends. It must run as long as the River
+// client does. Its first heartbeat is made before it calls started, which may be
+// nil.
+func (w *Worker) KeepAlive(ctx context.Context, started func()) { w.heartbeat.Run(ctx, started) }
+
+// requeued is told of work of dead processes that was queued again.
+func (w *Worker) requeued(n int) {
+	w.metrics.reaped(n)
+	// On a shared volume the dead one's files would lie until the next start.
+	if err := w.workdir.SweepOrphans(); err != nil {
+		w.log.Warn("removing work files of dead workers", "error", err)
+	}
 }
+
+// CleanWorkDir takes this process's part of the work directory and removes what
+// processes that no longer live have left behind.
+func (w *Worker) CleanWorkDir() (release func(), err error) { return w.workdir.Lock() }
+
+// CollectArtifacts removes from the artifact store now and then what is of no
+// use any more, until ctx ends. It is only for a worker that has a store.
+func (w *Worker) CollectArtifacts(ctx context.Context) { w.collector.Run(ctx) }
+
+// YieldedSlots is how many of the transcodes that run have yielded their slot: the
+// process may take as many more.
+func (w *Worker) YieldedSlots() int { return w.yielded.Count() }

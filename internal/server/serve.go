@@ -180,7 +180,7 @@ func (sys *System) startWorker(ctx context.Context) (*runningWorker, error) {
 		wg.Go(func() { sys.sweep(ctx) })
 	}
 	if parts != nil {
-		wg.Go(func() { w.SweepParts(ctx) })
+		wg.Go(func() { w.CollectArtifacts(ctx) })
 	}
 	if err := client.Start(ctx); err != nil {
 		cancel()

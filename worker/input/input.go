@@ -1,0 +1,122 @@
+// Package input reads what a job is made from: it probes the input from as little
+// of it as the server allows, fetches it, and fetches the watermarks that are
+// laid over it.
+package input
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"path/filepath"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/storage/rangeserver"
+	"github.com/copra-video/copra/transcode"
+)
+
+// Opener finds the input that a request named.
+type Opener interface {
+	Source(ctx context.Context, in job.Input) (storage.Source, error)
+}
+
+// Media is what reading inputs needs of ffprobe.
+type Media interface {
+	// Probe describes a file, or what the URL of a range server leads to. The error
+	// is a *job.Error when that is no media file.
+	Probe(ctx context.Context, path string) (job.Media, error)
+}
+
+// Reader reads inputs.
+type Reader struct {
+	Opener Opener
+	Media  Media
+	// MaxBytes bounds what is fetched.
+	MaxBytes int64
+}
+
+// Probe finds out what an input is, reading as little of it as its server
+// allows. folder makes a folder for an input of which all has to be fetched.
+func (r Reader) Probe(ctx context.Context, in job.Input, folder func() (dir string, remove func(), err error)) (job.Media, error) {
+	src, err := r.Opener.Source(ctx, in)
+	if err != nil {
+		return job.Media{}, fmt.Errorf("open input: %w", err)
+	}
+	media, err := r.probeSource(ctx, src, folder)
+	if err != nil {
+		return job.Media{}, err
+	}
+	media.SetFilename(publicName(in))
+	return media, nil
+}
+
+func (r Reader) probeSource(ctx context.Context, src storage.Source, folder func() (string, func(), error)) (job.Media, error) {
+	if !src.Ranges() {
+		// Its headers may lie at the end, so all of it is needed.
+		dir, remove, err := folder()
+		if err != nil {
+			return job.Media{}, err
+		}
+		defer remove()
+		if err := r.fetchTo(ctx, src, filepath.Join(dir, transcode.SourceName), r.MaxBytes); err != nil {
+			return job.Media{}, err
+		}
+		return r.Media.Probe(ctx, filepath.Join(dir, transcode.SourceName))
+	}
+	srv, err := rangeserver.Serve(ctx, src, storage.Retry{})
+	if err != nil {
+		return job.Media{}, fmt.Errorf("serve input to ffprobe: %w", err)
+	}
+	defer func() { _ = srv.Close() }()
+	media, err := r.Media.Probe(ctx, srv.URL())
+	if serr := srv.Err(); serr != nil {
+		return job.Media{}, fmt.Errorf("read input: %w", serr) // why ffprobe failed
+	}
+	if err != nil {
+		return job.Media{}, err
+	}
+	return media, nil
+}
+
+// Open opens an input for Fetch.
+func (r Reader) Open(ctx context.Context, in job.Input) (storage.Source, error) {
+	src, err := r.Opener.Source(ctx, in)
+	if err != nil {
+		return nil, fmt.Errorf("open input: %w", err)
+	}
+	return src, nil
+}
+
+// Fetch brings the whole input into dir, as transcode.SourceName.
+func (r Reader) Fetch(ctx context.Context, src storage.Source, dir string) error {
+	if err := r.fetchTo(ctx, src, filepath.Join(dir, transcode.SourceName), r.MaxBytes); err != nil {
+		return fmt.Errorf("fetch input: %w", err)
+	}
+	return nil
+}
+
+func (r Reader) fetchTo(ctx context.Context, src storage.Source, path string, limit int64) error {
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
+	if err != nil {
+		return fmt.Errorf("make scratch file: %w", err)
+	}
+	err = storage.Fetch(ctx, src, f, limit, nil)
+	if cerr := f.Close(); err == nil && cerr != nil {
+		err = fmt.Errorf("write scratch file: %w", cerr)
+	}
+	return err
+}
+
+// publicName is how an input is called before clients: its URL without
+// credentials and query.
+func publicName(in job.Input) string {
+	if in.URL.IsZero() {
+		return in.Storage.Service + "://" + in.Storage.Bucket + "/" + in.Key
+	}
+	u, err := url.Parse(in.URL.Reveal())
+	if err != nil {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}

@@ -1,0 +1,101 @@
+package publish
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/worker/lease"
+)
+
+// asked is a store that says whose a job is.
+type asked struct {
+	lease.Store
+	n   int
+	err error
+}
+
+func (a *asked) Claim(context.Context, string, int64, int, string) (int64, error) { return 1, nil }
+
+func (a *asked) Load(context.Context, string) (job.LoadedJob, error) {
+	return job.LoadedJob{State: job.State{Status: job.JobProcessing}}, nil
+}
+
+func (a *asked) SetProgress(context.Context, string, int64, map[string]float64) error {
+	a.n++
+	return a.err
+}
+
+// leased is the lease of a job in store.
+func leased(t *testing.T, store lease.Store) *lease.Lease {
+	t.Helper()
+	l, _, err := lease.NewClaimer(store, "node", slog.New(slog.DiscardHandler)).Claim(t.Context(), "job", 1, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// A result can be read while the run has its job, and no more once it may have
+// been lost.
+func TestBodyIsMine(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "a.mp4"), []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		store := &asked{}
+		r := New(Config{}).Run(leased(t, store), Target{}, nil).Output(dir, &job.Output{})
+		body, err := r.open(t.Context(), "a.mp4")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer body.Close()
+		part := make([]byte, 4)
+		read := func() error { _, err := body.ReadAt(part, 3); return err }
+		for range 3 {
+			if err := read(); err != nil || !bytes.Equal(part, []byte("tent")) {
+				t.Fatalf("%q, %v", part, err)
+			}
+		}
+		if store.n != 1 {
+			t.Errorf("asked %d times in one moment", store.n)
+		}
+		<-time.After(time.Minute) // as a stopped process does
+		store.err = job.ErrLeaseLost
+		if err := read(); !errors.Is(err, job.ErrLeaseLost) || store.n != 2 {
+			t.Errorf("after a while: %v, asked %d times", err, store.n)
+		}
+	})
+}
+
+// A result that is a link is none: ffmpeg may run as another user than we do.
+func TestBodyIsNoLink(t *testing.T) {
+	dir := t.TempDir()
+	secret, link := filepath.Join(dir, "secret"), filepath.Join(dir, "a.mp4")
+	if err := errors.Join(os.WriteFile(secret, []byte("secret"), 0o600), os.Symlink(secret, link)); err != nil {
+		t.Fatal(err)
+	}
+	run := New(Config{}).Run(leased(t, &asked{}), Target{}, nil)
+	if body, err := run.Output(dir, &job.Output{}).open(t.Context(), filepath.Base(link)); err == nil {
+		body.Close()
+		t.Error("a link was opened")
+	}
+	folder := filepath.Join(dir, "run")
+	other := filepath.Join(dir, "other")
+	if err := errors.Join(os.Mkdir(folder, 0o700), os.Mkdir(other, 0o700), os.WriteFile(filepath.Join(other, "1.ts"), []byte("another's"), 0o600),
+		os.Symlink(other, filepath.Join(folder, "hls"))); err != nil {
+		t.Fatal(err)
+	}
+	if body, err := run.Output(folder, &job.Output{}).open(t.Context(), filepath.Join("hls", "1.ts")); err == nil {
+		body.Close()
+		t.Error("a file in a folder that is a link was opened")
+	}
+}

@@ -1,0 +1,104 @@
+// Package workdir is the folder in which workers keep the files of running
+// jobs. Processes may share one on a volume: each has a part of its own, which
+// is its own for as long as it holds the lock beside it, and in that part a
+// folder for each run.
+//
+// ffmpeg writes in those folders, possibly as another user and possibly taken
+// over by what it decodes. Whatever is read there or written there by name goes
+// through OpenRegularIn or an os.Root.
+package workdir
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+)
+
+// Dir is the part of a work directory that belongs to one process.
+type Dir struct {
+	root string
+	node string
+	log  *slog.Logger
+}
+
+// New returns the part of root that belongs to the process called node. It
+// makes nothing yet, see Lock.
+func New(root, node string, log *slog.Logger) *Dir {
+	return &Dir{root: root, node: node, log: log}
+}
+
+// Root is the work directory, which other processes may share.
+func (d *Dir) Root() string { return d.root }
+
+// Create makes the folder of one run of a job and returns the function that
+// removes it.
+func (d *Dir) Create(jobID string, fence int64) (dir string, remove func(), err error) {
+	dir = d.RunFolder(jobID, fence)
+	if err := os.RemoveAll(dir); err != nil {
+		return "", nil, fmt.Errorf("clear work directory: %w", err)
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", nil, fmt.Errorf("make work directory: %w", err)
+	}
+	return dir, func() {
+		if err := os.RemoveAll(dir); err != nil {
+			d.log.Error("removing work directory", "folder", dir, "error", err)
+		}
+	}, nil
+}
+
+// RunFolder is the path of the folder of one run, whether it exists or not. It
+// is named after the job so that an operator can tell what it belongs to.
+func (d *Dir) RunFolder(jobID string, fence int64) string {
+	return filepath.Join(d.own(), fmt.Sprintf("%s-%d", jobID, fence))
+}
+
+// own is this process's part.
+func (d *Dir) own() string { return filepath.Join(d.root, "run-"+d.node) }
+
+// Lock takes this process's part and removes the parts of processes that no
+// longer live. release removes the part and frees the lock.
+func (d *Dir) Lock() (release func(), err error) {
+	if err := os.MkdirAll(d.root, 0o700); err != nil {
+		return nil, fmt.Errorf("make work directory: %w", err)
+	}
+	own, err := lockFile(d.own() + ".lock")
+	if err != nil {
+		return nil, fmt.Errorf("lock work directory: %w", err)
+	}
+	if err := d.SweepOrphans(); err != nil {
+		return nil, err
+	}
+	return func() {
+		_ = os.RemoveAll(d.own())
+		_ = os.Remove(own.Name())
+		_ = own.Close()
+	}, nil
+}
+
+// SweepOrphans removes the parts of processes that no longer live.
+func (d *Dir) SweepOrphans() error {
+	locks, err := filepath.Glob(filepath.Join(d.root, "run-*.lock"))
+	if err != nil {
+		return fmt.Errorf("list work directory: %w", err)
+	}
+	for _, lock := range locks {
+		if lock != d.own()+".lock" {
+			removeOrphaned(lock)
+		}
+	}
+	return nil
+}
+
+// removeOrphaned removes the part that lock guards unless a process holds it.
+// What cannot be removed stays until the next sweep.
+func removeOrphaned(lock string) {
+	f, err := lockFile(lock)
+	if err != nil {
+		return // its process lives
+	}
+	_ = os.RemoveAll(lock[:len(lock)-len(".lock")])
+	_ = os.Remove(lock)
+	_ = f.Close()
+}
