@@ -7,6 +7,9 @@ package client
 //   - a string: the path alone
 //   - a slice: several outputs of the format
 //   - a map or a json.RawMessage with the params
+//
+// A Go map has no order: the job has its outputs sorted by format. CreateJobJSON
+// keeps the order of its text.
 type Outputs map[string]any
 
 // Video is a video or audio output.
