@@ -35,7 +35,7 @@ func (m message) number() int {
 }
 
 // sseReader reads server-sent events as the HTML standard defines them:
-// https://html.spec.whatwg.org/multipage/server-sent-events.html, section 9.2.6.
+// https://html.spec.whatwg.org/multipage/server-sent-events.html#event-stream-interpretation.
 type sseReader struct {
 	r      *bufio.Reader
 	line   []byte
