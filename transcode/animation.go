@@ -20,9 +20,9 @@ const (
 	maxAnimatedWidth = 500
 )
 
-// animation plans a gif or webp_anim: output i. Scenes are the middles of as
+// planAnimation plans a gif or webp_anim: output i. Scenes are the middles of as
 // many equal parts of the film, as single pictures are.
-func (p *planner) animation(i int, o *job.Output) (Result, *job.Error) {
+func (p *planner) planAnimation(i int, o *job.Output) (Result, *job.Error) {
 	if p.src.video == nil {
 		return Result{}, noPicture()
 	}
@@ -31,7 +31,7 @@ func (p *planner) animation(i int, o *job.Output) (Result, *job.Error) {
 	if gif {
 		pixFmt = "bgr0"
 	}
-	l, err := p.newLook(animatedResolution(p.src.frame, o), o.Image, pixFmt)
+	l, err := p.newPictureStyle(animatedResolution(p.src.frame, o), o.Image, pixFmt)
 	if err != nil {
 		return Result{}, err
 	}
@@ -50,9 +50,9 @@ func (p *planner) animation(i int, o *job.Output) (Result, *job.Error) {
 		step.addArgs("-c:v", "libwebp_anim", "-quality", "75", "-loop", "0", "-map_metadata", "-1", "-f", "webp", name)
 		step.Files = []string{name}
 		file.Animated = true
-		p.final(step)
+		p.addOutputStep(step)
 	}
-	p.fetchMark(l.mark, i)
+	p.fetchWatermark(l.watermark, i)
 	return Result{Files: []File{file}}, nil
 }
 
@@ -107,9 +107,9 @@ func (p *planner) animationRate() format.Rational {
 
 // sceneStep cuts the scenes out and joins them. Each is an input of its own, so
 // that what lies between is not decoded.
-func (p *planner) sceneStep(i int, l look, starts []float64, length float64) Step {
+func (p *planner) sceneStep(i int, l pictureStyle, starts []float64, length float64) Step {
 	s := Step{
-		ID: p.finalID("scenes", i, ""), Kind: StepStills, Outputs: []int{i},
+		ID: p.outputStepID("scenes", i, ""), Kind: StepThumbnails, Outputs: []int{i},
 		Duration: timeOf(length * float64(len(starts))), Cost: 1,
 	}
 	rate := p.animationRate()
@@ -139,18 +139,18 @@ func (p *planner) sceneStep(i int, l look, starts []float64, length float64) Ste
 		}
 		f = append(f, fmt.Sprintf("trim=end_frame=%d", frames))
 		f = append(f, l.filters...)
-		pad := fmt.Sprintf("c%d", k+1)
-		roots = append(roots, rooted{fmt.Sprintf("%d:%d", k, p.src.video.Index), &branch{filters: f, pad: pad}})
-		joined += "[" + pad + "]"
+		label := fmt.Sprintf("c%d", k+1)
+		roots = append(roots, rooted{fmt.Sprintf("%d:%d", k, p.src.video.Index), &branch{filters: f, label: label}})
+		joined += "[" + label + "]"
 	}
-	var marks []string
-	if l.mark.name != "" {
-		marks = []string{l.mark.name}
+	var watermarks []string
+	if l.watermark.name != "" {
+		watermarks = []string{l.watermark.name}
 	}
 	tail := &branch{filters: []string{fmt.Sprintf("concat=n=%d:v=1:a=0", len(starts))}}
-	look{mark: l.mark, after: l.after, geometry: l.geometry, pixFmt: l.pixFmt}.graph(tail, marks, len(starts), "p1")
+	pictureStyle{watermark: l.watermark, after: l.after, geometry: l.geometry, pixFmt: l.pixFmt}.graph(tail, watermarks, len(starts), "p1")
 	roots = append(roots, rooted{strings.TrimSuffix(strings.TrimPrefix(joined, "["), "]"), tail})
-	s.addArgs(markInputs(marks)...)
+	s.addArgs(watermarkInputs(watermarks)...)
 	s.addArgs("-filter_complex", renderAll(roots), "-map", "[p1]", "-fps_mode", "passthrough")
 	return s
 }
@@ -163,20 +163,20 @@ func (p *planner) gif(i int, scenes Step, name string) {
 	scenes.addArgs("-c:v", "ffv1", "-f", "matroska", frames)
 	scenes.Files = []string{frames}
 	colours := Step{
-		ID: p.finalID("palette", i, ""), Kind: StepStills, Needs: []string{scenes.ID}, Outputs: []int{i}, Cost: 0.3, Files: []string{palette},
+		ID: p.outputStepID("palette", i, ""), Kind: StepThumbnails, Needs: []string{scenes.ID}, Outputs: []int{i}, Cost: 0.3, Files: []string{palette},
 		Op: Operation{FFmpeg: &FFmpeg{Args: []string{"-i", frames, "-vf", "palettegen=stats_mode=full:reserve_transparent=0", "-frames:v", "1", "-f", "image2", "-update", "1", palette}}},
 	}
 	// sierra2_4a spreads the error finely and, unlike Bayer's, without a
 	// pattern; rectangle keeps the dither of what does not move still.
 	use := Step{
-		ID: p.finalID("gif", i, ""), Kind: StepStills, Needs: []string{scenes.ID, colours.ID}, Outputs: []int{i}, Cost: 0.3, Files: []string{name},
+		ID: p.outputStepID("gif", i, ""), Kind: StepThumbnails, Needs: []string{scenes.ID, colours.ID}, Outputs: []int{i}, Cost: 0.3, Files: []string{name},
 		Op: Operation{FFmpeg: &FFmpeg{Args: []string{
 			"-i", frames, "-i", palette, "-filter_complex", "[0:0][1:0]paletteuse=dither=sierra2_4a:diff_mode=rectangle[p1]",
 			"-map", "[p1]", "-fps_mode", "passthrough", "-map_metadata", "-1", "-loop", "0", "-f", "gif", name,
 		}}},
 	}
 	for _, s := range []Step{scenes, colours, use} {
-		p.final(s)
+		p.addOutputStep(s)
 	}
 }
 

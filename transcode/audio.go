@@ -11,13 +11,13 @@ import (
 
 // audioEncoder is a row of the table of audio codecs.
 type audioEncoder struct {
-	codec   string
-	encoder string
-	inter   string // container of the intermediate
-	rates   []int  // sample rates it takes, descending; nil: any
-	most    int    // channels at most
-	lossy   bool   // takes a bitrate
-	extra   []string
+	codec        string
+	encoder      string
+	intermediate string // container of the intermediate
+	rates        []int  // sample rates it takes, descending; nil: any
+	most         int    // channels at most
+	lossy        bool   // takes a bitrate
+	extra        []string
 }
 
 var (
@@ -32,20 +32,20 @@ var (
 // so that AAC and MP3 keep their place to the sample; Matroska does the same
 // for Vorbis and Opus.
 var audioEncoders = []audioEncoder{
-	{codec: "aac", encoder: "aac", inter: "mp4", rates: aacRates, most: 8, lossy: true},
-	{codec: "mp3", encoder: "libmp3lame", inter: "mp4", rates: mp3Rates, most: 2, lossy: true},
-	{codec: "vorbis", encoder: "libvorbis", inter: "mkv", most: 8, lossy: true},
-	{codec: "opus", encoder: "libopus", inter: "mkv", rates: []int{48000}, most: 8, lossy: true, extra: []string{"-mapping_family", "1"}},
-	{codec: "ac3", encoder: "ac3", inter: "mp4", rates: []int{48000, 44100, 32000}, most: 6, lossy: true},
-	{codec: "mp2", encoder: "mp2", inter: "mkv", rates: mp2Rates, most: 2, lossy: true},
-	{codec: "wmav2", encoder: "wmav2", inter: "mkv", rates: wmaRates, most: 2, lossy: true},
-	{codec: "amr-nb", encoder: "libopencore_amrnb", inter: "mov", rates: []int{8000}, most: 1, lossy: true},
-	{codec: "flac", encoder: "flac", inter: "mkv", most: 8},
+	{codec: "aac", encoder: "aac", intermediate: "mp4", rates: aacRates, most: 8, lossy: true},
+	{codec: "mp3", encoder: "libmp3lame", intermediate: "mp4", rates: mp3Rates, most: 2, lossy: true},
+	{codec: "vorbis", encoder: "libvorbis", intermediate: "mkv", most: 8, lossy: true},
+	{codec: "opus", encoder: "libopus", intermediate: "mkv", rates: []int{48000}, most: 8, lossy: true, extra: []string{"-mapping_family", "1"}},
+	{codec: "ac3", encoder: "ac3", intermediate: "mp4", rates: []int{48000, 44100, 32000}, most: 6, lossy: true},
+	{codec: "mp2", encoder: "mp2", intermediate: "mkv", rates: mp2Rates, most: 2, lossy: true},
+	{codec: "wmav2", encoder: "wmav2", intermediate: "mkv", rates: wmaRates, most: 2, lossy: true},
+	{codec: "amr-nb", encoder: "libopencore_amrnb", intermediate: "mov", rates: []int{8000}, most: 1, lossy: true},
+	{codec: "flac", encoder: "flac", intermediate: "mkv", most: 8},
 }
 
 func audioEncoderFor(codec string) (audioEncoder, bool) {
 	if strings.HasPrefix(codec, "pcm-") {
-		return audioEncoder{codec: codec, encoder: strings.ReplaceAll(codec, "-", "_"), inter: "mkv", most: 8}, true
+		return audioEncoder{codec: codec, encoder: strings.ReplaceAll(codec, "-", "_"), intermediate: "mkv", most: 8}, true
 	}
 	i := slices.IndexFunc(audioEncoders, func(e audioEncoder) bool { return e.codec == codec })
 	if i < 0 {
@@ -54,38 +54,38 @@ func audioEncoderFor(codec string) (audioEncoder, bool) {
 	return audioEncoders[i], true
 }
 
-// track is the key of an audio setting: equal keys are encoded once.
-type track struct {
-	window   window
-	stream   int    // index in the source
-	codec    string // of the table
-	copied   bool   // taken over as it is
-	bitrateK int
-	rate     int
-	channels int
-	// fill is the time up to which silence is added, so that audio that ends
+// audioRendition is the key of an audio setting: equal keys are encoded once.
+type audioRendition struct {
+	window      window
+	stream      int    // index in the source
+	codec       string // of the table
+	passthrough bool   // taken over as it is
+	bitrateK    int
+	rate        int
+	channels    int
+	// audioPadTo is the time up to which silence is added, so that audio that ends
 	// before the video does not end the output's time line; 0: none.
-	fill float64
-	// whole names the final container when the encoder writes the finished
+	padTo float64
+	// direct names the final container when the encoder writes the finished
 	// file itself, and tags whether it carries the source's.
-	whole string
-	tags  bool
+	directContainer string
+	keepTags        bool
 }
 
 // maxDefaultRate bounds the sample rate when none was asked for: sources of
 // 96 kHz play in few players.
 const maxDefaultRate = 48000
 
-// newTrack resolves what a format asks of the audio. codec is the one in force.
-func (s *source) newTrack(f format.Format, w window, codec string) (track, audioEncoder, *job.Error) {
+// newAudioRendition resolves what a format asks of the audio. codec is the one in force.
+func (s *source) newAudioRendition(f format.Format, w window, codec string) (audioRendition, audioEncoder, *job.Error) {
 	a := s.audio
 	enc, ok := audioEncoderFor(codec)
 	if !ok {
-		return track{}, enc, job.Errorf("output_format_not_valid", "The audio codec %q is not supported yet.", codec)
+		return audioRendition{}, enc, job.Errorf("output_format_not_valid", "The audio codec %q is not supported yet.", codec)
 	}
-	t := track{window: w, stream: a.Index, codec: codec}
-	t.channels = min(enc.most, wantedChannels(f.Audio.Channels, a.Channels))
-	t.rate = wantedRate(f.AudioRate(), a.SampleRate, enc)
+	t := audioRendition{window: w, stream: a.Index, codec: codec}
+	t.channels = min(enc.most, channelsFor(f.Audio.Channels, a.Channels))
+	t.rate = sampleRateFor(f.AudioRate(), a.SampleRate, enc)
 	t.bound(f.Container)
 	if codec == "vorbis" && f.Audio.SampleRate == 0 && t.rate < 32000 {
 		// Vorbis has no setup for common bitrates at low rates.
@@ -105,7 +105,7 @@ func (s *source) newTrack(f format.Format, w window, codec string) (track, audio
 const surroundK = 64
 
 // bound brings a track within what its container can say of it.
-func (t *track) bound(container string) {
+func (t *audioRendition) bound(container string) {
 	if t.codec == "aac" && t.channels == 7 {
 		t.channels = 6 // AAC counts 1 to 6 and 8
 	}
@@ -132,7 +132,7 @@ func rateAbove(rates []int, rate int) int {
 	return best
 }
 
-func wantedChannels(asked string, has int) int {
+func channelsFor(asked string, has int) int {
 	switch asked {
 	case "mono":
 		return 1
@@ -144,9 +144,9 @@ func wantedChannels(asked string, has int) int {
 	return min(has, 2)
 }
 
-// wantedRate is the asked or the source's sample rate, or the nearest above
+// sampleRateFor is the asked or the source's sample rate, or the nearest above
 // that the encoder takes, or its highest.
-func wantedRate(asked, has int, enc audioEncoder) int {
+func sampleRateFor(asked, has int, enc audioEncoder) int {
 	rate := asked
 	if rate == 0 {
 		rate = has
@@ -214,22 +214,22 @@ var (
 
 func abs(n int) int { return max(n, -n) }
 
-// satisfied reports whether the source's audio already is what t asks for, so
+// canPassThrough reports whether the source's audio already is what t asks for, so
 // that copying it loses nothing. Only AAC-LC in MP4 is taken: there the index
 // shows that the track begins with the file, and packets have exact times.
-func (s *source) satisfied(t track) bool {
+func (s *source) canPassThrough(t audioRendition) bool {
 	a := s.audio
 	mp4 := s.isFormat("mp4") || s.isFormat("mov")
-	return mp4 && t.window == window{} && t.codec == "aac" && t.whole == "" && t.fill == 0 &&
+	return mp4 && t.window == window{} && t.codec == "aac" && t.directContainer == "" && t.padTo == 0 &&
 		a.Codec == "aac" && a.Profile == "LC" &&
 		a.Channels == t.channels && a.SampleRate == t.rate &&
 		a.BitRate > 0 && a.BitRate <= int64(t.bitrateK)*1100 &&
-		s.lead(a.StartTime) < 0.001 && !cutOff(a)
+		s.startOffset(a.StartTime) < 0.001 && !trimmedByEditList(a)
 }
 
-// cutOff reports whether an edit list takes more off AAC-LC than its priming.
+// trimmedByEditList reports whether an edit list takes more off AAC-LC than its priming.
 // What was taken off comes back where there is no edit list, as in TS.
-func cutOff(a *job.AudioStream) bool {
+func trimmedByEditList(a *job.AudioStream) bool {
 	const samples = 1024 // of a packet
 	return a.SampleRate > 0 && float64(a.Frames)*samples/float64(a.SampleRate) > a.Duration+lateStart
 }
@@ -237,13 +237,13 @@ func cutOff(a *job.AudioStream) bool {
 // filters are the audio chain. aresample makes audio follow its time stamps:
 // it begins at zero of the time line whenever the stream begins, silence fills
 // gaps of more than 15 ms, and overlaps are cut, so nothing drifts.
-func (t track) filters() string {
+func (t audioRendition) filters() string {
 	f := []string{
 		"aresample=async=1:first_pts=0:min_hard_comp=0.015",
 		"aformat=sample_rates=" + strconv.Itoa(t.rate) + ":channel_layouts=" + layout(t.channels),
 	}
-	if t.fill > 0 {
-		f = append(f, "apad=whole_dur="+seconds(t.fill))
+	if t.padTo > 0 {
+		f = append(f, "apad=whole_dur="+seconds(t.padTo))
 	}
 	return strings.Join(f, ",")
 }
@@ -258,8 +258,8 @@ func layout(channels int) string {
 	return strconv.Itoa(channels) + "c"
 }
 
-func (t track) encodeArgs(enc audioEncoder) []string {
-	if t.copied {
+func (t audioRendition) encodeArgs(enc audioEncoder) []string {
+	if t.passthrough {
 		return []string{"-c:a", "copy"}
 	}
 	args := []string{"-af", t.filters(), "-c:a", enc.encoder}

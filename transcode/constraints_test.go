@@ -204,7 +204,7 @@ func TestLimits(t *testing.T) {
 	for in, want := range map[format.Rational]format.Rational{
 		{Num: 120000, Den: 1001}: {Num: 120, Den: 1}, {Num: 90000, Den: 3003}: {Num: 30000, Den: 1001}, {Num: 1234567, Den: 98765}: {Num: 12500, Den: 1000},
 	} {
-		if got := countable(in); got != want {
+		if got := mpeg4Rate(in); got != want {
 			t.Errorf("countable(%v) = %v, want %v", in, got, want)
 		}
 	}

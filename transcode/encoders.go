@@ -15,17 +15,17 @@ const keyframeSeconds = 2
 
 // videoEncoder is a row of the table: how one codec is encoded.
 type videoEncoder struct {
-	codec   string
-	encoder string
-	inter   string  // container of the intermediate: "mp4" or "mkv"
-	preset  string  // default of coconut-v2.md section 12
-	quality [5]int  // CRF, or what the encoder has in its place, for quality 1..5
-	weight  float64 // time per pixel against libx264 fast, for progress
-	// ownPass: passes are told through the encoder's own parameters, not by
+	codec        string
+	encoder      string
+	intermediate string  // container of the intermediate: "mp4" or "mkv"
+	preset       string  // default of coconut-v2.md section 12
+	quality      [5]int  // CRF, or what the encoder has in its place, for quality 1..5
+	weight       float64 // time per pixel against libx264 fast, for progress
+	// passInParams: passes are told through the encoder's own parameters, not by
 	// ffmpeg's -pass.
-	ownPass bool
-	limits  limits
-	args    func(r rendition, c encodeContext) []string
+	passInParams bool
+	limits       limits
+	args         func(r rendition, c encodeContext) []string
 }
 
 // encodeContext is what the arguments of an encoder depend on beside the key.
@@ -48,7 +48,7 @@ func kilobits(k int) string { return strconv.Itoa(k) + "k" }
 func rateArgs(r rendition) []string {
 	if r.crf > 0 {
 		args := []string{"-crf", strconv.Itoa(r.crf)}
-		if m := r.ceilingK(); m > 0 {
+		if m := r.effectiveMaxrateK(); m > 0 {
 			args = append(args, "-maxrate", kilobits(m), "-bufsize", kilobits(2*m), "-rc_init_occupancy", kilobits(max(1, m/2)))
 		}
 		return args
@@ -76,7 +76,7 @@ func gopArgs(c encodeContext) []string {
 func x264Args(r rendition, c encodeContext) []string {
 	args := []string{"-preset", r.preset}
 	args = append(args, rateArgs(r)...)
-	if r.flat {
+	if r.noBFrames {
 		args = append(args, "-bf", "0")
 	}
 	args = append(args, "-profile:v", r.profile)

@@ -8,8 +8,8 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// file plans a video or audio file: output i.
-func (p *planner) file(i int, o *job.Output) (Result, *job.Error) {
+// planFile plans a video or audio file: output i.
+func (p *planner) planFile(i int, o *job.Output) (Result, *job.Error) {
 	f := o.Format
 	m, ok := muxerFor(f.Container)
 	if !ok {
@@ -32,11 +32,11 @@ func (p *planner) file(i int, o *job.Output) (Result, *job.Error) {
 			return Result{}, err
 		}
 	}
-	var t track
+	var t audioRendition
 	var enc audioEncoder
 	wantsAudio := f.AudioCodec() != "" && p.src.audio != nil
 	if wantsAudio {
-		if t, enc, err = p.fileTrack(f, w, m); err != nil {
+		if t, enc, err = p.fileAudio(f, w, m); err != nil {
 			return Result{}, err
 		}
 	}
@@ -47,7 +47,7 @@ func (p *planner) file(i int, o *job.Output) (Result, *job.Error) {
 		return Result{}, job.Errorf("output_format_not_valid", "The input has no audio, so %s cannot be made from it.", f.Container)
 	}
 
-	if t.whole != "" {
+	if t.directContainer != "" {
 		node := p.audio(t, enc, i)
 		return p.published(o, node.name, w, Expect{Audio: true}), nil
 	}
@@ -61,7 +61,7 @@ func (p *planner) file(i int, o *job.Output) (Result, *job.Error) {
 		audio = &input{name: a.name, needs: a.id}
 	}
 	name := fmt.Sprintf("%sout%d.%s", p.prefix, i+1, f.Extension())
-	p.final(p.muxStep(i, f, m, video, audio, p.rate(key), name))
+	p.addOutputStep(p.muxStep(i, f, m, video, audio, p.rate(key), name))
 	return p.published(o, name, w, Expect{Video: wantsVideo, Audio: wantsAudio, Width: key.geometry.W, Height: key.geometry.H}), nil
 }
 
@@ -71,22 +71,22 @@ func noVideo(container string) *job.Error {
 
 // fileRendition is the rendition of a plain file.
 func (p *planner) fileRendition(f format.Format, w window, v *job.VideoParams) (rendition, *job.Error) {
-	prep, in, err := prepare(p.src.frame, edits{
+	preFilters, in, err := prepare(p.src.frame, edits{
 		deinterlace: v.Deinterlace, cropW: v.CropW, cropH: v.CropH,
 		transpose: v.Transpose, hflip: v.HFlip, vflip: v.VFlip, square: v.Square,
 	})
 	if err != nil {
 		return rendition{}, err
 	}
-	mode := fitPad
+	mode := fitLetterbox
 	if v.Fit == "crop" {
 		mode = fitCrop
 	}
-	r, err := p.newRendition(f, w, prep, fit(in, squareResolution(f.Video.Resolution, v.Square), mode))
+	r, err := p.newRendition(f, w, preFilters, fit(in, squareResolution(f.Video.Resolution, v.Square), mode))
 	if err != nil {
 		return r, err
 	}
-	r.mark = p.newMark(v.Watermark)
+	r.watermark = p.newWatermark(v.Watermark)
 	return r, nil
 }
 
@@ -99,51 +99,51 @@ func (p *planner) plainRate(fps format.Rational) format.Rational {
 	return fps
 }
 
-// fileTrack is the audio of a plain file.
-func (p *planner) fileTrack(f format.Format, w window, m muxer) (track, audioEncoder, *job.Error) {
+// fileAudio is the audio of a plain file.
+func (p *planner) fileAudio(f format.Format, w window, m muxer) (audioRendition, audioEncoder, *job.Error) {
 	if f.AudioCodec() == "copy" {
 		if !m.canCopy(p.src.audio.Codec) {
-			return track{}, audioEncoder{}, cannotCopy("audio", p.src.audio.Codec, f.Container)
+			return audioRendition{}, audioEncoder{}, cannotCopy("audio", p.src.audio.Codec, f.Container)
 		}
-		return p.copiedTrack(w, m), audioEncoder{inter: copyContainer(p.src.audio.Codec)}, nil
+		return p.passthroughAudio(w, m), audioEncoder{intermediate: passthroughContainer(p.src.audio.Codec)}, nil
 	}
-	t, enc, err := p.encodedTrack(f, w)
-	if err == nil && m.whole && f.VideoCodec() == "" {
-		t.copied, t.fill = false, 0
-		t.whole, t.tags = f.Container, f.Options.Metadata != "0"
+	t, enc, err := p.encodedAudio(f, w)
+	if err == nil && m.direct && f.VideoCodec() == "" {
+		t.passthrough, t.padTo = false, 0
+		t.directContainer, t.keepTags = f.Container, f.Options.Metadata != "0"
 	}
 	return t, enc, err
 }
 
-// encodedTrack is an audio setting that goes into an intermediate, or the
+// encodedAudio is an audio setting that goes into an intermediate, or the
 // source's own track when that satisfies it already.
-func (p *planner) encodedTrack(f format.Format, w window) (track, audioEncoder, *job.Error) {
-	t, enc, err := p.src.newTrack(f, w, f.AudioCodec())
+func (p *planner) encodedAudio(f format.Format, w window) (audioRendition, audioEncoder, *job.Error) {
+	t, enc, err := p.src.newAudioRendition(f, w, f.AudioCodec())
 	if err != nil {
 		return t, enc, err
 	}
 	if !p.has(enc.encoder) {
 		return t, enc, noEncoder(enc.encoder, t.codec)
 	}
-	t.fill = p.fill(w)
-	if p.src.satisfied(t) {
-		return p.copiedTrack(w, muxer{}), audioEncoder{inter: "mp4"}, nil
+	t.padTo = p.audioPadTo(w)
+	if p.src.canPassThrough(t) {
+		return p.passthroughAudio(w, muxer{}), audioEncoder{intermediate: "mp4"}, nil
 	}
 	return t, enc, nil
 }
 
-// copiedTrack is the source's track as it is. An audio file of it is written
+// passthroughAudio is the source's track as it is. An audio file of it is written
 // directly.
-func (p *planner) copiedTrack(w window, m muxer) track {
-	t := track{window: w, stream: p.src.audio.Index, copied: true}
-	if m.whole {
-		t.whole, t.tags = m.container, true
+func (p *planner) passthroughAudio(w window, m muxer) audioRendition {
+	t := audioRendition{window: w, stream: p.src.audio.Index, passthrough: true}
+	if m.direct {
+		t.directContainer, t.keepTags = m.container, true
 	}
 	return t
 }
 
-// copyContainer is the intermediate for a copied codec.
-func copyContainer(codec string) string {
+// passthroughContainer is the intermediate for a copied codec.
+func passthroughContainer(codec string) string {
 	switch codec {
 	case "aac", "mp3", "ac3", "eac3", "alac", "mp2":
 		return "mp4"
@@ -151,9 +151,9 @@ func copyContainer(codec string) string {
 	return "mkv"
 }
 
-// fill says up to where silence must be added: to the end of the video, when
+// audioPadTo says up to where silence must be added: to the end of the video, when
 // the audio ends earlier or it is not known when.
-func (p *planner) fill(w window) float64 {
+func (p *planner) audioPadTo(w window) float64 {
 	if p.src.video == nil || p.src.still {
 		return 0
 	}
@@ -161,7 +161,7 @@ func (p *planner) fill(w window) float64 {
 	if w.length > 0 {
 		end = min(end, w.offset+w.length)
 	}
-	if a := p.src.audio; a.Duration > 0 && p.src.lead(a.StartTime)+a.Duration > end-0.05 {
+	if a := p.src.audio; a.Duration > 0 && p.src.startOffset(a.StartTime)+a.Duration > end-0.05 {
 		return 0
 	}
 	return max(0, end-w.offset)
@@ -170,12 +170,12 @@ func (p *planner) fill(w window) float64 {
 // input is an intermediate and the step that makes it.
 type input struct {
 	name, needs string
-	grows       bool // it can be read before that step has ended
+	growing     bool // it can be read before that step has ended
 }
 
 // read makes s read an intermediate and returns the name of it for arguments.
 func (s *Step) read(in *input) string {
-	if in.grows {
+	if in.growing {
 		s.Tail = TailInput{Name: in.name, Step: in.needs}
 		return StdinInput
 	}
@@ -185,7 +185,7 @@ func (s *Step) read(in *input) string {
 
 // muxStep copies intermediates into the final file. rate is that of the video.
 func (p *planner) muxStep(i int, f format.Format, m muxer, video, audio *input, rate format.Rational, name string) Step {
-	s := Step{ID: p.finalID(StepMux, i, ""), Kind: StepMux, Files: []string{name}, Outputs: []int{i}, Cost: 0.5}
+	s := Step{ID: p.outputStepID(StepMux, i, ""), Kind: StepMux, Files: []string{name}, Outputs: []int{i}, Cost: 0.5}
 	// Each input would be shifted to zero by itself; copyts leaves audio and
 	// video where their encoders put them.
 	s.addArgs("-copyts")
@@ -241,7 +241,7 @@ func (p *planner) published(o *job.Output, name string, w window, e Expect) Resu
 	}
 	if e.Audio {
 		if a := p.src.audio; a.Duration > 0 {
-			end = max(end, p.src.lead(a.StartTime)+a.Duration)
+			end = max(end, p.src.startOffset(a.StartTime)+a.Duration)
 		} else {
 			end = max(end, p.src.Duration)
 		}

@@ -81,7 +81,7 @@ func plainly(s Step) Step {
 		args[i] = s.Tail.Name
 	}
 	s.Tail = TailInput{}
-	for i := slices.Index(args, growing[1]); i > 0; i = slices.Index(args, growing[1]) {
+	for i := slices.Index(args, fragmentFlags[1]); i > 0; i = slices.Index(args, fragmentFlags[1]) {
 		args = slices.Delete(args, i-1, i+1)
 	}
 	s.Op = Operation{FFmpeg: &FFmpeg{Args: args, Inputs: s.Op.FFmpeg.Inputs}}

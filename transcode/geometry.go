@@ -20,17 +20,17 @@ type geometry struct {
 	SAR            ratio
 }
 
-// padded reports whether bars are added, cropped whether edges are cut off.
-func (g geometry) padded() bool  { return g.W > g.ScaleW || g.H > g.ScaleH }
-func (g geometry) cropped() bool { return g.W < g.ScaleW || g.H < g.ScaleH }
+// letterboxed reports whether bars are added, cropped whether edges are cut off.
+func (g geometry) letterboxed() bool { return g.W > g.ScaleW || g.H > g.ScaleH }
+func (g geometry) cropped() bool     { return g.W < g.ScaleW || g.H < g.ScaleH }
 
 // fitMode says what is done with an exact box of another shape.
 type fitMode int
 
 const (
-	fitPad    fitMode = iota // bars, the rule for plain outputs
-	fitCrop                  // cut
-	fitInside                // the box is a bound; the aspect stays (httpstream, streams.md rule 1.33)
+	fitLetterbox fitMode = iota // bars, the rule for plain outputs
+	fitCrop                     // cut
+	fitInside                   // the box is a bound; the aspect stays (httpstream, streams.md rule 1.33)
 )
 
 // fit computes the geometry of src for a wanted resolution. Sizes are even,
@@ -112,7 +112,7 @@ func (g geometry) scaleFilter(w, h int, extra string) string {
 // into 1/1.
 func (g geometry) finish() []string {
 	var f []string
-	if g.padded() {
+	if g.letterboxed() {
 		f = append(f, fmt.Sprintf("pad=%d:%d:%d:%d", g.W, g.H, evenHalf(g.W-g.ScaleW), evenHalf(g.H-g.ScaleH)))
 	}
 	if g.cropped() {
@@ -124,9 +124,9 @@ func (g geometry) finish() []string {
 // evenHalf is half of n rounded down to even, so that chroma stays aligned.
 func evenHalf(n int) int { return n / 2 / 2 * 2 }
 
-// fitPicture is fit for still pictures, which have square pixels and may be of
+// fitThumbnail is fit for still pictures, which have square pixels and may be of
 // odd sizes.
-func fitPicture(src frame, r format.Resolution, mode fitMode) geometry {
+func fitThumbnail(src frame, r format.Resolution, mode fitMode) geometry {
 	dar := src.dar().float()
 	round := func(x float64) int { return min(maxSide, max(1, int(math.Round(x)))) }
 	w, h := r.Width, r.Height

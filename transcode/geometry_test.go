@@ -28,22 +28,22 @@ func TestFit(t *testing.T) {
 		want string
 	}{
 		// Captured at Coconut: 426x240 with 640:639, 854x480 with 1280:1281.
-		{square(1920, 1080), "240p", fitPad, "426x240 in 426x240 sar 640/639"},
-		{square(1920, 1080), "480p", fitPad, "854x480 in 854x480 sar 1280/1281"},
-		{square(1280, 720), "360p", fitPad, "640x360 in 640x360 sar 1/1"},
-		{square(1080, 1920), "480p", fitPad, "270x480 in 270x480 sar 1/1"},
-		{square(1080, 1920), "720p", fitPad, "406x720 in 1280x720 sar 1/1"},
+		{square(1920, 1080), "240p", fitLetterbox, "426x240 in 426x240 sar 640/639"},
+		{square(1920, 1080), "480p", fitLetterbox, "854x480 in 854x480 sar 1280/1281"},
+		{square(1280, 720), "360p", fitLetterbox, "640x360 in 640x360 sar 1/1"},
+		{square(1080, 1920), "480p", fitLetterbox, "270x480 in 270x480 sar 1/1"},
+		{square(1080, 1920), "720p", fitLetterbox, "406x720 in 1280x720 sar 1/1"},
 		{square(1080, 1920), "720p", fitInside, "406x720 in 406x720 sar 405/406"},
-		{square(1440, 1080), "720p", fitPad, "960x720 in 1280x720 sar 1/1"},
+		{square(1440, 1080), "720p", fitLetterbox, "960x720 in 1280x720 sar 1/1"},
 		{square(1440, 1080), "720p", fitCrop, "1280x960 in 1280x720 sar 1/1"},
 		{square(1440, 1080), "720p", fitInside, "960x720 in 960x720 sar 1/1"},
 		{square(1920, 804), "720p", fitInside, "1280x536 in 1280x536 sar 1/1"},
-		{square(1920, 1080), "720p", fitPad, "1280x720 in 1280x720 sar 1/1"},
-		{frame{1440, 1080, ratio{4, 3}}, "720p", fitPad, "1280x720 in 1280x720 sar 1/1"},
-		{frame{720, 576, ratio{16, 15}}, "0x288", fitPad, "384x288 in 384x288 sar 1/1"},
-		{square(853, 480), "0x0", fitPad, "852x480 in 852x480 sar 853/852"},
-		{square(1920, 1080), "600x", fitPad, "600x338 in 600x338 sar 676/675"},
-		{square(1920, 1080), "1080x1920", fitPad, "1080x608 in 1080x1920 sar 1/1"},
+		{square(1920, 1080), "720p", fitLetterbox, "1280x720 in 1280x720 sar 1/1"},
+		{frame{1440, 1080, ratio{4, 3}}, "720p", fitLetterbox, "1280x720 in 1280x720 sar 1/1"},
+		{frame{720, 576, ratio{16, 15}}, "0x288", fitLetterbox, "384x288 in 384x288 sar 1/1"},
+		{square(853, 480), "0x0", fitLetterbox, "852x480 in 852x480 sar 853/852"},
+		{square(1920, 1080), "600x", fitLetterbox, "600x338 in 600x338 sar 676/675"},
+		{square(1920, 1080), "1080x1920", fitLetterbox, "1080x608 in 1080x1920 sar 1/1"},
 	} {
 		res := format.Resolution{}
 		if tt.res != "0x0" {
@@ -61,14 +61,14 @@ func TestFitPicture(t *testing.T) {
 		res, want string
 		mode      fitMode
 	}{
-		{"300x", "300x169 in 300x169", fitPad},
-		{"540p", "960x540 in 960x540", fitPad},
-		{"720p", "1280x720 in 1280x720", fitPad},
-		{"400x400", "400x225 in 400x400", fitPad},
+		{"300x", "300x169 in 300x169", fitLetterbox},
+		{"540p", "960x540 in 960x540", fitLetterbox},
+		{"720p", "1280x720 in 1280x720", fitLetterbox},
+		{"400x400", "400x225 in 400x400", fitLetterbox},
 		{"400x400", "711x400 in 400x400", fitCrop},
-		{"0x100", "178x100 in 178x100", fitPad},
+		{"0x100", "178x100 in 178x100", fitLetterbox},
 	} {
-		g := fitPicture(frame{1920, 1080, ratio{1, 1}}, resolution(t, tt.res), tt.mode)
+		g := fitThumbnail(frame{1920, 1080, ratio{1, 1}}, resolution(t, tt.res), tt.mode)
 		if got := fmt.Sprintf("%dx%d in %dx%d", g.ScaleW, g.ScaleH, g.W, g.H); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.res, got, tt.want)
 		}
@@ -85,7 +85,7 @@ func TestFitProperties(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		in := drawFrame(t)
 		r := format.Resolution{Width: rapid.IntRange(0, 4096).Draw(t, "boxw"), Height: rapid.IntRange(0, 4096).Draw(t, "boxh")}
-		mode := rapid.SampledFrom([]fitMode{fitPad, fitCrop, fitInside}).Draw(t, "mode")
+		mode := rapid.SampledFrom([]fitMode{fitLetterbox, fitCrop, fitInside}).Draw(t, "mode")
 		g := fit(in, r, mode)
 		for _, n := range []int{g.W, g.H, g.ScaleW, g.ScaleH} {
 			if n < 2 || n%2 != 0 || n > maxSide {
@@ -98,7 +98,7 @@ func TestFitProperties(t *testing.T) {
 		if r.Width > 1 && r.Height > 1 && mode == fitInside && (g.W > even(float64(r.Width)) || g.H > even(float64(r.Height))) {
 			t.Fatalf("%v in %v: %+v is larger than the box", in, r, g)
 		}
-		if !g.padded() && !g.cropped() && g.W < maxSide && g.H < maxSide {
+		if !g.letterboxed() && !g.cropped() && g.W < maxSide && g.H < maxSide {
 			shown, want := g.SAR.float()*float64(g.W)/float64(g.H), in.dar().float()
 			if math.Abs(shown/want-1) > 1e-4 {
 				t.Fatalf("%v in %v: %+v shows %.6f, the source %.6f", in, r, g, shown, want)
@@ -155,7 +155,7 @@ func TestLadderProperties(t *testing.T) {
 			if g.upscales(p.src.frame) {
 				large++
 			}
-			if g.padded() || g.cropped() {
+			if g.letterboxed() || g.cropped() {
 				rt.Fatalf("variant %s has bars: %+v", v.id, g)
 			}
 		}

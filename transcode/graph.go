@@ -12,7 +12,7 @@ import (
 type branch struct {
 	filters []string
 	over    *overlay // laid over what filters made; nil: nothing
-	pad     string   // "v1": the output pad; leaf
+	label   string   // "v1": the output pad; leaf
 	next    []*branch
 }
 
@@ -75,15 +75,15 @@ func renderAll(roots []rooted) string {
 		}
 		take()
 		// A single branch needs no split: the rows are joined.
-		for b.pad == "" && len(b.next) == 1 {
+		for b.label == "" && len(b.next) == 1 {
 			b = b.next[0]
 			take()
 		}
-		if b.pad != "" {
+		if b.label != "" {
 			if len(filters) == 0 {
 				filters = []string{"null"}
 			}
-			chains = append(chains, "["+in+"]"+strings.Join(filters, ",")+"["+b.pad+"]")
+			chains = append(chains, "["+in+"]"+strings.Join(filters, ",")+"["+b.label+"]")
 			return
 		}
 		splits++

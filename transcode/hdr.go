@@ -64,7 +64,7 @@ func (s *source) primaries() string {
 
 // hdr is what an encode of r has to say about light; nil when it is SDR.
 func (p *planner) hdr(r rendition) *hdr {
-	if !p.src.hdr() || r.sdr {
+	if !p.src.hdr() || r.toneMap {
 		return nil
 	}
 	return &hdr{p.src.primaries(), p.src.video.ColorTransfer, p.src.matrix(), p.src.video.Light}
@@ -155,7 +155,7 @@ func (s *source) sdrFilters(pixFmt string) []string {
 // toSDR adds to node what makes the picture SDR, once for all renditions of
 // list, and returns its size. The curve costs most of the time, so the picture
 // is scaled first to the largest size that is wanted.
-func (p *planner) toSDR(node *branch, in frame, list []padded) frame {
+func (p *planner) toSDR(node *branch, in frame, list []graphOutput) frame {
 	var largest geometry
 	for _, l := range list {
 		largest.ScaleW, largest.ScaleH = max(largest.ScaleW, l.key.geometry.ScaleW), max(largest.ScaleH, l.key.geometry.ScaleH)

@@ -15,13 +15,13 @@ import (
 type variant struct {
 	format format.Format
 	video  *rendition
-	audio  *track
+	audio  *audioRendition
 	enc    audioEncoder
 	id     string
 }
 
-// stream plans an httpstream: output i.
-func (p *planner) stream(i int, o *job.Output) (Result, *job.Error) {
+// planStream plans an httpstream: output i.
+func (p *planner) planStream(i int, o *job.Output) (Result, *job.Error) {
 	if p.src.still {
 		return Result{}, job.Errorf("output_format_not_valid", "The input is a picture, so no httpstream can be made from it.")
 	}
@@ -56,45 +56,45 @@ func (p *planner) stream(i int, o *job.Output) (Result, *job.Error) {
 // source is dropped, but the smallest stays; what the source has no stream for
 // is dropped; audio alone comes last.
 func (p *planner) variants(params *job.StreamParams) ([]variant, *job.Error) {
-	var pictures, sounds []variant
+	var video, audioOnly []variant
 	var smallest *variant
-	pad := p.overhang(params.Variants)
+	holdLast := p.audioTail(params.Variants)
 	for _, f := range params.Variants {
-		v, err := p.variant(f, pad)
+		v, err := p.variant(f, holdLast)
 		switch {
 		case err != nil:
 			return nil, err
 		case v.video == nil && v.audio == nil:
 			continue
 		case v.video == nil:
-			sounds = append(sounds, v)
+			audioOnly = append(audioOnly, v)
 			continue
 		}
 		if smallest == nil || v.video.geometry.H < smallest.video.geometry.H {
 			smallest = &v
 		}
 		if !v.video.geometry.upscales(p.src.frame) {
-			pictures = appendVariant(pictures, v)
+			video = appendVariant(video, v)
 		}
 	}
-	if len(pictures) == 0 && smallest != nil {
-		pictures = append(pictures, *smallest)
+	if len(video) == 0 && smallest != nil {
+		video = append(video, *smallest)
 	}
 	if p.src.video == nil {
-		sounds = p.soundOnly(params.Variants, sounds)
+		audioOnly = p.audioOnlyFallback(params.Variants, audioOnly)
 	}
-	if params.DefaultLadder && len(pictures) > 0 {
+	if params.DefaultLadder && len(video) > 0 {
 		// Coconut's audio-only variant of its default ladder has the audio of
 		// the others, not 64k as its format says.
-		for i := range sounds {
-			sounds[i].audio, sounds[i].enc = pictures[0].audio, pictures[0].enc
+		for i := range audioOnly {
+			audioOnly[i].audio, audioOnly[i].enc = video[0].audio, video[0].enc
 		}
 	}
 	var all []variant
-	for _, v := range sounds {
-		pictures = appendVariant(pictures, v)
+	for _, v := range audioOnly {
+		video = appendVariant(video, v)
 	}
-	all = append(all, pictures...)
+	all = append(all, video...)
 	if len(all) == 0 {
 		return nil, job.Errorf("output_format_not_valid", "The input has no stream that the variants ask for, so no httpstream can be made from it.")
 	}
@@ -107,7 +107,7 @@ func (p *planner) variants(params *job.StreamParams) ([]variant, *job.Error) {
 // source's begin late, a rendition with a rate of its own is filled up from the
 // start of the time line; then all are.
 func (p *planner) sameStart(list []variant) {
-	if p.src.video == nil || p.src.lead(p.src.video.StartTime) < 0.001 {
+	if p.src.video == nil || p.src.startOffset(p.src.video.StartTime) < 0.001 {
 		return
 	}
 	own := func(v variant) bool { return v.video != nil && validRate(v.video.fps) }
@@ -123,19 +123,19 @@ func (p *planner) sameStart(list []variant) {
 	}
 }
 
-// soundOnly is for a source without video: when no variant is for audio alone,
+// audioOnlyFallback is for a source without video: when no variant is for audio alone,
 // the audio of the last, best one stands for all.
-func (p *planner) soundOnly(formats []format.Format, sounds []variant) []variant {
+func (p *planner) audioOnlyFallback(formats []format.Format, audioOnly []variant) []variant {
 	for _, f := range slices.Backward(formats) {
-		if len(sounds) > 0 {
+		if len(audioOnly) > 0 {
 			break
 		}
 		f.Video = format.Video{Disabled: true}
 		if v, err := p.variant(f, 0); err == nil && v.audio != nil {
-			sounds = append(sounds, v)
+			audioOnly = append(audioOnly, v)
 		}
 	}
-	return sounds
+	return audioOnly
 }
 
 // appendVariant leaves out a second variant with the same tracks.
@@ -155,15 +155,15 @@ func same[T comparable](a, b *T) bool {
 	return *a == *b
 }
 
-// overhang is by how much the sound outlasts the picture, in seconds. The last
+// audioTail is by how much the sound outlasts the picture, in seconds. The last
 // picture then stays until the sound ends, or else the last segment would be
 // too long (streams.md rule 7.7) and audio and video would not cover the same time (8.2).
-func (p *planner) overhang(formats []format.Format) float64 {
+func (p *planner) audioTail(formats []format.Format) float64 {
 	heard := slices.ContainsFunc(formats, func(f format.Format) bool { return f.AudioCodec() != "" })
 	if !heard || p.src.video == nil || p.src.audio == nil || p.src.audio.Duration <= 0 {
 		return 0
 	}
-	over := p.src.lead(p.src.audio.StartTime) + p.src.audio.Duration - p.src.videoEnd()
+	over := p.src.startOffset(p.src.audio.StartTime) + p.src.audio.Duration - p.src.videoEnd()
 	if over < lateStart {
 		return 0 // players do not mind
 	}
@@ -171,21 +171,21 @@ func (p *planner) overhang(formats []format.Format) float64 {
 }
 
 // variant resolves one rung; pad is for how long the last picture stays.
-func (p *planner) variant(f format.Format, pad float64) (variant, *job.Error) {
+func (p *planner) variant(f format.Format, holdLast float64) (variant, *job.Error) {
 	v := variant{format: f}
 	codec := f.VideoCodec()
 	if codec == "copy" {
 		return v, job.Errorf("output_format_not_valid", "A variant of an httpstream cannot copy the input's video, because segments must begin at keyframes; name a codec.")
 	}
 	if codec != "" && p.src.video != nil {
-		r, err := p.streamRendition(f, pad)
+		r, err := p.streamRendition(f, holdLast)
 		if err != nil {
 			return v, err
 		}
 		v.video = &r
 	}
 	if f.AudioCodec() != "" && p.src.audio != nil && (codec == "" || p.src.video != nil) {
-		t, enc, err := p.streamTrack(f)
+		t, enc, err := p.streamAudio(f)
 		if err != nil {
 			return v, err
 		}
@@ -196,15 +196,15 @@ func (p *planner) variant(f format.Format, pad float64) (variant, *job.Error) {
 
 // streamRendition is the rendition of a variant: inside the box with the
 // source's shape, constant rate, at most 60 frames a second, not interlaced.
-func (p *planner) streamRendition(f format.Format, pad float64) (rendition, *job.Error) {
-	prep, in, err := prepare(p.src.frame, edits{deinterlace: p.src.interlaced()})
+func (p *planner) streamRendition(f format.Format, holdLast float64) (rendition, *job.Error) {
+	preFilters, in, err := prepare(p.src.frame, edits{deinterlace: p.src.interlaced()})
 	if err != nil {
 		return rendition{}, err
 	}
-	if pad > 0 {
-		prep = strings.TrimPrefix(prep+",tpad=stop_mode=clone:stop_duration="+seconds(pad), ",")
+	if holdLast > 0 {
+		preFilters = strings.TrimPrefix(preFilters+",tpad=stop_mode=clone:stop_duration="+seconds(holdLast), ",")
 	}
-	r, err := p.newRendition(f, window{}, prep, fit(in, f.Video.Resolution, fitInside))
+	r, err := p.newRendition(f, window{}, preFilters, fit(in, f.Video.Resolution, fitInside))
 	if err != nil {
 		return r, err
 	}
@@ -216,19 +216,19 @@ func (p *planner) streamRendition(f format.Format, pad float64) (rendition, *job
 	}
 	r.fps = p.plainRate(r.fps)
 	if r.crf > 0 && r.maxrateK == 0 {
-		r.guardK = p.guard(r)
+		r.defaultMaxrateK = p.defaultMaxrate(r)
 	}
 	return r, nil
 }
 
-func (p *planner) streamTrack(f format.Format) (track, audioEncoder, *job.Error) {
+func (p *planner) streamAudio(f format.Format) (audioRendition, audioEncoder, *job.Error) {
 	if f.AudioCodec() == "copy" {
-		if p.src.audio.Codec == "aac" && !cutOff(p.src.audio) {
-			return p.copiedTrack(window{}, muxer{}), audioEncoder{inter: "mp4"}, nil
+		if p.src.audio.Codec == "aac" && !trimmedByEditList(p.src.audio) {
+			return p.passthroughAudio(window{}, muxer{}), audioEncoder{intermediate: "mp4"}, nil
 		}
 		f.Audio.Codec = "" // streams hold AAC
 	}
-	return p.encodedTrack(f, window{})
+	return p.encodedAudio(f, window{})
 }
 
 // nameVariants gives each variant the name of its folder: the definition, else

@@ -43,7 +43,7 @@ var mpegRates = []format.Rational{
 // fit brings g within the limits.
 func (l limits) fit(g geometry) geometry {
 	if len(l.sizes) > 0 {
-		return l.nearest(g).hold(g)
+		return l.closestSize(g).fitInto(g)
 	}
 	k := 1.0
 	if g.W < l.minW || g.H < l.minH {
@@ -70,15 +70,15 @@ func (g geometry) resized(k float64, m int) geometry {
 	if out == g {
 		return g
 	}
-	if !g.padded() && !g.cropped() {
+	if !g.letterboxed() && !g.cropped() {
 		out.W, out.H = out.ScaleW, out.ScaleH
 		out.SAR = g.SAR.mul(int64(g.W), int64(out.W)).mul(int64(out.H), int64(g.H))
 	}
 	return out
 }
 
-// nearest is the size whose area is nearest to what is wanted.
-func (l limits) nearest(g geometry) size {
+// closestSize is the size whose area is nearest to what is wanted.
+func (l limits) closestSize(g geometry) size {
 	want := math.Log(float64(g.W * g.H))
 	return slices.MinFunc(l.sizes, func(a, b size) int {
 		da, db := math.Abs(math.Log(float64(a.W*a.H))-want), math.Abs(math.Log(float64(b.W*b.H))-want)
@@ -89,8 +89,8 @@ func (l limits) nearest(g geometry) size {
 	})
 }
 
-// hold puts the picture of g into s: with bars, or cut when g cuts.
-func (s size) hold(g geometry) geometry {
+// fitInto puts the picture of g into s: with bars, or cut when g cuts.
+func (s size) fitInto(g geometry) geometry {
 	sar := s.SAR.float()
 	dar := g.SAR.float() * float64(g.ScaleW) / float64(g.ScaleH)
 	fullW, fullH := even(float64(s.H)*dar/sar), even(float64(s.W)*sar/dar)
@@ -112,7 +112,7 @@ func (p *planner) limitRate(r rendition, l limits, avi bool) format.Rational {
 		if !validRate(rate) && (p.src.variable() || !validRate(p.src.rate())) {
 			rate = nearestStandard(p.src.video)
 		}
-		if !validRate(rate) && p.src.lead(p.src.video.StartTime) > 0.001 {
+		if !validRate(rate) && p.src.startOffset(p.src.video.StartTime) > 0.001 {
 			rate = p.src.rate() // what is missing at the beginning is filled
 		}
 	}
@@ -132,7 +132,7 @@ func (l limits) rate(r format.Rational) format.Rational {
 		r = l.maxFPS
 	}
 	if l.rates == nil {
-		return countable(r)
+		return mpeg4Rate(r)
 	}
 	f := fpsFloat(r)
 	// Frames are repeated evenly when a known rate is a multiple.
@@ -151,8 +151,8 @@ func (l limits) rate(r format.Rational) format.Rational {
 	return l.rates[len(l.rates)-1]
 }
 
-// countable is a rate near r whose terms fit into 16 bits, as MPEG-4 wants.
-func countable(r format.Rational) format.Rational {
+// mpeg4Rate is a rate near r whose terms fit into 16 bits, as MPEG-4 wants.
+func mpeg4Rate(r format.Rational) format.Rational {
 	if r.Num <= math.MaxUint16 && r.Den <= math.MaxUint16 {
 		return r
 	}

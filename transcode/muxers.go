@@ -17,10 +17,10 @@ type muxer struct {
 	// more are codecs, by ffprobe's names, that can be copied into it though
 	// they are never encoded for it.
 	more []string
-	// whole: the encoder writes the finished file, because the container keeps
+	// direct: the encoder writes the finished file, because the container keeps
 	// facts that an intermediate would lose (LAME's gapless header, WAV's
 	// sizes, Ogg's granules).
-	whole bool
+	direct bool
 }
 
 // muxers is the table. faststart puts the index first, so that a file plays
@@ -35,11 +35,11 @@ var muxers = []muxer{
 	{container: "asf", name: "asf", more: []string{"wmv3", "vc1", "wmav1", "wmapro", "msmpeg4v3"}},
 	{container: "flv", name: "flv"},
 	{container: "3gp", name: "3gp", args: []string{"-movflags", "+faststart"}},
-	{container: "ogv", name: "ogg", args: oggPages, whole: true},
+	{container: "ogv", name: "ogg", args: oggPages, direct: true},
 	{container: "aac", name: "adts"},
-	{container: "mp3", name: "mp3", whole: true},
-	{container: "ogg", name: "ogg", whole: true},
-	{container: "wav", name: "wav", whole: true},
+	{container: "mp3", name: "mp3", direct: true},
+	{container: "ogg", name: "ogg", direct: true},
+	{container: "wav", name: "wav", direct: true},
 }
 
 // oggPages gives each packet a page and so a time of its own: Theora leaves out

@@ -1,7 +1,6 @@
 package transcode
 
 import (
-	"encoding/hex"
 	"fmt"
 	"math"
 	"slices"
@@ -19,23 +18,6 @@ type streamBuilder struct {
 	variants []variant
 	key      SecretName // AES-128 of TS segments; "": clear
 	packages []stream.Package
-}
-
-// encryptionKey registers the AES-128 key of output i; "" when there is none.
-func (p *planner) encryptionKey(h *job.HLSParams, i int) (SecretName, *job.Error) {
-	if h.EncryptionKey.IsZero() {
-		return "", nil
-	}
-	key, err := hex.DecodeString(h.EncryptionKey.Reveal())
-	if err != nil || len(key) != 16 {
-		return "", job.Errorf("output_param_not_valid", "The parameter \"hls.encryption_key\" is not valid: 32 hexadecimal digits are expected.")
-	}
-	if h.EncryptionKeyURI == "" {
-		return "", job.Errorf("output_param_not_valid", "The parameter \"hls.encryption_key_uri\" is missing: players fetch the key from there.")
-	}
-	name := SecretName(fmt.Sprintf("%skey-%d", p.prefix, i+1))
-	p.secrets[name] = job.NewSecret(string(key))
-	return name, nil
 }
 
 func (b *streamBuilder) dir(kind string) string {
@@ -66,7 +48,7 @@ func (b *streamBuilder) duration() float64 {
 			end = max(end, b.src.videoEnd())
 		}
 		if v.audio != nil && b.src.audio.Duration > 0 {
-			end = max(end, b.src.lead(b.src.audio.StartTime)+b.src.audio.Duration)
+			end = max(end, b.src.startOffset(b.src.audio.StartTime)+b.src.audio.Duration)
 		}
 	}
 	if end == 0 {
@@ -82,8 +64,8 @@ func (b *streamBuilder) duration() float64 {
 func (b *streamBuilder) addTS(pkg *stream.Package) {
 	names := map[string]int{}
 	groups := b.audioGroups()
-	choice := slices.ContainsFunc(groups, func(g *audioGroup) bool { return len(g.others) > 0 })
-	if choice && !oldPlayers(pkg) {
+	choice := slices.ContainsFunc(groups, func(g *audioGroup) bool { return len(g.alternatives) > 0 })
+	if choice && !legacyPlayers(pkg) {
 		b.addApart(pkg, groups, names, b.segmentTS)
 		return
 	}
@@ -91,27 +73,27 @@ func (b *streamBuilder) addTS(pkg *stream.Package) {
 		t := stream.Track{ID: unique(names, v.id)}
 		var video, audio *input
 		if v.video != nil {
-			video = b.followed(*v.video)
+			video = b.tailedVideo(*v.video)
 			t.Type, t.FrameRate = stream.Video, b.rate(*v.video)
 		}
 		if v.audio != nil {
 			n := b.audio(*v.audio, v.enc, b.output)
 			audio = &input{name: n.name, needs: n.id}
-			t.Type, t.Language = stream.Muxed, label(b.src.audio.Language)
+			t.Type, t.Language = stream.Muxed, knownLanguage(b.src.audio.Language)
 			if v.video == nil {
 				t.Type = stream.Audio
 			}
 		}
 		b.segmentTS(pkg, t, video, audio)
 	}
-	if !oldPlayers(pkg) {
+	if !legacyPlayers(pkg) {
 		b.addText(pkg, names)
 	}
 }
 
-// oldPlayers reports whether a package is for players that know no renditions,
+// legacyPlayers reports whether a package is for players that know no renditions,
 // which came with version 4.
-func oldPlayers(pkg *stream.Package) bool { return pkg.Version > 0 && pkg.Version <= 3 }
+func legacyPlayers(pkg *stream.Package) bool { return pkg.Version > 0 && pkg.Version <= 3 }
 
 func (b *streamBuilder) segmentTS(pkg *stream.Package, t stream.Track, video, audio *input) {
 	t.Dir, t.Segments = t.ID, "segment-%05d.ts"
@@ -133,12 +115,12 @@ func (b *streamBuilder) segmentTS(pkg *stream.Package, t stream.Track, video, au
 	b.segment(pkg, t, s)
 }
 
-// followed registers a rendition that is cut while it is encoded, where its
+// tailedVideo registers a rendition that is cut while it is encoded, where its
 // container allows that.
-func (b *streamBuilder) followed(r rendition) *input {
+func (b *streamBuilder) tailedVideo(r rendition) *input {
 	n := b.video(r, b.output)
-	n.followed = suffix(n.name) == "mp4"
-	return &input{name: n.name, needs: n.needs, grows: n.followed}
+	n.tailed = suffix(n.name) == "mp4"
+	return &input{name: n.name, needs: n.needs, growing: n.tailed}
 }
 
 // addCMAF gives each rendition and each audio setting its own track.
@@ -159,19 +141,19 @@ func (b *streamBuilder) addApart(pkg *stream.Package, groups []*audioGroup, name
 		if v.audio != nil {
 			t.Audio = groupOf(groups, *v.audio).id
 		}
-		segment(pkg, t, b.followed(*v.video), nil)
+		segment(pkg, t, b.tailedVideo(*v.video), nil)
 	}
 	for _, g := range groups {
 		n := b.audio(g.key, g.enc, b.output)
 		segment(pkg, stream.Track{
-			ID: unique(names, "audio"), Type: stream.Audio, Group: g.id, Default: true, NoVariant: !g.alone,
-			Language: label(b.src.audio.Language), Name: b.src.audio.Title,
+			ID: unique(names, "audio"), Type: stream.Audio, Group: g.id, Default: true, NoVariant: !g.withoutVideo,
+			Language: knownLanguage(b.src.audio.Language), Name: b.src.audio.Title,
 		}, nil, &input{name: n.name, needs: n.id})
-		for i, o := range g.others {
+		for i, o := range g.alternatives {
 			n := b.audio(o.key, o.enc, b.output)
 			segment(pkg, stream.Track{
 				ID: unique(names, languageID("audio", o.from.Language)), Type: stream.Audio, Group: g.id, NoVariant: true, Alternative: i + 1,
-				Language: label(o.from.Language), Name: o.from.Title,
+				Language: knownLanguage(o.from.Language), Name: o.from.Title,
 			}, nil, &input{name: n.name, needs: n.id})
 		}
 	}
@@ -185,19 +167,19 @@ func (b *streamBuilder) segmentCMAF(pkg *stream.Package, t stream.Track, video, 
 		in = video
 	}
 	var s Step
-	s.addArgs(segmentCMAFArgs(s.read(in), pkg.Dir+"/"+t.Dir, b.SegmentSeconds, video != nil, b.early())...)
+	s.addArgs(segmentCMAFArgs(s.read(in), pkg.Dir+"/"+t.Dir, b.SegmentSeconds, video != nil, b.startShift())...)
 	b.segment(pkg, t, s)
 }
 
-// early is by how much all tracks of fragmented MP4 are moved so that the
+// startShift is by how much all tracks of fragmented MP4 are moved so that the
 // picture begins at zero. The priming of audio codecs makes it begin a little
 // later in many files, and an edit list that delays it is ignored by browsers,
 // where one that takes off a beginning is not.
-func (b *streamBuilder) early() float64 {
+func (b *streamBuilder) startShift() float64 {
 	if b.src.video == nil {
 		return 0
 	}
-	lead := math.Round(b.src.lead(b.src.video.StartTime)*1e6) / 1e6
+	lead := math.Round(b.src.startOffset(b.src.video.StartTime)*1e6) / 1e6
 	for _, v := range b.variants {
 		if v.video != nil && validRate(v.video.fps) {
 			return 0 // filled up from the start
@@ -207,120 +189,6 @@ func (b *streamBuilder) early() float64 {
 		return 0
 	}
 	return lead
-}
-
-// audioGroup is an audio setting of the ladder with the same setting for the
-// source's other audio: within a group tracks differ in what they say, not in
-// quality.
-type audioGroup struct {
-	id     string
-	key    track
-	enc    audioEncoder
-	alone  bool // some variant is this audio without video
-	others []otherAudio
-}
-
-type otherAudio struct {
-	key  track
-	enc  audioEncoder
-	from *job.AudioStream
-}
-
-func (b *streamBuilder) audioGroups() []*audioGroup {
-	var groups []*audioGroup
-	names := map[string]int{}
-	for _, v := range b.variants {
-		if v.audio == nil {
-			continue
-		}
-		g := groupOf(groups, *v.audio)
-		if g == nil {
-			g = &audioGroup{id: unique(names, "audio"), key: *v.audio, enc: v.enc}
-			for i := range b.src.Audio {
-				if o, ok := b.other(v, &b.src.Audio[i]); ok {
-					g.others = append(g.others, o)
-				}
-			}
-			groups = append(groups, g)
-		}
-		g.alone = g.alone || v.video == nil
-	}
-	return groups
-}
-
-func groupOf(groups []*audioGroup, key track) *audioGroup {
-	i := slices.IndexFunc(groups, func(g *audioGroup) bool { return g.key == key })
-	if i < 0 {
-		return nil
-	}
-	return groups[i]
-}
-
-// other is the setting of v for another audio stream of the source; false when
-// it is the same stream or cannot be used.
-func (b *streamBuilder) other(v variant, a *job.AudioStream) (otherAudio, bool) {
-	if a.Index == b.src.audio.Index || !usableAudio(*a) {
-		return otherAudio{}, false
-	}
-	src := *b.src
-	src.audio = a
-	alone := *b.planner
-	alone.src = &src
-	key, enc, err := alone.streamTrack(v.format)
-	return otherAudio{key, enc, a}, err == nil
-}
-
-// addText extracts the source's text subtitles as WebVTT, which stream.Build
-// cuts. Subtitles that are pictures cannot be carried.
-func (b *streamBuilder) addText(pkg *stream.Package, names map[string]int) {
-	var args, dirs, files []string
-	for i, s := range b.src.Subtitles {
-		if !s.Text {
-			continue
-		}
-		// Containers mark the first of them as default without anybody's wish;
-		// they are on only where a viewer wants them, or when they are forced.
-		t := stream.Track{
-			ID: unique(names, languageID("subtitles", s.Language)), Type: stream.Text, Segments: "text.vtt",
-			Language: label(s.Language), Name: s.Title, Default: s.Forced, Forced: s.Forced, Alternative: i + 1,
-		}
-		t.Dir = t.ID
-		dir := pkg.Dir + "/" + t.Dir
-		args = append(args, "-map", fmt.Sprintf("0:%d", s.Index), "-c:s", "webvtt", "-f", "webvtt", dir+"/"+t.Segments)
-		dirs, files = append(dirs, dir), append(files, dir+"/"+t.Segments)
-		pkg.Tracks = append(pkg.Tracks, t)
-	}
-	if len(files) == 0 {
-		return
-	}
-	in, each := b.open(window{})
-	if early := b.early(); early > 0 && pkg.Layout == stream.CMAF {
-		in = append([]string{"-itsoffset", decimal(-early)}, in...)
-	}
-	args = append(in, args...)
-	args = append(args, b.sameClock("a", each)...)
-	args = append(args, b.sameClock("v", each)...)
-	b.final(Step{
-		ID: b.finalID(StepText, b.output, packageKind(pkg)), Kind: StepText, Op: Operation{FFmpeg: &FFmpeg{Args: args}}, Optional: true, // a stream is worth having without them
-		Dirs: dirs, Files: files, Outputs: []int{b.output}, Cost: 0.5,
-	})
-}
-
-// label is the language as tracks carry it; "" when nobody said.
-func label(language string) string {
-	if known(language) && language != "und" {
-		return language
-	}
-	return ""
-}
-
-// languageID names a track for a language: "audio-deu".
-func languageID(kind, language string) string {
-	l := strings.ToLower(label(language))
-	if l == "" || strings.Trim(l, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-		return kind + "-other"
-	}
-	return kind + "-" + l
 }
 
 func packageKind(pkg *stream.Package) string { return pkg.Dir[strings.LastIndexByte(pkg.Dir, '/')+1:] }
@@ -333,7 +201,7 @@ func (b *streamBuilder) segment(pkg *stream.Package, t stream.Track, s Step) {
 	if t.Init != "" {
 		files = append(files, dir+"/"+t.Init)
 	}
-	s.ID, s.Kind = b.finalID(StepSegment, b.output, packageKind(pkg)+"-"+t.ID), StepSegment
+	s.ID, s.Kind = b.outputStepID(StepSegment, b.output, packageKind(pkg)+"-"+t.ID), StepSegment
 	s.Dirs, s.Files, s.Outputs, s.Cost = []string{dir}, files, []int{b.output}, 0.5
-	b.final(s)
+	b.addOutputStep(s)
 }

@@ -63,13 +63,14 @@ type StepKind string
 
 // The kinds of step.
 const (
-	StepEncode  StepKind = "encode"  // decode once, all video renditions and in-graph stills of a time window
-	StepPass1   StepKind = "pass1"   // first pass of two-pass renditions
-	StepAudio   StepKind = "audio"   // encode or extract one audio setting
-	StepMux     StepKind = "mux"     // copy intermediates into a final file
-	StepSegment StepKind = "segment" // copy intermediates into segments
-	StepStills  StepKind = "stills"  // pictures by seeking
-	StepText    StepKind = "text"    // extract subtitles
+	StepEncode       StepKind = "encode"     // decode a time window once, for all its video renditions and thumbnails
+	StepPass1        StepKind = "pass1"      // first pass of the two-pass renditions of a window
+	StepAudio        StepKind = "audio"      // encode or extract one audio rendition
+	StepMux          StepKind = "mux"        // copy intermediates into a final file
+	StepSegment      StepKind = "segment"    // copy intermediates into segments
+	StepThumbnails   StepKind = "thumbnails" // take pictures or scenes without an encode over the same window
+	StepSpriteSheets StepKind = "sprite"     // put thumbnails together on sprite sheets
+	StepText         StepKind = "text"       // extract subtitles
 )
 
 // Step is one piece of work: an operation, with the files that it takes and
@@ -118,7 +119,7 @@ type Result struct {
 	Err      *job.Error
 	Files    []File
 	Packages []stream.Package
-	Track    *Thumbnails // published after the pictures; nil: none
+	Track    *ThumbnailTrack // published after the pictures; nil: none
 }
 
 // File is a finished file to verify and publish.

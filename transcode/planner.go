@@ -50,36 +50,36 @@ type planner struct {
 	src    *source
 	prefix string // of names and step IDs, when outputs are isolated
 
-	groups  []*group
-	tracks  []*trackNode
-	finals  []Step // mux and segment
-	stills  []*stills
-	sheets  []*sheets
-	fetches []Fetch
-	results []Result
-	secrets Secrets
+	groups       []*decodeGroup
+	audios       []*audioNode
+	outputSteps  []Step // mux and segment
+	thumbnails   []*thumbnails
+	spriteSheets []*spriteSheets
+	fetches      []Fetch
+	results      []Result
+	secrets      Secrets
 }
 
-// group is what one ffmpeg makes from one decode: all renditions of a window.
-type group struct {
-	id     string
-	window window
-	videos []*videoNode
-	stills []*stills
+// decodeGroup is what one ffmpeg makes from one decode: all renditions of a window.
+type decodeGroup struct {
+	id         string
+	window     window
+	videos     []*renditionNode
+	thumbnails []*thumbnails
 }
 
-// videoNode is one rendition and who uses it.
-type videoNode struct {
-	key      rendition
-	name     string // intermediate
-	needs    string // step
-	followed bool   // read while it grows
-	outputs  []int
+// renditionNode is one rendition and who uses it.
+type renditionNode struct {
+	key     rendition
+	name    string // intermediate
+	needs   string // step
+	tailed  bool   // read while it grows
+	outputs []int
 }
 
-// trackNode is one audio setting and who uses it.
-type trackNode struct {
-	key     track
+// audioNode is one audio setting and who uses it.
+type audioNode struct {
+	key     audioRendition
 	enc     audioEncoder
 	name    string
 	id      string
@@ -109,13 +109,13 @@ func (p *planner) plan(outputs []*job.Output) Plan {
 func (p *planner) output(i int, o *job.Output) (Result, *job.Error) {
 	switch {
 	case o.Type == job.TypeVideo && o.Video != nil:
-		return p.file(i, o)
+		return p.planFile(i, o)
 	case o.Type == job.TypeImage && o.Image != nil && o.Format.Kind() == format.KindAnimated:
-		return p.animation(i, o)
+		return p.planAnimation(i, o)
 	case o.Type == job.TypeImage && o.Image != nil:
-		return p.pictures(i, o)
+		return p.planThumbnails(i, o)
 	case o.Type == job.TypeStream && o.Stream != nil:
-		return p.stream(i, o)
+		return p.planStream(i, o)
 	}
 	return Result{}, job.Errorf("outputs_not_valid", "The output %q has no parameters of its type.", o.Key)
 }
@@ -124,47 +124,47 @@ func (p *planner) has(encoder string) bool { return p.Capabilities.HasEncoder(en
 
 // video registers a rendition for output i and returns the node that makes it.
 // Nothing may be registered for an output that can still fail.
-func (p *planner) video(key rendition, i int) *videoNode {
-	g := p.group(key.window)
-	at := slices.IndexFunc(g.videos, func(v *videoNode) bool { return v.share(key) })
+func (p *planner) video(key rendition, i int) *renditionNode {
+	g := p.decodeGroup(key.window)
+	at := slices.IndexFunc(g.videos, func(v *renditionNode) bool { return v.serve(key) })
 	if at < 0 {
 		enc, _ := videoEncoderFor(key.codec)
 		n := 1
 		for _, other := range p.groups {
 			n += len(other.videos)
 		}
-		g.videos = append(g.videos, &videoNode{key: key, name: fmt.Sprintf("%sv%d.%s", p.prefix, n, enc.inter), needs: g.id})
+		g.videos = append(g.videos, &renditionNode{key: key, name: fmt.Sprintf("%sv%d.%s", p.prefix, n, enc.intermediate), needs: g.id})
 		at = len(g.videos) - 1
 	}
 	v := g.videos[at]
 	v.outputs = appendOnce(v.outputs, i)
-	p.fetchMark(key.mark, i)
+	p.fetchWatermark(key.watermark, i)
 	return v
 }
 
-func (p *planner) group(w window) *group {
+func (p *planner) decodeGroup(w window) *decodeGroup {
 	for _, g := range p.groups {
 		if g.window == w {
 			return g
 		}
 	}
-	g := &group{id: fmt.Sprintf("%sencode-%d", p.prefix, len(p.groups)+1), window: w}
+	g := &decodeGroup{id: fmt.Sprintf("%sencode-%d", p.prefix, len(p.groups)+1), window: w}
 	p.groups = append(p.groups, g)
 	return g
 }
 
 // audio registers an audio setting for output i.
-func (p *planner) audio(key track, enc audioEncoder, i int) *trackNode {
-	for _, t := range p.tracks {
+func (p *planner) audio(key audioRendition, enc audioEncoder, i int) *audioNode {
+	for _, t := range p.audios {
 		if t.key == key {
 			t.outputs = appendOnce(t.outputs, i)
 			return t
 		}
 	}
-	n := len(p.tracks) + 1
-	t := &trackNode{key: key, enc: enc, id: fmt.Sprintf("%saudio-%d", p.prefix, n), outputs: []int{i}}
-	t.name = fmt.Sprintf("%sa%d.%s", p.prefix, n, cmp.Or(key.whole, enc.inter))
-	p.tracks = append(p.tracks, t)
+	n := len(p.audios) + 1
+	t := &audioNode{key: key, enc: enc, id: fmt.Sprintf("%saudio-%d", p.prefix, n), outputs: []int{i}}
+	t.name = fmt.Sprintf("%sa%d.%s", p.prefix, n, cmp.Or(key.directContainer, enc.intermediate))
+	p.audios = append(p.audios, t)
 	return t
 }
 
@@ -175,11 +175,11 @@ func appendOnce(list []int, i int) []int {
 	return append(list, i)
 }
 
-// final adds a step that finishes output i.
-func (p *planner) final(s Step) { p.finals = append(p.finals, s) }
+// addOutputStep adds a step that finishes output i.
+func (p *planner) addOutputStep(s Step) { p.outputSteps = append(p.outputSteps, s) }
 
-// finalID names the steps that finish output i, numbered as in the request.
-func (p *planner) finalID(kind StepKind, i int, part string) string {
+// outputStepID names the steps that finish output i, numbered as in the request.
+func (p *planner) outputStepID(kind StepKind, i int, part string) string {
 	id := fmt.Sprintf("%s%s-%d", p.prefix, kind, i+1)
 	if part != "" {
 		id += "-" + part
@@ -189,7 +189,7 @@ func (p *planner) finalID(kind StepKind, i int, part string) string {
 
 // steps writes everything that was registered.
 func (p *planner) steps() []Step {
-	p.placeStills()
+	p.placeThumbnails()
 	var steps []Step
 	for _, g := range p.groups {
 		if len(g.videos) == 0 {
@@ -200,23 +200,23 @@ func (p *planner) steps() []Step {
 		}
 		steps = append(steps, p.encodeStep(g))
 	}
-	for _, t := range p.tracks {
+	for _, t := range p.audios {
 		steps = append(steps, p.audioStep(t))
 	}
-	for _, s := range p.stills {
-		steps = append(steps, p.stillSteps(s)...)
+	for _, s := range p.thumbnails {
+		steps = append(steps, p.thumbnailSteps(s)...)
 	}
-	for _, s := range p.sheets {
+	for _, s := range p.spriteSheets {
 		steps = append(steps, s.step())
 	}
-	steps = append(steps, p.finals...)
-	p.addParts(steps)
+	steps = append(steps, p.outputSteps...)
+	p.addArtifacts(steps)
 	return steps
 }
 
 // passOrder puts the renditions of two passes first, in both passes: ffmpeg
 // numbers pass logs by the place of the stream.
-func passOrder(videos []*videoNode) (two, one []*videoNode) {
+func passOrder(videos []*renditionNode) (two, one []*renditionNode) {
 	for _, v := range videos {
 		if v.key.twoPass {
 			two = append(two, v)
@@ -227,78 +227,78 @@ func passOrder(videos []*videoNode) (two, one []*videoNode) {
 	return two, one
 }
 
-func (p *planner) statsName(v *videoNode) string {
+func (p *planner) statsName(v *renditionNode) string {
 	return strings.TrimSuffix(v.name, "."+suffix(v.name)) + "-pass"
 }
 
 func suffix(name string) string { return name[strings.LastIndexByte(name, '.')+1:] }
 
-func passID(g *group) string { return strings.Replace(g.id, "encode", "pass1", 1) }
+func passID(g *decodeGroup) string { return strings.Replace(g.id, "encode", "pass1", 1) }
 
 // passStep is the first pass of a group.
-func (p *planner) passStep(g *group) (Step, bool) {
+func (p *planner) passStep(g *decodeGroup) (Step, bool) {
 	two, _ := passOrder(g.videos)
 	if len(two) == 0 {
 		return Step{}, false
 	}
 	s := Step{ID: passID(g), Kind: StepPass1, Duration: p.length(g.window), VideoEncodes: len(two)}
-	in, each := p.open(g.window)
-	marks := markNames(two, nil)
-	s.addArgs(append(append(in, markInputs(marks)...), "-filter_complex", render(p.videoPad(), p.tree(two, nil, marks)))...)
+	in, each := p.openSource(g.window)
+	watermarks := watermarkNames(two, nil)
+	s.addArgs(append(append(in, watermarkInputs(watermarks)...), "-filter_complex", render(p.videoInput(), p.tree(two, nil, watermarks)))...)
 	for i, v := range two {
 		s.addArgs(each...)
-		s.addArgs(p.videoArgs(v.key, padName(i), 1, p.statsName(v))...)
+		s.addArgs(p.videoArgs(v.key, videoLabel(i), 1, p.statsName(v))...)
 		s.addArgs("-f", "null", "-")
 		s.Cost += p.cost(v.key) / 2
 		s.Outputs = union(s.Outputs, v.outputs)
 	}
-	s.addArgs(p.sameClock("a", each)...)
+	s.addArgs(p.syncTimestamps("a", each)...)
 	return s, true
 }
 
 // encodeStep is the one decode of a window.
-func (p *planner) encodeStep(g *group) Step {
+func (p *planner) encodeStep(g *decodeGroup) Step {
 	s := Step{ID: g.id, Kind: StepEncode, Duration: p.length(g.window), VideoEncodes: len(g.videos), Cost: p.decodeCost(g.window)}
 	two, one := passOrder(g.videos)
 	if len(two) > 0 {
 		s.Needs = []string{passID(g)}
 	}
 	all := append(two, one...)
-	in, each := p.open(g.window)
-	marks := markNames(all, g.stills)
-	s.addArgs(append(append(in, markInputs(marks)...), "-filter_complex", render(p.videoPad(), p.tree(all, g.stills, marks)))...)
+	in, each := p.openSource(g.window)
+	watermarks := watermarkNames(all, g.thumbnails)
+	s.addArgs(append(append(in, watermarkInputs(watermarks)...), "-filter_complex", render(p.videoInput(), p.tree(all, g.thumbnails, watermarks)))...)
 	for i, v := range all {
 		s.addArgs(each...)
 		pass := 0
 		if v.key.twoPass {
 			pass = 2
 		}
-		s.addArgs(p.videoArgs(v.key, padName(i), pass, p.statsName(v))...)
-		if v.followed {
-			s.addArgs(growing...)
+		s.addArgs(p.videoArgs(v.key, videoLabel(i), pass, p.statsName(v))...)
+		if v.tailed {
+			s.addArgs(fragmentFlags...)
 		}
-		s.addArgs(intermediate(v.name)...)
+		s.addArgs(intermediateArgs(v.name)...)
 		s.Files = append(s.Files, v.name)
 		s.Cost += p.cost(v.key)
 		s.Outputs = union(s.Outputs, v.outputs)
 	}
-	for i, st := range g.stills {
-		s.addArgs(st.graphArgs(stillPad(i))...)
+	for i, st := range g.thumbnails {
+		s.addArgs(st.graphArgs(thumbnailLabel(i))...)
 		s.Dirs = append(s.Dirs, st.dir)
 		s.Files = append(s.Files, st.pattern())
 		st.steps = []string{g.id}
 		s.Outputs = union(s.Outputs, []int{st.output})
 	}
-	s.addArgs(p.sameClock("a", each)...)
+	s.addArgs(p.syncTimestamps("a", each)...)
 	return s
 }
 
-// intermediate are the arguments of a file with a single track, by which tracks
+// intermediateArgs are the arguments of a file with a single track, by which tracks
 // go from their encoder to the muxers. MP4 and Matroska keep a late start,
 // the delay of B frames and the priming of audio codecs exactly; NUT and AAC
 // in Matroska do not. Theora leaves out frames
 // that are like the one before, and only from NUT its times pass into Ogg.
-func intermediate(name string) []string {
+func intermediateArgs(name string) []string {
 	muxers := map[string]string{"mp4": "mp4", "mov": "mov", "mkv": "matroska", "nut": "nut"}
 	args := []string{"-map_metadata", "-1", "-map_chapters", "-1"}
 	if m, ok := muxers[suffix(name)]; ok {
@@ -307,42 +307,42 @@ func intermediate(name string) []string {
 	return append(args, name)
 }
 
-// growing are the arguments of an MP4 that is read while it is written: a
+// fragmentFlags are the arguments of an MP4 that is read while it is written: a
 // fragment for each keyframe, and the index at the front only when the first
 // frames are known, because the edit list tells of their delay. What is read
 // from it is to the packet what a plain file holds. That is so for pictures
 // only: from fragments the end of the last frame of sound cannot be told.
-var growing = []string{"-movflags", "+frag_keyframe+delay_moov"}
+var fragmentFlags = []string{"-movflags", "+frag_keyframe+delay_moov"}
 
 // audioStep encodes one audio setting. The picture is not decoded.
-func (p *planner) audioStep(t *trackNode) Step {
+func (p *planner) audioStep(t *audioNode) Step {
 	s := Step{
 		ID: t.id, Kind: StepAudio, Duration: p.length(t.key.window), Files: []string{t.name},
 		Outputs: t.outputs, AudioEncodes: 1, Cost: 0.3 * p.length(t.key.window).Seconds(),
 	}
-	if t.key.copied {
+	if t.key.passthrough {
 		s.AudioEncodes, s.Cost = 0, s.Cost/20
 	}
-	in, each := p.open(t.key.window)
+	in, each := p.openSource(t.key.window)
 	s.addArgs(append(append(in, each...), "-map", "0:"+strconv.Itoa(t.key.stream))...)
 	s.addArgs(t.key.encodeArgs(t.enc)...)
-	if t.key.whole == "" {
-		s.addArgs(intermediate(t.name)...)
+	if t.key.directContainer == "" {
+		s.addArgs(intermediateArgs(t.name)...)
 	} else {
-		m, _ := muxerFor(t.key.whole)
-		s.addArgs(p.tagArgs(t.key.tags, "0", true)...)
+		m, _ := muxerFor(t.key.directContainer)
+		s.addArgs(p.tagArgs(t.key.keepTags, "0", true)...)
 		s.addArgs("-f", m.name, t.name)
 	}
-	s.addArgs(p.sameClock("v", each)...)
+	s.addArgs(p.syncTimestamps("v", each)...)
 	return s
 }
 
-// sameClock makes an ffmpeg that uses only video, or only audio, of a source
+// syncTimestamps makes an ffmpeg that uses only video, or only audio, of a source
 // with discontinuous time stamps read the other too. There ffmpeg takes the
 // start of the streams in use as zero and mends jumps by the packets that it
 // sees: two processes must see the same ones, or audio and video part.
 // Copying packets to nowhere costs nothing.
-func (p *planner) sameClock(other string, each []string) []string {
+func (p *planner) syncTimestamps(other string, each []string) []string {
 	if !p.src.discontinuous() || p.src.video == nil || p.src.audio == nil {
 		return nil
 	}
@@ -353,10 +353,10 @@ func (p *planner) sameClock(other string, each []string) []string {
 	return append(slices.Clone(each), "-map", "0:"+strconv.Itoa(index), "-c", "copy", "-f", "null", "-")
 }
 
-func (p *planner) videoPad() string { return "0:" + strconv.Itoa(p.src.video.Index) }
+func (p *planner) videoInput() string { return "0:" + strconv.Itoa(p.src.video.Index) }
 
-func padName(i int) string  { return "v" + strconv.Itoa(i+1) }
-func stillPad(i int) string { return "p" + strconv.Itoa(i+1) }
+func videoLabel(i int) string     { return "v" + strconv.Itoa(i+1) }
+func thumbnailLabel(i int) string { return "p" + strconv.Itoa(i+1) }
 func union(a, b []int) []int {
 	for _, i := range b {
 		a = appendOnce(a, i)
@@ -367,16 +367,16 @@ func union(a, b []int) []int {
 
 // tree is the graph of a group: renditions of the same preparation and frame
 // rate share a stem, and pictures are taken from the decoded frames.
-func (p *planner) tree(videos []*videoNode, pictures []*stills, marks []string) *branch {
+func (p *planner) tree(videos []*renditionNode, pictures []*thumbnails, watermarks []string) *branch {
 	type stem struct {
 		prep string
 		fps  format.Rational
 		sdr  bool
 	}
-	stems := map[stem][]padded{}
+	stems := map[stem][]graphOutput{}
 	for i, v := range videos {
-		k := stem{v.key.prep, v.key.fps, v.key.sdr}
-		stems[k] = append(stems[k], padded{v.key, padName(i)})
+		k := stem{v.key.preFilters, v.key.fps, v.key.toneMap}
+		stems[k] = append(stems[k], graphOutput{v.key, videoLabel(i)})
 	}
 	order := slices.SortedFunc(maps.Keys(stems), func(a, b stem) int {
 		return cmp.Or(cmp.Compare(a.prep, b.prep), cmp.Compare(a.fps.Num, b.fps.Num), cmp.Compare(a.fps.Den, b.fps.Den), compareBool(a.sdr, b.sdr))
@@ -391,10 +391,10 @@ func (p *planner) tree(videos []*videoNode, pictures []*stills, marks []string) 
 		if k.sdr {
 			in = p.toSDR(node, in, stems[k])
 		}
-		p.cascade(node, in, stems[k], marks)
+		p.cascade(node, in, stems[k], watermarks)
 	}
 	for i, s := range pictures {
-		s.look.graph(root.child(s.selectFilter()), marks, 1, stillPad(i))
+		s.style.graph(root.child(s.selectFilter()), watermarks, 1, thumbnailLabel(i))
 	}
 	return root
 }

@@ -29,7 +29,7 @@ func TestSharing(t *testing.T) {
 		if n := count(p, StepEncode); n != 1 {
 			t.Errorf("%d decodes of the picture, want 1", n)
 		}
-		if n := count(p, StepStills); n != 0 {
+		if n := count(p, StepThumbnails); n != 0 {
 			t.Errorf("%d steps for pictures, want them in the encode", n)
 		}
 	}

@@ -22,7 +22,7 @@ func (p *planner) remux(i int, o *job.Output, m muxer, w window) (Result, *job.E
 	if !m.canCopy(v.Codec) {
 		return Result{}, cannotCopy("video", v.Codec, f.Container)
 	}
-	s := Step{ID: p.finalID(StepMux, i, ""), Kind: StepMux, Outputs: []int{i}, Duration: p.length(w), Cost: 1}
+	s := Step{ID: p.outputStepID(StepMux, i, ""), Kind: StepMux, Outputs: []int{i}, Duration: p.length(w), Cost: 1}
 	s.addArgs(w.inputArgs()...)
 	maps := []string{"-map", "0:" + strconv.Itoa(v.Index)}
 	codecs := []string{"-c", "copy"}
@@ -34,7 +34,7 @@ func (p *planner) remux(i int, o *job.Output, m muxer, w window) (Result, *job.E
 		case copyable && (f.AudioCodec() == "copy" || !asksAudio(f)):
 			maps = append(maps, "-map", "0:"+strconv.Itoa(p.src.audio.Index))
 		default:
-			t, enc, err := p.src.newTrack(f, w, f.AudioCodec())
+			t, enc, err := p.src.newAudioRendition(f, w, f.AudioCodec())
 			if err != nil {
 				return Result{}, err
 			}
@@ -57,7 +57,7 @@ func (p *planner) remux(i int, o *job.Output, m muxer, w window) (Result, *job.E
 	s.addArgs(p.tagArgs(f.Options.Metadata != "0", "0", audio)...)
 	s.addArgs(m.outputArgs(f)...)
 	s.addArgs(name)
-	p.final(s)
+	p.addOutputStep(s)
 	r := p.published(o, name, w, Expect{Video: true, Audio: audio})
 	if w != (window{}) {
 		r.Files[0].Expect.Duration = 0 // where the keyframes lie is not known

@@ -45,11 +45,11 @@ func (w window) inputArgs() []string {
 // preRoll is how much earlier a source without an index is entered.
 const preRoll = 20
 
-// open returns the arguments that open the source at w, and those that every
+// openSource returns the arguments that open the source at w, and those that every
 // output needs beside. Formats without an index are entered anywhere, and the
 // decoder has to wait for a keyframe: there the seek ends earlier, and the
 // outputs drop what is too much.
-func (p *planner) open(w window) (in, out []string) {
+func (p *planner) openSource(w window) (in, out []string) {
 	if !p.src.discontinuous() || w == (window{}) {
 		return w.inputArgs(), nil
 	}
@@ -75,27 +75,27 @@ func (w window) duration(total float64) float64 {
 // are encoded once. Whatever changes the encoder's bytes is in it, and nothing
 // else.
 type rendition struct {
-	window   window
-	prep     string // filters before scaling: crop, turn, deinterlace ...
-	geometry geometry
-	mark     mark
-	sdr      bool // an HDR source is brought to SDR
-	flat     bool // frames are coded in the order in which they are shown
-	codec    string
-	crf      int // 0: bitrateK
-	bitrateK int
-	maxrateK int
-	guardK   int // ceiling of a quality in a stream that has no maxrate
-	profile  string
-	level    string
-	pixFmt   string
-	preset   string
-	fps      format.Rational // constant rate to convert to; zero: the source's own times
-	twoPass  bool
+	window          window
+	preFilters      string // filters before scaling: crop, turn, deinterlace ...
+	geometry        geometry
+	watermark       watermark
+	toneMap         bool // an HDR source is brought to SDR
+	noBFrames       bool // frames are coded in the order in which they are shown
+	codec           string
+	crf             int // 0: bitrateK
+	bitrateK        int
+	maxrateK        int
+	defaultMaxrateK int // ceiling of a quality in a stream that has no maxrate
+	profile         string
+	level           string
+	pixFmt          string
+	preset          string
+	fps             format.Rational // constant rate to convert to; zero: the source's own times
+	twoPass         bool
 }
 
 // newRendition resolves what a format asks of the video of src.
-func (p *planner) newRendition(f format.Format, w window, prep string, g geometry) (rendition, *job.Error) {
+func (p *planner) newRendition(f format.Format, w window, preFilters string, g geometry) (rendition, *job.Error) {
 	codec := p.codecFor(f)
 	enc, ok := videoEncoderFor(codec)
 	if !ok {
@@ -105,7 +105,7 @@ func (p *planner) newRendition(f format.Format, w window, prep string, g geometr
 		return rendition{}, noEncoder(enc.encoder, codec)
 	}
 	r := rendition{
-		window: w, prep: prep, geometry: g, codec: codec,
+		window: w, preFilters: preFilters, geometry: g, codec: codec,
 		maxrateK: f.Options.MaxrateK, level: f.Options.Level, pixFmt: f.PixFmt(), twoPass: f.TwoPass(),
 		preset: cmp.Or(f.Options.Preset, p.Presets[enc.encoder], enc.preset),
 	}
@@ -117,13 +117,13 @@ func (p *planner) newRendition(f format.Format, w window, prep string, g geometr
 	if fps := f.FPSRational(); validRate(fps) {
 		r.fps = p.plainRate(fps)
 	}
-	r.pixFmt, r.sdr = p.src.dynamicRange(f, codec, r.pixFmt)
+	r.pixFmt, r.toneMap = p.src.dynamicRange(f, codec, r.pixFmt)
 	r.pixFmt = samePlanes(r.pixFmt)
 	if codec == "mjpeg" && strings.HasPrefix(r.pixFmt, "yuv4") {
 		r.pixFmt = "yuvj" + strings.TrimPrefix(r.pixFmt, "yuv") // JPEG is full range
 	}
 	// These have no way to say when a frame is shown that is coded early.
-	r.flat = codec == "h264" && (f.Container == "avi" || f.Container == "asf")
+	r.noBFrames = codec == "h264" && (f.Container == "avi" || f.Container == "asf")
 	if codec == "h263" && f.Video.Resolution.IsZero() {
 		enc.limits.sizes = h263Sizes[:3] // telephones play no more than CIF
 	}
@@ -167,7 +167,7 @@ func (p *planner) refuses(enc videoEncoder, r rendition) *job.Error {
 	if takes := p.Capabilities.PixelFormats(enc.encoder); len(takes) > 0 && !slices.Contains(takes, r.pixFmt) {
 		return job.Errorf("output_format_not_valid", "The pixel format %q is not taken by %s of this server's ffmpeg; it takes %s.", r.pixFmt, enc.encoder, strings.Join(takes, ", "))
 	}
-	if r.sdr {
+	if r.toneMap {
 		return p.noSDR()
 	}
 	return nil
@@ -209,7 +209,7 @@ func (p *planner) timeBase(r rendition) string {
 		return "1/90000"
 	}
 	rate := p.src.rate()
-	lead := (p.src.lead(p.src.video.StartTime) - r.window.offset) * fpsFloat(rate)
+	lead := (p.src.startOffset(p.src.video.StartTime) - r.window.offset) * fpsFloat(rate)
 	if math.Abs(lead-math.Round(lead)) < 0.01 {
 		return ""
 	}
@@ -219,17 +219,17 @@ func (p *planner) timeBase(r rendition) string {
 }
 
 // videoArgs are the output options of r, for the pad of a graph.
-func (p *planner) videoArgs(r rendition, pad string, pass int, stats string) []string {
+func (p *planner) videoArgs(r rendition, label string, pass int, stats string) []string {
 	enc, _ := videoEncoderFor(r.codec)
 	// vfr passes frames on with their own times, and drops only one that has
 	// the very time of the frame before it.
-	args := []string{"-map", "[" + pad + "]", "-fps_mode", "vfr"}
+	args := []string{"-map", "[" + label + "]", "-fps_mode", "vfr"}
 	if tb := p.timeBase(r); tb != "" {
 		args = append(args, "-enc_time_base", tb)
 	}
 	args = append(args, "-c:v", enc.encoder)
 	args = append(args, enc.args(r, encodeContext{gop: p.gop(r), pass: pass, stats: stats, hdr: p.hdr(r)})...)
-	if pass > 0 && !enc.ownPass {
+	if pass > 0 && !enc.passInParams {
 		args = append(args, "-pass", strconv.Itoa(pass), "-passlogfile", stats)
 	}
 	return append(args, p.colourArgs(r)...)
@@ -240,7 +240,7 @@ func (p *planner) colours(r rendition) (space, primaries, transfer string, rng b
 	v := p.src.video
 	space, primaries, transfer, rng = v.ColorSpace, v.ColorPrimaries, v.ColorTransfer, known(v.ColorRange)
 	switch {
-	case r.sdr:
+	case r.toneMap:
 		return "bt709", "bt709", "bt709", true
 	case p.src.hdr():
 		space, primaries = p.src.matrix(), p.src.primaries()
@@ -279,7 +279,7 @@ func (p *planner) colourArgs(r rendition) []string {
 // count more than arguments do in ffmpeg 7. x265 does not start with reserved
 // values, which ffprobe shows like those that nobody said: they are cleared.
 func (p *planner) tagFilter(r rendition) string {
-	if isRGB(r.pixFmt) || r.sdr {
+	if isRGB(r.pixFmt) || r.toneMap {
 		return ""
 	}
 	v := p.src.video
@@ -320,7 +320,7 @@ func (p *planner) fromRGB() bool {
 // scalerOptions are what the first scaling of the source must convert.
 func (p *planner) scalerOptions(r rendition) string {
 	switch {
-	case strings.HasPrefix(r.pixFmt, "yuvj") || isRGB(r.pixFmt) || r.sdr:
+	case strings.HasPrefix(r.pixFmt, "yuvj") || isRGB(r.pixFmt) || r.toneMap:
 		return ""
 	case p.fromRGB():
 		return ":out_color_matrix=bt709:out_range=tv"
@@ -333,8 +333,8 @@ func (p *planner) scalerOptions(r rendition) string {
 // cascade builds below root the branches of renditions that share window, prep
 // and frame rate: from the largest down, each is scaled from the next larger
 // one instead of from the source. marks are the inputs after the source.
-func (p *planner) cascade(root *branch, in frame, list []padded, marks []string) {
-	slices.SortStableFunc(list, func(a, b padded) int {
+func (p *planner) cascade(root *branch, in frame, list []graphOutput, watermarks []string) {
+	slices.SortStableFunc(list, func(a, b graphOutput) int {
 		return cmp.Compare(b.key.geometry.ScaleW*b.key.geometry.ScaleH, a.key.geometry.ScaleW*a.key.geometry.ScaleH)
 	})
 	// A level is a node that holds the picture at one size and format.
@@ -367,18 +367,18 @@ func (p *planner) cascade(root *branch, in frame, list []padded, marks []string)
 		}
 		at = at.child(g.finish()...)
 		at.add(p.tagFilter(l.key))
-		if over := lay(l.key.mark, marks, 1, g, l.key.pixFmt, p.markColours(l.key), p.markLight(l.key)); over != nil {
+		if over := overlayOf(l.key.watermark, watermarks, 1, g, l.key.pixFmt, p.watermarkColours(l.key), p.watermarkTone(l.key)); over != nil {
 			at.over = over
 			at = at.child("format=" + l.key.pixFmt)
 		}
-		at.pad = l.pad
+		at.label = l.label
 	}
 }
 
-// padded is a rendition with the graph's pad that it is taken from.
-type padded struct {
-	key rendition
-	pad string
+// letterboxed is a rendition with the graph's pad that it is taken from.
+type graphOutput struct {
+	key   rendition
+	label string
 }
 
 // fpsFilter makes the frame rate constant, from the first moment of the window.

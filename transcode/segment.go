@@ -62,7 +62,7 @@ func keyFiles(dir string, key SecretName) (info string, files []InputFile) {
 // its name when it is whole. The manifest that the muxer insists on writing,
 // dir/cut.mpd, is not published.
 //
-// early moves the track to an earlier time, in seconds.
+// startShift moves the track to an earlier time, in seconds.
 func segmentCMAFArgs(track, dir string, seconds float64, video bool, early float64) []string {
 	// The index (sidx) is of no use in segments that playlists describe.
 	flags := "movflags=+skip_sidx"

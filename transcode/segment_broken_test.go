@@ -35,7 +35,7 @@ func scratch(t *testing.T) (fstest.MapFS, map[stream.Layout]stream.Package) {
 		}
 		p := stream.Package{
 			Layout: layout, Dir: string(layout), Name: "master", HLS: true, TargetDuration: 2, Duration: 7,
-			Tracks: []stream.Track{track(kind, "v", rate, layout), track(stream.Audio, "audio", format.Rational{}, layout)},
+			Tracks: []stream.Track{audioRendition(kind, "v", rate, layout), audioRendition(stream.Audio, "audio", format.Rational{}, layout)},
 		}
 		publish(t, work, c, p)
 		packages[layout] = p
@@ -179,8 +179,8 @@ func encrypt(t *testing.T, key []byte, number int, data []byte) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pad := 16 - len(data)%16
-	out := append(bytes.Clone(data), bytes.Repeat([]byte{byte(pad)}, pad)...)
+	label := 16 - len(data)%16
+	out := append(bytes.Clone(data), bytes.Repeat([]byte{byte(label)}, label)...)
 	var iv [16]byte
 	binary.BigEndian.PutUint64(iv[8:], uint64(number))
 	cipher.NewCBCEncrypter(block, iv[:]).CryptBlocks(out, out)

@@ -92,8 +92,8 @@ func (s *source) discontinuous() bool {
 	return false
 }
 
-// lead is how late a stream starts after the beginning of the file.
-func (s *source) lead(start float64) float64 { return max(0, start-s.StartTime) }
+// startOffset is how late a stream starts after the beginning of the file.
+func (s *source) startOffset(start float64) float64 { return max(0, start-s.StartTime) }
 
 // videoEnd is the time at which the video ends, in seconds from the start.
 func (s *source) videoEnd() float64 {
@@ -101,7 +101,7 @@ func (s *source) videoEnd() float64 {
 		return 0
 	}
 	if d := s.video.Duration; d > 0 {
-		end := d + s.lead(s.video.StartTime)
+		end := d + s.startOffset(s.video.StartTime)
 		if s.Duration > 0 {
 			return min(end, s.Duration)
 		}
@@ -188,7 +188,7 @@ func (s *source) streamRate() format.Rational {
 		return format.Rational{Num: 60, Den: 1}
 	case s.variable():
 		return nearestStandard(s.video)
-	case s.lead(s.video.StartTime) > lateStart:
+	case s.startOffset(s.video.StartTime) > lateStart:
 		// The picture starts late: the fps filter fills up from zero, so that
 		// audio and video cover the same time.
 		return rate

@@ -27,12 +27,12 @@ func (s Space) and(o Space) Space {
 	return Space{s.Bytes + o.Bytes, s.CachedBytes + o.CachedBytes, s.Bounded && o.Bounded}
 }
 
-// amount is what is known of a track before it is made.
-type amount struct {
+// sizeEstimate is what is known of a track before it is made.
+type sizeEstimate struct {
 	bytes   float64
 	frames  float64
 	seconds float64
-	capped  bool
+	bounded bool
 }
 
 // What the containers add to a track, in bytes: MP4 for each frame in its index;
@@ -44,25 +44,25 @@ const (
 	tsShare             = 188.0 / 184
 )
 
-func (s amount) mp4() float64 { return s.bytes + s.frames*mp4Frame + s.seconds*mp4Second }
-func (s amount) ts() float64  { return s.bytes*tsShare + s.frames*tsFrame + s.seconds*tsSecond }
+func (s sizeEstimate) mp4() float64 { return s.bytes + s.frames*mp4Frame + s.seconds*mp4Second }
+func (s sizeEstimate) ts() float64  { return s.bytes*tsShare + s.frames*tsFrame + s.seconds*tsSecond }
 
 // space adds up the files of steps.
 func (p *planner) space(steps []Step) Space {
-	tracks := map[string]amount{}
+	tracks := map[string]sizeEstimate{}
 	total, kept := 0.0, 0.0
 	capped := true
 	for _, g := range p.groups {
 		for _, v := range g.videos {
-			tracks[v.name] = p.videoSize(v)
+			tracks[v.name] = p.estimateVideo(v)
 			if v.key.twoPass {
 				// Two bytes a macroblock in the logs of x264 and x265.
 				total += tracks[v.name].frames * float64(v.key.geometry.W*v.key.geometry.H) / 128
 			}
 		}
 	}
-	for _, t := range p.tracks {
-		tracks[t.name] = p.trackSize(t)
+	for _, t := range p.audios {
+		tracks[t.name] = p.estimateAudio(t)
 	}
 	whole, followed := map[string]bool{}, map[string]bool{}
 	for _, s := range steps {
@@ -86,7 +86,7 @@ func (p *planner) space(steps []Step) Space {
 		}
 	}
 	for name, t := range tracks {
-		capped = capped && t.capped
+		capped = capped && t.bounded
 		if whole[name] || !followed[name] {
 			total += t.mp4()
 		} else {
@@ -99,24 +99,24 @@ func (p *planner) space(steps []Step) Space {
 // The rates of what has no ceiling, in bits for a pixel: of codecs that code
 // each frame by itself, and of the others.
 const (
-	intraPixel = 4
-	interPixel = 0.15
+	intraBitsPerPixel = 4
+	interBitsPerPixel = 0.15
 )
 
-func (p *planner) videoSize(v *videoNode) amount {
+func (p *planner) estimateVideo(v *renditionNode) sizeEstimate {
 	r := v.key
-	s := amount{seconds: p.seconds(r.window)}
+	s := sizeEstimate{seconds: p.seconds(r.window)}
 	s.frames = math.Ceil(s.seconds * fpsFloat(p.rate(r)))
 	rate, buffer, capped := ceiling(p.videoArgs(r, "", 0, ""))
 	if !capped && rate == 0 {
 		enc, _ := videoEncoderFor(r.codec)
-		rate = interPixel
-		if enc.inter == "mov" && !strings.HasPrefix(r.codec, "h263") {
-			rate = intraPixel
+		rate = interBitsPerPixel
+		if enc.intermediate == "mov" && !strings.HasPrefix(r.codec, "h263") {
+			rate = intraBitsPerPixel
 		}
 		rate *= float64(r.geometry.W*r.geometry.H) * fpsFloat(p.rate(r))
 	}
-	s.bytes, s.capped = (rate*s.seconds+buffer)/8, capped && s.seconds > 0
+	s.bytes, s.bounded = (rate*s.seconds+buffer)/8, capped && s.seconds > 0
 	return s
 }
 
@@ -149,26 +149,26 @@ func ceiling(args []string) (rate, buffer float64, capped bool) {
 	return rate, 0, false
 }
 
-// trackSize of an audio setting. Encoders of sound keep their rates to a few
+// estimateAudio of an audio setting. Encoders of sound keep their rates to a few
 // percent.
-func (p *planner) trackSize(t *trackNode) amount {
+func (p *planner) estimateAudio(t *audioNode) sizeEstimate {
 	k := t.key
-	s := amount{seconds: max(p.seconds(k.window), k.fill), capped: true}
+	s := sizeEstimate{seconds: max(p.seconds(k.window), k.padTo), bounded: true}
 	rate := float64(k.bitrateK) * 1000 * 1.1
 	switch {
-	case k.copied:
+	case k.passthrough:
 		rate = 320e3
-		s.capped = false
+		s.bounded = false
 		for _, a := range p.src.Audio {
 			if a.Index == k.stream && a.BitRate > 0 {
-				rate, s.capped = float64(a.BitRate)*1.1, true
+				rate, s.bounded = float64(a.BitRate)*1.1, true
 			}
 		}
 	case rate == 0: // without loss: 24 bits
 		rate = float64(k.rate*k.channels) * 24
 	}
 	s.frames = math.Ceil(s.seconds * max(8000, float64(k.rate)) / 1024)
-	s.bytes, s.capped = rate*s.seconds/8, s.capped && s.seconds > 0
+	s.bytes, s.bounded = rate*s.seconds/8, s.bounded && s.seconds > 0
 	return s
 }
 
@@ -180,7 +180,7 @@ func (p *planner) seconds(w window) float64 {
 		total = max(total, p.src.videoEnd())
 	}
 	if p.src.audio != nil {
-		total = max(total, p.src.lead(p.src.audio.StartTime)+p.src.audio.Duration)
+		total = max(total, p.src.startOffset(p.src.audio.StartTime)+p.src.audio.Duration)
 	}
 	return w.duration(total)
 }

@@ -22,10 +22,10 @@ const (
 	typeText      = "text/vtt"
 )
 
-// built is a package on its way to files.
-type built struct {
+// packager is a package on its way to files.
+type packager struct {
 	Package
-	tracks []*measured
+	tracks []*trackInfo
 	texts  []*textTrack
 	target int // EXT-X-TARGETDURATION, seconds
 }
@@ -42,7 +42,7 @@ func Build(fsys fs.FS, p Package, keys Keys) ([]File, []Summary, error) {
 	if err := p.check(keys); err != nil {
 		return nil, nil, err
 	}
-	b := &built{Package: p}
+	b := &packager{Package: p}
 	longest := 0.0
 	for _, t := range p.Tracks {
 		if t.Type == Text {
@@ -62,9 +62,9 @@ func Build(fsys fs.FS, p Package, keys Keys) ([]File, []Summary, error) {
 	if p.Duration-longest > max(0.5, p.Duration*0.02) {
 		return nil, nil, fmt.Errorf("the segments cover %.3f s of %.3f s", longest, p.Duration)
 	}
-	b.joinTails()
+	b.mergeLastSegments()
 	for _, m := range b.texts {
-		m.cut(b.leader(), longest)
+		m.cut(b.referenceTrack(), longest)
 	}
 	b.target = b.targetDuration()
 	files, err := b.mediaFiles(fsys)
@@ -88,9 +88,9 @@ func Build(fsys fs.FS, p Package, keys Keys) ([]File, []Summary, error) {
 	return files, b.summaries(), nil
 }
 
-// leader is the track that tells the others where segments end: the first one
+// referenceTrack is the track that tells the others where segments end: the first one
 // with video, else the first one.
-func (b *built) leader() *measured {
+func (b *packager) referenceTrack() *trackInfo {
 	for _, m := range b.tracks {
 		if m.video != nil {
 			return m
@@ -99,11 +99,11 @@ func (b *built) leader() *measured {
 	return b.tracks[0]
 }
 
-// joinTails lets audio have as many segments as video.
-func (b *built) joinTails() {
-	if v := b.leader(); v.video != nil {
+// mergeLastSegments lets audio have as many segments as video.
+func (b *packager) mergeLastSegments() {
+	if v := b.referenceTrack(); v.video != nil {
 		for _, m := range b.tracks {
-			m.joinTail(len(v.segments))
+			m.mergeLastSegment(len(v.segments))
 		}
 	}
 }
@@ -147,7 +147,7 @@ func (p *Package) check(keys Keys) error {
 // Published names. TS keeps a folder per rendition; CMAF, which DASH clients
 // expect flat, has the track in the file name.
 
-func (b *built) initPath(m *measured) string { return "init-" + m.ID + ".mp4" }
+func (b *packager) initPath(m *trackInfo) string { return "init-" + m.ID + ".mp4" }
 
 // Segment is segment n of a track, from 1, as Build publishes it when it need not
 // change it.
@@ -160,10 +160,10 @@ func (p *Package) Segment(t Track, n int) File {
 	return f
 }
 
-// Settled is how many segments of a track Build will publish as they are, when
+// Finalized is how many segments of a track Build will publish as they are, when
 // so many are there and more may come. The last is not whole before there is
 // another, and a last one of audio may be put to the one before.
-func (p *Package) Settled(t Track, there int) int {
+func (p *Package) Finalized(t Track, there int) int {
 	switch t.Type {
 	case Text:
 		return 0
@@ -174,16 +174,16 @@ func (p *Package) Settled(t Track, there int) int {
 	}
 }
 
-func (b *built) segmentPath(m *measured, i int) string { return b.Segment(m.Track, i+1).Path }
+func (b *packager) segmentPath(m *trackInfo, i int) string { return b.Segment(m.Track, i+1).Path }
 
-func (b *built) playlistPath(m *measured) string {
+func (b *packager) playlistPath(m *trackInfo) string {
 	if b.Layout == TS {
 		return path.Join(m.Dir, "stream.m3u8")
 	}
 	return "stream-" + m.ID + ".m3u8"
 }
 
-func (b *built) iframesPath(m *measured) string {
+func (b *packager) iframesPath(m *trackInfo) string {
 	if b.Layout == TS {
 		return path.Join(m.Dir, "iframes.m3u8")
 	}
@@ -208,7 +208,7 @@ func uri(from, to string) string {
 }
 
 // mediaFiles are the init and media segments.
-func (b *built) mediaFiles(fsys fs.FS) ([]File, error) {
+func (b *packager) mediaFiles(fsys fs.FS) ([]File, error) {
 	var files []File
 	for _, m := range b.tracks {
 		if m.init != "" {
@@ -220,8 +220,8 @@ func (b *built) mediaFiles(fsys fs.FS) ([]File, error) {
 		}
 		for i, s := range m.segments {
 			f := b.Segment(m.Track, i+1)
-			if s.more != "" {
-				data, err := m.joined(fsys, i)
+			if s.appended != "" {
+				data, err := m.mergedSegment(fsys, i)
 				if err != nil {
 					return nil, err
 				}
@@ -233,11 +233,11 @@ func (b *built) mediaFiles(fsys fs.FS) ([]File, error) {
 	return files, nil
 }
 
-// joined is the content of segment i and of the one that is put to it, as one
+// mergedSegment is the content of segment i and of the one that is put to it, as one
 // segment.
-func (m *measured) joined(fsys fs.FS, i int) ([]byte, error) {
+func (m *trackInfo) mergedSegment(fsys fs.FS, i int) ([]byte, error) {
 	var all []byte
-	for n, name := range []string{m.segments[i].source, m.segments[i].more} {
+	for n, name := range []string{m.segments[i].source, m.segments[i].appended} {
 		if m.init == "" {
 			d, err := m.readTS(fsys, name, i+n+1)
 			if err != nil {
@@ -258,7 +258,7 @@ func (m *measured) joined(fsys fs.FS, i int) ([]byte, error) {
 	return all, nil
 }
 
-func (b *built) summaries() []Summary {
+func (b *packager) summaries() []Summary {
 	var out []Summary
 	for _, m := range b.tracks {
 		r := m.rates(b.target)

@@ -72,7 +72,7 @@ type (
 )
 
 // dash returns the manifest.
-func (b *built) dash() File {
+func (b *packager) dash() File {
 	longest := 0.0
 	for _, m := range b.tracks {
 		longest = max(longest, m.end)
@@ -98,7 +98,7 @@ func (b *built) dash() File {
 }
 
 // buffer is minBufferTime in seconds: one segment.
-func (b *built) buffer() float64 {
+func (b *packager) buffer() float64 {
 	if b.TargetDuration > 0 {
 		return b.TargetDuration
 	}
@@ -107,13 +107,13 @@ func (b *built) buffer() float64 {
 
 // adaptationSets puts tracks together that a player may switch between: those
 // of the same type, codec and content.
-func (b *built) adaptationSets() []xmlSet {
+func (b *packager) adaptationSets() []xmlSet {
 	type key struct {
 		codec, language string
 		alternative     int
 	}
 	var keys []key
-	sets := map[key][]*measured{}
+	sets := map[key][]*trackInfo{}
 	for _, m := range b.tracks {
 		k := key{family(m.codecs()), m.Language, m.Alternative}
 		if m.video != nil {
@@ -135,14 +135,14 @@ func (b *built) adaptationSets() []xmlSet {
 	return out
 }
 
-func order(m *measured) int {
+func order(m *trackInfo) int {
 	if m.video != nil {
 		return 0
 	}
 	return 1
 }
 
-func (b *built) adaptationSet(tracks []*measured) xmlSet {
+func (b *packager) adaptationSet(tracks []*trackInfo) xmlSet {
 	first := tracks[0]
 	set := xmlSet{ContentType: "audio", MimeType: "audio/mp4", Aligned: aligned(tracks), StartWithSAP: 1}
 	if v := first.video; v != nil {
@@ -173,7 +173,7 @@ func (b *built) adaptationSet(tracks []*measured) xmlSet {
 	return set
 }
 
-func (b *built) representation(m *measured) xmlRepresentation {
+func (b *packager) representation(m *trackInfo) xmlRepresentation {
 	r := xmlRepresentation{
 		ID: m.ID, Codecs: m.codecs(),
 		Bandwidth: max(m.rates(b.target).peak, m.bufferedRate(b.buffer())),
@@ -200,7 +200,7 @@ func (b *built) representation(m *measured) xmlRepresentation {
 func template(s string) string { return strings.ReplaceAll(s, "$", "$$") }
 
 // timeline is the SegmentTimeline: decode times as they stand in the files.
-func timeline(m *measured) []xmlS {
+func timeline(m *trackInfo) []xmlS {
 	var out []xmlS
 	for i, s := range m.segments {
 		if n := len(out) - 1; n >= 0 && out[n].D == s.ticks {
@@ -218,7 +218,7 @@ func timeline(m *measured) []xmlS {
 }
 
 // aligned reports whether segment edges agree to within a frame.
-func aligned(tracks []*measured) bool {
+func aligned(tracks []*trackInfo) bool {
 	first := tracks[0]
 	for _, m := range tracks[1:] {
 		if len(m.segments) != len(first.segments) {
@@ -238,7 +238,7 @@ func aligned(tracks []*measured) bool {
 }
 
 // rational is @frameRate: a ratio when the rate is no whole number.
-func (m *measured) rational() string {
+func (m *trackInfo) rational() string {
 	f := m.FrameRate
 	if f.Num <= 0 || f.Den <= 0 || math.Abs(float64(f.Num)/float64(f.Den)-m.rate) > 1e-6 {
 		f.Num, f.Den = int(math.Round(m.rate*1000)), 1000

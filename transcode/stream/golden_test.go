@@ -16,8 +16,8 @@ var update = flag.Bool("update", false, "rewrite the golden files")
 
 // video is a measured track of segments that last 6 s but for the last, all
 // of the same rate in bit/s, with a key frame at the start of each.
-func video(id string, w, h int, rate int64) *measured {
-	m := &measured{
+func video(id string, w, h int, rate int64) *trackInfo {
+	m := &trackInfo{
 		Track:     Track{ID: id, Type: Muxed, Dir: id, FrameRate: format.Rational{Num: 25, Den: 1}},
 		timescale: 90000, rate: 25, frames: 350,
 		video: &videoConfig{codec: "avc1.64001f", width: w, height: h, sarNum: 1, sarDen: 1, transfer: 1},
@@ -27,14 +27,14 @@ func video(id string, w, h int, rate int64) *measured {
 	return m
 }
 
-func audio(id string, rate int64) *measured {
+func audio(id string, rate int64) *trackInfo {
 	m := video(id, 0, 0, rate)
 	m.Type, m.video, m.rate = Audio, nil, 0
 	return m
 }
 
 // cut gives the track 14 s of segments.
-func (m *measured) cut(source string, rate int64) {
+func (m *trackInfo) cut(source string, rate int64) {
 	m.end, m.Segments = 14, source+"%d"
 	for i := range 3 {
 		s := segment{source: source + string(rune('1'+i)), start: float64(6 * i), time: int64(6*i) * m.timescale}
@@ -49,7 +49,7 @@ func (m *measured) cut(source string, rate int64) {
 }
 
 // cmaf turns a track of golden tests into one of fMP4.
-func cmaf(m *measured, kind TrackType) *measured {
+func cmaf(m *trackInfo, kind TrackType) *trackInfo {
 	m.Type, m.init = kind, m.Dir+"/init.mp4"
 	if kind == Video {
 		m.audio = nil
@@ -60,7 +60,7 @@ func cmaf(m *measured, kind TrackType) *measured {
 // TestPlaylists holds what is written against golden files. -update rewrites
 // them.
 func TestPlaylists(t *testing.T) {
-	hdr := func(m *measured) *measured {
+	hdr := func(m *trackInfo) *trackInfo {
 		m.video.codec = "hvc1.2.4.L93.90"
 		m.video.primaries, m.video.transfer, m.video.matrix = 9, 16, 9
 		return m
@@ -71,25 +71,25 @@ func TestPlaylists(t *testing.T) {
 	narrow.video.sarNum, narrow.video.sarDen = 64, 45
 	odd := video("a b#1", 640, 360, 800_000)
 	odd.Dir = "a b#1/t:1"
-	group := func(m *measured, lang, name string, standard bool) *measured {
+	group := func(m *trackInfo, lang, name string, standard bool) *trackInfo {
 		m = cmaf(m, Audio)
 		m.Language, m.Name, m.Default = lang, name, standard
 		return m
 	}
-	for name, b := range map[string]*built{
+	for name, b := range map[string]*packager{
 		// The variant nearest to 2000 kbit/s first, audio alone last.
-		"ts": {Package: Package{Layout: TS, HLS: true, Name: "master"}, tracks: []*measured{
+		"ts": {Package: Package{Layout: TS, HLS: true, Name: "master"}, tracks: []*trackInfo{
 			audio("audio", 70_000), video("240p", 426, 240, 400_000), video("720p", 1280, 720, 2_400_000), video("1080p", 1920, 1080, 4_500_000),
 		}},
-		"version3":  {Package: Package{Layout: TS, HLS: true, Name: "master", Version: 3}, tracks: []*measured{video("720p", 1280, 720, 2_400_000)}},
-		"encrypted": {Package: Package{Layout: TS, HLS: true, Name: "master"}, tracks: []*measured{encrypted}},
+		"version3":  {Package: Package{Layout: TS, HLS: true, Name: "master", Version: 3}, tracks: []*trackInfo{video("720p", 1280, 720, 2_400_000)}},
+		"encrypted": {Package: Package{Layout: TS, HLS: true, Name: "master"}, tracks: []*trackInfo{encrypted}},
 		// Pixels that are not square; names that need escapes.
-		"names": {Package: Package{Layout: TS, HLS: true, Name: "x y"}, tracks: []*measured{narrow, odd}},
-		"cmaf": {Package: Package{Layout: CMAF, HLS: true, DASH: true, Name: "master", TargetDuration: 6}, tracks: []*measured{
+		"names": {Package: Package{Layout: TS, HLS: true, Name: "x y"}, tracks: []*trackInfo{narrow, odd}},
+		"cmaf": {Package: Package{Layout: CMAF, HLS: true, DASH: true, Name: "master", TargetDuration: 6}, tracks: []*trackInfo{
 			group(audio("en", 130_000), "eng", "English", false), group(audio("de", 128_000), "ger", "", true),
 			cmaf(video("360p", 640, 360, 700_000), Video), hdr(cmaf(video("$1", 1280, 720, 2_000_000), Video)),
 		}},
-		"audio-only": {Package: Package{Layout: CMAF, HLS: true, DASH: true, Name: "master", TargetDuration: 6}, tracks: []*measured{
+		"audio-only": {Package: Package{Layout: CMAF, HLS: true, DASH: true, Name: "master", TargetDuration: 6}, tracks: []*trackInfo{
 			cmaf(audio("audio", 130_000), Audio),
 		}},
 	} {

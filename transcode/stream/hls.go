@@ -8,7 +8,7 @@ import (
 // version is EXT-X-VERSION. Unless an older one was asked for it is the one
 // from which readers round the length of a segment to hold it against the target
 // duration, and do not round it up.
-func (b *built) version() int {
+func (b *packager) version() int {
 	switch {
 	case b.Layout == CMAF:
 		return max(b.Version, 7)
@@ -21,17 +21,17 @@ func (b *built) version() int {
 }
 
 // plain reports whether the playlists are for old players, without I-frames.
-func (b *built) plain() bool { return b.Layout == TS && b.Version > 0 && b.Version <= 3 }
+func (b *packager) plain() bool { return b.Layout == TS && b.Version > 0 && b.Version <= 3 }
 
 // iframes reports whether a track gets an I-frame playlist. A byte range of an
 // encrypted segment cannot be decrypted on its own.
-func (b *built) iframes(m *measured) bool {
+func (b *packager) iframes(m *trackInfo) bool {
 	return !b.plain() && m.video != nil && m.Encryption == nil && len(m.keyFrames()) > 0
 }
 
 // hls returns the media playlists, the I-frame playlists and the multivariant
 // playlist.
-func (b *built) hls() []File {
+func (b *packager) hls() []File {
 	var media, iframes []File
 	for _, m := range b.tracks {
 		media = append(media, File{Path: b.playlistPath(m), Data: []byte(b.mediaPlaylist(m)), ContentType: typeHLS})
@@ -47,7 +47,7 @@ func (b *built) hls() []File {
 }
 
 // header starts a media or I-frame playlist.
-func (b *built) header(w *strings.Builder, tags ...string) {
+func (b *packager) header(w *strings.Builder, tags ...string) {
 	fmt.Fprintf(w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%d\n", b.version(), b.target)
 	// Segments are numbered from 1, and so is the initialisation vector of
 	// encrypted ones.
@@ -57,7 +57,7 @@ func (b *built) header(w *strings.Builder, tags ...string) {
 	}
 }
 
-func (b *built) mediaPlaylist(m *measured) string {
+func (b *packager) mediaPlaylist(m *trackInfo) string {
 	var w strings.Builder
 	self := b.playlistPath(m)
 	b.header(&w, "#EXT-X-INDEPENDENT-SEGMENTS")
@@ -82,7 +82,7 @@ type listedKey struct {
 }
 
 // keyFrames are the key frames of all segments.
-func (m *measured) keyFrames() []listedKey {
+func (m *trackInfo) keyFrames() []listedKey {
 	var keys []listedKey
 	for i, s := range m.segments {
 		for _, k := range s.keys {
@@ -95,7 +95,7 @@ func (m *measured) keyFrames() []listedKey {
 	return keys
 }
 
-func (b *built) iframePlaylist(m *measured) string {
+func (b *packager) iframePlaylist(m *trackInfo) string {
 	var w strings.Builder
 	self := b.iframesPath(m)
 	b.header(&w, "#EXT-X-I-FRAMES-ONLY")

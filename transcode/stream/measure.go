@@ -12,8 +12,8 @@ import (
 	"path"
 )
 
-// measured is a track whose segments were read.
-type measured struct {
+// trackInfo is a track whose segments were read.
+type trackInfo struct {
 	Track
 	key       []byte // of AES-128; nil: clear
 	init      string // work file of the init segment; "": TS
@@ -30,7 +30,7 @@ type measured struct {
 // segment is one media segment. Seconds count from the start of the time line.
 type segment struct {
 	source   string // work file
-	more     string // work file of what is appended to it; "": nothing
+	appended string // work file of what is appended to it; "": nothing
 	size     int64
 	start    float64 // seconds, of its first picture or sound
 	duration float64 // seconds, to the start of the next
@@ -46,8 +46,8 @@ type keyFrame struct {
 }
 
 // measure reads all segments of a track, which lie in dir.
-func measure(fsys fs.FS, dir string, layout Layout, t Track, keys Keys) (*measured, error) {
-	m := &measured{Track: t}
+func measure(fsys fs.FS, dir string, layout Layout, t Track, keys Keys) (*trackInfo, error) {
+	m := &trackInfo{Track: t}
 	if t.Encryption != nil {
 		m.key = keys(t.Encryption.KeyName)
 	}
@@ -99,7 +99,7 @@ func segmentNames(fsys fs.FS, dir, pattern string) ([]string, error) {
 // seconds converts a TS timestamp to the time line.
 func tsSeconds(pts int64) float64 { return float64(pts-TSOrigin*tsClock) / tsClock }
 
-func (m *measured) measureTS(fsys fs.FS, names []string) error {
+func (m *trackInfo) measureTS(fsys fs.FS, names []string) error {
 	m.timescale = tsClock
 	reader := &tsReader{}
 	var first, last, audioEnd int64
@@ -165,7 +165,7 @@ type tsData struct {
 
 // readTS reads a segment and decrypts it when the track has a key. The
 // initialisation vector is the number of the segment (RFC 8216, 5.2).
-func (m *measured) readTS(fsys fs.FS, name string, number int) (tsData, error) {
+func (m *trackInfo) readTS(fsys fs.FS, name string, number int) (tsData, error) {
 	data, err := fs.ReadFile(fsys, name)
 	if err != nil {
 		return tsData{}, fmt.Errorf("read segment: %w", err)
@@ -182,7 +182,7 @@ func (m *measured) readTS(fsys fs.FS, name string, number int) (tsData, error) {
 	if len(data) == 0 || len(data)%aes.BlockSize != 0 {
 		return tsData{}, fmt.Errorf("segment %s is broken: its %d bytes are no whole number of AES blocks", name, len(data))
 	}
-	cipher.NewCBCDecrypter(block, vector(number)).CryptBlocks(data, data)
+	cipher.NewCBCDecrypter(block, initVector(number)).CryptBlocks(data, data)
 	pad := int(data[len(data)-1])
 	if pad < 1 || pad > aes.BlockSize {
 		return tsData{}, fmt.Errorf("segment %s is broken: it does not decrypt with its key", name)
@@ -191,27 +191,27 @@ func (m *measured) readTS(fsys fs.FS, name string, number int) (tsData, error) {
 	return d, nil
 }
 
-// vector is the initialisation vector of a segment.
-func vector(number int) []byte {
+// initVector is the initialisation vector of a segment.
+func initVector(number int) []byte {
 	var iv [aes.BlockSize]byte
 	binary.BigEndian.PutUint64(iv[8:], uint64(number))
 	return iv[:]
 }
 
 // encrypt is the inverse of readTS.
-func (m *measured) encrypt(data []byte, number int) ([]byte, error) {
+func (m *trackInfo) encrypt(data []byte, number int) ([]byte, error) {
 	block, err := aes.NewCipher(m.key)
 	if err != nil {
 		return nil, fmt.Errorf("use AES-128 key: %w", err)
 	}
 	pad := aes.BlockSize - len(data)%aes.BlockSize
 	data = append(data, bytes.Repeat([]byte{byte(pad)}, pad)...)
-	cipher.NewCBCEncrypter(block, vector(number)).CryptBlocks(data, data)
+	cipher.NewCBCEncrypter(block, initVector(number)).CryptBlocks(data, data)
 	return data, nil
 }
 
 // checkTS holds a segment against what its track promises.
-func (m *measured) checkTS(s tsSegment) error {
+func (m *trackInfo) checkTS(s tsSegment) error {
 	switch {
 	case m.Type != Audio && len(s.pictures) == 0:
 		return errors.New("there is no picture in it")
@@ -225,7 +225,7 @@ func (m *measured) checkTS(s tsSegment) error {
 	return nil
 }
 
-func (m *measured) measureCMAF(fsys fs.FS, initName string, names []string) error {
+func (m *trackInfo) measureCMAF(fsys fs.FS, initName string, names []string) error {
 	data, err := fs.ReadFile(fsys, initName)
 	if err != nil {
 		return fmt.Errorf("read init segment: %w", err)
@@ -253,7 +253,7 @@ func (m *measured) measureCMAF(fsys fs.FS, initName string, names []string) erro
 	return nil
 }
 
-func (m *measured) readFragments(fsys fs.FS, in *initSegment, name string, first bool, next *int64) (segment, error) {
+func (m *trackInfo) readFragments(fsys fs.FS, in *initSegment, name string, first bool, next *int64) (segment, error) {
 	seg := segment{source: name}
 	data, err := fs.ReadFile(fsys, name)
 	if err != nil {
@@ -300,7 +300,7 @@ func (m *measured) readFragments(fsys fs.FS, in *initSegment, name string, first
 
 // setRate sets the frame rate from frames in seconds. The planner's rate is
 // exact where a measured one carries the rounding of timestamps.
-func (m *measured) setRate(seconds float64, frames int) {
+func (m *trackInfo) setRate(seconds float64, frames int) {
 	if frames > 0 && seconds > 0 {
 		m.rate = float64(frames) / seconds
 	}
@@ -316,7 +316,7 @@ func (m *measured) setRate(seconds float64, frames int) {
 }
 
 // finish sets the durations, each from its own start to the next one's.
-func (m *measured) finish() error {
+func (m *trackInfo) finish() error {
 	for i := range m.segments {
 		s := &m.segments[i]
 		end := m.end
@@ -331,21 +331,21 @@ func (m *measured) finish() error {
 	return nil
 }
 
-// tinyTail is how short, in seconds, a last segment of audio has to be to be put
+// shortTail is how short, in seconds, a last segment of audio has to be to be put
 // to the one before.
-const tinyTail = 0.25
+const shortTail = 0.25
 
-// joinTail puts a last segment of a few frames to the one before it when the
+// mergeLastSegment puts a last segment of a few frames to the one before it when the
 // track has one segment more than the video: the frames of the audio encoder do
 // not end with the last picture, and a clip of exactly some segments' length
 // would get a segment of 20 ms in audio and none in video.
-func (m *measured) joinTail(videoSegments int) {
+func (m *trackInfo) mergeLastSegment(videoSegments int) {
 	n := len(m.segments) - 1
-	if m.video != nil || n < 1 || n != videoSegments || m.segments[n].duration >= tinyTail {
+	if m.video != nil || n < 1 || n != videoSegments || m.segments[n].duration >= shortTail {
 		return
 	}
 	tail, before := m.segments[n], &m.segments[n-1]
-	before.more = tail.source
+	before.appended = tail.source
 	before.size += tail.size
 	before.duration += tail.duration
 	before.ticks += tail.ticks
@@ -353,10 +353,10 @@ func (m *measured) joinTail(videoSegments int) {
 }
 
 // duration is the sum of the segments' durations in seconds.
-func (m *measured) duration() float64 { return m.end - m.segments[0].start }
+func (m *trackInfo) duration() float64 { return m.end - m.segments[0].start }
 
 // codecs is the value of CODECS.
-func (m *measured) codecs() string {
+func (m *trackInfo) codecs() string {
 	switch {
 	case m.video != nil && m.audio != nil:
 		return m.video.codec + "," + m.audio.codec

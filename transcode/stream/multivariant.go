@@ -17,7 +17,7 @@ const defaultGroup = "audio"
 
 // variant is one EXT-X-STREAM-INF.
 type variant struct {
-	track  *measured
+	track  *trackInfo
 	rates  rates
 	codecs []string
 	group  string // audio group; "": none
@@ -26,12 +26,12 @@ type variant struct {
 // group is an audio group: tracks that differ in language or role.
 type group struct {
 	id     string
-	tracks []*measured
+	tracks []*trackInfo
 }
 
 // groups are the audio groups in order of appearance. In TS audio is muxed
 // unless its tracks name a group.
-func (b *built) groups() []group {
+func (b *packager) groups() []group {
 	var out []group
 	for _, m := range b.tracks {
 		if m.Type != Audio || b.Layout == TS && m.Group == "" {
@@ -48,14 +48,14 @@ func (b *built) groups() []group {
 	return out
 }
 
-// standard is the index of the track that plays unless a viewer chooses.
-func (g group) standard() int {
-	return max(0, slices.IndexFunc(g.tracks, func(m *measured) bool { return m.Default }))
+// defaultIndex is the index of the track that plays unless a viewer chooses.
+func (g group) defaultIndex() int {
+	return max(0, slices.IndexFunc(g.tracks, func(m *trackInfo) bool { return m.Default }))
 }
 
 // variants are all variants in listing order: the one with which players are
 // to start, the other ones by rate, audio alone last.
-func (b *built) variants() []variant {
+func (b *packager) variants() []variant {
 	var video, audio []variant
 	groups := b.groups()
 	for _, m := range b.tracks {
@@ -72,8 +72,8 @@ func (b *built) variants() []variant {
 		video = append(video, v)
 	}
 	for _, g := range groups {
-		m := g.tracks[g.standard()]
-		if len(video) > 0 && !slices.ContainsFunc(g.tracks, func(m *measured) bool { return !m.NoVariant }) {
+		m := g.tracks[g.defaultIndex()]
+		if len(video) > 0 && !slices.ContainsFunc(g.tracks, func(m *trackInfo) bool { return !m.NoVariant }) {
 			continue
 		}
 		// Whichever track of the group is chosen is all that plays.
@@ -102,7 +102,7 @@ func distance(v variant) float64 {
 }
 
 // playsWith is the group that a track names, or else the first one; nil: none.
-func playsWith(groups []group, m *measured) *group {
+func playsWith(groups []group, m *trackInfo) *group {
 	for i := range groups {
 		if groups[i].id == m.Audio {
 			return &groups[i]
@@ -130,7 +130,7 @@ func (v *variant) add(g *group, target int) {
 	v.rates.average += most.average
 }
 
-func (b *built) multivariant() string {
+func (b *packager) multivariant() string {
 	var w strings.Builder
 	self := b.Name + ".m3u8"
 	fmt.Fprintf(&w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-INDEPENDENT-SEGMENTS\n", b.version())
@@ -147,7 +147,7 @@ func (b *built) multivariant() string {
 		}
 	}
 	b.writeTexts(&w, self)
-	sdr := !slices.ContainsFunc(b.tracks, func(m *measured) bool {
+	sdr := !slices.ContainsFunc(b.tracks, func(m *trackInfo) bool {
 		return m.video != nil && m.video.videoRange() != "SDR"
 	})
 	for _, v := range variants {
@@ -179,12 +179,12 @@ func rateAttributes(r rates, codecs string) string {
 	return fmt.Sprintf("BANDWIDTH=%d,AVERAGE-BANDWIDTH=%d,CODECS=%s", r.peak, r.average, quoted(codecs))
 }
 
-func (b *built) writeGroup(w *strings.Builder, self string, g group) {
+func (b *packager) writeGroup(w *strings.Builder, self string, g group) {
 	names := map[string]bool{}
 	for i, m := range g.tracks {
 		name := uniqueName(names, cmp.Or(m.Name, languageName(m.Language), "Audio"))
 		fmt.Fprintf(w, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%s,NAME=%s,LANGUAGE=%s,DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%d\",URI=%s\n",
-			quoted(g.id), quoted(name), quoted(cmp.Or(shortLanguage(m.Language), "und")), yes(i == g.standard()), m.audio.channels, quoted(uri(self, b.playlistPath(m))))
+			quoted(g.id), quoted(name), quoted(cmp.Or(shortLanguage(m.Language), "und")), yes(i == g.defaultIndex()), m.audio.channels, quoted(uri(self, b.playlistPath(m))))
 	}
 }
 
@@ -198,7 +198,7 @@ func uniqueName(taken map[string]bool, name string) string {
 	return unique
 }
 
-func (b *built) writeIFrameVariant(w *strings.Builder, self string, m *measured, sdr bool) {
+func (b *packager) writeIFrameVariant(w *strings.Builder, self string, m *trackInfo, sdr bool) {
 	var spans []span
 	for _, k := range m.keyFrames() {
 		spans = append(spans, span{k.size, k.duration})

@@ -78,7 +78,7 @@ func TestFrameRates(t *testing.T) {
 		rate float64
 		want string
 	}{{25, "25"}, {30000.0 / 1001, "30000/1001"}, {24000.0 / 1001, "24000/1001"}, {60000.0 / 1001, "60000/1001"}, {12.5, "25/2"}, {29.9701, "30000/1001"}} {
-		if got := (&measured{rate: test.rate}).rational(); got != test.want {
+		if got := (&trackInfo{rate: test.rate}).rational(); got != test.want {
 			t.Errorf("%v: %s, want %s", test.rate, got, test.want)
 		}
 	}

@@ -48,7 +48,7 @@ func (s span) rate() float64 {
 }
 
 // spans are the segments of a track.
-func (m *measured) spans() []span {
+func (m *trackInfo) spans() []span {
 	out := make([]span, len(m.segments))
 	for i, s := range m.segments {
 		out[i] = span{s.size, s.duration}
@@ -57,13 +57,13 @@ func (m *measured) spans() []span {
 }
 
 // rates are those of the whole track.
-func (m *measured) rates(target int) rates { return bitRates(m.spans(), float64(target)) }
+func (m *trackInfo) rates(target int) rates { return bitRates(m.spans(), float64(target)) }
 
 // bufferedRate is the rate at which a track must arrive so that a player that
 // starts at any segment after buffer seconds never waits: the meaning of
 // @bandwidth with @minBufferTime in DASH. A segment is taken to be needed
 // whole when its first frame is shown.
-func (m *measured) bufferedRate(buffer float64) int {
+func (m *trackInfo) bufferedRate(buffer float64) int {
 	worst := 0.0
 	for i := range m.segments {
 		var bytes int64
@@ -81,7 +81,7 @@ func (m *measured) bufferedRate(buffer float64) int {
 
 // targetDuration is the smallest EXT-X-TARGETDURATION that holds for all
 // tracks. The length of a segment is rounded for it; old readers round it up.
-func (b *built) targetDuration() int {
+func (b *packager) targetDuration() int {
 	round := math.Round
 	if b.version() < 6 {
 		round = math.Ceil

@@ -98,7 +98,7 @@ func cueTime(seconds float64) string {
 }
 
 // cut gives the track the edges of the media's segments.
-func (m *textTrack) cut(media *measured, end float64) {
+func (m *textTrack) cut(media *trackInfo, end float64) {
 	m.edges = []float64{0}
 	for _, s := range media.segments[1:] {
 		m.edges = append(m.edges, s.start)
@@ -130,14 +130,14 @@ func (m *textTrack) segment(i int, origin int64) []byte {
 	return w.Bytes()
 }
 
-func (b *built) textPath(m *textTrack, i int) string {
+func (b *packager) textPath(m *textTrack, i int) string {
 	if b.Layout == TS {
 		return path.Join(m.Dir, fmt.Sprintf("text-%05d.vtt", i+1))
 	}
 	return fmt.Sprintf("%s-%05d.vtt", m.ID, i+1)
 }
 
-func (b *built) textPlaylistPath(m *textTrack) string {
+func (b *packager) textPlaylistPath(m *textTrack) string {
 	if b.Layout == TS {
 		return path.Join(m.Dir, "stream.m3u8")
 	}
@@ -145,10 +145,10 @@ func (b *built) textPlaylistPath(m *textTrack) string {
 }
 
 // wholeTextPath is the file for DASH, whose players read subtitles at once.
-func (b *built) wholeTextPath(m *textTrack) string { return m.ID + ".vtt" }
+func (b *packager) wholeTextPath(m *textTrack) string { return m.ID + ".vtt" }
 
 // textFiles are the subtitles themselves.
-func (b *built) textFiles() []File {
+func (b *packager) textFiles() []File {
 	var files []File
 	var origin int64
 	if b.Layout == TS {
@@ -167,7 +167,7 @@ func (b *built) textFiles() []File {
 	return files
 }
 
-func (b *built) textPlaylist(m *textTrack) string {
+func (b *packager) textPlaylist(m *textTrack) string {
 	var w strings.Builder
 	self := b.textPlaylistPath(m)
 	b.header(&w)
@@ -182,9 +182,9 @@ func (b *built) textPlaylist(m *textTrack) string {
 const textGroup = "subtitles"
 
 // writeTexts lists the subtitles in the multivariant playlist.
-func (b *built) writeTexts(w *strings.Builder, self string) {
+func (b *packager) writeTexts(w *strings.Builder, self string) {
 	names := map[string]bool{}
-	standard := b.standardText()
+	standard := b.defaultTextIndex()
 	for i, m := range b.texts {
 		name := uniqueName(names, cmp.Or(m.Name, languageName(m.Language), "Subtitles"))
 		fmt.Fprintf(w, "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=%s,NAME=%s,LANGUAGE=%s,DEFAULT=%s,AUTOSELECT=YES,FORCED=%s,URI=%s\n",
@@ -193,9 +193,9 @@ func (b *built) writeTexts(w *strings.Builder, self string) {
 	}
 }
 
-// standardText is the index of the subtitles that are on unless a viewer
+// defaultTextIndex is the index of the subtitles that are on unless a viewer
 // chooses; -1: none.
-func (b *built) standardText() int {
+func (b *packager) defaultTextIndex() int {
 	for i, m := range b.texts {
 		if m.Default {
 			return i
@@ -212,7 +212,7 @@ func yes(b bool) string {
 }
 
 // textSets are the subtitles in DASH: one file each, beside the media.
-func (b *built) textSets() []xmlSet {
+func (b *packager) textSets() []xmlSet {
 	var out []xmlSet
 	for _, m := range b.texts {
 		role := "subtitle"
@@ -233,7 +233,7 @@ func (b *built) textSets() []xmlSet {
 	return out
 }
 
-func (b *built) textSummary(m *textTrack) Summary {
+func (b *packager) textSummary(m *textTrack) Summary {
 	s := Summary{ID: m.ID, Type: Text, Segments: len(m.edges) - 1, Frames: len(m.cues), Duration: m.edges[len(m.edges)-1]}
 	s.Size = int64(len(m.segment(-1, 0)))
 	if b.HLS {

@@ -148,7 +148,7 @@ func (s *Run) runStep(ctx context.Context, st transcode.Step) error {
 	sem := s.light
 	if followed != nil {
 		sem = s.following
-	} else if st.Kind == transcode.StepEncode || st.Kind == transcode.StepPass1 || st.Kind == transcode.StepStills {
+	} else if st.Kind == transcode.StepEncode || st.Kind == transcode.StepPass1 || st.Kind == transcode.StepThumbnails {
 		sem = s.heavy
 	}
 	if err := sem.Acquire(ctx, 1); err != nil {

@@ -31,7 +31,7 @@ func verifyAnimation(dir, name string) error {
 
 // writeTrack writes the WebVTT track of the pictures that were made. It is
 // published last, because it names the others.
-func writeTrack(dir string, t *transcode.Thumbnails) (publication, error) {
+func writeTrack(dir string, t *transcode.ThumbnailTrack) (publication, error) {
 	made := 0
 	for made < len(t.Times) {
 		if _, err := os.Stat(filepath.Join(dir, fmt.Sprintf(t.Pictures, made+1))); errors.Is(err, fs.ErrNotExist) {

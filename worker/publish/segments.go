@@ -230,7 +230,7 @@ func (t *growingTrack) settled(dir string) []publication {
 		t.there++
 	}
 	var pubs []publication
-	for ; t.told < t.Settled(t.Track, t.there); t.told++ {
+	for ; t.told < t.Finalized(t.Track, t.there); t.told++ {
 		f := t.Segment(t.Track, t.told+1)
 		pubs = append(pubs, publication{key: t.Path + "/" + f.Path, source: f.Source, file: filepath.FromSlash(f.Source), contentType: f.ContentType})
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// Thumbnails is a WebVTT track that tells players which picture to show for a
+// ThumbnailTrack is a WebVTT track that tells players which picture to show for a
 // moment of the time line: a file, or a part of a sheet by a media fragment
 // (#xywh=x,y,w,h in pixels). It is written when it is known how many pictures
 // were made.
-type Thumbnails struct {
+type ThumbnailTrack struct {
 	Path     string    // published; beside the pictures, which it names without a folder
 	Pictures string    // number pattern of the single pictures in the work directory, from 1
 	Images   []string  // the published path of the file that shows the picture, one a picture
@@ -28,11 +28,11 @@ type Thumbnails struct {
 }
 
 // ContentType of the track.
-func (t *Thumbnails) ContentType() string { return "text/vtt" }
+func (t *ThumbnailTrack) ContentType() string { return "text/vtt" }
 
 // WebVTT writes the track for the first made pictures. A cue lasts from the
 // moment of its picture to that of the next one, and the last to the end.
-func (t *Thumbnails) WebVTT(made int) []byte {
+func (t *ThumbnailTrack) WebVTT(made int) []byte {
 	var b bytes.Buffer
 	b.WriteString("WEBVTT\n")
 	made = min(made, len(t.Times), len(t.Images))
@@ -63,11 +63,11 @@ func clock(ms int64) string {
 	return fmt.Sprintf("%02d:%02d:%02d.%03d", s/3600, s/60%60, s%60, ms%1000)
 }
 
-// thumbnails is the track of pictures in files of their own. order maps the
+// track is the track of pictures in files of their own. order maps the
 // files, as they are numbered, to moments; a moment is shown by the first file
 // that has it.
-func (s *stills) thumbnails(o *job.Output, order []int, end float64) *Thumbnails {
-	t := &Thumbnails{Path: trackPath(o), Pictures: s.pattern(), Times: s.times, End: end}
+func (s *thumbnails) track(o *job.Output, order []int, end float64) *ThumbnailTrack {
+	t := &ThumbnailTrack{Path: trackPath(o), Pictures: s.pattern(), Times: s.times, End: end}
 	file, numbered := picturePath(o.Path)
 	for k := range s.times {
 		image := file

@@ -8,12 +8,9 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// StepSheets puts pictures together on contact sheets.
-const StepSheets StepKind = "sheets"
-
-// sheets are the contact sheets of one image output.
-type sheets struct {
-	stills     *stills
+// spriteSheets are the contact sheets of one image output.
+type spriteSheets struct {
+	thumbnails *thumbnails
 	output     int
 	id         string
 	name       string // in the work directory; a pattern when there are several
@@ -32,16 +29,16 @@ var maxSheet = map[string]int{"jpg": 65500, "png": 65500, "webp": 16383}
 
 // sprite plans the sheets of o, whose cells are s. All sheets of an output
 // have the same size; cells that no picture fills are at the end of the last.
-func (p *planner) sprite(o *job.Output, s *stills) (Result, *job.Error) {
+func (p *planner) sprite(o *job.Output, s *thumbnails) (Result, *job.Error) {
 	pictures := len(s.times)
 	each := pictures
 	if l := o.Image.Sprite.Limit; l > 0 {
 		each = min(each, l)
 	}
 	n := (pictures + each - 1) / each
-	encode, pixFmt, _ := pictureEncoder(o.Format.Container, p.alpha())
-	sh := &sheets{
-		stills: s, output: s.output, id: p.finalID(StepSheets, s.output, ""),
+	encode, pixFmt, _ := imageEncoder(o.Format.Container, p.alpha())
+	sh := &spriteSheets{
+		thumbnails: s, output: s.output, id: p.outputStepID(StepSpriteSheets, s.output, ""),
 		columns: min(max(1, o.Image.Sprite.Columns), each), each: each, encode: encode, pixFmt: pixFmt, colours: pictureColours(pixFmt),
 		background: "black",
 	}
@@ -49,7 +46,7 @@ func (p *planner) sprite(o *job.Output, s *stills) (Result, *job.Error) {
 		sh.background = "black@0"
 	}
 	sh.rows = (each + sh.columns - 1) / sh.columns
-	w, h := sh.columns*s.look.geometry.W, sh.rows*s.look.geometry.H
+	w, h := sh.columns*s.style.geometry.W, sh.rows*s.style.geometry.H
 	if most := maxSheet[o.Format.Container]; w > most || h > most {
 		return Result{}, job.Errorf("output_param_not_valid", "The sprite of %d pictures would be %dx%d, but a side of %s has at most %d pixels; ask for smaller pictures, or for several sheets by the sprite's 'limit' and a sequence variable in the path.", each, w, h, o.Format.Container, most)
 	}
@@ -71,9 +68,9 @@ func (p *planner) sprite(o *job.Output, s *stills) (Result, *job.Error) {
 	f.Name = sh.name
 	r := Result{Files: []File{f}}
 	if o.Image.VTT != nil {
-		t := &Thumbnails{
+		t := &ThumbnailTrack{
 			Path: trackPath(o), Pictures: s.pattern(), Times: s.times, End: p.src.videoEnd(),
-			Width: s.look.geometry.W, Height: s.look.geometry.H, Columns: sh.columns, PerSheet: each,
+			Width: s.style.geometry.W, Height: s.style.geometry.H, Columns: sh.columns, PerSheet: each,
 		}
 		for k := range s.times {
 			image := f.Path
@@ -84,7 +81,7 @@ func (p *planner) sprite(o *job.Output, s *stills) (Result, *job.Error) {
 		}
 		r.Track = t
 	}
-	p.sheets = append(p.sheets, sh)
+	p.spriteSheets = append(p.spriteSheets, sh)
 	return r, nil
 }
 
@@ -93,20 +90,20 @@ func noSequence(path string, n int, what string) *job.Error {
 }
 
 // step reads the cells in the order of their numbers.
-func (s *sheets) step() Step {
+func (s *spriteSheets) step() Step {
 	filters := []string{fmt.Sprintf("tile=%dx%d:nb_frames=%d:color=%s", s.columns, s.rows, s.each, s.background)}
 	if s.colours != "" {
 		filters = append(filters, "scale="+strings.TrimPrefix(s.colours, ":"))
 	}
 	filters = append(filters, "format="+s.pixFmt)
-	args := []string{"-f", "image2", "-framerate", "1", "-start_number", "1", "-i", s.stills.pattern(), "-vf", strings.Join(filters, ","), "-fps_mode", "passthrough"}
+	args := []string{"-f", "image2", "-framerate", "1", "-start_number", "1", "-i", s.thumbnails.pattern(), "-vf", strings.Join(filters, ","), "-fps_mode", "passthrough"}
 	args = append(args, s.encode...)
 	args = append(args, "-map_metadata", "-1", "-f", "image2")
 	if s.count == 0 {
 		args = append(args, "-frames:v", strconv.Itoa(1), "-update", "1")
 	}
 	return Step{
-		ID: s.id, Kind: StepSheets, Op: Operation{FFmpeg: &FFmpeg{Args: append(args, s.name)}}, Needs: s.stills.steps, Files: []string{s.name},
+		ID: s.id, Kind: StepSpriteSheets, Op: Operation{FFmpeg: &FFmpeg{Args: append(args, s.name)}}, Needs: s.thumbnails.steps, Files: []string{s.name},
 		Outputs: []int{s.output}, Cost: 0.5,
 	}
 }

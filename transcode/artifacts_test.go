@@ -20,7 +20,7 @@ func partsOf(t *testing.T, p Plan) map[string]Artifact {
 			files = append(files, part.Files...)
 			found[strings.Join(part.KeyInputs, "\x00")] = part
 		}
-		if works := s.VideoEncodes+s.AudioEncodes > 0 || s.Kind == StepStills; works != (len(s.Artifacts) > 0) {
+		if works := s.VideoEncodes+s.AudioEncodes > 0 || s.Kind == StepThumbnails; works != (len(s.Artifacts) > 0) {
 			t.Errorf("step %s of kind %s has %d parts", s.ID, s.Kind, len(s.Artifacts))
 		}
 		want := slices.Sorted(slices.Values(s.Files))

@@ -10,9 +10,9 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// mark is a watermark, as the keys of renditions and pictures have it. The
+// watermark is a watermark, as the keys of renditions and pictures have it. The
 // zero value is none.
-type mark struct {
+type watermark struct {
 	name     string // of the fetched picture
 	position string
 }
@@ -22,25 +22,25 @@ type mark struct {
 // 1080p is no blanket over 240p; it is never enlarged. Its distance from both
 // edges is a fortieth of the longer side.
 const (
-	markShare  = 4
-	markMargin = 40
+	watermarkShare  = 4
+	watermarkMargin = 40
 )
 
-// newMark resolves a watermark. Its name says what is in it, so that outputs
+// newWatermark resolves a watermark. Its name says what is in it, so that outputs
 // with the same one share it, and a plan made again finds what was fetched.
-func (p *planner) newMark(w *job.Watermark) mark {
+func (p *planner) newWatermark(w *job.Watermark) watermark {
 	if w == nil || w.URL.IsZero() {
-		return mark{}
+		return watermark{}
 	}
 	sum := sha256.Sum256([]byte(w.URL.Reveal()))
-	m := mark{name: fmt.Sprintf("mark-%x", sum[:8]), position: w.Position}
+	m := watermark{name: fmt.Sprintf("mark-%x", sum[:8]), position: w.Position}
 	p.secrets[SecretName(m.name)] = w.URL
 	return m
 }
 
-// fetchMark registers that output i needs the picture of m.
-func (p *planner) fetchMark(m mark, i int) {
-	if m == (mark{}) {
+// fetchWatermark registers that output i needs the picture of m.
+func (p *planner) fetchWatermark(m watermark, i int) {
+	if m == (watermark{}) {
 		return
 	}
 	at := slices.IndexFunc(p.fetches, func(f Fetch) bool { return f.Name == m.name })
@@ -64,25 +64,25 @@ func mergeFetches(list, more []Fetch) []Fetch {
 	return list
 }
 
-// markNames are the watermarks of a graph, each once: the inputs after the
+// watermarkNames are the watermarks of a graph, each once: the inputs after the
 // source.
-func markNames(videos []*videoNode, pictures []*stills) []string {
+func watermarkNames(videos []*renditionNode, pictures []*thumbnails) []string {
 	var names []string
-	add := func(m mark) {
+	add := func(m watermark) {
 		if m.name != "" && !slices.Contains(names, m.name) {
 			names = append(names, m.name)
 		}
 	}
 	for _, v := range videos {
-		add(v.key.mark)
+		add(v.key.watermark)
 	}
 	for _, s := range pictures {
-		add(s.look.mark)
+		add(s.style.watermark)
 	}
 	return names
 }
 
-func markInputs(names []string) []string {
+func watermarkInputs(names []string) []string {
 	var args []string
 	for _, n := range names {
 		args = append(args, "-i", n)
@@ -90,13 +90,13 @@ func markInputs(names []string) []string {
 	return args
 }
 
-// lay returns the node that lays the watermark over a finished picture of
+// overlayOf returns the node that lays the watermark over a finished picture of
 // geometry g in pixFmt, or nil without one. first is the number of the input
 // that names[0] is; colours are scaler options that make the watermark's
 // colours those of the picture below it, and light filters that do so to its
 // brightness.
-func lay(m mark, names []string, first int, g geometry, pixFmt, colours string, light []string) *overlay {
-	if m == (mark{}) {
+func overlayOf(m watermark, names []string, first int, g geometry, pixFmt, colours string, light []string) *overlay {
+	if m == (watermark{}) {
 		return nil
 	}
 	format, alpha := overlayFormat(pixFmt)
@@ -111,12 +111,12 @@ func lay(m mark, names []string, first int, g geometry, pixFmt, colours string, 
 	}
 	f = append(f,
 		fmt.Sprintf("scale=w='min(iw,%d)':h='min(ih,%d)':force_original_aspect_ratio=decrease:flags=bicubic%s",
-			max(1, g.W/markShare), max(1, g.H/markShare), colours),
+			max(1, g.W/watermarkShare), max(1, g.H/watermarkShare), colours),
 		"format="+alpha,
 		// A time base of a second is a multiple of any other: the film's own
 		// stays as it is.
 		"settb=1")
-	margin := evenHalf(2 * max(g.W, g.H) / markMargin)
+	margin := evenHalf(2 * max(g.W, g.H) / watermarkMargin)
 	x, y := fmt.Sprint(margin), fmt.Sprint(margin)
 	if !strings.HasSuffix(m.position, "left") {
 		x = fmt.Sprintf("main_w-overlay_w-%d", margin)
@@ -151,8 +151,8 @@ func overlayFormat(pixFmt string) (format, alpha string) {
 	return "yuv420", "yuva420p"
 }
 
-// markColours are the colours of a film for lay.
-func (p *planner) markColours(r rendition) string {
+// watermarkColours are the colours of a film for lay.
+func (p *planner) watermarkColours(r rendition) string {
 	if isRGB(r.pixFmt) {
 		return ""
 	}
@@ -162,7 +162,7 @@ func (p *planner) markColours(r rendition) string {
 	}
 	matrix := "bt601" // what nobody has named is taken for this everywhere
 	switch space := p.src.video.ColorSpace; {
-	case space == "bt709" || r.sdr || p.fromRGB():
+	case space == "bt709" || r.toneMap || p.fromRGB():
 		matrix = "bt709"
 	case strings.HasPrefix(space, "bt2020") || p.src.hdr():
 		matrix = "bt2020"
@@ -170,11 +170,11 @@ func (p *planner) markColours(r rendition) string {
 	return ":out_color_matrix=" + matrix + ":out_range=" + levels
 }
 
-// markLight are the filters that give a watermark the light of a film that
+// watermarkTone are the filters that give a watermark the light of a film that
 // stays HDR: white is as bright as 203 cd/m2 (ITU-R BT.2408). As it is, the
 // white of a logo would be the brightest light that PQ knows.
-func (p *planner) markLight(r rendition) []string {
-	if !p.src.hdr() || r.sdr {
+func (p *planner) watermarkTone(r rendition) []string {
+	if !p.src.hdr() || r.toneMap {
 		return nil
 	}
 	curve := func(code string) []string {

@@ -18,66 +18,66 @@ type Artifact struct {
 	Files []string
 }
 
-// addParts tells of the steps that take work what they make. What copies, or
+// addArtifacts tells of the steps that take work what they make. What copies, or
 // only reads what others have made, is done again as fast as it is fetched.
-func (p *planner) addParts(steps []Step) {
+func (p *planner) addArtifacts(steps []Step) {
 	for i := range steps {
 		s := &steps[i]
 		switch {
 		case s.Kind == StepEncode:
-			at := slices.IndexFunc(p.groups, func(g *group) bool { return g.id == s.ID })
-			s.Artifacts = p.encodeParts(p.groups[at])
+			at := slices.IndexFunc(p.groups, func(g *decodeGroup) bool { return g.id == s.ID })
+			s.Artifacts = p.encodeArtifacts(p.groups[at])
 		case s.Kind == StepPass1:
-			part := Artifact{KeyInputs: recipe(*s, steps)}
-			at := slices.IndexFunc(p.groups, func(g *group) bool { return passID(g) == s.ID })
+			part := Artifact{KeyInputs: keyInputs(*s, steps)}
+			at := slices.IndexFunc(p.groups, func(g *decodeGroup) bool { return passID(g) == s.ID })
 			two, _ := passOrder(p.groups[at].videos)
 			for _, v := range two {
 				part.Files = append(part.Files, p.statsName(v)+"*")
 			}
 			s.Artifacts = []Artifact{part}
-		case s.Kind == StepStills, s.Kind == StepAudio && s.AudioEncodes > 0:
-			s.Artifacts = []Artifact{{KeyInputs: recipe(*s, steps), Files: s.Files}}
+		case s.Kind == StepThumbnails, s.Kind == StepAudio && s.AudioEncodes > 0:
+			s.Artifacts = []Artifact{{KeyInputs: keyInputs(*s, steps), Files: s.Files}}
 		}
 	}
 }
 
-// encodeParts are the renditions and pictures of a group, each with the
+// encodeArtifacts are the renditions and pictures of a group, each with the
 // arguments that it would have alone: which others are made beside it changes
 // from run to run, as outputs get done. That it may then be scaled from another
 // size is no difference that anybody asked for.
-func (p *planner) encodeParts(g *group) []Artifact {
+func (p *planner) encodeArtifacts(g *decodeGroup) []Artifact {
 	var parts []Artifact
 	for _, v := range g.videos {
 		alone := *v
 		alone.name = "part." + suffix(v.name)
 		args := func() []string {
-			return p.encodeStep(&group{window: g.window, videos: []*videoNode{&alone}}).FFmpegArgs()
+			return p.encodeStep(&decodeGroup{window: g.window, videos: []*renditionNode{&alone}}).FFmpegArgs()
 		}
 		part := Artifact{KeyInputs: args(), Files: []string{v.name}}
-		if !v.followed {
+		if !v.tailed {
 			// A file that can be read while it grows can be read later too.
-			alone.followed = true
+			alone.tailed = true
 			part.Substitutes = [][]string{args()}
 		}
 		parts = append(parts, part)
 	}
-	for _, st := range g.stills {
+	for _, st := range g.thumbnails {
 		alone := *st
 		alone.dir = "part"
-		s := p.encodeStep(&group{window: g.window, stills: []*stills{&alone}})
+		s := p.encodeStep(&decodeGroup{window: g.window, thumbnails: []*thumbnails{&alone}})
 		parts = append(parts, Artifact{KeyInputs: s.FFmpegArgs(), Files: []string{st.pattern()}})
 	}
 	return parts
 }
 
-// recipe is the step's arguments and those of the steps that it needs, with
+// keyInputs is the step's arguments and those of the steps that it needs, with
 // the names of files, which are numbered by what else is in the plan, left out.
-func recipe(s Step, steps []Step) []string {
+func keyInputs(s Step, steps []Step) []string {
 	var all []string
 	names := slices.Clone(s.Files)
 	for _, need := range s.Needs {
 		at := slices.IndexFunc(steps, func(s Step) bool { return s.ID == need })
-		all = append(all, recipe(steps[at], steps)...)
+		all = append(all, keyInputs(steps[at], steps)...)
 		names = append(names, steps[at].Files...)
 	}
 	for _, a := range s.FFmpegArgs() {

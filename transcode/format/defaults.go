@@ -17,9 +17,9 @@ var DefaultLadder = []string{
 // defaultVideoK is the video bitrate when neither it nor a named definition is given.
 const defaultVideoK = 1000
 
-// row returns the row of f's container; an empty one for a zero Format, so
+// containerRow returns the row of f's container; an empty one for a zero Format, so
 // that the methods need no nil checks.
-func (f Format) row() *Container {
+func (f Format) containerRow() *Container {
 	if c := container(f.Container); c != nil {
 		return c
 	}
@@ -27,12 +27,12 @@ func (f Format) row() *Container {
 }
 
 // Kind returns what the container holds.
-func (f Format) Kind() Kind { return f.row().Kind }
+func (f Format) Kind() Kind { return f.containerRow().Kind }
 
 // VideoCodec returns the codec of the video track: "copy", a name of the
 // codec table, or "" when there is no such track.
 func (f Format) VideoCodec() string {
-	c := f.row()
+	c := f.containerRow()
 	switch {
 	case c.Kind != KindVideo || f.Video.Disabled:
 		return ""
@@ -45,7 +45,7 @@ func (f Format) VideoCodec() string {
 // AudioCodec returns the codec of the audio track: "copy", a name of the
 // codec table, or "" when there is no such track.
 func (f Format) AudioCodec() string {
-	c := f.row()
+	c := f.containerRow()
 	switch {
 	case c.Kind != KindVideo && c.Kind != KindAudio || f.Audio.Disabled:
 		return ""
@@ -81,7 +81,7 @@ func (f Format) AudioBitrateK() int {
 	case f.Audio.BitrateK > 0:
 		return f.Audio.BitrateK
 	}
-	return f.row().AudioBitrateK
+	return f.containerRow().AudioBitrateK
 }
 
 // AudioRate returns the sample rate in Hz; 0 for the source's. A rate that the
@@ -148,12 +148,12 @@ func (f Format) Extension() string {
 	if f.Alias == "wmv" {
 		return "wmv"
 	}
-	return f.row().Extension
+	return f.containerRow().Extension
 }
 
 // ContentType returns the media type of a file.
 func (f Format) ContentType() string {
-	c := f.row()
+	c := f.containerRow()
 	if f.Video.Disabled && c.AudioType != "" {
 		return c.AudioType
 	}

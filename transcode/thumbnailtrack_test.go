@@ -11,7 +11,7 @@ import (
 )
 
 func TestWebVTT(t *testing.T) {
-	thumbs := &Thumbnails{
+	thumbs := &ThumbnailTrack{
 		Images: []string{"/t/a b_01.jpg", "/t/a b_02.jpg", "/t/#3?%.jpg", "/t/never.jpg"},
 		Times:  []float64{0, 1.0004, 3599.9996, 3700}, End: 3661.5,
 	}
@@ -30,7 +30,7 @@ a%20b_02.jpg
 	if diff := cmp.Diff(want, string(thumbs.WebVTT(3))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	sheets := &Thumbnails{
+	sheets := &ThumbnailTrack{
 		Images: []string{"/s_1.png", "/s_1.png", "/s_1.png", "/s_2.png"}, Times: []float64{0, 2, 4, 6}, End: 6,
 		Width: 10, Height: 7, Columns: 2, PerSheet: 3,
 	}
