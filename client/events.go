@@ -295,26 +295,38 @@ func (f *follower) take(m message) error {
 }
 
 // Wait returns a job as soon as it has ended, in whatever way: Job.Err tells.
-// It follows the events of the job, or looks once a second where a server or
+// It follows the events of the job, or looks once a second where the server or a
 // proxy does not stream them.
 func (c *Client) Wait(ctx context.Context, id string) (*Job, error) {
-	stream := true
-	for {
+	for stream := true; ; {
 		if stream {
-			for _, err := range c.FollowEvents(ctx, id, FollowOptions{}) {
-				if errors.Is(err, ErrNoStream) {
-					stream = false
-				} else if err != nil {
-					return nil, fmt.Errorf("wait for job: %w", err)
-				}
+			err := c.untilEnd(ctx, id)
+			// Coconut itself has no such path. Whether the job is not there either
+			// is seen next.
+			stream = !errors.Is(err, ErrNoStream) && !errors.Is(err, ErrNotFound)
+			if err != nil && stream {
+				return nil, fmt.Errorf("wait for job: %w", err)
 			}
 		}
 		j, err := c.Job(ctx, id)
-		if err != nil || j.Status.Finished() {
-			return j, err
+		if err != nil {
+			return nil, fmt.Errorf("wait for job: %w", err)
+		}
+		if j.Status.Finished() {
+			return j, nil
 		}
 		if sleep(ctx, c.timing.poll) != nil {
 			return nil, fmt.Errorf("wait for job: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// untilEnd follows the events of a job for their end alone.
+func (c *Client) untilEnd(ctx context.Context, id string) error {
+	for _, err := range c.FollowEvents(ctx, id, FollowOptions{}) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

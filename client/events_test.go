@@ -215,7 +215,8 @@ func TestWait(t *testing.T) {
 	finished := strings.ReplaceAll(oneJob, "job.starting", "job.failed")
 	for name, events := range map[string]http.HandlerFunc{
 		"with events":    stream(event(1, "job.failed")),
-		"without events": answer(200, "{}", "Content-Type", "application/json"),
+		"without stream": answer(200, "{}", "Content-Type", "application/json"),
+		"without events": answer(404, ""),
 	} {
 		// The first look may come before the end.
 		jobs, looks := sequence(answer(200, oneJob), answer(200, finished))

@@ -21,7 +21,7 @@ func (h *Health) check() error {
 	return nil
 }
 
-// Health asks whether the server lives. It needs no API key.
+// Health asks once whether the server lives. It needs no API key.
 func (c *Client) Health(ctx context.Context) (*Health, error) {
 	return decode[Health](ctx, c, call{do: "ask for health", method: http.MethodGet, path: "/healthz", public: true, want: http.StatusOK})
 }
@@ -44,8 +44,8 @@ func (r *readiness) check() error {
 	return nil
 }
 
-// Ready asks whether the server could accept a job now. A server that says that
-// it could not is no error. It needs no API key.
+// Ready asks once whether the server could accept a job now. A server that says
+// that it could not is no error. It needs no API key.
 func (c *Client) Ready(ctx context.Context) (*Readiness, error) {
 	r := call{do: "ask for readiness", method: http.MethodGet, path: "/readyz", public: true}
 	resp, err := c.open(ctx, r, nil)

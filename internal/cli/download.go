@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -11,6 +12,8 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/copra-video/copra/client"
 )
 
 // fetched counts what was downloaded of one output.
@@ -21,9 +24,9 @@ type fetched struct {
 
 // downloadOutput brings all files of an output into dir: plain files by their
 // names, a stream as the folder tree that its playlists name.
-func (c *client) downloadOutput(ctx context.Context, o outputRow, dir string) (fetched, error) {
+func downloadOutput(ctx context.Context, c *client.Client, o client.OutputState, dir string) (fetched, error) {
 	var sum fetched
-	for _, f := range o.files() {
+	for _, f := range o.Files() {
 		u, err := url.Parse(f.URL)
 		if err != nil {
 			return sum, fmt.Errorf("read address of %s: %w", o.Key, err)
@@ -66,7 +69,7 @@ func safeName(key string) string {
 }
 
 type downloader struct {
-	client *client
+	client *client.Client
 	seen   map[string]bool // by name below the folder
 	sum    fetched
 }
@@ -79,7 +82,7 @@ func (d *downloader) fetch(ctx context.Context, u *url.URL, dir, name string) er
 	}
 	d.seen[name] = true
 	file := filepath.Join(dir, filepath.FromSlash(name))
-	n, err := d.client.download(ctx, u.String(), file)
+	n, err := save(ctx, d.client, u.String(), file)
 	if err != nil {
 		return err
 	}
@@ -109,6 +112,28 @@ func (d *downloader) fetch(ctx context.Context, u *url.URL, dir, name string) er
 		}
 	}
 	return nil
+}
+
+// save writes what url serves to path, which appears only when it is whole, and
+// returns how many bytes it has.
+func save(ctx context.Context, c *client.Client, url, path string) (int64, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return 0, fmt.Errorf("make folder: %w", err)
+	}
+	f, err := os.CreateTemp(filepath.Dir(path), ".part-*")
+	if err != nil {
+		return 0, fmt.Errorf("make file: %w", err)
+	}
+	n, err := c.Download(ctx, url, f)
+	err = errors.Join(err, f.Chmod(0o644), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), path)
+	}
+	if err != nil {
+		os.Remove(f.Name())
+		return 0, fmt.Errorf("save %s: %w", path, err)
+	}
+	return n, nil
 }
 
 var uriAttribute = regexp.MustCompile(`URI="([^"]*)"`)

@@ -3,11 +3,11 @@ package cli
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -15,6 +15,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/command"
 	"github.com/copra-video/copra/internal/server"
 	"github.com/copra-video/copra/internal/settings"
@@ -99,21 +100,23 @@ func (sub *submission) isURL() bool {
 
 // connect finds the server: the one named, else the standalone one of the data
 // folder, which it starts when it does not run.
-func (sub *submission) connect(ctx context.Context, e command.Stdio, s *settings.Settings) (*client, func(), error) {
-	c := &client{http: &http.Client{}, key: s.APIKey}
-	if c.key == "" && sub.keyFile != "" {
+func (sub *submission) connect(ctx context.Context, e command.Stdio, s *settings.Settings) (*client.Client, func(), error) {
+	key := s.APIKey
+	if key == "" && sub.keyFile != "" {
 		data, err := os.ReadFile(sub.keyFile)
 		if err != nil {
 			return nil, nil, fmt.Errorf("read API key: %w", err)
 		}
-		c.key = strings.TrimSpace(string(data))
+		key = strings.TrimSpace(string(data))
 	}
 	if sub.server != "" {
-		if c.key == "" {
+		if key == "" {
 			return nil, nil, command.Usagef("submit: --server needs an API key, in COPRA_API_KEY or --key-file")
 		}
-		// Clients write the base URL with /v2; people who leave it out mean the same.
-		c.base = strings.TrimSuffix(strings.TrimRight(sub.server, "/"), "/v2") + "/v2"
+		c, err := client.New(client.Options{BaseURL: sub.server, APIKey: key})
+		if err != nil {
+			return nil, nil, command.Usagef("submit: --server: %w", err)
+		}
 		return c, func() {}, nil
 	}
 	base, key, stop, started, err := server.Private(ctx, e, s)
@@ -121,23 +124,28 @@ func (sub *submission) connect(ctx context.Context, e command.Stdio, s *settings
 		return nil, nil, err
 	}
 	sub.private = started
-	c.base, c.key = base+"/v2", key
+	c, err := client.New(client.Options{BaseURL: base, APIKey: key})
+	if err != nil {
+		stop()
+		return nil, nil, err
+	}
 	return c, stop, nil
 }
 
-func (sub *submission) run(ctx context.Context, e command.Stdio, c *client) error {
+func (sub *submission) run(ctx context.Context, e command.Stdio, c *client.Client) error {
 	body, err := sub.body(ctx, e, c)
 	if err != nil {
 		return err
 	}
 	start := time.Now()
-	made, err := c.create(ctx, body)
+	// The key makes it safe to send the request again when the connection breaks.
+	made, err := c.CreateJobJSON(ctx, body, rand.Text())
 	if err != nil {
 		return err
 	}
-	show, done := watch(e.Stderr, made)
-	show(made)
-	j, err := c.follow(ctx, made.ID, show)
+	show, done := watch(e.Stderr, snapshotOf(made))
+	show(snapshotOf(made))
+	j, err := follow(ctx, c, made.ID, show)
 	done()
 	if err != nil && ctx.Err() != nil {
 		return sub.interrupted(ctx, e, c, made.ID)
@@ -148,7 +156,7 @@ func (sub *submission) run(ctx context.Context, e command.Stdio, c *client) erro
 	took := time.Since(start)
 	if sub.out != "" {
 		for _, o := range j.Outputs {
-			if _, err := c.downloadOutput(ctx, o, filepath.Join(sub.out, safeName(o.Key))); err != nil {
+			if _, err := downloadOutput(ctx, c, o, filepath.Join(sub.out, safeName(o.Key))); err != nil {
 				return err
 			}
 		}
@@ -163,7 +171,7 @@ func (sub *submission) run(ctx context.Context, e command.Stdio, c *client) erro
 	} else {
 		sub.table(e, j, took)
 	}
-	if j.Status != "job.completed" {
+	if j.Status != client.JobCompleted {
 		return command.ExitError{Code: 1}
 	}
 	return nil
@@ -171,15 +179,15 @@ func (sub *submission) run(ctx context.Context, e command.Stdio, c *client) erro
 
 // interrupted ends what Ctrl-C interrupts: a job on a server of its own is
 // cancelled, since that server goes; on another server it goes on.
-func (sub *submission) interrupted(ctx context.Context, e command.Stdio, c *client, id string) error {
+func (sub *submission) interrupted(ctx context.Context, e command.Stdio, c *client.Client, id string) error {
 	if !sub.private {
-		fmt.Fprintf(e.Stderr, "the job %s goes on; DELETE %s/jobs/%s ends it\n", id, c.base, id)
+		fmt.Fprintf(e.Stderr, "the job %s goes on; DELETE %s/jobs/%s ends it\n", id, c.BaseURL(), id)
 		return command.ExitError{Code: interruptedCode}
 	}
 	cctx, stop := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer stop()
-	if _, err := c.cancel(cctx, id); err != nil {
-		return fmt.Errorf("cancel the job %s: %w", id, err)
+	if _, err := c.Cancel(cctx, id); err != nil {
+		return fmt.Errorf("end the job %s: %w", id, err)
 	}
 	fmt.Fprintf(e.Stderr, "the job %s was cancelled\n", id)
 	return command.ExitError{Code: interruptedCode}
@@ -189,7 +197,7 @@ func (sub *submission) interrupted(ctx context.Context, e command.Stdio, c *clie
 const interruptedCode = 130
 
 // body makes the request, uploading a local file first.
-func (sub *submission) body(ctx context.Context, e command.Stdio, c *client) ([]byte, error) {
+func (sub *submission) body(ctx context.Context, e command.Stdio, c *client.Client) ([]byte, error) {
 	if sub.isJSON() {
 		data, err := os.ReadFile(sub.target)
 		if err != nil {
@@ -200,7 +208,7 @@ func (sub *submission) body(ctx context.Context, e command.Stdio, c *client) ([]
 	input := sub.target
 	if !sub.isURL() {
 		fmt.Fprintf(e.Stderr, "uploading %s\n", filepath.Base(sub.target))
-		u, err := c.upload(ctx, sub.target)
+		u, err := c.UploadFile(ctx, sub.target)
 		if err != nil {
 			return nil, err
 		}
@@ -210,10 +218,8 @@ func (sub *submission) body(ctx context.Context, e command.Stdio, c *client) ([]
 	if err != nil {
 		return nil, err
 	}
-	return json.Marshal(map[string]any{
-		"input":   map[string]string{"url": input},
-		"storage": map[string]string{"service": "coconut"},
-		"outputs": outputs,
+	return json.Marshal(client.JobRequest{
+		Input: client.Input{URL: input}, Storage: &client.Storage{Service: "coconut"}, Outputs: outputs,
 	})
 }
 
@@ -255,7 +261,7 @@ func parseRequested(o string) (requested, error) {
 
 // outputParams gives each output a path: the one behind "=", else one made of
 // the input's name and the format.
-func (sub *submission) outputParams(input string) (map[string][]map[string]any, error) {
+func (sub *submission) outputParams(input string) (client.Outputs, error) {
 	name := filepath.Base(input)
 	if u, err := url.Parse(input); err == nil && u.Path != "" {
 		name = filepath.Base(u.Path)
@@ -265,7 +271,7 @@ func (sub *submission) outputParams(input string) (map[string][]map[string]any, 
 	if len(list) == 0 {
 		list = []string{"mp4:720p"}
 	}
-	outputs := map[string][]map[string]any{}
+	outputs := client.Outputs{}
 	for _, o := range list {
 		r, err := parseRequested(o)
 		if err != nil {
@@ -285,7 +291,8 @@ func (sub *submission) outputParams(input string) (map[string][]map[string]any, 
 			r.path = defaultPath(stem, r)
 		}
 		params["path"] = r.path
-		outputs[r.spec] = append(outputs[r.spec], params)
+		same, _ := outputs[r.spec].([]any) // outputs of this format so far
+		outputs[r.spec] = append(same, params)
 	}
 	return outputs, nil
 }
@@ -306,7 +313,7 @@ func defaultPath(stem string, r requested) string {
 }
 
 // table prints what became of the job.
-func (sub *submission) table(e command.Stdio, j jobInfo, took time.Duration) {
+func (sub *submission) table(e command.Stdio, j *client.Job, took time.Duration) {
 	tw := tabwriter.NewWriter(e.Stdout, 0, 4, 2, ' ', 0)
 	for _, o := range j.Outputs {
 		if o.Error != "" {
@@ -314,13 +321,14 @@ func (sub *submission) table(e command.Stdio, j jobInfo, took time.Duration) {
 			continue
 		}
 		fmt.Fprintf(tw, "%s\t%s\t", o.Key, o.Status)
-		for i, f := range o.files() {
+		files := o.Files()
+		for i, f := range files {
 			if i > 0 {
 				fmt.Fprint(tw, "\t\t")
 			}
 			fmt.Fprintf(tw, "%s\n", strings.TrimSpace(f.Format+" "+f.URL))
 		}
-		if len(o.files()) == 0 {
+		if len(files) == 0 {
 			fmt.Fprintln(tw)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/command"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/internal/testtime"
@@ -94,9 +95,12 @@ func TestFollowWithoutStream(t *testing.T) {
 		fmt.Fprintf(w, `{"id":"x","status":%q,"progress":"%d%%"}`, status, asked*30)
 	}))
 	defer srv.Close()
-	c := &client{base: srv.URL, http: srv.Client()}
+	c, err := client.New(client.Options{BaseURL: srv.URL})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var shown []string
-	j, err := c.follow(t.Context(), "x", func(j jobInfo) { shown = append(shown, j.Progress) })
+	j, err := follow(t.Context(), c, "x", func(s snapshot) { shown = append(shown, s.progress.String()) })
 	if err != nil || j.Status != "job.completed" || strings.Join(shown, " ") != "30% 60% 90%" {
 		t.Errorf("%+v %v %v", j, err, shown)
 	}

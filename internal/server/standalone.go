@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/copra-video/copra/api"
+	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/buildinfo"
 	"github.com/copra-video/copra/internal/command"
 	"github.com/copra-video/copra/internal/pgserver"
@@ -216,15 +216,13 @@ func runningServer(ctx context.Context, dir string) (base, key string, ok bool) 
 	base = strings.TrimSpace(string(text))
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, base+"/healthz", nil)
+	c, err := client.New(client.Options{BaseURL: base})
 	if err != nil {
 		return "", "", false
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
+	if _, err := c.Health(ctx); err != nil {
 		return "", "", false
 	}
-	resp.Body.Close()
 	token, err := os.ReadFile(filepath.Join(dir, "api-key"))
-	return base, strings.TrimSpace(string(token)), err == nil && resp.StatusCode == http.StatusOK
+	return base, strings.TrimSpace(string(token)), err == nil
 }
