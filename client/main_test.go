@@ -84,7 +84,7 @@ func missing(dir string) string {
 			return program + " is not installed"
 		}
 	}
-	if _, err := pgserver.Find(context.Background(), dir); err != nil {
+	if _, err := pgserver.Find(context.Background(), os.Getenv("COPRA_PG_BIN"), dir); err != nil {
 		return err.Error()
 	}
 	return ""

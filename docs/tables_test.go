@@ -18,10 +18,8 @@ type setting struct {
 	used             []string // subcommands
 }
 
-var flagLine = regexp.MustCompile(`^  --([a-z0-9-]+)(?: \[(COPRA_[A-Z0-9_]+)\])?$`)
-
-// dataDefault is the data folder of the user who runs the test.
-var dataDefault = regexp.MustCompile(`^(folder that everything is kept in|data folder of copra standalone)\. Defaults to \S+\.$`)
+// settingLine is the first line of a setting: a flag, its variable, or both.
+var settingLine = regexp.MustCompile(`^  (?:--([a-z0-9-]+))?(?: ?\[(COPRA_[A-Z0-9_]+)\])?$`)
 
 // TestSettings: the tables of configuration.md are the program's own help.
 func TestSettings(t *testing.T) {
@@ -52,23 +50,30 @@ func TestSettings(t *testing.T) {
 	slices.SortStableFunc(settings, func(a, b *setting) int { return strings.Compare(a.flag, b.flag) })
 	table(t, "configuration.md", "subcommands", commands)
 	rows := "| flag | variable | of | meaning |\n|---|---|---|---|\n"
+	variables := "| variable | of | meaning |\n|---|---|---|\n"
 	for _, s := range settings {
 		env := ""
 		if s.env != "" {
 			env = "`" + s.env + "`"
 		}
-		rows += fmt.Sprintf("| `--%s` | %s | %s | %s |\n", s.flag, env, strings.Join(s.used, ", "), strings.ReplaceAll(s.about, "|", "\\|"))
+		rest := fmt.Sprintf("%s | %s | %s |\n", env, strings.Join(s.used, ", "), strings.ReplaceAll(s.about, "|", "\\|"))
+		if s.flag == "" {
+			variables += "| " + rest
+		} else {
+			rows += fmt.Sprintf("| `--%s` | %s", s.flag, rest)
+		}
 	}
 	table(t, "configuration.md", "settings", rows)
+	table(t, "configuration.md", "variables", variables)
 }
 
-// collect adds the flags in the help of a subcommand. Some words have another
+// collect adds the settings in the help of a subcommand. Some words have another
 // meaning in another subcommand, and get a row of their own.
 func collect(t *testing.T, settings *[]*setting, command, help string) {
 	var now *setting
 	for line := range strings.Lines(help) {
 		line = strings.TrimRight(line, "\n")
-		if m := flagLine.FindStringSubmatch(line); m != nil {
+		if m := settingLine.FindStringSubmatch(line); m != nil {
 			now = &setting{flag: m[1], env: m[2], used: []string{command}}
 			continue
 		}
@@ -76,11 +81,8 @@ func collect(t *testing.T, settings *[]*setting, command, help string) {
 		if now == nil || !ok {
 			continue
 		}
-		if dataDefault.MatchString(about) {
-			about = "folder that everything is kept in. Defaults to `/var/lib/copra` for root, `~/.local/share/copra` for others."
-		}
 		now.about = about
-		at := slices.IndexFunc(*settings, func(s *setting) bool { return s.flag == now.flag && s.about == now.about })
+		at := slices.IndexFunc(*settings, func(s *setting) bool { return s.flag == now.flag && s.env == now.env && s.about == now.about })
 		if at < 0 {
 			*settings = append(*settings, now)
 		} else {
@@ -89,7 +91,7 @@ func collect(t *testing.T, settings *[]*setting, command, help string) {
 		now = nil
 	}
 	if now != nil {
-		t.Errorf("the flag --%s of %s is not explained", now.flag, command)
+		t.Errorf("the setting --%s [%s] of %s is not explained", now.flag, now.env, command)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -264,7 +265,7 @@ func (p *ownDatabase) start() {
 	// folder until it becomes another program.
 	var err error
 	for range 50 {
-		if p.srv, err = pgserver.Start(ctx, pgserver.Options{Dir: p.dir, MaxConnections: 100, Unsafe: true}); err == nil {
+		if p.srv, err = pgserver.Start(ctx, pgserver.Options{Dir: p.dir, Bin: os.Getenv("COPRA_PG_BIN"), MaxConnections: 100, Unsafe: true}); err == nil {
 			return
 		}
 		wait(100 * time.Millisecond)

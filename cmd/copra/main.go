@@ -31,7 +31,7 @@ func main() {
 // subcommand is one verb of the program.
 type subcommand struct {
 	name, args, about string
-	run               func(ctx context.Context, e command.Stdio, args []string) error
+	run               func(ctx context.Context, c command.Call) error
 }
 
 func subcommands() []subcommand {
@@ -40,10 +40,10 @@ func subcommands() []subcommand {
 		{"api", "[flags]", "the HTTP API", server.API},
 		{"worker", "[flags]", "a worker; run as many as you like", server.Worker},
 		{"migrate", "[flags]", "bring the database up to this version", admin.Migrate},
-		{"keys", "create|list|limit|sign|revoke [flags]", "API keys", admin.Keys},
-		{"secrets", "[flags] DIR", "make the secret files of a deployment that are not there yet", admin.Secrets},
+		{"keys", "create|list|limit KEY|sign KEY|revoke KEY [flags]", "API keys", admin.Keys},
+		{"secrets", "DIR", "make the secret files of a deployment that are not there yet", admin.Secrets},
 		{"submit", "[flags] FILE|URL|job.json", "send a job and follow it to its end", cli.Submit},
-		{"check", "[flags] URL|FILE|DIR", "hold an HLS or DASH stream against the rule book", cli.Check},
+		{"check", "[flags] URL|FILE|DIR", "hold an HLS or DASH stream against Apple's, DASH-IF's and CMAF's rules", cli.Check},
 		{"doctor", "[flags]", "check ffmpeg, database, storage and work directory", admin.Doctor},
 		{"version", "", "print the version", printVersion},
 	}
@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string, e command.Stdio) error {
 	}
 	for _, s := range subcommands() {
 		if s.name == args[0] {
-			return s.run(ctx, e, args[1:])
+			return s.run(ctx, command.Call{Stdio: e, Name: s.name, Usage: s.args, About: s.about, Args: args[1:]})
 		}
 	}
 	return command.Usagef("there is no subcommand %q; copra help lists those there are", args[0])
@@ -81,11 +81,10 @@ func help(w io.Writer) {
 	fmt.Fprint(w, "\ncopra help SUBCOMMAND shows its flags. Each flag has an environment variable too.\n")
 }
 
-func printVersion(_ context.Context, e command.Stdio, args []string) error {
-	f := settings.NewFlagSet("version", "", "print the version", e.Stderr)
-	if err := f.ParseAlone(e, args); err != nil {
+func printVersion(_ context.Context, c command.Call) error {
+	if err := new(settings.Settings).ParseFlags(c, 0); err != nil {
 		return err
 	}
-	fmt.Fprintf(e.Stdout, "copra %s (%s %s/%s)\n", buildinfo.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	fmt.Fprintf(c.Stdout, "copra %s (%s %s/%s)\n", buildinfo.Version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil
 }

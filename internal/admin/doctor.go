@@ -32,11 +32,11 @@ type findings struct {
 
 func (f *findings) ok(what, format string, args ...any) { f.line("ok", what, format, args...) }
 
-// lacks tells of what will not work while the rest does.
-func (f *findings) lacks(what, format string, args ...any) { f.line("--", what, format, args...) }
+// warn reports what will not work while the rest does.
+func (f *findings) warn(what, format string, args ...any) { f.line("--", what, format, args...) }
 
-// bad tells of what keeps the server from working at all.
-func (f *findings) bad(what, format string, args ...any) {
+// fail reports what keeps the server from working at all.
+func (f *findings) fail(what, format string, args ...any) {
 	f.failed = true
 	f.line("BAD", what, format, args...)
 }
@@ -45,34 +45,24 @@ func (f *findings) line(mark, what, format string, args ...any) {
 	fmt.Fprintf(f.w, "%-4s%-22s%s\n", mark, what, fmt.Sprintf(format, args...))
 }
 
-// Doctor is the subcommand: what works here, what does not, and why. The exit
-// code is 1 when the server cannot work.
-func Doctor(ctx context.Context, e command.Stdio, args []string) error {
+// Doctor is the subcommand doctor: what works here with these settings, what
+// does not, and why. The exit code is 1 when the server cannot work. Without a
+// database URL it looks at what a standalone server needs.
+func Doctor(ctx context.Context, c command.Call) error {
 	var s settings.Settings
 	var server string
-	f := settings.NewFlagSet("doctor", "[flags]", "check ffmpeg, database, storage and work directory", e.Stderr)
-	s.Data = settings.DefaultData()
-	f.Text(&s.Data, "data", "COPRA_DATA_DIR", "data folder of copra standalone. Defaults to "+s.Data+".")
-	f.Setting("server", "", "ask only whether the server at this address is ready, http://host:port. Defaults to looking at this machine.", settings.URLInto(&server))
-	s.DatabaseFlags(f)
-	s.NetworkFlags(f)
-	s.MediaFlags(f)
-	if err := f.ParseAlone(e, args); err != nil {
+	err := s.ParseFlags(c, settings.Data|settings.Database|settings.Network|settings.Media, settings.Row{
+		Flag: "server", Shown: "looking at this machine", Set: settings.URL(&server),
+		Help: "ask only whether the server at this address is ready, http://host:port.",
+	})
+	if err != nil {
 		return err
 	}
-	s.FromEnv(e)
-	out := &findings{w: e.Stdout}
+	out := &findings{w: c.Stdout}
 	if server != "" {
 		checkServer(ctx, out, server)
 	} else {
-		out.ok("copra", "%s", buildinfo.Version())
-		checkFFmpeg(ctx, out, &s)
-		checkSandbox(ctx, out, &s)
-		checkDatabase(ctx, out, &s)
-		checkFolder(out, "work directory", cmp.Or(given(s.WorkDirGiven, s.WorkDir), filepath.Join(s.Data, "work")))
-		checkArtifactStore(ctx, out, &s.ArtifactStore)
-		checkFolder(out, "built-in storage", cmp.Or(s.StorageDir, filepath.Join(s.Data, "storage")))
-		checkNetworks(out, &s)
+		checkMachine(ctx, out, &s)
 	}
 	if out.failed {
 		return command.ExitError{Code: 1}
@@ -80,11 +70,25 @@ func Doctor(ctx context.Context, e command.Stdio, args []string) error {
 	return nil
 }
 
-func given(is bool, s string) string {
-	if is {
-		return s
+func checkMachine(ctx context.Context, out *findings, s *settings.Settings) {
+	out.ok("copra", "%s", buildinfo.Version())
+	tools := checkFFmpeg(ctx, out, s)
+	checkSandbox(ctx, out, s, tools)
+	if s.DatabaseURL == "" {
+		checkPostgres(ctx, out, s)
+		checkFolder(out, "work directory", cmp.Or(s.WorkDir, filepath.Join(s.Data, "work")))
+	} else {
+		checkDatabase(ctx, out, s)
+		checkFolder(out, "work directory", cmp.Or(s.WorkDir, settings.DefaultWorkDir()))
 	}
-	return ""
+	checkArtifactStore(ctx, out, &s.ArtifactStore)
+	switch {
+	case s.StorageDir != "" || s.DatabaseURL == "":
+		checkFolder(out, "built-in storage", cmp.Or(s.StorageDir, filepath.Join(s.Data, "storage")))
+	default:
+		out.ok("built-in storage", "none, and no uploads; --storage-dir gives it a folder")
+	}
+	checkNetworks(out, s)
 }
 
 func checkServer(ctx context.Context, out *findings, server string) {
@@ -92,79 +96,82 @@ func checkServer(ctx context.Context, out *findings, server string) {
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server+"/readyz", nil)
 	if err != nil {
-		out.bad("server", "%v", err)
+		out.fail("server", "%v", err)
 		return
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		out.bad("server", "%v", err)
+		out.fail("server", "%v", err)
 		return
 	}
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
 	if resp.StatusCode != http.StatusOK {
-		out.bad("server", "%s: %s", resp.Status, strings.TrimSpace(string(body)))
+		out.fail("server", "%s: %s", resp.Status, strings.TrimSpace(string(body)))
 		return
 	}
 	out.ok("server", "%s is ready", server)
 }
 
-func checkFFmpeg(ctx context.Context, out *findings, s *settings.Settings) {
+// checkFFmpeg returns the programs; nil if they cannot be used.
+func checkFFmpeg(ctx context.Context, out *findings, s *settings.Settings) *ffmpeg.Toolchain {
 	tools, err := ffmpeg.Find(ctx, s.FFmpeg, s.FFprobe)
 	if err != nil {
-		out.bad("ffmpeg", "%v", err)
-		return
+		out.fail("ffmpeg", "%v", err)
+		return nil
 	}
 	out.ok("ffmpeg", "%s", tools.Version())
 	for _, l := range tools.Report() {
 		if l.OK {
 			out.ok(l.Name, "%s", l.Note)
 		} else {
-			out.lacks(l.Name, "%s", l.Note)
+			out.warn(l.Name, "%s", l.Note)
 		}
 	}
+	return tools
+}
+
+// checkPostgres looks for the programs that a standalone server runs.
+func checkPostgres(ctx context.Context, out *findings, s *settings.Settings) {
+	version, err := pgserver.Find(ctx, s.PGBin, filepath.Join(s.Data, "postgres"))
+	if err != nil {
+		out.fail("PostgreSQL", "%v", err)
+		return
+	}
+	out.ok("PostgreSQL", "programs of version %s, for copra standalone; COPRA_DATABASE_URL is not set", version)
 }
 
 func checkDatabase(ctx context.Context, out *findings, s *settings.Settings) {
-	if s.DatabaseURL == "" {
-		version, err := pgserver.Find(ctx, filepath.Join(s.Data, "postgres"))
-		if err != nil {
-			out.bad("PostgreSQL", "%v", err)
-			return
-		}
-		out.ok("PostgreSQL", "programs of version %s, for copra standalone; COPRA_DATABASE_URL is not set", version)
-		return
-	}
 	dsn, err := s.DatabaseAddress()
 	if err != nil {
-		out.bad("database", "%v", err)
+		out.fail("database", "%v", err)
 		return
 	}
 	state, err := postgres.Inspect(ctx, dsn)
 	if err != nil {
-		out.bad("database", "%v", err)
+		out.fail("database", "%v", err)
 		return
 	}
 	if state.Pending > 0 {
-		out.bad("database", "PostgreSQL %s; %d migrations are missing: run copra migrate", state.Version, state.Pending)
+		out.fail("database", "PostgreSQL %s; %d migrations are missing: run copra migrate", state.Version, state.Pending)
 	} else {
 		out.ok("database", "PostgreSQL %s, schema up to date", state.Version)
 	}
 	if _, err := s.Sealer(); err != nil {
-		out.bad("secret keys", "%v", err)
+		out.fail("secret keys", "%v", err)
 	} else {
 		out.ok("secret keys", "can be read")
 	}
 }
 
-// checkFolder looks whether the folder, or the nearest one above it that is
-// there, can be written to, and how much room it has.
+// checkFolder checks that the folder can be written to, or, if it does not exist
+// yet, the nearest one above it, and how much room it has.
 func checkFolder(out *findings, what, dir string) {
 	at := dir
 	for {
 		if st, err := os.Stat(at); err == nil {
 			if !st.IsDir() {
-				out.bad(what, "%s is no folder", at)
+				out.fail(what, "%s is not a folder", at)
 				return
 			}
 			break
@@ -176,17 +183,17 @@ func checkFolder(out *findings, what, dir string) {
 		at = up
 	}
 	if err := unix.Access(at, unix.W_OK|unix.X_OK); err != nil {
-		out.bad(what, "%s cannot be written to by this user: %v", at, err)
+		out.fail(what, "%s cannot be written to by this user: %v", at, err)
 		return
 	}
 	var fs unix.Statfs_t
 	if err := unix.Statfs(at, &fs); err != nil {
-		out.bad(what, "%s: %v", at, err)
+		out.fail(what, "%s: %v", at, err)
 		return
 	}
 	free := float64(fs.Bavail) * float64(fs.Bsize) / (1 << 30)
 	if free < 1 {
-		out.lacks(what, "%s has only %.1f GiB free", dir, free)
+		out.warn(what, "%s has only %.1f GiB free", dir, free)
 		return
 	}
 	out.ok(what, "%s, %.0f GiB free", dir, free)
@@ -200,59 +207,56 @@ func checkNetworks(out *findings, s *settings.Settings) {
 	out.ok("private networks", "open: %v", s.AllowNetworks)
 }
 
-func checkSandbox(ctx context.Context, out *findings, s *settings.Settings) {
+func checkSandbox(ctx context.Context, out *findings, s *settings.Settings, tools *ffmpeg.Toolchain) {
 	const what = "sandbox"
 	if s.Sandbox == settings.SandboxOff {
-		out.lacks(what, "off (--sandbox)")
+		out.warn(what, "off (--sandbox)")
 		return
 	}
 	report, err := sandbox.Check(ctx)
 	switch {
 	case err != nil:
-		out.lacks(what, "%v", err)
+		out.warn(what, "%v", err)
 		return
 	case report.Full():
 		out.ok(what, "%s", report)
 	case s.Sandbox == settings.SandboxRequired:
-		out.bad(what, "%s", report)
+		out.fail(what, "%s", report)
 	default:
-		out.lacks(what, "%s", report)
+		out.warn(what, "%s", report)
 	}
-	checkSandboxUser(ctx, out, s, report)
+	if tools != nil && os.Geteuid() == 0 {
+		checkSandboxUser(ctx, out, s, tools.Sandboxed(ffmpeg.Sandbox{Landlock: report.Files, Memory: s.FFmpegMemory, User: s.FFmpegUser}))
+	}
 }
 
-// checkSandboxUser reports as which user ffmpeg runs, where the server is root.
-func checkSandboxUser(ctx context.Context, out *findings, s *settings.Settings, report sandbox.Report) {
+// checkSandboxUser reports as which user ffmpeg runs when the server is root.
+func checkSandboxUser(ctx context.Context, out *findings, s *settings.Settings, tools *ffmpeg.Toolchain) {
 	const what = "ffmpeg's user"
-	tools, err := ffmpeg.Find(ctx, s.FFmpeg, s.FFprobe)
-	if os.Geteuid() != 0 || err != nil {
-		return
-	}
 	if s.FFmpegUser == 0 {
-		out.lacks(what, "root, as the server (--ffmpeg-user)")
+		out.warn(what, "root, as the server (--ffmpeg-user)")
 		return
 	}
-	err = tools.Sandboxed(ffmpeg.Sandbox{Landlock: report.Files, Memory: s.FFmpegMemory, User: s.FFmpegUser}).CheckUser(ctx, os.TempDir())
-	switch {
+	switch err := tools.CheckUser(ctx, os.TempDir()); {
 	case err == nil:
-		out.ok(what, "%d, with the rights of nobody, while the server is root", s.FFmpegUser)
+		out.ok(what, "%d, which owns nothing, while the server is root", s.FFmpegUser)
 	case s.Sandbox == settings.SandboxRequired:
-		out.bad(what, "it cannot run as user %d: %v", s.FFmpegUser, err)
+		out.fail(what, "it cannot run as user %d: %v", s.FFmpegUser, err)
 	default:
-		out.lacks(what, "root, as the server: it cannot run as user %d: %v", s.FFmpegUser, err)
+		out.warn(what, "root, as the server: it cannot run as user %d: %v", s.FFmpegUser, err)
 	}
 }
 
-// checkArtifactStore is the doctor's look at it.
+// checkArtifactStore writes to the store, reads it and deletes again.
 func checkArtifactStore(ctx context.Context, out *findings, s *settings.ArtifactStore) {
 	const what = "artifact store"
 	store, err := server.OpenArtifactStore(ctx, s)
 	switch {
 	case err != nil:
-		out.bad(what, "%v", err)
+		out.fail(what, "%v", err)
 		return
 	case store == nil:
-		out.ok(what, "none: what a worker that dies has done of a job is done again; --artifact-store keeps it")
+		out.ok(what, "none: a job whose worker dies starts again from the beginning; --artifact-store keeps finished parts")
 		return
 	}
 	begin := time.Now()
@@ -260,8 +264,8 @@ func checkArtifactStore(ctx context.Context, out *findings, s *settings.Artifact
 	case err == nil:
 		out.ok(what, "%s, written to, read and emptied in %d ms", store, time.Since(begin).Milliseconds())
 	case artifacts.IsTransient(err):
-		out.lacks(what, "%s: %v", store, err)
+		out.warn(what, "%s: %v", store, err)
 	default:
-		out.bad(what, "%s: %v", store, err)
+		out.fail(what, "%s: %v", store, err)
 	}
 }

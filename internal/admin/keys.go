@@ -1,10 +1,9 @@
-// Package admin has the subcommands of an operator: keys, migrate, secrets and
-// doctor.
 package admin
 
 import (
 	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"text/tabwriter"
 	"time"
@@ -12,97 +11,128 @@ import (
 	"github.com/copra-video/copra/internal/command"
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/settings"
-	"github.com/copra-video/copra/job"
 )
 
-// Keys is the subcommand keys create|list|limit|sign|revoke. It works on COPRA_DATABASE_URL.
-func Keys(ctx context.Context, e command.Stdio, args []string) error {
-	var s settings.Settings
-	var name string
-	var signing bool
-	var limits postgres.Limits
-	f := settings.NewFlagSet("keys", "create|list|limit KEY|sign KEY|revoke KEY [flags]", "API keys", e.Stderr)
-	f.Text(&name, "name", "", "create: what the key is for, shown by list. Defaults to none.")
-	f.BoolVar(&signing, "signing", false, "create: give the key a signing secret too, for its webhooks, and print that on a second line; sign gives one to a key that is there.")
-	f.Number(&limits.Queued, "queued", "", 0, 1<<30, "create, limit: most jobs of the key that have not ended; a POST over it is answered 429. 0 is no limit. Defaults to 0.")
-	f.Number(&limits.Running, "running", "", 0, 1<<30, "create, limit: most jobs of the key that are transcoded at once; the others wait. 0 is no limit. Defaults to 0.")
-	s.DatabaseFlags(f)
-	s.LogFlags(f)
-	words, err := f.Parse(e, args)
+// keysCall is one call of copra keys.
+type keysCall struct {
+	command.Call
+	settings settings.Settings
+	store    *postgres.Store
+	key      string // the id of the key, for verbs that take one
+	name     string
+	signing  bool
+	limits   postgres.Limits
+}
+
+// keysVerbs are the verbs of copra keys.
+var keysVerbs = map[string]struct {
+	takesKey bool
+	run      func(k *keysCall, ctx context.Context) error
+}{
+	"create": {false, (*keysCall).create},
+	"list":   {false, (*keysCall).list},
+	"limit":  {true, (*keysCall).limit},
+	"sign":   {true, (*keysCall).sign},
+	"revoke": {true, (*keysCall).revoke},
+}
+
+// Keys is the subcommand keys create|list|limit|sign|revoke, for the API keys
+// in the database.
+func Keys(ctx context.Context, c command.Call) error {
+	k := &keysCall{Call: c}
+	words, err := k.settings.Parse(c, settings.Database|settings.Keys|settings.Log,
+		settings.Row{Flag: "name", Set: settings.Text(&k.name),
+			Help: "create: what the key is for, shown by list."},
+		settings.Row{Flag: "signing", Switch: &k.signing,
+			Help: "create: give the key a signing secret too, for its webhooks, and print that on a second line; sign gives one to a key that is there."},
+		settings.Row{Flag: "queued", Default: "0", Set: settings.Number(&k.limits.Queued, 0, 1<<30),
+			Help: "create, limit: most jobs of the key that have not ended; a POST over it is answered 429. 0 is no limit."},
+		settings.Row{Flag: "running", Default: "0", Set: settings.Number(&k.limits.Running, 0, 1<<30),
+			Help: "create, limit: most jobs of the key that are transcoded at once; the others wait. 0 is no limit."})
 	if err != nil {
 		return err
 	}
-	s.FromEnv(e)
 	if len(words) == 0 {
 		return command.Usagef("keys: say create, list, limit, sign or revoke")
 	}
-	want := map[string]int{"create": 1, "list": 1, "limit": 2, "sign": 2, "revoke": 2}[words[0]]
-	if want == 0 {
+	verb, ok := keysVerbs[words[0]]
+	if !ok {
 		return command.Usagef("keys: %q is not create, list, limit, sign or revoke", words[0])
 	}
-	if len(words) != want {
-		return command.Usagef("keys %s: expected %d words, got %d", words[0], want, len(words))
+	switch {
+	case verb.takesKey && len(words) != 2:
+		return command.Usagef("keys %s: name one KEY by its id; there are %d", words[0], len(words)-1)
+	case verb.takesKey:
+		k.key = words[1]
+	case len(words) != 1:
+		return command.Usagef("keys %s: %q is not expected", words[0], words[1])
 	}
+	if k.store, err = openStore(ctx, &k.settings, c.Stderr); err != nil {
+		return err
+	}
+	defer k.store.Close()
+	return verb.run(k, ctx)
+}
+
+// openStore opens the database for a subcommand that works on it alone.
+func openStore(ctx context.Context, s *settings.Settings, stderr io.Writer) (*postgres.Store, error) {
 	dsn, err := s.DatabaseAddress()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	sealer, err := s.Sealer()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	store, err := postgres.Open(ctx, dsn, postgres.Options{MaxConns: 2, Sealer: sealer, Log: s.Logger(e.Stderr)})
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	switch words[0] {
-	case "create":
-		// A key of the caller's own comes from the environment, not from the
-		// argument list.
-		k, token, err := store.CreateKey(ctx, name, job.NewSecret(s.APIKey))
-		if err != nil {
-			return err
-		}
-		if limits != (postgres.Limits{}) {
-			if err := store.LimitKey(ctx, k.ID, limits); err != nil {
-				return err
-			}
-		}
-		fmt.Fprintf(e.Stderr, "key %s; it is shown this once:\n", k.ID)
-		fmt.Fprintln(e.Stdout, token.Reveal())
-		if signing {
-			return printSigning(ctx, e, store, k.ID)
-		}
-		return nil
-	case "limit":
-		return store.LimitKey(ctx, words[1], limits)
-	case "sign":
-		return printSigning(ctx, e, store, words[1])
-	case "revoke":
-		return store.RevokeKey(ctx, words[1])
-	}
-	list, err := store.ListKeys(ctx)
-	if err != nil {
-		return err
-	}
-	tw := tabwriter.NewWriter(e.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(tw, "ID\tKEY\tNAME\tCREATED\tREVOKED\tSIGNS\tQUEUED\tRUNNING")
-	for _, k := range list {
-		fmt.Fprintf(tw, "%s\t%s...\t%s\t%s\t%s\t%s\t%s\t%s\n", k.ID, k.Prefix, k.Name, day(k.CreatedAt), day(k.RevokedAt), yesNo(k.HasSigningSecret), atMost(k.Limits.Queued), atMost(k.Limits.Running))
-	}
-	return tw.Flush()
+	return postgres.Open(ctx, dsn, postgres.Options{MaxConns: 2, Sealer: sealer, Log: s.Logger(stderr)})
 }
 
-// printSigning gives the key a new signing secret.
-func printSigning(ctx context.Context, e command.Stdio, store *postgres.Store, key string) error {
-	secret, err := store.RotateSigningSecret(ctx, key)
+// create makes a key and prints its token. A key of the operator's own comes
+// from the environment, not from the arguments.
+func (k *keysCall) create(ctx context.Context) error {
+	key, token, err := k.store.CreateKey(ctx, k.name, k.settings.APIKey)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintln(e.Stderr, "signing secret of its webhooks; it is shown this once and replaces the one before:")
-	fmt.Fprintln(e.Stdout, secret.Reveal())
+	if k.key = key.ID; k.limits != (postgres.Limits{}) {
+		if err := k.limit(ctx); err != nil {
+			return err
+		}
+	}
+	fmt.Fprintf(k.Stderr, "key %s; it is shown this once:\n", key.ID)
+	fmt.Fprintln(k.Stdout, token.Reveal())
+	if k.signing {
+		return k.sign(ctx)
+	}
 	return nil
+}
+
+func (k *keysCall) limit(ctx context.Context) error  { return k.store.LimitKey(ctx, k.key, k.limits) }
+func (k *keysCall) revoke(ctx context.Context) error { return k.store.RevokeKey(ctx, k.key) }
+
+// sign gives the key a new signing secret and prints it.
+func (k *keysCall) sign(ctx context.Context) error {
+	secret, err := k.store.RotateSigningSecret(ctx, k.key)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintln(k.Stderr, "signing secret of its webhooks; it is shown this once and replaces the one before:")
+	fmt.Fprintln(k.Stdout, secret.Reveal())
+	return nil
+}
+
+func (k *keysCall) list(ctx context.Context) error {
+	keys, err := k.store.ListKeys(ctx)
+	if err != nil {
+		return err
+	}
+	tw := tabwriter.NewWriter(k.Stdout, 0, 4, 2, ' ', 0)
+	fmt.Fprintln(tw, "ID\tKEY\tNAME\tCREATED\tREVOKED\tSIGNS\tQUEUED\tRUNNING")
+	for _, key := range keys {
+		fmt.Fprintf(tw, "%s\t%s...\t%s\t%s\t%s\t%s\t%s\t%s\n", key.ID, key.Prefix, key.Name, minute(key.CreatedAt), minute(key.RevokedAt),
+			yesNo(key.HasSigningSecret), limitText(key.Limits.Queued), limitText(key.Limits.Running))
+	}
+	return tw.Flush()
 }
 
 func yesNo(b bool) string {
@@ -112,15 +142,16 @@ func yesNo(b bool) string {
 	return "-"
 }
 
-// atMost is a limit as list shows it.
-func atMost(n int) string {
+// limitText is a limit as list shows it.
+func limitText(n int) string {
 	if n == 0 {
 		return "-"
 	}
 	return strconv.Itoa(n)
 }
 
-func day(t time.Time) string {
+// minute is a time as list shows it.
+func minute(t time.Time) string {
 	if t.IsZero() {
 		return "-"
 	}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -14,26 +13,29 @@ import (
 	"github.com/copra-video/copra/internal/seal"
 	"github.com/copra-video/copra/internal/server"
 	"github.com/copra-video/copra/internal/settings"
+	"github.com/copra-video/copra/job"
 )
 
 // TestKeyLimits: what copra keys limit sets is what a POST meets.
 func TestKeyLimits(t *testing.T) {
-	st := &settings.Settings{
-		DatabaseURL: pgtest.New(t).URL, DatabaseConns: 4, SecretKeys: seal.Generate(), StorageDir: t.TempDir(), PublicURL: "http://localhost",
-	}
-	sys, err := server.Open(t.Context(), st, slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err != nil {
+	vars := map[string]string{"COPRA_DATABASE_URL": pgtest.New(t).URL, "COPRA_SECRET_KEYS": seal.Generate()}
+	api := server.NewAPI(settings.Settings{
+		Listen: "127.0.0.1:0", DatabaseURL: vars["COPRA_DATABASE_URL"], DatabaseConns: 4, SecretKeys: job.NewSecret(vars["COPRA_SECRET_KEYS"]),
+		StorageDir: t.TempDir(),
+	}, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err := api.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(sys.Close)
-	api := httptest.NewServer(sys.Handler())
-	t.Cleanup(api.Close)
+	t.Cleanup(func() {
+		if err := api.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
 	keys := func(args ...string) (printed, messages string) {
 		t.Helper()
 		var out, notes bytes.Buffer
-		vars := map[string]string{"COPRA_DATABASE_URL": st.DatabaseURL, "COPRA_SECRET_KEYS": st.SecretKeys}
 		e := command.Stdio{Getenv: func(name string) string { return vars[name] }, Stdout: &out, Stderr: &notes}
-		if err := Keys(t.Context(), e, args); err != nil {
+		if err := Keys(t.Context(), command.Call{Stdio: e, Name: "keys", Args: args}); err != nil {
 			t.Fatalf("keys %v: %v\n%s", args, err, notes.String())
 		}
 		return out.String(), notes.String()
@@ -43,7 +45,7 @@ func TestKeyLimits(t *testing.T) {
 	const body = `{"input":{"url":"https://example.com/in.mp4"},"storage":{"service":"coconut"},"outputs":{"mp4":{"path":"/a.mp4"}}}`
 	post := func(want int) {
 		t.Helper()
-		status, answer := post(t, api.URL+"/v2/jobs", strings.TrimSpace(token), body)
+		status, answer := post(t, api.URL()+"/v2/jobs", strings.TrimSpace(token), body)
 		if status != want || want == 429 && !strings.Contains(answer, `"error_code":"too_many_jobs"`) {
 			t.Errorf("%d %s, want %d", status, answer, want)
 		}

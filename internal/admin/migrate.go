@@ -15,50 +15,45 @@ import (
 	"github.com/copra-video/copra/internal/settings"
 )
 
-// Migrate is the subcommand. Several may run at once: one works, the others
-// wait for it.
-func Migrate(ctx context.Context, e command.Stdio, args []string) error {
+// Migrate is the subcommand migrate. Several may run at once: one works, the
+// others wait for it.
+func Migrate(ctx context.Context, c command.Call) error {
 	var s settings.Settings
 	var keyFile string
-	f := settings.NewFlagSet("migrate", "[flags]", "bring the database up to this version", e.Stderr)
-	s.DatabaseFlags(f)
-	s.LogFlags(f)
-	f.Text(&keyFile, "api-key-file", "", "make an API key too, unless this file holds one, and keep it there. COPRA_API_KEY is taken as the key when it is set. Defaults to none.")
-	if err := f.ParseAlone(e, args); err != nil {
+	err := s.ParseFlags(c, settings.Database|settings.Keys|settings.Log, settings.Row{Flag: "api-key-file", Set: settings.Text(&keyFile),
+		Help: "make an API key too, unless this file holds one, and keep it there. COPRA_API_KEY is taken as the key when it is set."})
+	if err != nil {
 		return err
 	}
-	s.FromEnv(e)
-	log := s.Logger(e.Stderr)
 	dsn, err := s.DatabaseAddress()
 	if err != nil {
 		return err
 	}
-	if err := postgres.Migrate(ctx, dsn, log); err != nil {
+	if err := postgres.Migrate(ctx, dsn, s.Logger(c.Stderr)); err != nil {
 		return err
 	}
 	if keyFile == "" {
 		return nil
 	}
-	sys, err := server.Open(ctx, &s, log)
+	store, err := openStore(ctx, &s, c.Stderr)
 	if err != nil {
 		return err
 	}
-	defer sys.Close()
-	_, made, err := sys.FirstKey(ctx, keyFile, "first")
+	defer store.Close()
+	_, made, err := server.FirstKey(ctx, store, keyFile, "first", s.APIKey)
 	if err != nil {
 		return err
 	}
 	if made {
-		fmt.Fprintf(e.Stdout, "the API key is in %s\n", keyFile)
+		fmt.Fprintf(c.Stdout, "the API key is in %s\n", keyFile)
 	}
 	return nil
 }
 
-// Secrets is the subcommand: it makes the files that a deployment needs and
-// that no two should share.
-func Secrets(_ context.Context, e command.Stdio, args []string) error {
-	f := settings.NewFlagSet("secrets", "DIR", "make the secret files of a deployment that are not there yet", e.Stderr)
-	words, err := f.Parse(e, args)
+// Secrets is the subcommand secrets: it makes the secret files that a
+// deployment needs. No two deployments should share them.
+func Secrets(_ context.Context, c command.Call) error {
+	words, err := new(settings.Settings).Parse(c, 0)
 	if err != nil {
 		return err
 	}
@@ -69,22 +64,21 @@ func Secrets(_ context.Context, e command.Stdio, args []string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fmt.Errorf("make the folder: %w", err)
 	}
-	word := func() (string, error) { return rand.Text(), nil }
 	for _, file := range []struct {
-		name string
-		make func() (string, error)
+		name     string
+		generate func() string
 	}{
-		{"secret-key", func() (string, error) { return seal.Generate(), nil }},
-		{"postgres-password", word},
-		{"s3-access-key", word},
-		{"s3-secret-key", word},
+		{"secret-key", seal.Generate},
+		{"postgres-password", rand.Text},
+		{"s3-access-key", rand.Text},
+		{"s3-secret-key", rand.Text},
 	} {
-		_, made, err := secretfile.ReadOrCreate(filepath.Join(dir, file.name), file.make)
+		_, made, err := secretfile.ReadOrCreate(filepath.Join(dir, file.name), func() (string, error) { return file.generate(), nil })
 		if err != nil {
 			return fmt.Errorf("make %s: %w", file.name, err)
 		}
 		if made {
-			fmt.Fprintf(e.Stdout, "made %s\n", file.name)
+			fmt.Fprintf(c.Stdout, "made %s\n", file.name)
 		}
 	}
 	return nil

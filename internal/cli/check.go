@@ -10,14 +10,14 @@ import (
 	"github.com/copra-video/copra/internal/settings"
 )
 
-// Check is the subcommand: a stream, anybody's, against the rule book.
-// The exit code is 1 when a rule is broken.
-func Check(ctx context.Context, e command.Stdio, args []string) error {
+// Check is the subcommand check: it holds a stream, whoever made it, against
+// the rule book. The exit code is 1 when a rule is broken.
+func Check(ctx context.Context, c command.Call) error {
 	var o check.Options
-	f := settings.NewFlagSet("check", "[flags] URL|FILE|DIR", "hold an HLS or DASH stream against Apple's, DASH-IF's and CMAF's rules", e.Stderr)
-	asJSON := f.Bool("json", false, "print JSON.")
-	f.IntVar(&o.Fetches, "fetches", 6, "how many files to read at once. Defaults to 6.")
-	words, err := f.Parse(e, args)
+	var asJSON bool
+	words, err := new(settings.Settings).Parse(c, 0,
+		settings.Row{Flag: "json", Switch: &asJSON, Help: "print JSON."},
+		settings.Row{Flag: "fetches", Default: "6", Set: settings.Number(&o.Fetches, 1, 1000), Help: "how many files to read at once."})
 	if err != nil {
 		return err
 	}
@@ -28,8 +28,8 @@ func Check(ctx context.Context, e command.Stdio, args []string) error {
 	if err != nil {
 		return err
 	}
-	if *asJSON {
-		enc := json.NewEncoder(e.Stdout)
+	if asJSON {
+		enc := json.NewEncoder(c.Stdout)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)
 		if err := enc.Encode(reports); err != nil {
@@ -39,13 +39,13 @@ func Check(ctx context.Context, e command.Stdio, args []string) error {
 	failed := false
 	for i, r := range reports {
 		failed = failed || !r.OK()
-		if *asJSON {
+		if asJSON {
 			continue
 		}
 		if i > 0 {
-			fmt.Fprintln(e.Stdout)
+			fmt.Fprintln(c.Stdout)
 		}
-		r.Print(e.Stdout)
+		r.Print(c.Stdout)
 	}
 	if failed {
 		return command.ExitError{Code: 1}

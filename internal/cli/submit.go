@@ -35,37 +35,38 @@ type submission struct {
 
 // Submit sends a job and follows it to its end. The exit code is 0 when the
 // job completed, 1 when it failed, 130 when it was interrupted.
-func Submit(ctx context.Context, e command.Stdio, args []string) error {
+func Submit(ctx context.Context, call command.Call) error {
 	var sub submission
-	s := settings.Settings{}
-	f := settings.NewFlagSet("submit", "[flags] FILE|URL|job.json", "send a job and follow it to its end", e.Stderr)
-	f.Setting("o", "", "an output: mp4:720p, mp4:720p=/video.mp4, httpstream, or with parameters 'jpg:320x;number=5'; repeatable. Defaults to mp4:720p.", func(v string) error {
-		sub.outputs = append(sub.outputs, v)
-		return nil
-	})
-	f.Text(&sub.out, "out", "", "folder to download the results into. Defaults to leaving them on the server.")
-	f.Text(&sub.server, "server", "COPRA_SERVER", "base URL of the server, http://host:8080/v2. Defaults to the standalone server of --data, which is started for the job when it does not run.")
-	f.Text(&sub.keyFile, "key-file", "COPRA_API_KEY_FILE", "file with the API key; the variable COPRA_API_KEY may hold the key itself. Defaults to the standalone server's own.")
-	f.BoolVar(&sub.json, "json", false, "print the finished job as JSON instead of a table.")
-	s.StandaloneFlags(f)
-	rest, err := f.Parse(e, args)
+	var s settings.Settings
+	words, err := s.Parse(call, settings.Standalone,
+		settings.Row{Flag: "o", Shown: "mp4:720p", Set: settings.List(&sub.outputs),
+			Help: "an output: mp4:720p, mp4:720p=/video.mp4, httpstream, or with parameters 'jpg:320x;number=5'; repeatable."},
+		settings.Row{Flag: "out", Shown: "leaving them on the server", Set: settings.Text(&sub.out),
+			Help: "folder to download the results into."},
+		settings.Row{Flag: "server", Env: "COPRA_SERVER", Shown: "the standalone server of --data, which is started for the job when it does not run", Set: settings.Text(&sub.server),
+			Help: "base URL of the server, http://host:8080/v2."},
+		settings.Row{Flag: "key-file", Env: "COPRA_API_KEY_FILE", Shown: "the standalone server's own", Set: settings.Text(&sub.keyFile),
+			Help: "file with the API key; the variable COPRA_API_KEY may hold the key itself."},
+		settings.Row{Env: "COPRA_API_KEY", Shown: "the key in --key-file", Set: settings.Secret(&s.APIKey),
+			Help: "the API key to send the job with."},
+		settings.Row{Flag: "json", Switch: &sub.json,
+			Help: "print the finished job as JSON instead of a table."})
 	if err != nil {
 		return err
 	}
-	if len(rest) != 1 {
-		return command.Usagef("submit: name one FILE, URL or job.json; there are %d", len(rest))
+	if len(words) != 1 {
+		return command.Usagef("submit: name one FILE, URL or job.json; there are %d", len(words))
 	}
-	sub.target = rest[0]
-	s.FromEnv(e)
+	sub.target = words[0]
 	if err := sub.check(); err != nil {
 		return err
 	}
-	c, stop, err := sub.connect(ctx, e, &s)
+	c, stop, err := sub.connect(ctx, call.Stdio, s)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	return sub.run(ctx, e, c)
+	return sub.run(ctx, call.Stdio, c)
 }
 
 // check finds mistakes before a server is bothered.
@@ -100,8 +101,8 @@ func (sub *submission) isURL() bool {
 
 // connect finds the server: the one named, else the standalone one of the data
 // folder, which it starts when it does not run.
-func (sub *submission) connect(ctx context.Context, e command.Stdio, s *settings.Settings) (*client.Client, func(), error) {
-	key := s.APIKey
+func (sub *submission) connect(ctx context.Context, e command.Stdio, s settings.Settings) (*client.Client, func(), error) {
+	key := s.APIKey.Reveal()
 	if key == "" && sub.keyFile != "" {
 		data, err := os.ReadFile(sub.keyFile)
 		if err != nil {
@@ -119,12 +120,17 @@ func (sub *submission) connect(ctx context.Context, e command.Stdio, s *settings
 		}
 		return c, func() {}, nil
 	}
-	base, key, stop, started, err := server.Private(ctx, e, s)
+	local, err := server.EnsureStandalone(ctx, s, s.Logger(e.Stderr))
 	if err != nil {
 		return nil, nil, err
 	}
-	sub.private = started
-	c, err := client.New(client.Options{BaseURL: base, APIKey: key})
+	sub.private = local.Started
+	stop := func() {
+		if err := local.Stop(); err != nil {
+			fmt.Fprintln(e.Stderr, "copra:", err)
+		}
+	}
+	c, err := client.New(client.Options{BaseURL: local.URL, APIKey: local.Key})
 	if err != nil {
 		stop()
 		return nil, nil, err

@@ -49,7 +49,10 @@ func TestSubmitInterrupted(t *testing.T) {
 	env := map[string]string{"COPRA_DATA_DIR": data}
 	ended := make(chan error, 1)
 	go func() {
-		ended <- Submit(ctx, command.Stdio{Getenv: func(n string) string { return env[n] }, Stdout: io.Discard, Stderr: &out}, []string{clip, "-o", "mp4:480p"})
+		ended <- Submit(ctx, command.Call{
+			Stdio: command.Stdio{Getenv: func(n string) string { return env[n] }, Stdout: io.Discard, Stderr: &out},
+			Name:  "submit", Args: []string{clip, "-o", "mp4:480p"},
+		})
 	}()
 	eventually(t, "the encoder", func() bool { return strings.Contains(out.String(), "video.encoding") || len(ended) > 0 })
 	interrupt()

@@ -1,5 +1,5 @@
-// Package command is what all subcommands share: the streams and variables of
-// the process, and the errors that decide its exit code.
+// Package command is what all subcommands share: how they are called, and the
+// errors that decide the exit code.
 package command
 
 import (
@@ -15,7 +15,14 @@ type Stdio struct {
 	Stdout, Stderr io.Writer
 }
 
-// UsageError is a mistake in the call; it ends with exit code 2.
+// Call is one call of a subcommand.
+type Call struct {
+	Stdio
+	Name, Usage, About string // the subcommand's row in the program's table
+	Args               []string
+}
+
+// UsageError is a mistake in the call; the program ends with exit code 2.
 type UsageError struct{ Err error }
 
 func (e UsageError) Error() string { return e.Err.Error() }
@@ -24,8 +31,7 @@ func (e UsageError) Unwrap() error { return e.Err }
 // Usagef makes a UsageError.
 func Usagef(format string, args ...any) error { return UsageError{fmt.Errorf(format, args...)} }
 
-// ExitError ends the program with a code when the reason has been printed
-// already.
+// ExitError ends the program with a code. The reason has been printed already.
 type ExitError struct{ Code int }
 
 func (e ExitError) Error() string { return fmt.Sprintf("exit code %d", e.Code) }

@@ -33,7 +33,7 @@ func (l *Lab) Deploy(ctx context.Context, name string) (d *Deployment, err error
 	if err != nil {
 		return nil, err
 	}
-	pg, err := pgserver.Start(ctx, pgserver.Options{Dir: dir})
+	pg, err := pgserver.Start(ctx, pgserver.Options{Dir: dir, Bin: os.Getenv("COPRA_PG_BIN")})
 	if err != nil {
 		return nil, err
 	}

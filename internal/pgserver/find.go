@@ -21,19 +21,19 @@ type programs struct {
 	major            int
 }
 
-// Find returns the version of the PostgreSQL that Start would run for the
-// folder dir by default, without starting it.
-func Find(ctx context.Context, dir string) (version string, err error) {
-	p, err := findPrograms(ctx, "", filepath.Join(dir, "data"))
+// Find returns the version of the PostgreSQL that Start would run with these
+// Options.Bin and Options.Dir, without starting it.
+func Find(ctx context.Context, bin, dir string) (version string, err error) {
+	p, err := findPrograms(ctx, bin, filepath.Join(dir, "data"))
 	if err != nil {
 		return "", err
 	}
 	return p.version, nil
 }
 
-// findPrograms returns the programs in bin, or those that a search meets first. When
-// data holds a database it must be of their major version, since PostgreSQL
-// does not read the files of another.
+// findPrograms returns the programs in bin, or else the first that a search
+// finds. When data holds a database they must be of its major version, since
+// PostgreSQL does not read the files of another.
 func findPrograms(ctx context.Context, bin, data string) (programs, error) {
 	made, err := clusterMajor(data)
 	if err != nil {
@@ -47,7 +47,7 @@ func findPrograms(ctx context.Context, bin, data string) (programs, error) {
 	for _, dir := range dirs {
 		p, err := inspectPrograms(ctx, dir)
 		if err != nil {
-			if bin != "" || dir == os.Getenv("COPRA_PG_BIN") {
+			if bin != "" {
 				return programs{}, fmt.Errorf("use PostgreSQL in %s: %w", dir, err)
 			}
 			continue
@@ -86,13 +86,8 @@ func clusterMajor(data string) (int, error) {
 
 // candidates are the folders to look into, best first.
 func candidates(ctx context.Context) []string {
-	var dirs []string
-	if d := os.Getenv("COPRA_PG_BIN"); d != "" {
-		dirs = append(dirs, d)
-	}
-	debian, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
-	slices.SortFunc(debian, func(a, b string) int { return cmp.Compare(debianMajor(b), debianMajor(a)) })
-	dirs = append(dirs, debian...)
+	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // of Debian
+	slices.SortFunc(dirs, func(a, b string) int { return cmp.Compare(debianMajor(b), debianMajor(a)) })
 	if out, err := runOutput(ctx, "pg_config", "--bindir"); err == nil {
 		dirs = append(dirs, out)
 	}

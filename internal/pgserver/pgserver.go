@@ -41,9 +41,8 @@ type Options struct {
 	Dir string
 
 	// Bin is the folder of the programs postgres and initdb. Defaults to a
-	// search: COPRA_PG_BIN, /usr/lib/postgresql/*/bin (that which made the
-	// data, else the newest), pg_config --bindir, PATH, postgres/bin beside
-	// the executable.
+	// search: /usr/lib/postgresql/*/bin (the version that made the data, else
+	// the newest), pg_config --bindir, PATH, postgres/bin beside the executable.
 	Bin string
 
 	// Log gets the server's own log at debug level. Defaults to none.

@@ -223,7 +223,7 @@ func TestForeignFiles(t *testing.T) {
 }
 
 func TestNoPrograms(t *testing.T) {
-	t.Setenv("COPRA_PG_BIN", "")
+	t.Parallel()
 	_, err := Start(t.Context(), Options{Dir: testDir(t), Bin: t.TempDir()})
 	if err == nil || !strings.Contains(err.Error(), "use PostgreSQL in") {
 		t.Errorf("got %v", err)
@@ -328,7 +328,7 @@ func TestParseVersion(t *testing.T) {
 }
 
 func TestFind(t *testing.T) {
-	version, err := Find(t.Context(), testDir(t))
+	version, err := Find(t.Context(), "", testDir(t))
 	if _, major := parseVersion("(PostgreSQL) " + version); err != nil || major < 13 {
 		t.Errorf("found %q, %v", version, err)
 	}

@@ -81,7 +81,7 @@ var shared = sync.OnceValues(func() (string, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	s, err := pgserver.Start(ctx, pgserver.Options{Dir: dir, MaxConnections: 300, Unsafe: true})
+	s, err := pgserver.Start(ctx, pgserver.Options{Dir: dir, Bin: os.Getenv("COPRA_PG_BIN"), MaxConnections: 300, Unsafe: true})
 	if err != nil {
 		return "", err
 	}

@@ -9,9 +9,10 @@ import (
 	"strings"
 )
 
-// ReadOrCreate returns what the file holds, or what invent returns, which it then
-// holds with mode 0600. Of several processes that start together one makes it.
-func ReadOrCreate(path string, invent func() (string, error)) (text string, made bool, err error) {
+// ReadOrCreate returns the text of the file. If there is none it generates the
+// text and writes the file with mode 0600. When several processes start
+// together, one of them makes the file and all return its text.
+func ReadOrCreate(path string, generate func() (string, error)) (text string, made bool, err error) {
 	data, err := os.ReadFile(path)
 	if err == nil && len(strings.TrimSpace(string(data))) > 0 {
 		return strings.TrimSpace(string(data)), false, nil
@@ -19,7 +20,7 @@ func ReadOrCreate(path string, invent func() (string, error)) (text string, made
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return "", false, err
 	}
-	if text, err = invent(); err != nil {
+	if text, err = generate(); err != nil {
 		return "", false, err
 	}
 	tmp, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
@@ -36,7 +37,7 @@ func ReadOrCreate(path string, invent func() (string, error)) (text string, made
 	// A hard link fails when another process was first; a rename would not.
 	if err = os.Link(tmp.Name(), path); errors.Is(err, fs.ErrExist) {
 		if data, rerr := os.ReadFile(path); rerr == nil && len(data) == 0 {
-			err = os.Rename(tmp.Name(), path) // an empty file stood there
+			err = os.Rename(tmp.Name(), path) // the file was there, and empty
 		} else {
 			return strings.TrimSpace(string(data)), false, rerr
 		}

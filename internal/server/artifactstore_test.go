@@ -17,11 +17,8 @@ import (
 func scratchSettings(t *testing.T, vars map[string]string) (*settings.Settings, error) {
 	t.Helper()
 	var s settings.Settings
-	f := settings.NewFlagSet("worker", "", "", io.Discard)
-	s.MediaFlags(f)
 	e := command.Stdio{Getenv: func(n string) string { return vars[n] }, Stdout: io.Discard, Stderr: io.Discard}
-	err := f.ParseAlone(e, nil)
-	s.FromEnv(e)
+	err := s.ParseFlags(command.Call{Stdio: e, Name: "worker"}, settings.Media)
 	return &s, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -47,7 +48,7 @@ func TestIdempotencyKey(t *testing.T) {
 	}
 	for table, want := range map[string]int{"jobs": 1, "river_job": 1, "outputs": 2} {
 		var n int
-		if err := s.sys.store.Pool().QueryRow(t.Context(), `SELECT count(*) FROM `+table).Scan(&n); err != nil || n != want {
+		if err := s.srv.store.Pool().QueryRow(t.Context(), `SELECT count(*) FROM `+table).Scan(&n); err != nil || n != want {
 			t.Errorf("%d rows in %s, want %d (%v)", n, table, want, err)
 		}
 	}
@@ -81,9 +82,9 @@ func TestPriority(t *testing.T) {
 	r := &recorder{order: make(chan string, len(names))}
 	workers := river.NewWorkers()
 	river.AddWorker(workers, r)
-	client, err := river.NewClient(riverpgxv5.New(s.sys.store.Pool()), &river.Config{
+	client, err := river.NewClient(riverpgxv5.New(s.srv.store.Pool()), &river.Config{
 		Workers: workers, Queues: map[string]river.QueueConfig{queue.Probe: {MaxWorkers: 1, FetchCooldown: queue.FetchCooldown}},
-		Logger: quieter(s.sys.log),
+		Logger: minLevel(s.srv.log, slog.LevelWarn),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +157,7 @@ func TestCancelWhileEncoding(t *testing.T) {
 	}
 	eventually(t, "River to note the end", func() bool {
 		var n int
-		err := s.sys.store.Pool().QueryRow(t.Context(), `SELECT count(*) FROM river_job WHERE kind <> 'notify' AND finalized_at IS NULL`).Scan(&n)
+		err := s.srv.store.Pool().QueryRow(t.Context(), `SELECT count(*) FROM river_job WHERE kind <> 'notify' AND finalized_at IS NULL`).Scan(&n)
 		return err == nil && n == 0
 	})
 	if j := s.get(id); j.Status != "job.failed" || j.Error != "cancelled" {
@@ -198,7 +199,7 @@ func TestCancelWhileEncoding(t *testing.T) {
 // work lists the folders of runs in the work directory.
 func (s *server) work(t *testing.T) []string {
 	t.Helper()
-	found, err := filepath.Glob(filepath.Join(s.sys.settings.WorkDir, "run-*", "*"))
+	found, err := filepath.Glob(filepath.Join(s.srv.settings.WorkDir, "run-*", "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +236,7 @@ func TestCancelWhileWaiting(t *testing.T) {
 	}
 	eventually(t, "the worker to let go", func() bool {
 		var n int
-		err := s.sys.store.Pool().QueryRow(t.Context(), `SELECT count(*) FROM river_job WHERE kind = 'probe' AND state <> 'cancelled'`).Scan(&n)
+		err := s.srv.store.Pool().QueryRow(t.Context(), `SELECT count(*) FROM river_job WHERE kind = 'probe' AND state <> 'cancelled'`).Scan(&n)
 		return err == nil && n == 0
 	})
 	testtime.Within(t, "the cancel", begin, 2*time.Second)
@@ -267,7 +268,7 @@ func TestRetryOfAnInput(t *testing.T) {
 	id := s.create(fmt.Sprintf(`{"settings":{"max_duration":5},"input":{"url":%q},"storage":{"service":"coconut"},"outputs":{"jpg:64x":{"path":"/a.jpg"}}}`, source.URL+"/in.mp4"))
 	eventually(t, "the failure", func() bool { return s.get(id).Status == "job.failed" })
 	// As if it had been accepted long before its max_duration.
-	if _, err := s.sys.store.Pool().Exec(t.Context(), `UPDATE jobs SET created_at = created_at - interval '1 hour'`); err != nil {
+	if _, err := s.srv.store.Pool().Exec(t.Context(), `UPDATE jobs SET created_at = created_at - interval '1 hour'`); err != nil {
 		t.Fatal(err)
 	}
 	mu.Lock()
@@ -370,7 +371,7 @@ func TestEventsLive(t *testing.T) {
 	}
 	testtime.Within(t, "word of it", begin, 500*time.Millisecond)
 	a.next()
-	if err := s.sys.store.SetProgress(t.Context(), id, run, map[string]float64{"mp4:480p": 0.4}); err != nil {
+	if err := s.srv.store.SetProgress(t.Context(), id, run, map[string]float64{"mp4:480p": 0.4}); err != nil {
 		t.Fatal(err)
 	}
 	if m := a.next(); m.event != "progress" || !strings.Contains(m.data, `"key":"mp4:480p","status":"video.encoding","progress":"40%"`) {
@@ -397,11 +398,11 @@ func (s *server) claim(id string) (run int64) {
 	s.t.Helper()
 	var riverID int64
 	var attempt int
-	err := s.sys.store.Pool().QueryRow(s.t.Context(), `
+	err := s.srv.store.Pool().QueryRow(s.t.Context(), `
 		UPDATE river_job SET state = 'running', attempt = attempt + 1, attempted_at = now(), attempted_by = '{test}'
 		WHERE id = (SELECT river_id FROM jobs WHERE id = $1) RETURNING id, attempt`, id).Scan(&riverID, &attempt)
 	if err == nil {
-		run, err = s.sys.store.Claim(s.t.Context(), id, riverID, attempt, "test")
+		run, err = s.srv.store.Claim(s.t.Context(), id, riverID, attempt, "test")
 	}
 	if err != nil {
 		s.t.Fatal(err)
@@ -414,7 +415,7 @@ func (s *server) record(id string, run int64, events ...job.Event) {
 	for i := range events {
 		events[i].At = time.Now()
 	}
-	if _, err := s.sys.store.Record(s.t.Context(), id, run, events...); err != nil {
+	if _, err := s.srv.store.Record(s.t.Context(), id, run, events...); err != nil {
 		s.t.Fatal(err)
 	}
 }

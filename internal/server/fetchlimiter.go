@@ -12,53 +12,54 @@ import (
 	"github.com/copra-video/copra/internal/queue"
 )
 
-// maxParked bounds how many jobs may wait at once for a storage that is away,
-// besides those that are worked on.
-const maxParked = 100
+// maxYielded is how many jobs may wait at once for a storage that does not
+// answer, besides those that use a slot.
+const maxYielded = 100
 
-// seatPoll is how soon the seat of a job that has ended is taken again, and
-// emptyPoll how often the database is asked for work that nobody has told of.
 const (
-	seatPoll  = 20 * time.Millisecond
+	// fetchPoll is how often River asks for transcodes: how soon a slot that a
+	// job has left is used again.
+	fetchPoll = 20 * time.Millisecond
+	// emptyPoll is how often the database is asked while nothing was announced.
 	emptyPoll = time.Second
 )
 
-// seats is a River driver that fetches transcodes for free seats only. River
-// counts what runs; what only waits for a storage runs too, but takes no seat.
-// So the queue has maxParked places more than there are slots, and the driver
-// leaves as many of them alone as nobody has given up.
+// fetchLimiter is a River driver that fetches as many transcodes as slots are
+// free. River counts jobs that only wait for a storage against MaxWorkers. So
+// River gets maxYielded more workers than there are slots, and the driver
+// leaves those alone that no job has yielded.
 //
-// River asks again at once when a job has ended after all places were taken,
-// which they never are now. So it polls often, and is answered without the
-// database as long as nothing can have changed.
-type seats struct {
+// River fetches again at once when a job ends while all workers are busy, which
+// is never the case here. So it polls often. The driver answers most polls
+// itself, and asks the database when something can have changed.
+type fetchLimiter struct {
 	riverdriver.Driver[pgx.Tx]
-	parked func() int
-	more   *atomic.Bool // the queue may hold more than was fetched
+	yielded func() int   // slots that jobs have given up for now
+	more    *atomic.Bool // the queue may hold more than was fetched
 }
 
-func newSeats(d riverdriver.Driver[pgx.Tx], parked func() int) seats {
-	return seats{d, parked, new(atomic.Bool)}
+func newFetchLimiter(d riverdriver.Driver[pgx.Tx], yielded func() int) fetchLimiter {
+	return fetchLimiter{d, yielded, new(atomic.Bool)}
 }
 
 // GetExecutor implements riverdriver.Driver.
-func (s seats) GetExecutor() riverdriver.Executor {
-	return &seatExecutor{Executor: s.Driver.GetExecutor(), seats: s}
+func (l fetchLimiter) GetExecutor() riverdriver.Executor {
+	return &limitedExecutor{Executor: l.Driver.GetExecutor(), fetchLimiter: l}
 }
 
 // GetListener implements riverdriver.Driver.
-func (s seats) GetListener(p *riverdriver.GetListenenerParams) riverdriver.Listener {
-	return seatListener{s.Driver.GetListener(p), s.more}
+func (l fetchLimiter) GetListener(p *riverdriver.GetListenenerParams) riverdriver.Listener {
+	return insertListener{l.Driver.GetListener(p), l.more}
 }
 
-// seatListener takes note of inserted jobs.
-type seatListener struct {
+// insertListener notes that jobs were inserted.
+type insertListener struct {
 	riverdriver.Listener
 	more *atomic.Bool
 }
 
 // WaitForNotification implements riverdriver.Listener.
-func (l seatListener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
+func (l insertListener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
 	n, err := l.Listener.WaitForNotification(ctx)
 	if err == nil && strings.HasSuffix(n.Topic, "insert") {
 		l.more.Store(true)
@@ -66,18 +67,18 @@ func (l seatListener) WaitForNotification(ctx context.Context) (*riverdriver.Not
 	return n, err
 }
 
-type seatExecutor struct {
+type limitedExecutor struct {
 	riverdriver.Executor
-	seats
+	fetchLimiter
 	last atomic.Int64 // when the database was asked, in Unix nanoseconds
 }
 
 // JobGetAvailable implements riverdriver.Executor.
-func (e *seatExecutor) JobGetAvailable(ctx context.Context, p *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
+func (e *limitedExecutor) JobGetAvailable(ctx context.Context, p *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
 	if p.Queue != queue.Transcode {
 		return e.Executor.JobGetAvailable(ctx, p)
 	}
-	free := p.MaxToLock - max(maxParked-e.parked(), 0)
+	free := p.MaxToLock - max(maxYielded-e.yielded(), 0)
 	if free <= 0 {
 		e.more.Store(true)
 		return &riverdriver.JobGetAvailableResult{}, nil

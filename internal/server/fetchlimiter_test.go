@@ -33,16 +33,17 @@ func (r *rowsExecutor) JobGetAvailable(_ context.Context, p *riverdriver.JobGetA
 	return &riverdriver.JobGetAvailableResult{Jobs: make([]*rivertype.JobRow, n)}, nil
 }
 
-func TestSeats(t *testing.T) {
+// TestFetchLimiter fetches from a queue of ten for two slots.
+func TestFetchLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const slots = 2
 		db := &rowsExecutor{jobs: 10}
-		parked, active := 0, 0
-		s := newSeats(rows{rowsExecutor: db}, func() int { return parked })
-		e := s.GetExecutor()
+		yielded, active := 0, 0
+		l := newFetchLimiter(rows{rowsExecutor: db}, func() int { return yielded })
+		e := l.GetExecutor()
 		fetch := func(want int, when string) {
 			t.Helper()
-			got, err := e.JobGetAvailable(t.Context(), &riverdriver.JobGetAvailableParams{Queue: queue.Transcode, MaxToLock: slots + maxParked - active})
+			got, err := e.JobGetAvailable(t.Context(), &riverdriver.JobGetAvailableParams{Queue: queue.Transcode, MaxToLock: slots + maxYielded - active})
 			if err != nil || len(got.Jobs) != want {
 				t.Errorf("%s: %d jobs, %v", when, len(got.Jobs), err)
 				return
@@ -50,10 +51,10 @@ func TestSeats(t *testing.T) {
 			active += want
 		}
 		fetch(2, "at first")
-		fetch(0, "all seats taken")
-		parked = 1
+		fetch(0, "all slots in use")
+		yielded = 1
 		fetch(1, "one waits for its storage")
-		active, parked = active-1, 0
+		active, yielded = active-1, 0
 		fetch(0, "it has ended")
 		active--
 		fetch(1, "another has ended")
@@ -68,7 +69,7 @@ func TestSeats(t *testing.T) {
 			t.Errorf("an empty queue was asked %d times", db.asked-asked)
 		}
 		db.jobs = 1
-		s.more.Store(true)
+		l.more.Store(true)
 		fetch(1, "told of one")
 		db.jobs = 1
 		<-time.After(emptyPoll)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -16,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/copra-video/copra/api"
 	"github.com/copra-video/copra/internal/pgtest"
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/seal"
@@ -29,7 +27,7 @@ import (
 // same process when the test starts one.
 type server struct {
 	t     *testing.T
-	sys   *System
+	srv   *Server
 	base  string
 	key   postgres.Key
 	token job.Secret
@@ -37,44 +35,33 @@ type server struct {
 
 func startServer(t *testing.T) *server {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
+	srv := NewAPI(settings.Settings{
+		Listen: "127.0.0.1:0", DatabaseURL: pgtest.New(t).URL, DatabaseConns: 20, SecretKeys: job.NewSecret(seal.Generate()),
+		StorageDir: t.TempDir(), WorkDir: t.TempDir(), AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
+		Slots: 1, Uploads: 2, MaxInputBytes: 1 << 30,
+	}, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err := srv.Start(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	st := &settings.Settings{
-		DatabaseURL: pgtest.New(t).URL, DatabaseConns: 20, SecretKeys: seal.Generate(),
-		PublicURL: "http://" + l.Addr().String(), StorageDir: t.TempDir(), WorkDir: t.TempDir(),
-		AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
-		Slots:         1, Uploads: 2, MaxInputBytes: 1 << 30,
-	}
-	sys, err := Open(t.Context(), st, slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(sys.Close)
-	s := &server{t: t, sys: sys, base: st.PublicURL + "/v2"}
-	if s.key, s.token, err = sys.store.CreateKey(t.Context(), "test", job.Secret{}); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
-	ended := make(chan error, 1)
-	go func() { ended <- api.Serve(ctx, l, sys.Handler(), sys.log) }()
 	t.Cleanup(func() {
-		stop()
-		if err := <-ended; err != nil {
+		if err := srv.Stop(); err != nil {
 			t.Error(err)
 		}
 	})
+	s := &server{t: t, srv: srv, base: srv.settings.PublicURL + "/v2"}
+	var err error
+	if s.key, s.token, err = srv.store.CreateKey(t.Context(), "test", job.Secret{}); err != nil {
+		t.Fatal(err)
+	}
 	return s
 }
 
+// startWorker adds a worker to the process.
 func (s *server) startWorker() {
 	s.t.Helper()
-	w, err := s.sys.startWorker(s.t.Context())
-	if err != nil {
+	if err := s.srv.startWorker(s.t.Context(), context.WithoutCancel(s.t.Context())); err != nil {
 		s.t.Fatal(err)
 	}
-	s.t.Cleanup(w.stop)
 }
 
 // do sends a request and returns status and body.

@@ -62,7 +62,7 @@ func TestSilentReceivers(t *testing.T) {
 	s.startWorker()
 	eventually(t, "the first deliveries to the silent ones", func() bool {
 		var n int
-		err := s.sys.store.Pool().QueryRow(t.Context(), `SELECT count(*) FROM river_job WHERE kind = 'notify' AND attempt > 0`).Scan(&n)
+		err := s.srv.store.Pool().QueryRow(t.Context(), `SELECT count(*) FROM river_job WHERE kind = 'notify' AND attempt > 0`).Scan(&n)
 		return err == nil && n >= hosts
 	})
 	var worst time.Duration

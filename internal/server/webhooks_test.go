@@ -22,7 +22,7 @@ import (
 func (s *server) due() {
 	s.t.Helper()
 	eventually(s.t, "a delivery to wait for its next try", func() bool {
-		tag, err := s.sys.store.Pool().Exec(s.t.Context(), `
+		tag, err := s.srv.store.Pool().Exec(s.t.Context(), `
 			UPDATE river_job SET state = 'available', scheduled_at = now()
 			WHERE kind = 'notify' AND state IN ('available', 'retryable') AND scheduled_at > now()`)
 		return err == nil && tag.RowsAffected() == 1
@@ -59,7 +59,7 @@ func TestSignedWebhook(t *testing.T) {
 	receiver := httptest.NewServer(h)
 	defer receiver.Close()
 	s := startServer(t)
-	secret, err := s.sys.store.RotateSigningSecret(t.Context(), s.key.ID)
+	secret, err := s.srv.store.RotateSigningSecret(t.Context(), s.key.ID)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -226,7 +226,7 @@ func TestSlowReceiver(t *testing.T) {
 	s := startServer(t)
 	end := func(url string) {
 		id := s.create(jobFor(unanswered(t), url))
-		if _, err := s.sys.store.CancelJob(context.WithoutCancel(t.Context()), s.key.ID, id); err != nil {
+		if _, err := s.srv.store.CancelJob(context.WithoutCancel(t.Context()), s.key.ID, id); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -12,12 +12,12 @@ import (
 
 // Sealer reads the keys that seal stored requests.
 func (s *Settings) Sealer() (*seal.Sealer, error) {
-	text := s.SecretKeys
+	text := s.SecretKeys.Reveal()
 	if text == "" {
-		if s.SecretFile == "" {
+		if s.SecretKeyFile == "" {
 			return nil, command.Usagef("--secret-key-file (COPRA_SECRET_KEY_FILE) is missing; copra secrets DIR makes one")
 		}
-		data, err := os.ReadFile(s.SecretFile)
+		data, err := os.ReadFile(s.SecretKeyFile)
 		if err != nil {
 			return nil, fmt.Errorf("read the secret keys: %w", err)
 		}

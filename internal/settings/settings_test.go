@@ -5,25 +5,26 @@ import (
 	"flag"
 	"io"
 	"net/netip"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/copra-video/copra/internal/command"
 )
 
-func testEnv(vars map[string]string, stdout io.Writer) command.Stdio {
-	return command.Stdio{Getenv: func(k string) string { return vars[k] }, Stdout: stdout, Stderr: io.Discard}
+// call is a call of the subcommand worker.
+func call(vars map[string]string, stdout io.Writer, args ...string) command.Call {
+	e := command.Stdio{Getenv: func(k string) string { return vars[k] }, Stdout: stdout, Stderr: io.Discard}
+	return command.Call{Stdio: e, Name: "worker", Usage: "[flags]", About: "a worker", Args: args}
 }
 
 func TestFlagsAndWordsInAnyOrder(t *testing.T) {
 	var s Settings
-	f := NewFlagSet("submit", "", "", io.Discard)
-	s.NetworkFlags(f)
-	s.APIFlags(f)
-	vars := map[string]string{"COPRA_ALLOW_NETWORKS": "10.0.0.0/8", "COPRA_LISTEN": "127.0.0.1:1"}
-	words, err := f.Parse(testEnv(vars, io.Discard), []string{"--listen", "127.0.0.1:2", "one", "--allow-network", "192.168.0.0/16", "two"})
+	vars := map[string]string{"COPRA_ALLOW_NETWORKS": "10.0.0.0/8", "COPRA_LISTEN": "127.0.0.1:1", "COPRA_REGION": "here"}
+	words, err := s.Parse(call(vars, io.Discard, "--listen", "127.0.0.1:2", "one", "--allow-network", "192.168.0.0/16, 172.16.0.1", "two"), Network|API)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,8 +34,14 @@ func TestFlagsAndWordsInAnyOrder(t *testing.T) {
 	if s.Listen != "127.0.0.1:2" {
 		t.Errorf("listen is %q: the flag must win over the variable", s.Listen)
 	}
-	if len(s.AllowNetworks) != 1 || s.AllowNetworks[0] != netip.MustParsePrefix("192.168.0.0/16") {
+	want := []netip.Prefix{netip.MustParsePrefix("192.168.0.0/16"), netip.MustParsePrefix("172.16.0.1/32")}
+	if len(s.AllowNetworks) != 2 || s.AllowNetworks[0] != want[0] || s.AllowNetworks[1] != want[1] {
 		t.Errorf("networks are %v: a flag behind a word must replace the variable", s.AllowNetworks)
+	}
+	for name, want := range map[string]bool{"listen": true, "region": true, "rate-limit": false} {
+		if s.Given(name) != want {
+			t.Errorf("--%s was given: %t", name, !want)
+		}
 	}
 }
 
@@ -46,16 +53,17 @@ func TestSettingsNameThemselves(t *testing.T) {
 	}{
 		{args: []string{"--slots", "many"}, want: "slots"},
 		{args: []string{"--slots", "0"}, want: "1 to 1000"},
+		{args: []string{"--ffmpeg-stall-timeout", "10ms"}, want: "from 1s"},
+		{args: []string{"--allow-network", "fe80::1%eth0"}, want: "allow-network"},
 		{vars: map[string]string{"COPRA_SLOTS": "-1"}, want: "COPRA_SLOTS"},
 		{vars: map[string]string{"COPRA_PRESETS": "fast"}, want: "encoder=preset"},
 		{vars: map[string]string{"COPRA_MAX_INPUT": "1.5"}, want: "COPRA_MAX_INPUT"},
+		{vars: map[string]string{"COPRA_SANDBOX": "maybe"}, want: "on or off or required"},
 		{args: []string{"--nope"}, want: "nope"},
 		{args: []string{"extra"}, want: "extra"},
 	} {
 		var s Settings
-		f := NewFlagSet("worker", "", "", io.Discard)
-		s.WorkerFlags(f)
-		err := f.ParseAlone(testEnv(c.vars, io.Discard), c.args)
+		err := s.ParseFlags(call(c.vars, io.Discard, c.args...), Work|Network|Media)
 		if _, ok := errors.AsType[command.UsageError](err); !ok || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v %v: error %v, want a usage error that names %q", c.args, c.vars, err, c.want)
 		}
@@ -65,14 +73,51 @@ func TestSettingsNameThemselves(t *testing.T) {
 func TestHelpShowsVariables(t *testing.T) {
 	var s Settings
 	var out strings.Builder
-	f := NewFlagSet("worker", "", "a worker", io.Discard)
-	s.WorkerFlags(f)
-	if err := f.ParseAlone(testEnv(nil, &out), []string{"-h"}); !errors.Is(err, flag.ErrHelp) {
+	var yes bool
+	own := Row{Flag: "yes", Switch: &yes, Help: "do it."}
+	if err := s.ParseFlags(call(nil, &out, "-h"), Database|Work, own); !errors.Is(err, flag.ErrHelp) {
 		t.Fatalf("error %v, want flag.ErrHelp", err)
 	}
-	for _, want := range []string{"--slots [COPRA_SLOTS]", "Defaults to"} {
+	for _, want := range []string{
+		"copra worker: a worker\n\nUsage: copra worker [flags]\n",
+		"  --slots [COPRA_SLOTS]\n", "Defaults to a quarter of the cores", "Defaults to 8.\n", "Defaults to none.\n",
+		"  --yes\n        do it.\n", "Variables without a flag:\n  [COPRA_SECRET_KEYS]\n",
+	} {
 		if !strings.Contains(out.String(), want) {
-			t.Errorf("the help lacks %q", want)
+			t.Errorf("the help lacks %q:\n%s", want, out.String())
 		}
+	}
+}
+
+// TestDefaults: a value that nothing sets is the default of its row.
+func TestDefaults(t *testing.T) {
+	var s Settings
+	if err := s.ParseFlags(call(nil, io.Discard), ^Group(0)); err != nil {
+		t.Fatal(err)
+	}
+	got := []any{s.LogFormat, s.DatabaseConns, s.Uploads, s.MaxInputBytes, s.MinFreeDisk, s.UploadRetryTimeout, s.StallTimeout, s.ArtifactStore.Retention, s.Sandbox, s.FFmpegUser}
+	want := []any{"text", 20, 8, int64(100 << 30), int64(1 << 30), 30 * time.Minute, time.Minute, 24 * time.Hour, "on", 65533}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("defaults (-want +got):\n" + diff)
+	}
+}
+
+// TestRows holds the form of the table.
+func TestRows(t *testing.T) {
+	var s Settings
+	seen := map[string]bool{"": true}
+	for _, r := range s.rows() {
+		name := r.Flag + r.Env
+		switch {
+		case !regexp.MustCompile(`^COPRA_[A-Z0-9_]+$`).MatchString(r.Env) || seen[r.Env]:
+			t.Errorf("%s: the variable is missing, odd or used twice", name)
+		case r.Flag != "" && seen[r.Flag]:
+			t.Errorf("%s: the flag is used twice", name)
+		case !strings.HasSuffix(r.Help, ".") || strings.Contains(r.Help, "Defaults"):
+			t.Errorf("%s: the help is no sentence, or tells the default, which Default does", name)
+		case r.Group == 0 || r.Set == nil:
+			t.Errorf("%s: no subcommand can take it", name)
+		}
+		seen[r.Env], seen[r.Flag] = true, true
 	}
 }

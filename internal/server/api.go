@@ -1,0 +1,93 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+
+	"github.com/copra-video/copra/api"
+	"github.com/copra-video/copra/internal/buildinfo"
+	"github.com/copra-video/copra/internal/postgres"
+	"github.com/copra-video/copra/job"
+)
+
+// listen opens the address to serve on, and fills in the public URL when none
+// was given.
+func (s *Server) listen(ctx, _ context.Context) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.settings.Listen)
+	if err != nil {
+		return fmt.Errorf("listen on %s (--listen, COPRA_LISTEN): %w", s.settings.Listen, err)
+	}
+	s.listener = l
+	s.onStop(func() error { l.Close(); return nil }) // closed already where it was served
+	if s.settings.PublicURL == "" {
+		s.settings.PublicURL = s.URL()
+	}
+	return nil
+}
+
+// localURL is how a client on this machine addresses l. An unspecified address
+// is served on all interfaces; the loopback one is always there.
+func localURL(l net.Listener) string {
+	a := l.Addr().(*net.TCPAddr)
+	if a.IP.IsUnspecified() {
+		return fmt.Sprintf("http://localhost:%d", a.Port)
+	}
+	return "http://" + a.String()
+}
+
+// serveAPI answers requests on the listener.
+func (s *Server) serveAPI(_, life context.Context) error {
+	c := s.apiConfig()
+	c.Jobs, c.Keys, c.RateLimit = jobStore{s.store}, s.store, float64(s.settings.RateLimit)
+	if s.local != nil {
+		c.Storage, c.Uploads = s.local, s.local.UploadHandler()
+	}
+	s.serve(life, s.listener, api.New(c))
+	return nil
+}
+
+// serveMetrics answers /metrics, /healthz and /readyz of a worker, if the
+// settings give an address for them.
+func (s *Server) serveMetrics(ctx, life context.Context) error {
+	if s.settings.MetricsListen == "" {
+		return nil
+	}
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.settings.MetricsListen)
+	if err != nil {
+		return fmt.Errorf("listen on %s (--metrics-listen): %w", s.settings.MetricsListen, err)
+	}
+	s.log.Info("copra worker metrics", "listen", l.Addr().String())
+	s.serve(life, l, api.NewStatus(s.apiConfig()))
+	return nil
+}
+
+// apiConfig is what the API of every process has.
+func (s *Server) apiConfig() api.Config {
+	return api.Config{
+		Ready:   []api.Check{{Name: "database", Run: s.store.Ping}},
+		Metrics: s.metrics, Region: s.settings.Region, Version: buildinfo.Version(), Log: s.log,
+	}
+}
+
+// serve answers on l until life ends. When that fails the server ends.
+func (s *Server) serve(life context.Context, l net.Listener, h http.Handler) {
+	served := make(chan error, 1)
+	go func() {
+		served <- api.Serve(life, l, h, s.log)
+		s.end(errStopped) // a failure is returned by Stop, from served
+	}()
+	s.onStop(func() error { return <-served })
+}
+
+// jobStore is the store with the API's own types.
+type jobStore struct{ *postgres.Store }
+
+func (s jobStore) CreateJob(ctx context.Context, n api.NewJob) (job.State, error) {
+	return s.Store.CreateJob(ctx, postgres.NewJob(n))
+}
+
+func (s jobStore) ListJobs(ctx context.Context, keyID string, l api.List) ([]job.State, string, error) {
+	return s.Store.ListJobs(ctx, keyID, postgres.List(l))
+}

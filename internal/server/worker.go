@@ -1,0 +1,176 @@
+package server
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/riverqueue/river"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+
+	"github.com/copra-video/copra/internal/buildinfo"
+	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/internal/settings"
+	"github.com/copra-video/copra/storage/backends"
+	"github.com/copra-video/copra/transcode/ffmpeg"
+	"github.com/copra-video/copra/webhook"
+	"github.com/copra-video/copra/webhook/sns"
+	"github.com/copra-video/copra/worker"
+)
+
+// stopTimeout is how long the database may take to note that the worker has
+// ended, besides the shutdown grace of what runs.
+const stopTimeout = 4 * time.Second
+
+// startWorker checks what a worker needs and starts it.
+func (s *Server) startWorker(ctx, life context.Context) error {
+	s.node = nodeName()
+	w, err := s.newWorker(ctx)
+	if err != nil {
+		return err
+	}
+	release, err := w.CleanWorkDir()
+	if err != nil {
+		return err
+	}
+	s.onStop(func() error { release(); return nil })
+	client, err := s.newQueueClient(w)
+	if err != nil {
+		return err
+	}
+	s.onStop(s.deregister)
+	// The worker outlives life: while work is handed back its heartbeat goes on.
+	running, cancel := context.WithCancel(context.WithoutCancel(life))
+	var wg sync.WaitGroup
+	s.onStop(func() error { cancel(); wg.Wait(); return nil })
+	alive := make(chan struct{})
+	wg.Go(func() { w.KeepAlive(running, func() { close(alive) }) })
+	select {
+	case <-alive: // before, others would take this node for dead
+	case <-ctx.Done():
+		return fmt.Errorf("register the worker: %w", context.Cause(ctx))
+	}
+	if s.local != nil {
+		wg.Go(func() { s.sweepStorage(running) })
+	}
+	if s.settings.ArtifactStore.Address != "" {
+		wg.Go(func() { w.CollectArtifacts(running) })
+	}
+	if err := client.Start(running); err != nil {
+		return fmt.Errorf("start queue client: %w", err)
+	}
+	// Work is handed back while the last requests are answered: each may take
+	// its time, and both have ended in five seconds.
+	stop := sync.OnceFunc(func() { s.stopQueueClient(client) })
+	context.AfterFunc(life, stop)
+	s.onStop(func() error { stop(); return nil })
+	return nil
+}
+
+// newWorker makes the worker from the settings.
+func (s *Server) newWorker(ctx context.Context) (*worker.Worker, error) {
+	st := &s.settings
+	st.WorkDir = cmp.Or(st.WorkDir, settings.DefaultWorkDir())
+	tools, err := ffmpeg.Find(ctx, st.FFmpeg, st.FFprobe)
+	if err != nil {
+		return nil, err
+	}
+	if tools, err = sandboxed(ctx, st, tools, s.log); err != nil {
+		return nil, err
+	}
+	artifacts, err := openCheckedArtifactStore(ctx, &st.ArtifactStore, s.log)
+	if err != nil {
+		return nil, err
+	}
+	return worker.New(worker.Config{
+		Store: s.store, Media: tools, Log: s.log, Metrics: worker.NewMetrics(s.metrics),
+		Opener: backends.New(backends.Options{
+			Guard: s.guard, S3Endpoint: st.S3Endpoint, S3PublicURL: st.S3PublicURL, Local: s.local, Log: s.log,
+		}),
+		Node: s.node, WorkDir: st.WorkDir, MaxInputBytes: st.MaxInputBytes, MinFreeDisk: st.MinFreeDisk,
+		Slots: st.Slots, Uploads: st.Uploads, Presets: st.Presets,
+		StallTimeout: st.StallTimeout, UploadRetryTimeout: st.UploadRetryTimeout,
+		Artifacts: artifacts, ArtifactRetention: st.ArtifactStore.Retention,
+	}), nil
+}
+
+// newQueueClient makes the client that fetches work of every kind.
+func (s *Server) newQueueClient(w *worker.Worker) (*river.Client[pgx.Tx], error) {
+	workers := river.NewWorkers()
+	w.Register(workers)
+	receivers := s.guard.HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects})
+	webhook.New(webhook.Config{
+		Store: s.store, Client: receivers, SNS: sns.New(sns.Options{Client: receivers}),
+		Version: buildinfo.Version(), Log: s.log, Metrics: webhook.NewMetrics(s.metrics),
+	}).Register(workers)
+	client, err := river.NewClient(newFetchLimiter(riverpgxv5.New(s.store.Pool()), w.YieldedSlots), &river.Config{
+		ID:      s.node,
+		Workers: workers,
+		Queues: map[string]river.QueueConfig{
+			queue.Probe:     {MaxWorkers: 8, FetchCooldown: queue.FetchCooldown},
+			queue.Transcode: {MaxWorkers: s.settings.Slots + maxYielded, FetchCooldown: queue.FetchCooldown, FetchPollInterval: fetchPoll},
+			queue.Notify:    {MaxWorkers: queue.NotifySlots, FetchCooldown: queue.FetchCooldown},
+		},
+		Logger:          minLevel(s.log, slog.LevelWarn), // what River does well is of no interest
+		SoftStopTimeout: s.settings.ShutdownGrace,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make queue client: %w", err)
+	}
+	return client, nil
+}
+
+// stopQueueClient hands back what runs, at once or after the shutdown grace.
+func (s *Server) stopQueueClient(client *river.Client[pgx.Tx]) {
+	ctx, cancel := context.WithTimeout(context.Background(), s.settings.ShutdownGrace+stopTimeout)
+	defer cancel()
+	stop := client.StopAndCancel
+	if s.settings.ShutdownGrace > 0 {
+		stop = client.Stop
+	}
+	if err := stop(ctx); err != nil {
+		s.log.Warn("stop the queue client", "error", err)
+	}
+}
+
+// deregister tells the others that this node is gone.
+func (s *Server) deregister() error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	if err := s.store.Deregister(ctx, s.node); err != nil {
+		s.log.Warn("deregister the node", "error", err)
+	}
+	return nil
+}
+
+// sweepStorage deletes what the built-in storage has kept for long enough.
+func (s *Server) sweepStorage(ctx context.Context) {
+	tick := time.NewTicker(10 * time.Minute)
+	defer tick.Stop()
+	for {
+		if _, err := s.local.Sweep(time.Now()); err != nil {
+			s.log.Warn("sweep the built-in storage", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// nodeName is unique to this process. A process that starts again is another
+// node, so that what the old one held is found.
+func nodeName() string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "copra"
+	}
+	return fmt.Sprintf("%s-%d-%x", host, os.Getpid(), time.Now().UnixNano())
+}

@@ -1,0 +1,143 @@
+package settings
+
+import (
+	"strconv"
+	"time"
+)
+
+// Row is one setting.
+type Row struct {
+	Group Group
+	// Flag is the name of the flag. A secret has none: every user of a machine
+	// can read the arguments of its processes.
+	Flag string
+	// Env is the environment variable that counts where the flag is not given.
+	// Defaults to none.
+	Env string
+	// Default is read by Set as any other value. Defaults to leaving the value
+	// as it is.
+	Default string
+	// Shown is what the help says of the default, where Default depends on the
+	// machine or another package has it. Defaults to Default.
+	Shown string
+	// Set reads a value. Its error says what is wrong with the value, without
+	// the name of the setting.
+	Set Parser
+	// Switch is set by a flag without a value. A row has Set or Switch.
+	Switch *bool
+	// Help says what the setting is for, in sentences. The default is added.
+	Help string
+}
+
+// Group is a set of rows that belong together; a subcommand takes some.
+type Group uint
+
+// The groups.
+const (
+	Log Group = 1 << iota
+	Data
+	Database
+	Keys // the first API key
+	API
+	Network
+	Media
+	Work
+	Metrics
+
+	// Standalone are those of a process that is everything at once.
+	Standalone = Log | Data | API | Network | Media | Work
+)
+
+// rows are all settings that more than one subcommand takes.
+func (s *Settings) rows() []Row {
+	a := &s.ArtifactStore
+	return []Row{
+		{Group: Log, Flag: "log-level", Env: "COPRA_LOG_LEVEL", Default: "info", Set: level(&s.LogLevel),
+			Help: "debug, info, warn or error."},
+		{Group: Log, Flag: "log-format", Env: "COPRA_LOG_FORMAT", Default: "text", Set: oneOf(&s.LogFormat, "text", "json"),
+			Help: "text or json."},
+
+		{Group: Data, Flag: "data", Env: "COPRA_DATA_DIR", Default: defaultData(), Shown: "/var/lib/copra for root, ~/.local/share/copra for others", Set: Text(&s.Data),
+			Help: "folder of a standalone server, with its database, results and work files."},
+		{Group: Data, Env: "COPRA_PG_BIN", Shown: "a search in the usual places", Set: Text(&s.PGBin),
+			Help: "folder of PostgreSQL's programs postgres and initdb, for a standalone server."},
+
+		{Group: Database, Flag: "database-url", Env: "COPRA_DATABASE_URL", Set: Text(&s.DatabaseURL),
+			Help: "PostgreSQL 14 or newer, postgres://user@host/name. Put a password into the environment variable or a file, not into the flag."},
+		{Group: Database, Flag: "database-password-file", Env: "COPRA_DATABASE_PASSWORD_FILE", Set: Text(&s.DatabasePasswordFile),
+			Help: "file with the password for the database URL."},
+		{Group: Database, Flag: "database-conns", Env: "COPRA_DATABASE_CONNS", Default: "20", Set: Number(&s.DatabaseConns, 4, 1000),
+			Help: "the most connections at once."},
+		{Group: Database, Flag: "secret-key-file", Env: "COPRA_SECRET_KEY_FILE", Set: Text(&s.SecretKeyFile),
+			Help: "file with the keys that seal stored requests, one a line, newest first; the same for all processes. COPRA_SECRET_KEYS may hold the keys themselves."},
+		{Group: Database | Data, Env: "COPRA_SECRET_KEYS", Shown: "the file of --secret-key-file, or of the data folder", Set: Secret(&s.SecretKeys),
+			Help: "the keys that seal stored requests, separated by spaces, commas or new lines, newest first."},
+		{Group: Keys, Env: "COPRA_API_KEY", Shown: "a generated key", Set: Secret(&s.APIKey),
+			Help: "the API key to store: k- and 32 hexadecimal digits."},
+
+		{Group: API, Flag: "listen", Env: "COPRA_LISTEN", Default: "127.0.0.1:8080", Set: Text(&s.Listen),
+			Help: "address to serve on; port 0 picks a free one."},
+		{Group: API, Flag: "rate-limit", Env: "COPRA_RATE_LIMIT", Default: "0", Set: Number(&s.RateLimit, 0, 1<<20),
+			Help: "most requests a second of one API key to one process; more are answered 429. 0 is no limit."},
+		{Group: API, Flag: "region", Env: "COPRA_REGION", Set: Text(&s.Region),
+			Help: "name of this deployment, shown by /healthz and in metrics."},
+
+		{Group: Network, Flag: "allow-network", Env: "COPRA_ALLOW_NETWORKS", Set: networks(&s.AllowNetworks),
+			Help: "private network that inputs, webhooks and storage may be in, 10.0.0.0/8; repeatable, or separated by commas."},
+		{Group: Network, Flag: "storage-dir", Env: "COPRA_STORAGE_DIR", Shown: "none; a standalone server has one below --data", Set: Text(&s.StorageDir),
+			Help: `folder of the built-in storage (service "coconut") and of uploads; the same volume for api and workers.`},
+		{Group: Network, Flag: "s3-endpoint", Env: "COPRA_S3_ENDPOINT", Shown: "AWS", Set: URL(&s.S3Endpoint),
+			Help: `S3 server that stands in for the service "s3", http://s3:7070.`},
+		{Group: Network, Flag: "s3-public-url", Env: "COPRA_S3_PUBLIC_URL", Shown: "the endpoint", Set: URL(&s.S3PublicURL),
+			Help: "how clients reach that server, where it differs."},
+		{Group: Network, Flag: "public-url", Env: "COPRA_PUBLIC_URL", Shown: "the listen address", Set: URL(&s.PublicURL),
+			Help: "address by which clients reach the API, http://host:port."},
+
+		{Group: Media, Flag: "ffmpeg", Env: "COPRA_FFMPEG", Shown: "the one in PATH", Set: Text(&s.FFmpeg),
+			Help: "the ffmpeg program, 5.1 or newer."},
+		{Group: Media, Flag: "ffprobe", Env: "COPRA_FFPROBE", Shown: "the one beside ffmpeg", Set: Text(&s.FFprobe),
+			Help: "the ffprobe program."},
+		{Group: Media, Flag: "sandbox", Env: "COPRA_SANDBOX", Default: SandboxOn, Set: oneOf(&s.Sandbox, SandboxOn, SandboxOff, SandboxRequired),
+			Help: "whether ffmpeg and ffprobe are confined to their own files and ports: on, as far as the kernel can; required, not to start where it cannot; or off."},
+		{Group: Media, Flag: "ffmpeg-user", Env: "COPRA_FFMPEG_USER", Default: strconv.Itoa(unprivilegedUID), Set: uid(&s.FFmpegUser),
+			Help: "user, by name or number, that ffmpeg and ffprobe run as when the server runs as root; it should own nothing. root leaves them as they are."},
+		{Group: Media, Flag: "ffmpeg-memory", Env: "COPRA_FFMPEG_MEMORY", Default: mib(machineMemory()), Shown: "that of the machine or container, at least 4096", Set: size(&s.FFmpegMemory, 1<<20, 256, 1<<30),
+			Help: "most memory of one ffmpeg in MiB, from 256."},
+		{Group: Media, Flag: "work-dir", Env: "COPRA_WORK_DIR", Shown: "a folder below the system's temporary one, or below --data", Set: Text(&s.WorkDir),
+			Help: "folder for work files; needs room for the input and all outputs of the jobs that run."},
+		{Group: Media, Flag: "artifact-store", Env: "COPRA_ARTIFACT_STORE", Set: Text(&a.Address),
+			Help: "where finished parts of jobs are kept until the job ends, so that a worker that takes a job over does not make them again: a folder on a volume that all workers share, or s3://bucket/prefix. The work files themselves are in --work-dir."},
+		{Group: Media, Flag: "artifact-retention", Env: "COPRA_ARTIFACT_RETENTION", Default: "24h", Set: Duration(&a.Retention, 0),
+			Help: "how long the artifact store keeps the parts of a job that failed or was cancelled, for a retry, 1h."},
+		{Group: Media, Flag: "artifact-s3-endpoint", Env: "COPRA_ARTIFACT_S3_ENDPOINT", Shown: "AWS", Set: URL(&a.Endpoint),
+			Help: "S3 server of the artifact store, http://s3:7070."},
+		{Group: Media, Flag: "artifact-s3-region", Env: "COPRA_ARTIFACT_S3_REGION", Shown: "AWS_REGION, or else us-east-1", Set: Text(&a.Region),
+			Help: "region of the artifact store's bucket."},
+		{Group: Media, Flag: "artifact-s3-access-key", Env: "COPRA_ARTIFACT_S3_ACCESS_KEY", Shown: "what the AWS SDK finds: its variables and files, the role of the machine or pod", Set: Text(&a.AccessKey),
+			Help: "access key of the artifact store; its secret key is in COPRA_ARTIFACT_S3_SECRET_KEY."},
+		{Group: Media, Env: "COPRA_ARTIFACT_S3_SECRET_KEY", Set: Secret(&a.SecretKey),
+			Help: "the secret key to --artifact-s3-access-key."},
+
+		{Group: Work, Flag: "slots", Env: "COPRA_SLOTS", Default: strconv.Itoa(defaultSlots()), Shown: "a quarter of the cores, at least 1", Set: Number(&s.Slots, 1, 1000),
+			Help: "jobs that are transcoded at once. A job has a weight: a large one takes several slots."},
+		{Group: Work, Flag: "uploads", Env: "COPRA_UPLOADS", Default: "8", Set: Number(&s.Uploads, 1, 256),
+			Help: "files of an output that are uploaded at once."},
+		{Group: Work, Flag: "max-input", Env: "COPRA_MAX_INPUT", Default: "100", Set: size(&s.MaxInputBytes, 1<<30, 1, 1<<20),
+			Help: "largest input in GiB."},
+		{Group: Work, Flag: "min-free-disk", Env: "COPRA_MIN_FREE_DISK", Default: "1024", Set: size(&s.MinFreeDisk, 1<<20, 0, 1<<30),
+			Help: "MiB that must be free in the work directory, besides what the job takes of it, before a job is transcoded; until then it waits. 0 is no check."},
+		{Group: Work, Flag: "preset", Env: "COPRA_PRESETS", Shown: "libx264=fast, libx265=fast, libvpx=2, libvpx-vp9=2", Set: pairs(&s.Presets),
+			Help: "encoder preset, libx264=medium; repeatable, or separated by commas."},
+		{Group: Work, Flag: "shutdown-grace", Env: "COPRA_SHUTDOWN_GRACE", Default: "0s", Set: Duration(&s.ShutdownGrace, 0),
+			Help: "how long running work may go on after SIGTERM before it is handed back, 10m."},
+		{Group: Work, Flag: "upload-retry-timeout", Env: "COPRA_UPLOAD_RETRY_TIMEOUT", Default: "30m", Set: Duration(&s.UploadRetryTimeout, 0),
+			Help: "how long finished results wait in the work directory for a storage that does not answer, 2h. 0s is not at all."},
+		{Group: Work, Flag: "ffmpeg-stall-timeout", Env: "COPRA_FFMPEG_STALL_TIMEOUT", Default: "1m", Set: Duration(&s.StallTimeout, time.Second),
+			Help: "how long ffmpeg may run without any progress before it is ended, 30s."},
+
+		{Group: Metrics, Flag: "metrics-listen", Env: "COPRA_METRICS_LISTEN", Set: Text(&s.MetricsListen),
+			Help: "address for /metrics, /healthz and /readyz."},
+	}
+}
+
+func mib(bytes int64) string { return strconv.FormatInt(bytes>>20, 10) }
