@@ -3,11 +3,8 @@ package main
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"math"
-	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
@@ -100,38 +97,8 @@ func ssim(ctx context.Context, a, b string) (float64, error) {
 	return strconv.ParseFloat(string(m[1]), 64)
 }
 
-// addresses of an output's files: one, several, or those of a stream.
-func addresses(o measure.Output) []string {
-	if o.URL != "" {
-		return []string{o.URL}
-	}
-	var plain []string
-	if json.Unmarshal(o.URLs, &plain) == nil {
-		return plain
-	}
-	plain = nil
-	var streams []struct{ URL string }
-	_ = json.Unmarshal(o.URLs, &streams) // there is no third form
-	for _, s := range streams {
-		plain = append(plain, s.URL)
-	}
-	return plain
-}
-
 // fetch downloads u to a file.
 func fetch(ctx context.Context, s *measure.Server, u, file string) (string, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u, nil)
-	if err != nil {
-		return "", err
-	}
-	resp, err := s.HTTP.Do(req)
-	if err != nil {
-		return "", err
-	}
-	defer resp.Body.Close()
-	if resp.StatusCode != http.StatusOK {
-		return "", fmt.Errorf("GET %s: %s", u, resp.Status)
-	}
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
 		return "", err
 	}
@@ -140,7 +107,7 @@ func fetch(ctx context.Context, s *measure.Server, u, file string) (string, erro
 		return "", err
 	}
 	defer f.Close()
-	_, err = io.Copy(f, resp.Body)
+	_, err = s.API.Download(ctx, u, f)
 	return file, err
 }
 

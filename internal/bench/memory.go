@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"github.com/copra-video/copra/client"
 )
 
 // mostMemory is what the server's own process may hold.
@@ -37,7 +39,7 @@ func (b *bench) memory(ctx context.Context) error {
 	}))
 	defer origin.Close()
 
-	small := map[string]any{"mp4:0x90": map[string]any{"path": "/out.mp4"}}
+	small := client.Outputs{"mp4:0x90": "/out.mp4"}
 	for _, c := range []struct{ what, input string }{
 		{"an input with ranges", origin.URL + "/ranges.mp4"},
 		{"an input without ranges", origin.URL + "/whole.mp4"},
@@ -52,7 +54,7 @@ func (b *bench) memory(ctx context.Context) error {
 
 // peak runs a job on a fresh server; the input "" is for the file to be
 // uploaded.
-func (b *bench) peak(ctx context.Context, what, file, input string, outputs, storage map[string]any) error {
+func (b *bench) peak(ctx context.Context, what, file, input string, outputs client.Outputs, storage *client.Storage) error {
 	name := "memory-" + strconv.FormatInt(time.Now().UnixNano(), 36)
 	srv, err := b.Standalone(ctx, name)
 	if err != nil {
@@ -65,7 +67,7 @@ func (b *bench) peak(ctx context.Context, what, file, input string, outputs, sto
 		return err
 	}
 	if input == "" {
-		if input, err = srv.Upload(ctx, file); err != nil {
+		if input, err = srv.API.UploadFile(ctx, file); err != nil {
 			return err
 		}
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os"
 	"time"
 
@@ -29,22 +28,21 @@ func (b *bench) post(ctx context.Context) error {
 		}
 		return cpu
 	}
-	body := srv.Request("https://example.com/in.mp4", sharingOutputs(), nil)
-	if warm := measure.Send(ctx, srv, body, float64(b.rate), int(warmUp.Seconds()*float64(b.rate))); warm.Failed != nil {
+	request := srv.Request("https://example.com/in.mp4", sharingOutputs(), nil)
+	if warm := measure.Send(ctx, srv, request, float64(b.rate), int(warmUp.Seconds()*float64(b.rate))); warm.Failed != nil {
 		return warm.Failed
 	}
 	n := int(b.length.Seconds() * float64(b.rate))
 	own, _ := measure.CPUTime(os.Getpid()) // with srv and the database, which are below it
 	busy, total := measure.MachineTime()
 	before := used()
-	sent := measure.Send(ctx, srv, body, float64(b.rate), n)
+	sent := measure.Send(ctx, srv, request, float64(b.rate), n)
 	cpu := used() - before
 	ownNow, _ := measure.CPUTime(os.Getpid())
 	others := measure.OthersShare(busy, total, ownNow-own)
 	lost := 0
 	for _, id := range sent.IDs {
-		var j measure.JobState
-		if err := srv.Do(ctx, http.MethodGet, "/v2/jobs/"+id, nil, http.StatusOK, &j); err != nil || j.ID != id {
+		if j, err := srv.API.Job(ctx, id); err != nil || j.ID != id {
 			lost++
 		}
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/measure"
 )
 
@@ -120,11 +121,10 @@ func (b *bench) rates(ctx context.Context) error {
 
 // rateClip makes a stream for each codec, since TS holds H.264 alone.
 func rateClip(ctx context.Context, srv *measure.Server, c content, file string) ([]rated, error) {
-	input, err := srv.Upload(ctx, file)
+	input, err := srv.API.UploadFile(ctx, file)
 	if err != nil {
 		return nil, err
 	}
-	outputs := map[string]any{}
 	variants := map[string][]rateSetting{}
 	for _, s := range rateSettings {
 		if s.everyone || c.kind == "ordinary" {
@@ -135,22 +135,21 @@ func rateClip(ctx context.Context, srv *measure.Server, c content, file string) 
 			variants[codec] = append(variants[codec], s)
 		}
 	}
-	var streams []any
+	var streams []client.HTTPStream
 	for codec, list := range variants {
 		var formats []string
 		for _, s := range list {
 			formats = append(formats, s.format)
 		}
-		streams = append(streams, map[string]any{"key": codec, "variants": formats, "hls": map[string]any{"path": "/" + codec}})
+		streams = append(streams, client.HTTPStream{Key: codec, Variants: formats, HLS: &client.HLS{Path: "/" + codec}})
 	}
-	outputs["httpstream"] = streams
-	j, _, _, err := srv.Job(ctx, srv.Request(input, outputs, nil))
+	j, _, _, err := srv.Job(ctx, srv.Request(input, client.Outputs{"httpstream": streams}, nil))
 	if err != nil {
 		return nil, err
 	}
 	var all []rated
 	for _, o := range j.Outputs {
-		master := addresses(o)[0]
+		master := o.URLs[0].URL
 		for i, s := range variants[o.Key] {
 			id := "360p"
 			if i > 0 {

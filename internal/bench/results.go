@@ -8,6 +8,9 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+
+	"github.com/copra-video/copra/client"
+	"github.com/copra-video/copra/internal/measure"
 )
 
 // largeResults publishes a file that is as large as its input, to the built-in
@@ -18,7 +21,7 @@ func (b *bench) largeResults(ctx context.Context, dir string) error {
 	if _, err := ffmpeg(ctx, dir, "-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo", "-t", strconv.FormatInt(seconds, 10), "-rf64", "auto", wave); err != nil {
 		return err
 	}
-	outputs := map[string]any{"wav": map[string]any{"path": "/out.wav"}}
+	outputs := client.Outputs{"wav": "/out.wav"}
 	if err := b.peak(ctx, "a result in the built-in storage", wave, "", outputs, nil); err != nil {
 		return err
 	}
@@ -31,8 +34,5 @@ func (b *bench) largeResults(ctx context.Context, dir string) error {
 		return err
 	}
 	defer stop()
-	return b.peak(ctx, "a result in S3", wave, "", outputs, map[string]any{
-		"service": "s3other", "endpoint": endpoint, "region": "us-east-1", "bucket": "bench", "force_path_style": true,
-		"credentials": map[string]any{"access_key_id": "bench", "secret_access_key": "bench-secret"},
-	})
+	return b.peak(ctx, "a result in S3", wave, "", outputs, measure.S3Storage(endpoint))
 }

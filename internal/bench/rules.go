@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/copra-video/copra/check"
+	"github.com/copra-video/copra/client"
 )
 
 // ruled is a stream that is held against the rule book.
@@ -50,7 +51,7 @@ func (b *bench) ourStreams(ctx context.Context, clip string) ([]ruled, error) {
 		return nil, err
 	}
 	defer srv.Stop()
-	input, err := srv.Upload(ctx, clip)
+	input, err := srv.API.UploadFile(ctx, clip)
 	if err != nil {
 		return nil, err
 	}
@@ -58,14 +59,15 @@ func (b *bench) ourStreams(ctx context.Context, clip string) ([]ruled, error) {
 	for _, r := range rungs[:3] {
 		variants = append(variants, fmt.Sprintf("mp4:%s::quality=4,maxrate=%dk", r.name, r.maxrateK))
 	}
-	j, _, _, err := srv.Job(ctx, srv.Request(input, map[string]any{"httpstream": map[string]any{
-		"variants": variants, "hls": map[string]any{"path": "/hls"}, "dash": map[string]any{"path": "/dash", "hlsfmp4": true},
+	j, _, _, err := srv.Job(ctx, srv.Request(input, client.Outputs{"httpstream": client.HTTPStream{
+		Variants: variants, HLS: &client.HLS{Path: "/hls"}, DASH: &client.DASH{Path: "/dash", HLSFMP4: true},
 	}}, nil))
 	if err != nil {
 		return nil, err
 	}
 	byName := map[string]check.Report{}
-	for _, u := range addresses(j.Outputs[0]) {
+	for _, f := range j.Outputs[0].URLs {
+		u := f.URL
 		reports, err := check.Stream(ctx, u, check.Options{})
 		if err != nil {
 			return nil, err
@@ -82,7 +84,7 @@ func (b *bench) ourStreams(ctx context.Context, clip string) ([]ruled, error) {
 	for _, name := range []string{"Copra TS", "Copra fMP4", "Copra DASH"} {
 		r, ok := byName[name]
 		if !ok {
-			return nil, fmt.Errorf("the job has no %s: %s", name, j.Outputs[0].URLs)
+			return nil, fmt.Errorf("the job has no %s: %v", name, j.Outputs[0].URLs)
 		}
 		list = append(list, ruled{name, r})
 	}

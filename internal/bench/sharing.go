@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/measure"
 )
 
@@ -30,7 +31,7 @@ func (b *bench) sharing(ctx context.Context) error {
 		return err
 	}
 	defer srv.Stop()
-	input, err := srv.Upload(ctx, clip)
+	input, err := srv.API.UploadFile(ctx, clip)
 	if err != nil {
 		return err
 	}
@@ -40,7 +41,7 @@ func (b *bench) sharing(ctx context.Context) error {
 			return err
 		}
 	}
-	var last measure.JobState
+	var last *client.Job
 	ways := []func() (measure.Cost, error){
 		func() (measure.Cost, error) {
 			before, err := measure.CPUTime(srv.Cmd.Process.Pid)
@@ -109,25 +110,26 @@ func list(ratios []float64) string {
 // sharingOutputs asks for three files, a stream of five variants and pictures.
 // The files have the quality and the bound of the variants, so a size is one
 // encode.
-func sharingOutputs() map[string]any {
-	outputs := map[string]any{"jpg:300x": map[string]any{"path": "/thumb_%02d.jpg", "number": pictures}}
+func sharingOutputs() client.Outputs {
+	outputs := client.Outputs{"jpg:300x": client.Image{Path: "/thumb_%02d.jpg", Number: pictures}}
 	var variants []string
 	for _, r := range rungs {
 		format := fmt.Sprintf("mp4:%s::quality=4,maxrate=%dk", r.name, r.maxrateK)
 		variants = append(variants, format)
 		if r.file {
-			outputs[format] = map[string]any{"path": "/" + r.name + ".mp4"}
+			outputs[format] = client.Video{Path: "/" + r.name + ".mp4"}
 		}
 	}
-	outputs["httpstream"] = map[string]any{"hls": map[string]any{"path": "/hls"}, "variants": variants}
+	outputs["httpstream"] = client.HTTPStream{HLS: &client.HLS{Path: "/hls"}, Variants: variants}
 	return outputs
 }
 
 // fetchResults brings the results of a job into dir under the names that those
 // made by hand have.
-func fetchResults(ctx context.Context, s *measure.Server, j measure.JobState, dir string) error {
+func fetchResults(ctx context.Context, s *measure.Server, j *client.Job, dir string) error {
 	for _, o := range j.Outputs {
-		for _, u := range addresses(o) {
+		for _, f := range o.Files() {
+			u := f.URL
 			name := filepath.Base(u)
 			if !strings.HasSuffix(name, ".m3u8") {
 				if _, err := fetch(ctx, s, u, filepath.Join(dir, name)); err != nil {

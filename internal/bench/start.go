@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/measure"
 )
 
@@ -36,14 +37,14 @@ func (b *bench) start(ctx context.Context) error {
 		return err
 	}
 	defer srv.Stop()
-	input, err := srv.Upload(ctx, clip)
+	input, err := srv.API.UploadFile(ctx, clip)
 	if err != nil {
 		return err
 	}
-	body := srv.Request(input, map[string]any{"mp4:0x90": map[string]any{"path": "/out.mp4"}}, nil)
+	request := srv.Request(input, client.Outputs{"mp4:0x90": "/out.mp4"}, nil)
 	var toProbe, probes, toFFmpeg, beyond, whole []time.Duration
 	for range b.jobs + 1 {
-		_, sent, ended, err := srv.Job(ctx, body)
+		_, sent, ended, err := srv.Job(ctx, request)
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/measure"
 )
 
@@ -111,7 +112,7 @@ func streamJob(ctx context.Context, lab *measure.Lab, name, clip, endpoint strin
 		return 0, 0, 0, err
 	}
 	defer srv.Stop()
-	input, err := srv.Upload(ctx, clip)
+	input, err := srv.API.UploadFile(ctx, clip)
 	if err != nil {
 		return 0, 0, 0, err
 	}
@@ -121,14 +122,11 @@ func streamJob(ctx context.Context, lab *measure.Lab, name, clip, endpoint strin
 			variants = append(variants, fmt.Sprintf("mp4:%s_%dk", r.name, r.maxrateK))
 		}
 	}
-	outputs := map[string]any{"httpstream": map[string]any{
-		"hls": map[string]any{"path": "/" + name + "/hls"}, "dash": map[string]any{"path": "/" + name + "/dash", "hlsfmp4": true}, "variants": variants,
+	outputs := client.Outputs{"httpstream": client.HTTPStream{
+		HLS: &client.HLS{Path: "/" + name + "/hls"}, DASH: &client.DASH{Path: "/" + name + "/dash", HLSFMP4: true}, Variants: variants,
 	}}
 	stop := watchFolder(scratch, &peak)
-	_, sent, ended, err := srv.Job(ctx, srv.Request(input, outputs, map[string]any{
-		"service": "s3other", "endpoint": endpoint, "region": "us-east-1", "bucket": "bench", "force_path_style": true,
-		"credentials": map[string]any{"access_key_id": "bench", "secret_access_key": "bench-secret"},
-	}))
+	_, sent, ended, err := srv.Job(ctx, srv.Request(input, outputs, measure.S3Storage(endpoint)))
 	stop()
 	if err != nil {
 		return 0, 0, 0, err

@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/measure"
 )
 
@@ -40,8 +40,8 @@ func (l *load) post(ctx context.Context) error {
 		return err
 	}
 	defer srv.stop()
-	body := srv.Request(l.tools.input, outputs(), nil)
-	warm := measure.Send(ctx, srv.Server, body, min(l.rate, 20), int(warmUp.Seconds()*min(l.rate, 20)))
+	request := srv.Request(l.tools.input, outputs(), nil)
+	warm := measure.Send(ctx, srv.Server, request, min(l.rate, 20), int(warmUp.Seconds()*min(l.rate, 20)))
 	if warm.Failed != nil {
 		return warm.Failed
 	}
@@ -51,7 +51,7 @@ func (l *load) post(ctx context.Context) error {
 	before := srv.used()
 	begun := time.Now()
 	n := int(l.length.Seconds() * l.rate)
-	sent := measure.Send(ctx, srv.Server, body, l.rate, n)
+	sent := measure.Send(ctx, srv.Server, request, l.rate, n)
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -79,8 +79,8 @@ func (l *load) post(ctx context.Context) error {
 	var lost, failed int
 	for _, id := range sent.IDs {
 		switch status[id] {
-		case "job.completed":
-		case "job.failed":
+		case client.JobCompleted:
+		case client.JobFailed:
 			failed++
 		default:
 			lost++
@@ -154,20 +154,15 @@ func (l *load) drain(ctx context.Context, ids []string, begun time.Time) (ended 
 }
 
 // statuses lists all jobs, page by page.
-func (t *target) statuses(ctx context.Context) (map[string]string, error) {
-	all := map[string]string{}
-	for cursor := ""; ; {
-		p, err := listPage(ctx, t.Server, url.Values{"limit": {"100"}, "cursor": {cursor}})
+func (t *target) statuses(ctx context.Context) (map[string]client.JobStatus, error) {
+	all := map[string]client.JobStatus{}
+	for j, err := range t.API.ListJobs(ctx, client.ListOptions{Limit: 100}) {
 		if err != nil {
 			return nil, err
 		}
-		for _, j := range p.Jobs {
-			all[j.ID] = j.Status
-		}
-		if cursor = p.Next; cursor == "" {
-			return all, nil
-		}
+		all[j.ID] = j.Status
 	}
+	return all, nil
 }
 
 // used is the CPU time of the processes and of what is below them, and our own.

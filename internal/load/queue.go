@@ -1,17 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"net/http"
-	"net/url"
 	"strconv"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/measure"
 )
 
@@ -34,24 +31,13 @@ const (
 	mostPassed = 20
 )
 
-// page is what is read of a list.
-type page struct {
-	Jobs []measure.JobState
-	Next string `json:"next_cursor"`
-}
-
-func listPage(ctx context.Context, srv *measure.Server, q url.Values) (p page, err error) {
-	err = srv.Do(ctx, http.MethodGet, "/v2/jobs?"+q.Encode(), nil, http.StatusOK, &p)
-	return p, err
-}
-
 // side is one of two servers that are the same but for their queue.
 type side struct {
-	d    *measure.Deployment
-	api  *measure.Server
-	body []byte
-	id   string
-	deep string // a cursor near the end of the list
+	d       *measure.Deployment
+	api     *measure.Server
+	request *client.JobRequest
+	id      string
+	deep    string // a cursor near the end of the list
 }
 
 // queue compares a server whose queue is long with one whose queue is empty,
@@ -115,12 +101,12 @@ func (l *load) side(ctx context.Context, name string) (s *side, err error) {
 		d.Stop()
 		return nil, err
 	}
-	s = &side{d: d, api: api, body: api.Request(l.tools.input, outputs(), nil)}
+	s = &side{d: d, api: api, request: api.Request(l.tools.input, outputs(), nil)}
 	for range finished {
-		if s.id, err = s.create(ctx, s.body); err != nil {
+		if s.id, err = s.create(ctx, s.request); err != nil {
 			break
 		}
-		if err = api.Do(ctx, http.MethodDelete, "/v2/jobs/"+s.id, nil, http.StatusOK, nil); err != nil {
+		if _, err = api.API.Cancel(ctx, s.id); err != nil {
 			break
 		}
 	}
@@ -131,10 +117,12 @@ func (l *load) side(ctx context.Context, name string) (s *side, err error) {
 	return s, err
 }
 
-func (s *side) create(ctx context.Context, body []byte) (id string, err error) {
-	var j measure.JobState
-	err = s.api.Do(ctx, http.MethodPost, "/v2/jobs", bytes.NewReader(body), http.StatusCreated, &j)
-	return j.ID, err
+func (s *side) create(ctx context.Context, r *client.JobRequest) (id string, err error) {
+	j, err := s.api.API.CreateJob(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	return j.ID, nil
 }
 
 // fill queues jobs.
@@ -143,7 +131,7 @@ func (s *side) fill(ctx context.Context, n int) error {
 	g.SetLimit(8)
 	for range n {
 		g.Go(func() error {
-			_, err := s.create(ctx, s.body)
+			_, err := s.create(ctx, s.request)
 			return err
 		})
 	}
@@ -153,7 +141,7 @@ func (s *side) fill(ctx context.Context, n int) error {
 // findDeep walks to the last page but one.
 func (s *side) findDeep(ctx context.Context) error {
 	for cursor := ""; ; {
-		p, err := listPage(ctx, s.api, url.Values{"limit": {"100"}, "cursor": {cursor}})
+		p, err := s.api.API.ListPage(ctx, client.ListOptions{Limit: 100, Cursor: cursor})
 		if err != nil || p.Next == "" {
 			return err
 		}
@@ -175,23 +163,15 @@ var operations = []struct {
 	{"list, by a status that few have", false, get(func(*side) string { return "/v2/jobs?status=job.failed" })},
 	{"list, by a status that none has", false, get(func(*side) string { return "/v2/jobs?status=job.processing" })},
 	{"POST", false, func(ctx context.Context, s *side) error {
-		_, err := s.create(ctx, s.body)
+		_, err := s.create(ctx, s.request)
 		return err
 	}},
-	{"metrics", true, func(_ context.Context, s *side) error {
-		resp, err := s.api.HTTP.Get(s.api.Base + "/metrics")
-		if err != nil {
-			return err
-		}
-		defer resp.Body.Close()
-		_, err = io.Copy(io.Discard, resp.Body)
-		return err
-	}},
+	{"metrics", true, get(func(*side) string { return "/metrics" })},
 }
 
 func get(path func(*side) string) func(context.Context, *side) error {
 	return func(ctx context.Context, s *side) error {
-		return s.api.Do(ctx, http.MethodGet, path(s), nil, http.StatusOK, nil)
+		return s.api.Get(ctx, path(s))
 	}
 }
 
@@ -207,7 +187,7 @@ func (l *load) priority(ctx context.Context, idle, full *side) error {
 		for n := range urgent + 1 {
 			before, _ := l.Sink.Deliveries()
 			begun := time.Now()
-			id, err := s.create(ctx, urgently(s.body))
+			id, err := s.create(ctx, urgently(s.request))
 			if err == nil {
 				_, err = l.Sink.Wait(ctx, id)
 			}
@@ -231,6 +211,8 @@ func (l *load) priority(ctx context.Context, idle, full *side) error {
 }
 
 // urgently gives a request the highest priority.
-func urgently(body []byte) []byte {
-	return append([]byte(`{"settings":{"priority":50},`), body[1:]...)
+func urgently(r *client.JobRequest) *client.JobRequest {
+	urgent := *r
+	urgent.Settings = &client.Settings{Priority: 50}
+	return &urgent
 }

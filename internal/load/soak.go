@@ -1,11 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,6 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/measure"
 )
 
@@ -40,7 +39,7 @@ func (l *load) soak(ctx context.Context) error {
 		return err
 	}
 	defer w.Stop()
-	bodies, stop, err := l.destinations(ctx, api)
+	requests, stop, err := l.destinations(ctx, api)
 	if err != nil {
 		return err
 	}
@@ -49,7 +48,7 @@ func (l *load) soak(ctx context.Context) error {
 	begun := time.Now()
 	for i := range samples {
 		n := l.jobs*(i+1)/samples - l.jobs*i/samples
-		if err := l.some(ctx, api, bodies, n); err != nil {
+		if err := l.some(ctx, api, requests, n); err != nil {
 			return err
 		}
 		if err := watch.look(ctx, l.jobs*(i+1)/samples); err != nil {
@@ -70,9 +69,11 @@ func (l *load) soak(ctx context.Context) error {
 
 // destinations are requests for the built-in storage and, where there is an S3
 // server, for that.
-func (l *load) destinations(ctx context.Context, api *measure.Server) (bodies [][]byte, stop func(), err error) {
-	told := func(storage map[string]any) []byte {
-		return bytes.Replace(api.Request(l.tools.input, outputs(), storage), []byte(`"type":"http"`), []byte(`"type":"http","events":true`), 1)
+func (l *load) destinations(ctx context.Context, api *measure.Server) (requests []*client.JobRequest, stop func(), err error) {
+	told := func(storage *client.Storage) *client.JobRequest {
+		r := api.Request(l.tools.input, outputs(), storage)
+		r.Notification.Events = true
+		return r
 	}
 	dir, err := l.Sub("soak-s3")
 	if err != nil {
@@ -81,37 +82,24 @@ func (l *load) destinations(ctx context.Context, api *measure.Server) (bodies []
 	endpoint, stop, err := l.S3(ctx, dir)
 	if errors.Is(err, exec.ErrNotFound) {
 		l.say("no versitygw here (make test builds it), so nothing goes to S3")
-		return [][]byte{told(nil)}, func() {}, nil
+		return []*client.JobRequest{told(nil)}, func() {}, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
-	return [][]byte{told(nil), told(map[string]any{
-		"service": "s3other", "endpoint": endpoint, "region": "us-east-1", "bucket": "bench", "force_path_style": true, "path": "/soak",
-		"credentials": map[string]any{"access_key_id": "bench", "secret_access_key": "bench-secret"},
-	})}, stop, nil
+	s3 := measure.S3Storage(endpoint)
+	s3.Path = "/soak"
+	return []*client.JobRequest{told(nil), told(s3)}, stop, nil
 }
 
 // some brings n jobs to their end, several at once.
-func (l *load) some(ctx context.Context, api *measure.Server, bodies [][]byte, n int) error {
+func (l *load) some(ctx context.Context, api *measure.Server, requests []*client.JobRequest, n int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(inFlight)
 	for i := range n {
 		g.Go(func() error {
-			var j measure.JobState
-			if err := api.Do(ctx, http.MethodPost, "/v2/jobs", bytes.NewReader(bodies[i%len(bodies)]), http.StatusCreated, &j); err != nil {
-				return err
-			}
-			if _, err := l.Sink.Wait(ctx, j.ID); err != nil {
-				return err
-			}
-			if err := api.Do(ctx, http.MethodGet, "/v2/jobs/"+j.ID, nil, http.StatusOK, &j); err != nil {
-				return err
-			}
-			if j.Status != "job.completed" {
-				return fmt.Errorf("a job ended as %s: %+v", j.Status, j)
-			}
-			return nil
+			_, _, _, err := api.Job(ctx, requests[i%len(requests)])
+			return err
 		})
 	}
 	return g.Wait()

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+
+	"github.com/copra-video/copra/client"
 )
 
 // standIn is an ffmpeg and an ffprobe that do nothing, and an input that suits
@@ -35,12 +37,8 @@ var results = []struct {
 }
 
 // outputs of the jobs: what the stand-in has results for.
-func outputs() map[string]any {
-	return map[string]any{
-		"jpg:160x": map[string]any{"path": "/picture.jpg"},
-		"mp4:0x90": map[string]any{"path": "/small.mp4"},
-		"mp3":      map[string]any{"path": "/sound.mp3"},
-	}
+func outputs() client.Outputs {
+	return client.Outputs{"jpg:160x": "/picture.jpg", "mp4:0x90": "/small.mp4", "mp3": "/sound.mp3"}
 }
 
 func (l *load) standIns(ctx context.Context, confine string) (*standIn, error) {

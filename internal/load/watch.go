@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"io"
@@ -48,7 +47,7 @@ func (w *watch) look(ctx context.Context, after int) error {
 	var now [len(figures)]float64
 	for i := range 5 {
 		for at, srv := range map[int]*measure.Server{ofWorker: w.worker, ofAPI: w.api} {
-			read, err := process(srv)
+			read, err := process(ctx, srv)
 			if err != nil {
 				return err
 			}
@@ -88,16 +87,15 @@ func (w *watch) look(ctx context.Context, after int) error {
 
 // process reads a process's own metrics. The heap is what lived at the last
 // collection: the next is due at twice that.
-func process(srv *measure.Server) (read [4]float64, err error) {
-	resp, err := srv.HTTP.Get(srv.Base + "/metrics")
+func process(ctx context.Context, srv *measure.Server) (read [4]float64, err error) {
+	metrics, err := srv.API.Metrics(ctx)
 	if err != nil {
 		return read, err
 	}
-	defer resp.Body.Close()
 	at := map[string]int{"process_resident_memory_bytes": rss, "go_memstats_next_gc_bytes": heap, "go_goroutines": routines, "process_open_fds": files}
 	scale := [4]float64{rss: 1e-6, heap: 0.5e-6, routines: 1, files: 1}
-	for lines := bufio.NewScanner(resp.Body); lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), " ")
+	for line := range strings.Lines(string(metrics)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if i, ok := at[name]; ok {
 			v, err := strconv.ParseFloat(value, 64)
 			if err != nil {

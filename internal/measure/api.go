@@ -66,16 +66,18 @@ func (d *Deployment) API(ctx context.Context, flags ...string) (*Server, error) 
 	if err != nil {
 		return nil, err
 	}
-	srv.Key = d.Key
 	err = srv.Await(ctx, func() bool {
-		srv.Base = Listening(Word(srv.Log))
-		return srv.Base != ""
+		d.public = Listening(Word(srv.Log))
+		return d.public != ""
 	})
-	d.public = srv.Base
-	return srv, err
+	if err != nil {
+		return nil, err
+	}
+	return srv, srv.connect(d.public, d.Key)
 }
 
-// Worker starts `copra worker`, after the API. Its Base serves its metrics.
+// Worker starts `copra worker`, after the API. It serves its metrics, and no
+// API.
 func (d *Deployment) Worker(ctx context.Context, flags ...string) (*Server, error) {
 	address, err := freePort()
 	if err != nil {
@@ -86,14 +88,12 @@ func (d *Deployment) Worker(ctx context.Context, flags ...string) (*Server, erro
 	if err != nil {
 		return nil, err
 	}
-	w.Base = "http://" + address
+	if err := w.connect("http://"+address, ""); err != nil {
+		return nil, err
+	}
 	return w, w.Await(ctx, func() bool {
-		resp, err := w.HTTP.Get(w.Base + "/readyz")
-		if err != nil {
-			return false
-		}
-		resp.Body.Close()
-		return true
+		_, err := w.API.Ready(ctx)
+		return err == nil
 	})
 }
 

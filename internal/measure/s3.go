@@ -10,9 +10,27 @@ import (
 	"os/exec"
 	"path/filepath"
 	"time"
+
+	"github.com/copra-video/copra/client"
 )
 
-// S3 starts an S3 server with a bucket "bench", or fails with exec.ErrNotFound
+// The names and the secret of the S3 server.
+const (
+	s3Bucket = "bench"
+	s3Key    = "bench"
+	s3Secret = "bench-secret"
+)
+
+// S3Storage is a job's storage on the S3 server at the endpoint.
+func S3Storage(endpoint string) *client.Storage {
+	pathStyle := true
+	return &client.Storage{
+		Service: "s3other", Endpoint: endpoint, Region: "us-east-1", Bucket: s3Bucket, ForcePathStyle: &pathStyle,
+		Credentials: client.Credentials{"access_key_id": s3Key, "secret_access_key": s3Secret},
+	}
+}
+
+// S3 starts an S3 server with a bucket, or fails with exec.ErrNotFound
 // where there is none.
 func (l *Lab) S3(ctx context.Context, dir string) (endpoint string, stop func(), err error) {
 	program := os.Getenv("COPRA_TEST_VERSITYGW")
@@ -26,7 +44,7 @@ func (l *Lab) S3(ctx context.Context, dir string) (endpoint string, stop func(),
 		return "", nil, err
 	}
 	data, sidecar := filepath.Join(dir, "s3"), filepath.Join(dir, "sidecar")
-	for _, d := range []string{filepath.Join(data, "bench"), sidecar} {
+	for _, d := range []string{filepath.Join(data, s3Bucket), sidecar} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return "", nil, err
 		}
@@ -35,7 +53,7 @@ func (l *Lab) S3(ctx context.Context, dir string) (endpoint string, stop func(),
 	if err != nil {
 		return "", nil, err
 	}
-	cmd := exec.CommandContext(ctx, program, "--port", address, "--access", "bench", "--secret", "bench-secret", "--health", "/health", "--quiet",
+	cmd := exec.CommandContext(ctx, program, "--port", address, "--access", s3Key, "--secret", s3Secret, "--health", "/health", "--quiet",
 		"posix", "--sidecar", sidecar, data)
 	var output bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &output, &output

@@ -1,12 +1,14 @@
 package measure
 
 import (
-	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/copra-video/copra/client"
 )
 
 // Sent is what came of requests.
@@ -22,10 +24,15 @@ type Sent struct {
 // latency counts from the moment when the request was due: a server that stalls
 // cannot hide it by keeping us from asking. Late is how far we ourselves fell
 // behind the clock, at most.
-func Send(ctx context.Context, srv *Server, body []byte, rate float64, n int) Sent {
+func Send(ctx context.Context, srv *Server, r *client.JobRequest, rate float64, n int) Sent {
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	s := Sent{Codes: map[int]int{}}
+	body, err := json.Marshal(r)
+	if err != nil {
+		s.Failed = err
+		return s
+	}
 	begin := time.Now().Add(50 * time.Millisecond)
 	for i := range n {
 		due := begin.Add(time.Duration(float64(i) / rate * float64(time.Second)))
@@ -38,15 +45,16 @@ func Send(ctx context.Context, srv *Server, body []byte, rate float64, n int) Se
 		}
 		s.Late = max(s.Late, time.Since(due))
 		wg.Go(func() {
-			var j JobState
-			err := srv.Do(ctx, http.MethodPost, "/v2/jobs", bytes.NewReader(body), http.StatusCreated, &j)
+			j, err := srv.API.CreateJobJSON(ctx, body, "")
 			took := time.Since(due)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				var answer *StatusError
-				errors.As(err, &answer)
-				s.Codes[answer.code()]++
+				code := 0
+				if answer, ok := errors.AsType[*client.Error](err); ok {
+					code = answer.StatusCode
+				}
+				s.Codes[code]++
 				if s.Failed == nil {
 					s.Failed = err
 				}

@@ -1,9 +1,7 @@
 package measure
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -14,6 +12,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/copra-video/copra/client"
 )
 
 // StartTime bounds the start of a server, its first database included.
@@ -22,11 +22,13 @@ const StartTime = 60 * time.Second
 // Server is a running process of the program under test.
 type Server struct {
 	Base string // without /v2
-	Key  string
+	API  *client.Client
 	Cmd  *exec.Cmd
 	Log  string // file
 	HTTP *http.Client
 	Sink *Sink
+
+	key string
 }
 
 // Standalone starts a standalone server with a data folder of its own.
@@ -40,12 +42,15 @@ func (l *Lab) Standalone(ctx context.Context, name string, flags ...string) (*Se
 	if err != nil {
 		return nil, err
 	}
+	var base, key string
 	err = s.Await(ctx, func() bool {
-		s.Base = Word(filepath.Join(data, "base-url"))
-		s.Key = Word(filepath.Join(data, "api-key"))
-		return s.Base != "" && s.Key != ""
+		base, key = Word(filepath.Join(data, "base-url")), Word(filepath.Join(data, "api-key"))
+		return base != "" && key != ""
 	})
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	return s, s.connect(base, key)
 }
 
 // Launch starts the program with its log in a file. It ends with this process.
@@ -107,110 +112,62 @@ func (s *Server) PeakMemory() (int64, error) {
 	return 0, errors.New("the system does not tell VmHWM")
 }
 
-// Do sends a request and reads its answer into into, which must be of
-// status want; a nil into takes any.
-func (s *Server) Do(ctx context.Context, method, path string, body io.Reader, want int, into any) error {
-	req, err := http.NewRequestWithContext(ctx, method, s.Base+path, body)
+// connect makes the client of a server whose address is known by now. It sends
+// each request once: a failure is a result.
+func (s *Server) connect(base, key string) (err error) {
+	s.Base, s.key = base, key
+	s.API, err = client.New(client.Options{BaseURL: base, APIKey: key, HTTPClient: s.HTTP, Attempts: 1})
+	return err
+}
+
+// Get asks for a path, such as /v2/jobs, and reads the answer without decoding
+// it, so that the time that this takes is that of the server.
+func (s *Server) Get(ctx context.Context, path string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Base+path, nil)
 	if err != nil {
 		return err
 	}
-	req.SetBasicAuth(s.Key, "")
+	req.SetBasicAuth(s.key, "")
 	resp, err := s.HTTP.Do(req)
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	data, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return err
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("GET %s: %s", path, resp.Status)
 	}
-	if resp.StatusCode != want {
-		return &StatusError{method, path, resp.StatusCode, data}
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(data, into)
-}
-
-// StatusError is an answer of another status than was wanted.
-type StatusError struct {
-	Method, Path string
-	Code         int
-	Body         []byte
-}
-
-// Error is one line.
-func (e *StatusError) Error() string {
-	return fmt.Sprintf("%s %s: status %d: %s", e.Method, e.Path, e.Code, e.Body)
-}
-
-func (e *StatusError) code() int {
-	if e == nil {
-		return 0
-	}
-	return e.Code
-}
-
-// Upload sends a file and returns its address as an input.
-func (s *Server) Upload(ctx context.Context, file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	var answer struct{ URL string }
-	err = s.Do(ctx, http.MethodPut, "/v2/uploads/"+filepath.Base(file), f, http.StatusCreated, &answer)
-	return answer.URL, err
-}
-
-// JobState is what is read of a job.
-type JobState struct {
-	ID      string
-	Status  string
-	Input   struct{ Error string }
-	Outputs []Output
-}
-
-// Output is what is read of an output.
-type Output struct {
-	Key, URL, Error string
-	URLs            json.RawMessage
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err
 }
 
 // Request is a job on the input, told to the sink when it has ended. storage
 // is the built-in one when nil.
-func (s *Server) Request(input string, outputs, storage map[string]any) []byte {
+func (s *Server) Request(input string, outputs client.Outputs, storage *client.Storage) *client.JobRequest {
 	if storage == nil {
-		storage = map[string]any{"service": "coconut"}
+		storage = &client.Storage{Service: "coconut"}
 	}
-	body, err := json.Marshal(map[string]any{
-		"input":        map[string]any{"url": input},
-		"storage":      storage,
-		"outputs":      outputs,
-		"notification": map[string]any{"type": "http", "url": s.Sink.URL},
-	})
-	if err != nil {
-		panic(err) // of strings and numbers
+	return &client.JobRequest{
+		Input: client.Input{URL: input}, Storage: storage, Outputs: outputs,
+		Notification: &client.NotificationRequest{Type: "http", URL: s.Sink.URL},
 	}
-	return body
 }
 
 // Job sends a request, waits until the job has ended, and returns it with the
-// moment before the request and that of the webhook.
-func (s *Server) Job(ctx context.Context, body []byte) (j JobState, sent, ended time.Time, err error) {
+// moment before the request and that of the webhook. A job that failed is an
+// error.
+func (s *Server) Job(ctx context.Context, r *client.JobRequest) (j *client.Job, sent, ended time.Time, err error) {
 	sent = time.Now()
-	if err = s.Do(ctx, http.MethodPost, "/v2/jobs", bytes.NewReader(body), http.StatusCreated, &j); err != nil {
-		return j, sent, ended, err
+	if j, err = s.API.CreateJob(ctx, r); err != nil {
+		return nil, sent, ended, err
 	}
 	if ended, err = s.Sink.Wait(ctx, j.ID); err != nil {
-		return j, sent, ended, err
+		return nil, sent, ended, err
 	}
-	if err = s.Do(ctx, http.MethodGet, "/v2/jobs/"+j.ID, nil, http.StatusOK, &j); err != nil {
-		return j, sent, ended, err
+	if j, err = s.API.Job(ctx, j.ID); err != nil {
+		return nil, sent, ended, err
 	}
-	if j.Status != "job.completed" {
-		return j, sent, ended, fmt.Errorf("the job ended as %s: %+v; log: %s", j.Status, j, s.Log)
+	if err := j.Err(); err != nil {
+		return nil, sent, ended, fmt.Errorf("%w; log: %s", err, s.Log)
 	}
 	return j, sent, ended, nil
 }
