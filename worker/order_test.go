@@ -1,0 +1,437 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/riverqueue/river/rivertype"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/transcode/ffmpeg"
+)
+
+// This suite holds the order of effects: it breaks a run at each phase in each
+// way and says what took place from there on. Work is the real one, and so are
+// the rooms; the database, the storage and FFmpeg are fakes, and the time is
+// that of a synctest bubble.
+
+// transcodePhases are those of a transcode, in their order.
+var transcodePhases = []phase{
+	{name: "claim", job: streamJob, effect: "claim", fails: dbRefuses, passes: errDisconnect, full: dbFull},
+	{name: "load", job: streamJob, effect: "load", fails: dbRefuses, passes: errDisconnect, full: dbFull},
+	{name: "resolve", job: streamJob, effect: "hls:queued", sharedEffect: "film:queued+hls:queued", fails: dbRefuses, passes: errDisconnect, times: 2, full: dbFull},
+	{name: "check", job: streamJob, effect: "check", fails: job.Errorf("storage_refused", "The bucket does not exist."), passes: errAway, full: errNoSpace},
+	{name: "fetch", job: streamJob, effect: "fetch:in", fails: job.Errorf("input_not_found", "There is no such file."), passes: errBroken, times: 2,
+		full: job.Errorf(storage.CodeDiskFull, "No room.")},
+	{name: "plan", job: markedJob, effect: "open:logo", sharedJob: mixedJob, fails: job.Errorf("url_not_valid", "There is no such file."), passes: errBroken, full: errNoSpace},
+	{name: "step", job: streamJob, effect: "encode", fails: &ffmpeg.RunError{ExitCode: 1}, passes: &ffmpeg.RunError{Cause: errors.New("cannot start")},
+		full: &ffmpeg.RunError{ExitCode: 1, Tail: "No space left on device"}},
+	{name: "verify", job: streamJob, effect: "verify:hls", fails: job.Errorf("output_not_valid", "The result is damaged."), passes: errBroken, full: errNoSpace},
+	{name: "upload", job: streamJob, effect: "put:2", fails: job.Errorf("storage_refused", "The bucket is not yours."), passes: errAway, times: 2, full: errNoSpace},
+	{name: "record", job: streamJob, effect: "hls:completed+job.completed", fails: dbRefuses, passes: errDisconnect, times: 2, full: dbFull},
+}
+
+// undisturbed are the effects of a run in which nothing breaks.
+var undisturbed = map[string]string{
+	streamJob: "claim load job.started hls:queued check open:in fetch:in input.transferred hls:encoding exists:master put:1 encode segment " +
+		"hls:packaging verify:hls put:2 put:stream put:iframes put:master hls:completed+job.completed",
+	sharedJob: "claim load job.started film:queued+hls:queued check open:in fetch:in input.transferred film:encoding+hls:encoding exists:master put:1 encode " +
+		"mux verify:film put:film film:completed segment hls:packaging verify:hls put:2 put:stream put:iframes put:master hls:completed+job.completed",
+	markedJob: "claim load job.started film:queued check open:in fetch:in input.transferred open:logo fetch:logo probe:logo " +
+		"film:encoding encode mux verify:film put:film film:completed+job.completed",
+}
+
+const (
+	allOfStream = "1 2 iframes master stream"
+
+	// failed is what follows where nothing of the stream but its first segment was
+	// stored.
+	failed = "delete:1 hls:failed+job.failed"
+)
+
+// transcodeOutcomes say what comes of a transcode. In then, "..." is the rest of
+// an undisturbed run. A record that ends with "!" is what the database refused.
+var transcodeOutcomes = map[string]map[kind]outcome{
+	// Nothing is known of the job yet, so River tries again, or the reaper does.
+	"claim": {
+		fails:     {then: "claim!", returns: "error"},
+		shared:    {then: "claim!", returns: "error"},
+		passes:    {then: "claim!", returns: "error"},
+		last:      {then: "claim!", returns: "error"},
+		full:      {then: "claim!", returns: "error"},
+		cancelled: {then: "claim!", returns: "cancelled"},
+		lost:      {then: "claim!", returns: "done"},
+		stopped:   {then: "claim!", returns: "stopped"},
+	},
+	"load": {
+		fails:     {then: "load!", returns: "error"},
+		shared:    {then: "load!", returns: "error"},
+		passes:    {then: "load!", returns: "error"},
+		last:      {then: "load!", returns: "error"},
+		full:      {then: "load!", returns: "error"},
+		cancelled: {then: "load!", returns: "cancelled"},
+		lost:      {then: "load job.started!", returns: "done"},
+		stopped:   {then: "load!", returns: "stopped"},
+	},
+	// A statement is repeated while the database is away or full. One that it
+	// refuses ends the run, and on the last attempt the job, if that is taken.
+	"resolve": {
+		fails:     {then: "hls:queued!", returns: "error"},
+		shared:    {then: "film:queued+hls:queued!", returns: "error"},
+		passes:    {then: "hls:queued! hls:queued ...", left: allOfStream, returns: "done"},
+		last:      {then: "hls:queued! hls:failed+job.failed", returns: "done"},
+		full:      {then: "hls:queued! hls:queued ...", left: allOfStream, returns: "done"},
+		cancelled: {then: "hls:queued!", returns: "cancelled"},
+		lost:      {then: "hls:queued!", returns: "done"},
+		stopped:   {then: "hls:queued!", returns: "stopped"},
+	},
+	// Only a refusal fails the outputs before the work. What may pass is left for
+	// the upload to meet.
+	"check": {
+		fails:     {then: "check! hls:failed+job.failed", returns: "done"},
+		shared:    {then: "check! film:failed+hls:failed+job.failed", returns: "done"},
+		passes:    {then: "check! ...", left: allOfStream, returns: "done"},
+		last:      {then: "check! ...", left: allOfStream, returns: "done"},
+		full:      {then: "check! ...", left: allOfStream, returns: "done"},
+		cancelled: {then: "check!", returns: "cancelled"},
+		lost:      {then: "check open:in fetch:in input.transferred!", returns: "done"},
+		stopped:   {then: "check!", returns: "stopped"},
+	},
+	// The input's own trouble ends the job, at once or when downloading it again
+	// and again has not helped. A full disk is this machine's.
+	"fetch": {
+		fails:     {then: "fetch:in! input.failed+job.failed", returns: "done"},
+		shared:    {then: "fetch:in! input.failed+job.failed", returns: "done"},
+		passes:    {then: "fetch:in! fetch:in ...", left: allOfStream, returns: "done"},
+		last:      {then: "fetch:in! input.failed+job.failed", returns: "done"},
+		full:      {then: "fetch:in!", returns: "error"},
+		cancelled: {then: "fetch:in!", returns: "cancelled"},
+		lost:      {then: "fetch:in input.transferred!", returns: "done"},
+		stopped:   {then: "fetch:in!", returns: "stopped"},
+	},
+	// A watermark that cannot be had fails its own output, whatever the trouble.
+	"plan": {
+		fails: {then: "open:logo! film:failed+job.failed", returns: "done"},
+		shared: {then: "open:logo! film:failed hls:encoding exists:master put:1 encode segment " +
+			"hls:packaging verify:hls put:2 put:stream put:iframes put:master hls:completed+job.failed", left: allOfStream, returns: "done"},
+		passes:    {then: "open:logo! film:failed+job.failed", returns: "done"},
+		last:      {then: "open:logo! film:failed+job.failed", returns: "done"},
+		full:      {then: "open:logo! film:failed+job.failed", returns: "done"},
+		cancelled: {then: "open:logo!", returns: "cancelled"},
+		lost:      {then: "open:logo fetch:logo probe:logo film:encoding!", returns: "done"},
+		stopped:   {then: "open:logo!", returns: "stopped"},
+	},
+	// What was uploaded early is taken away before the failure is recorded. It
+	// stays where another run follows, or has begun.
+	"step": {
+		fails: {then: "encode! " + failed + " segment!", returns: "done"},
+		// The outputs are planned again, each alone. Here neither is better.
+		shared: {then: "encode! segment! film:encoding+hls:encoding encode! encode! | film:failed | put:1 delete:1 delete:1 hls:failed segment! | job.failed",
+			returns: "done"},
+		passes:    {then: "encode! segment!", left: "1", returns: "error"},
+		last:      {then: "encode! " + failed + " segment!", returns: "done"},
+		full:      {then: "encode! segment!", left: "1", returns: "error"},
+		cancelled: {then: "encode! segment!", left: "1", returns: "cancelled"},
+		lost:      {then: "encode segment!", left: "1", returns: "done"},
+		stopped:   {then: "encode! segment!", left: "1", returns: "stopped"},
+	},
+	// A lease that was lost a moment ago is noticed at the next statement: what was
+	// read for uploading in the two seconds until then may be stored.
+	"verify": {
+		fails:     {then: "verify:hls! " + failed, returns: "done"},
+		shared:    {then: "verify:hls! " + failed, left: "film", returns: "done"},
+		passes:    {then: "verify:hls! " + failed, returns: "done"},
+		last:      {then: "verify:hls! " + failed, returns: "done"},
+		full:      {then: "verify:hls!", left: "1", returns: "error"},
+		cancelled: {then: "verify:hls!", left: "1", returns: "cancelled"},
+		lost:      {then: "verify:hls put:2 put:stream put:iframes put:master hls:completed+job.completed!", left: allOfStream, returns: "done"},
+		stopped:   {then: "verify:hls!", left: "1", returns: "stopped"},
+	},
+	// What the storage may have in spite of its error is taken away too.
+	"upload": {
+		fails:     {then: "put:2! delete:1 delete:2 hls:failed+job.failed", returns: "done"},
+		shared:    {then: "put:2! delete:1 delete:2 hls:failed+job.failed", left: "film", returns: "done"},
+		passes:    {then: "put:2! put:2 ...", left: allOfStream, returns: "done"},
+		last:      {then: "put:2! delete:1 delete:2 hls:failed+job.failed", returns: "done"},
+		full:      {then: "put:2!", left: "1", returns: "error"},
+		cancelled: {then: "put:2!", left: "1", returns: "cancelled"},
+		lost:      {then: "put:2 put:stream put:iframes put:master hls:completed+job.completed!", left: allOfStream, returns: "done"},
+		stopped:   {then: "put:2!", left: "1", returns: "stopped"},
+	},
+	// What is published stays when it cannot be recorded: the next run replaces it
+	// by the same.
+	"record": {
+		fails:     {then: "hls:completed+job.completed!", left: allOfStream, returns: "error"},
+		shared:    {then: "hls:completed+job.completed!", left: "1 2 film iframes master stream", returns: "error"},
+		passes:    {then: "hls:completed+job.completed! hls:completed+job.completed", left: allOfStream, returns: "done"},
+		last:      {then: "hls:completed+job.completed!", left: allOfStream, returns: "error"},
+		full:      {then: "hls:completed+job.completed! hls:completed+job.completed", left: allOfStream, returns: "done"},
+		cancelled: {then: "hls:completed+job.completed!", left: allOfStream, returns: "cancelled"},
+		lost:      {then: "hls:completed+job.completed!", left: allOfStream, returns: "done"},
+		stopped:   {then: "hls:completed+job.completed!", left: allOfStream, returns: "stopped"},
+	},
+}
+
+// probePhases are those of a probe, in their order.
+var probePhases = []phase{
+	{name: "claim", job: streamJob, effect: "claim", fails: dbRefuses, passes: errDisconnect, full: dbFull},
+	{name: "load", job: streamJob, effect: "load", fails: dbRefuses, passes: errDisconnect, full: dbFull},
+	{name: "open", job: streamJob, effect: "open:in", fails: job.Errorf("input_not_found", "There is no such file."), passes: errBroken,
+		full: job.Errorf(storage.CodeDiskFull, "No room.")},
+	{name: "probe", job: streamJob, effect: "probe", fails: job.Errorf("input_not_valid", "The input is no media file."), passes: errBroken, full: errNoSpace},
+	{name: "record", job: streamJob, effect: "input.probed", fails: dbRefuses, passes: errDisconnect, times: 2, full: dbFull},
+}
+
+const undisturbedProbe = "claim load job.started open:in fetch:in probe input.probed"
+
+// probeOutcomes say what comes of a probe: it ends the job when the input is no
+// good, or cannot be read on the last attempt.
+var probeOutcomes = map[string]map[kind]outcome{
+	"claim": {
+		fails:     {then: "claim!", returns: "error"},
+		passes:    {then: "claim!", returns: "error"},
+		last:      {then: "claim!", returns: "error"},
+		full:      {then: "claim!", returns: "error"},
+		cancelled: {then: "claim!", returns: "cancelled"},
+		lost:      {then: "claim!", returns: "done"},
+		stopped:   {then: "claim!", returns: "stopped"},
+	},
+	"load": {
+		fails:     {then: "load!", returns: "error"},
+		passes:    {then: "load!", returns: "error"},
+		last:      {then: "load!", returns: "error"},
+		full:      {then: "load!", returns: "error"},
+		cancelled: {then: "load!", returns: "cancelled"},
+		lost:      {then: "load job.started!", returns: "done"},
+		stopped:   {then: "load!", returns: "stopped"},
+	},
+	"open": {
+		fails:     {then: "open:in! input.failed+job.failed", returns: "done"},
+		passes:    {then: "open:in!", returns: "error"},
+		last:      {then: "open:in! input.failed+job.failed", returns: "done"},
+		full:      {then: "open:in!", returns: "error"},
+		cancelled: {then: "open:in!", returns: "cancelled"},
+		lost:      {then: "open:in fetch:in probe input.probed!", returns: "done"},
+		stopped:   {then: "open:in!", returns: "stopped"},
+	},
+	"probe": {
+		fails:     {then: "probe! input.failed+job.failed", returns: "done"},
+		passes:    {then: "probe!", returns: "error"},
+		last:      {then: "probe! input.failed+job.failed", returns: "done"},
+		full:      {then: "probe!", returns: "error"},
+		cancelled: {then: "probe!", returns: "cancelled"},
+		lost:      {then: "probe input.probed!", returns: "done"},
+		stopped:   {then: "probe!", returns: "stopped"},
+	},
+	"record": {
+		fails:     {then: "input.probed!", returns: "error"},
+		passes:    {then: "input.probed! input.probed", returns: "done"},
+		last:      {then: "input.probed! input.failed+job.failed", returns: "done"},
+		full:      {then: "input.probed! input.probed", returns: "done"},
+		cancelled: {then: "input.probed!", returns: "cancelled"},
+		lost:      {then: "input.probed!", returns: "done"},
+		stopped:   {then: "input.probed!", returns: "stopped"},
+	},
+}
+
+func TestOrderOfTranscode(t *testing.T) {
+	for _, p := range transcodePhases {
+		for _, k := range []kind{fails, shared, passes, last, full, cancelled, lost, stopped} {
+			t.Run(p.name+"/"+string(k), func(t *testing.T) { testOrder(t, p, k, transcodeOnce, undisturbed[p.request(k)], transcodeOutcomes) })
+		}
+	}
+}
+
+func TestOrderOfProbe(t *testing.T) {
+	for _, p := range probePhases {
+		for _, k := range []kind{fails, passes, last, full, cancelled, lost, stopped} {
+			t.Run(p.name+"/"+string(k), func(t *testing.T) { testOrder(t, p, k, probeOnce, undisturbedProbe, probeOutcomes) })
+		}
+	}
+}
+
+// testOrder breaks a run and holds that it went as undisturbed until then, and as
+// its outcome says from then on.
+func testOrder(t *testing.T, p phase, k kind, work workFunc, undisturbed string, outcomes map[string]map[kind]outcome) {
+	want, ok := outcomes[p.name][k]
+	if !ok {
+		t.Fatal("nothing says what is to come of it")
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, p.request(k))
+		r.breakAt(p, k)
+		err := r.work(work, k == last)
+		before, then := r.split(p.effectOf(k))
+		got := outcome{then: strings.Join(then, " "), left: strings.Join(r.storage.keys(), " "), returns: returned(err)}
+		way := strings.Fields(undisturbed)
+		if undisturbed != "" {
+			if diff := cmp.Diff(way[:min(len(before), len(way))], before); diff != "" {
+				t.Errorf("before it broke (-want +got):\n%s", diff)
+			}
+			want.then = strings.Replace(want.then, "...", strings.Join(way[min(len(before)+1, len(way)):], " "), 1)
+		}
+		if strings.Contains(want.then, "|") {
+			got.then = byOutput(then)
+		}
+		if got != want {
+			t.Errorf("from when it broke:\n got %+v\nwant %+v", got, want)
+		}
+	})
+}
+
+func TestUndisturbed(t *testing.T) {
+	for request, want := range undisturbed {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, request)
+			if err := r.work(transcodeOnce, false); err != nil || strings.Join(r.journal.effects, " ") != want {
+				t.Errorf("%v\n got %s\nwant %s", err, strings.Join(r.journal.effects, " "), want)
+			}
+		})
+	}
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, streamJob)
+		if err := r.work(probeOnce, false); err != nil || strings.Join(r.journal.effects, " ") != undisturbedProbe {
+			t.Errorf("%v\n got %s\nwant %s", err, strings.Join(r.journal.effects, " "), undisturbedProbe)
+		}
+	})
+}
+
+// A step that two outputs share fails once: each is made alone, and both are
+// completed. When it fails for one of them again, only that one is failed.
+func TestSharedStep(t *testing.T) {
+	film := "mux verify:film put:film film:completed"
+	hls := "put:1 segment hls:packaging verify:hls put:2 put:stream put:iframes put:master hls:completed"
+	for times, want := range map[int][]string{
+		1: {"encode! segment! film:encoding+hls:encoding encode encode | " + film + " | " + hls + " | job.completed"},
+		2: {
+			"encode! segment! film:encoding+hls:encoding encode! encode | film:failed | " + hls + " | job.failed",
+			"encode! segment! film:encoding+hls:encoding encode! encode | " + film + " | put:1 delete:1 delete:1 hls:failed segment! | job.failed",
+		},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, sharedJob)
+			r.journal.breaks = func(effect string, before int) error {
+				if effect == "encode" && before < times {
+					return &ffmpeg.RunError{ExitCode: 1}
+				}
+				return nil
+			}
+			err := r.work(transcodeOnce, false)
+			_, then := r.split("encode")
+			// Which of the two is encoded first is left to the scheduler.
+			if got := byOutput(then); err != nil || got != want[0] && got != want[len(want)-1] {
+				t.Errorf("%v\n got %s\nwant %s", err, got, strings.Join(want, "\n  or "))
+			}
+		})
+	}
+}
+
+// A process that was stopped for some seconds, and whose job another run has by
+// then, stores nothing more.
+func TestPausedProcessStoresNothing(t *testing.T) {
+	for effect, want := range map[string]string{"verify:hls": "verify:hls put:2!", "put:2": "put:2!"} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, streamJob)
+			r.journal.breaks = func(e string, _ int) error {
+				if e == effect {
+					r.store.takeAway()
+					<-time.After(2500 * time.Millisecond)
+				}
+				return nil
+			}
+			err := r.work(transcodeOnce, false)
+			_, then := r.split(effect)
+			if got := strings.Join(then, " "); err != nil || got != want {
+				t.Errorf("%v\n got %s\nwant %s", err, got, want)
+			}
+		})
+	}
+}
+
+// A stream that stood in the storage before stays until its successor is whole,
+// and is not taken away when that fails.
+func TestOlderStreamIsNotRolledBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, streamJob)
+		r.storage.stored["/hls/master.m3u8"] = true
+		r.journal.breaks = func(effect string, _ int) error {
+			if effect == "put:2" {
+				return job.Errorf("storage_refused", "The bucket is not yours.")
+			}
+			return nil
+		}
+		err := r.work(transcodeOnce, false)
+		_, then := r.split("exists:master")
+		const want = "exists:master encode segment hls:packaging verify:hls put:1 put:2! hls:failed+job.failed"
+		if got := strings.Join(then, " "); err != nil || got != want {
+			t.Errorf("%v\n got %s\nwant %s", err, got, want)
+		}
+	})
+}
+
+// A job that ran for longer than it may is failed, and what it has stored is taken
+// away.
+func TestMaxDuration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, `{"settings": {"max_duration": 7},`+streamJob[1:])
+		err := r.work(transcodeOnce, false)
+		_, then := r.split("encode")
+		const want = "encode segment! delete:1 hls:failed+job.failed"
+		if got := strings.Join(then, " "); err != nil || got != want {
+			t.Errorf("%v\n got %s\nwant %s", err, got, want)
+		}
+		if got := r.store.state.Outputs[0].Error; !strings.Contains(got, "max_duration of 7 seconds") {
+			t.Errorf("the customer is told %q", got)
+		}
+	})
+}
+
+// Jobs that wait for others of their key, or for the disk, begin nothing, and the
+// latter is all that is recorded.
+func TestWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, streamJob)
+		r.store.wait = time.Minute
+		if err := r.work(transcodeOnce, true); returned(err) != "snooze" || len(r.journal.effects) > 0 {
+			t.Errorf("of its key: %v, %q", err, r.journal.effects)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, streamJob)
+		r.fillDisk()
+		err := r.work(transcodeOnce, true)
+		if got := strings.Join(r.journal.effects, " "); returned(err) != "snooze" || got != "claim load job.started hls:queued" {
+			t.Errorf("for the disk: %v, %s", err, got)
+		}
+	})
+}
+
+// What an earlier run has done is not done again, and what is not wanted is not
+// made.
+func TestNotMade(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, sharedJob)
+		r.store.state.Output("mp4:64x36").Stage = job.Done
+		err := r.work(transcodeOnce, false)
+		if got := strings.Join(r.journal.effects, " "); err != nil || got != undisturbed[streamJob] {
+			t.Errorf("done before: %v\n%s", err, got)
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		r := newRig(t, request(filmOutput(`, "if": "{{ input.width }} > 1000"`), strings.Replace(hlsOutput, `{"hls"`, `{"if": "{{ nonsense }} > 1", "hls"`, 1)))
+		err := r.work(transcodeOnce, false)
+		const want = "claim load job.started film:skipped+hls:failed+job.failed"
+		if got := strings.Join(r.journal.effects, " "); err != nil || got != want {
+			t.Errorf("not wanted, and not known: %v\n got %s\nwant %s", err, got, want)
+		}
+	})
+}
+
+// workFunc makes one try of a River job.
+type workFunc func(ctx context.Context, w *Worker, row *rivertype.JobRow) error
