@@ -47,9 +47,22 @@ func (c *checker) dash(ctx context.Context, f file) error {
 	if doc.MinBufferTime != nil {
 		buffer = doc.MinBufferTime.Seconds()
 	}
+	for _, p := range doc.Periods {
+		c.sets(main, p)
+	}
 	ids := map[string]bool{}
-	root := f.at
-	if root, err = rebase(root, doc.BaseURL); err != nil {
+	return walk(doc, f.at, func(p *mpd.Period, set *mpd.AdaptationSetType, r *mpd.RepresentationType, base *url.URL) error {
+		c.hold("D.4", !ids[r.Id] && r.Id != "", main, "the id %q is used twice or empty", r.Id)
+		ids[r.Id] = true
+		return c.track(ctx, &dashTrack{set: set, r: r, id: r.Id, kind: kindOf(set, r), base: base}, periodLength(doc, p), buffer)
+	})
+}
+
+// walk visits every Representation with its base URL (ISO/IEC 23009-1, section
+// 5.6), until a visit fails.
+func walk(doc *mpd.MPD, at *url.URL, visit func(*mpd.Period, *mpd.AdaptationSetType, *mpd.RepresentationType, *url.URL) error) error {
+	root, err := rebase(at, doc.BaseURL)
+	if err != nil {
 		return err
 	}
 	for _, p := range doc.Periods {
@@ -57,32 +70,35 @@ func (c *checker) dash(ctx context.Context, f file) error {
 		if err != nil {
 			return err
 		}
-		length := 0.0
-		if p.Duration != nil {
-			length = p.Duration.Seconds()
-		} else if doc.MediaPresentationDuration != nil && len(doc.Periods) == 1 {
-			length = doc.MediaPresentationDuration.Seconds()
-		}
-		c.sets(main, p)
 		for _, set := range p.AdaptationSets {
 			setAt, err := rebase(at, set.BaseURLs)
 			if err != nil {
 				return err
 			}
 			for _, r := range set.Representations {
-				c.hold("D.4", !ids[r.Id] && r.Id != "", main, "the id %q is used twice or empty", r.Id)
-				ids[r.Id] = true
-				t := &dashTrack{set: set, r: r, id: r.Id, kind: kindOf(set, r)}
-				if t.base, err = rebase(setAt, r.BaseURLs); err != nil {
+				base, err := rebase(setAt, r.BaseURLs)
+				if err != nil {
 					return err
 				}
-				if err := c.track(ctx, t, length, buffer); err != nil {
+				if err := visit(p, set, r, base); err != nil {
 					return err
 				}
 			}
 		}
 	}
 	return nil
+}
+
+// periodLength is the length of a Period in seconds; 0: the manifest does not
+// say.
+func periodLength(doc *mpd.MPD, p *mpd.Period) float64 {
+	switch {
+	case p.Duration != nil:
+		return p.Duration.Seconds()
+	case doc.MediaPresentationDuration != nil && len(doc.Periods) == 1:
+		return doc.MediaPresentationDuration.Seconds()
+	}
+	return 0
 }
 
 func rebase(at *url.URL, list []*mpd.BaseURLType) (*url.URL, error) {
@@ -199,20 +215,20 @@ func (c *checker) described(t *dashTrack) {
 // identifier is a placeholder of a SegmentTemplate: $Number%05d$.
 var identifier = regexp.MustCompile(`\$(RepresentationID|Number|Time|Bandwidth)?(%0[0-9]+d)?\$`)
 
-// expand fills a template in.
-func (t *dashTrack) expand(template string, number, time uint64) string {
+// expand fills a template in (ISO/IEC 23009-1, section 5.3.9.4.4).
+func expand(template string, r *mpd.RepresentationType, number, time uint64) string {
 	return identifier.ReplaceAllStringFunc(template, func(s string) string {
 		m := identifier.FindStringSubmatch(s)
 		verb := cmp.Or(m[2], "%d")
 		switch m[1] {
 		case "RepresentationID":
-			return t.id
+			return r.Id
 		case "Number":
 			return fmt.Sprintf(verb, number)
 		case "Time":
 			return fmt.Sprintf(verb, time)
 		case "Bandwidth":
-			return fmt.Sprintf(verb, t.r.Bandwidth)
+			return fmt.Sprintf(verb, r.Bandwidth)
 		}
 		return "$"
 	})
@@ -229,14 +245,10 @@ func (c *checker) loadTrack(ctx context.Context, t *dashTrack, period float64) e
 	if tpl.PresentationTimeOffset != nil {
 		t.offset = *tpl.PresentationTimeOffset
 	}
-	number := uint64(1)
-	if tpl.StartNumber != nil {
-		number = uint64(*tpl.StartNumber)
-	}
 	if err := c.timeline(t, tpl, period); err != nil {
 		return err
 	}
-	u, err := resolve(t.base, t.expand(tpl.Initialization, 0, 0))
+	u, err := resolve(t.base, expand(tpl.Initialization, t.r, 0, 0))
 	if err != nil {
 		return err
 	}
@@ -251,7 +263,7 @@ func (c *checker) loadTrack(ctx context.Context, t *dashTrack, period float64) e
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(c.options.Fetches)
 	for i, time := range t.times {
-		u, err := resolve(t.base, t.expand(tpl.Media, number+uint64(i), time))
+		u, err := resolve(t.base, expand(tpl.Media, t.r, firstNumber(tpl)+uint64(i), time))
 		if err != nil {
 			return err
 		}
@@ -273,49 +285,75 @@ func (c *checker) loadTrack(ctx context.Context, t *dashTrack, period float64) e
 
 // timeline lists the segments of a template and holds a SegmentTimeline against
 // its rule.
-func (c *checker) timeline(t *dashTrack, tpl *mpd.SegmentTemplateType, period float64) error {
-	const most = 1_000_000
+func (c *checker) timeline(t *dashTrack, tpl *mpd.SegmentTemplateType, period float64) (err error) {
 	if tpl.SegmentTimeline == nil {
 		c.fail("D.7", t.id, "there is no SegmentTimeline")
-		if tpl.Duration == nil || *tpl.Duration == 0 || period <= 0 {
-			return errors.New("the manifest does not say how many segments there are")
-		}
-		d := uint64(*tpl.Duration)
-		for at := uint64(0); float64(at)/t.scale < period-0.001 && len(t.times) < most; at += d {
-			t.times, t.lengths = append(t.times, at), append(t.lengths, d)
-		}
-		return nil
+		t.times, t.lengths, err = segmentTimes(tpl, period)
+		return err
 	}
 	c.applies("D.7")
-	next, begun := uint64(0), false
-	for i, s := range tpl.SegmentTimeline.S {
-		if s.T != nil {
-			if begun && *s.T != next {
-				c.fail("D.7", t.id, "entry %d of the SegmentTimeline is at %d, the one before it ends at %d", i+1, *s.T, next)
-			}
-			next = *s.T
-		}
-		begun = true
-		if s.D == 0 || s.R < 0 {
-			return errors.New("a SegmentTimeline of open length cannot be checked")
-		}
-		for range s.R + 1 {
-			if len(t.times) >= most {
-				return errors.New("there are too many segments")
-			}
-			t.times, t.lengths = append(t.times, next), append(t.lengths, s.D)
-			next += s.D
-		}
+	if t.times, t.lengths, err = segmentTimes(tpl, period); err != nil {
+		return err
 	}
-	if len(t.times) == 0 {
-		return errors.New("a SegmentTimeline is empty")
+	for i := 1; i < len(t.times); i++ {
+		if end := t.times[i-1] + t.lengths[i-1]; t.times[i] != end {
+			c.fail("D.7", t.id, "segment %d of the SegmentTimeline is at %d, the one before it ends at %d", i+1, t.times[i], end)
+		}
 	}
 	if period > 0 {
-		sum := float64(next-t.times[0]) / t.scale
+		last := len(t.times) - 1
+		sum := float64(t.times[last]+t.lengths[last]-t.times[0]) / t.scale
 		// Audio carries the priming of its encoder, and ends with a whole frame.
 		c.hold("D.7", math.Abs(sum-period) <= edgeSlack, t.id, "the SegmentTimeline sums to %.3f s, the Period has %.3f s", sum, period)
 	}
 	return nil
+}
+
+// maxSegments bounds what a few bytes of a manifest can name.
+const maxSegments = 1_000_000
+
+// segmentTimes lists the start and the length of every segment of a template in
+// ticks; there is at least one. period is in seconds, for templates without a
+// SegmentTimeline.
+func segmentTimes(tpl *mpd.SegmentTemplateType, period float64) (times, lengths []uint64, err error) {
+	if tpl.SegmentTimeline == nil {
+		if tpl.Duration == nil || *tpl.Duration == 0 || period <= 0 {
+			return nil, nil, errors.New("the manifest does not say how many segments there are")
+		}
+		d := uint64(*tpl.Duration)
+		for at := uint64(0); float64(at)/float64(tpl.GetTimescale()) < period-0.001 && len(times) < maxSegments; at += d {
+			times, lengths = append(times, at), append(lengths, d)
+		}
+	} else {
+		next := uint64(0)
+		for _, s := range tpl.SegmentTimeline.S {
+			if s.D == 0 || s.R < 0 {
+				return nil, nil, errors.New("a SegmentTimeline of open length cannot be checked")
+			}
+			if s.T != nil {
+				next = *s.T
+			}
+			for range s.R + 1 {
+				if len(times) >= maxSegments {
+					return nil, nil, errors.New("there are too many segments")
+				}
+				times, lengths = append(times, next), append(lengths, s.D)
+				next += s.D
+			}
+		}
+	}
+	if len(times) == 0 {
+		return nil, nil, errors.New("the manifest names no segment")
+	}
+	return times, lengths, nil
+}
+
+// firstNumber is the $Number$ of the first segment.
+func firstNumber(tpl *mpd.SegmentTemplateType) uint64 {
+	if tpl.StartNumber != nil {
+		return uint64(*tpl.StartNumber)
+	}
+	return 1
 }
 
 // needed holds @bandwidth against what a player needs that starts at any

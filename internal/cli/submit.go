@@ -162,7 +162,7 @@ func (sub *submission) run(ctx context.Context, e command.Stdio, c *client.Clien
 	took := time.Since(start)
 	if sub.out != "" {
 		for _, o := range j.Outputs {
-			if _, err := downloadOutput(ctx, c, o, filepath.Join(sub.out, safeName(o.Key))); err != nil {
+			if err := downloadOutput(ctx, c, o, filepath.Join(sub.out, safeName(o.Key))); err != nil {
 				return err
 			}
 		}
