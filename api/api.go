@@ -25,9 +25,9 @@ import (
 // Jobs remembers jobs.
 type Jobs interface {
 	// CreateJob accepts a job and returns its first state. A *job.Error with
-	// the code CodeIdempotencyKeyReused says that the idempotency key was used
+	// the reason job.IdempotencyKeyReused says that the idempotency key was used
 	// before with another body; with the same body it returns the same job. One
-	// with CodeTooManyJobs says that the key has as many jobs as it may.
+	// with job.TooManyJobs says that the key has as many jobs as it may.
 	CreateJob(ctx context.Context, n NewJob) (job.State, error)
 	// GetJob returns a job of the key, or job.ErrNotFound when there is none
 	// or it belongs to another key.
@@ -37,7 +37,7 @@ type Jobs interface {
 	// a *job.Error.
 	ListJobs(ctx context.Context, keyID string, l List) (jobs []job.State, next string, err error)
 	// CancelJob ends a job of the key and RetryJob has it begin again, or they
-	// are a *job.Error with one of the codes that are answered 409.
+	// return a *job.Error whose status is 409.
 	CancelJob(ctx context.Context, keyID, id string) (job.State, error)
 	RetryJob(ctx context.Context, keyID, id string) (job.State, error)
 	// History returns a job of the key with its events behind number after.

@@ -281,7 +281,7 @@ func TestIdempotencyKey(t *testing.T) {
 		t.Error("the key did not reach the store")
 	}
 	other := post("order-1", strings.Replace(minimal, "in.mov", "other.mov", 1))
-	if v := other.value(t); other.status != 409 || v["error_code"] != api.CodeIdempotencyKeyReused {
+	if v := other.value(t); other.status != 409 || v["error_code"] != "idempotency_key_reused" {
 		t.Errorf("another body: %d %s", other.status, other.body)
 	}
 	for _, key := range []string{strings.Repeat("k", 256), "caf\u00e9"} {

@@ -54,7 +54,7 @@ func readBody(w http.ResponseWriter, r *http.Request, bodyTime time.Duration) ([
 		_ = deadlines.SetReadDeadline(time.Time{})
 		return nil, tooLarge()
 	default:
-		return nil, closing(w, job.Errorf(codeConfig, "The request body could not be read to its end.").WithCause(err))
+		return nil, closing(w, job.Errorf(job.ConfigNotValid, "The request body could not be read to its end.").WithCause(err))
 	}
 }
 
@@ -81,7 +81,7 @@ func limited(r *http.Request) ([]byte, error) {
 }
 
 func tooLarge() error {
-	return job.Errorf(codeConfig, "The request body is too large: at most %d bytes (1 MiB) are accepted.", maxBody)
+	return job.Errorf(job.ConfigNotValid, "The request body is too large: at most %d bytes (1 MiB) are accepted.", maxBody)
 }
 
 // discardRest reads what the handler left of the body, before the answer goes

@@ -25,11 +25,11 @@ func (s *server) listJobs(w http.ResponseWriter, r *http.Request) error {
 	}
 	l := List{Status: job.Status(q.Get("status")), Limit: usualPage, Cursor: q.Get("cursor")}
 	if l.Status != "" && !slices.Contains(jobStatuses, l.Status) {
-		return job.Errorf(codeQuery, "The parameter 'status' is %q, expected one of job.starting, job.processing, job.completed and job.failed.", l.Status)
+		return job.Errorf(job.QueryNotValid, "The parameter 'status' is %q, expected one of job.starting, job.processing, job.completed and job.failed.", l.Status)
 	}
 	if text := q.Get("limit"); text != "" {
 		if l.Limit, err = strconv.Atoi(text); err != nil || l.Limit < 1 || l.Limit > maxPage {
-			return job.Errorf(codeQuery, "The parameter 'limit' is %q, expected a whole number from 1 to %d.", text, maxPage)
+			return job.Errorf(job.QueryNotValid, "The parameter 'limit' is %q, expected a whole number from 1 to %d.", text, maxPage)
 		}
 	}
 	jobs, next, err := s.Jobs.ListJobs(r.Context(), keyID(r), l)
@@ -45,14 +45,14 @@ func (s *server) listJobs(w http.ResponseWriter, r *http.Request) error {
 func query(r *http.Request, known ...string) (url.Values, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, job.Errorf(codeQuery, "The query cannot be read; its values must be percent-encoded.")
+		return nil, job.Errorf(job.QueryNotValid, "The query cannot be read; its values must be percent-encoded.")
 	}
 	for name, values := range q {
 		if !slices.Contains(known, name) {
-			return nil, job.Errorf(codeQuery, "The parameter %q is not known here.", name)
+			return nil, job.Errorf(job.QueryNotValid, "The parameter %q is not known here.", name)
 		}
 		if len(values) > 1 {
-			return nil, job.Errorf(codeQuery, "The parameter '%s' is given %d times, expected once.", name, len(values))
+			return nil, job.Errorf(job.QueryNotValid, "The parameter '%s' is given %d times, expected once.", name, len(values))
 		}
 	}
 	return q, nil

@@ -168,7 +168,7 @@ func lastSeen(r *http.Request, stream bool) (int, error) {
 	}
 	n, err := strconv.ParseInt(text, 10, 32)
 	if err != nil || n < 0 {
-		return 0, job.Errorf(codeQuery, "The %s is %q, expected the number of an event.", what, text)
+		return 0, job.Errorf(job.QueryNotValid, "The %s is %q, expected the number of an event.", what, text)
 	}
 	return int(n), nil
 }

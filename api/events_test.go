@@ -33,12 +33,12 @@ func live(w *world) {
 func TestHistory(t *testing.T) {
 	w := start(t)
 	live(w)
-	w.store.happen(runningID, job.Event{Kind: job.OutputFailedEvent, Output: "mp4", Error: "It is < & bad."})
+	w.store.happen(runningID, job.Event{Kind: job.OutputFailedEvent, Output: "mp4", Error: "It is < & bad.", Reason: job.InputDamaged})
 	w.store.happen(runningID, job.Event{Kind: job.OutputCompletedEvent, Output: "jpg", Result: job.Result{URLs: []string{"https://example.com/1.jpg?a=1&b=2"}}})
 	events := []string{
 		`{"id":1,"event":"job.started","at":"2021-08-31T07:58:06.000Z"}`,
 		`{"id":2,"event":"output.stage","at":"2021-08-31T07:58:06.000Z","output":"mp4","status":"video.encoding"}`,
-		`{"id":3,"event":"output.failed","at":"2021-08-31T07:58:06.000Z","output":"mp4","status":"video.failed","error":"It is < & bad."}`,
+		`{"id":3,"event":"output.failed","at":"2021-08-31T07:58:06.000Z","output":"mp4","status":"video.failed","error":"It is < & bad.","error_code":"input_damaged"}`,
 		`{"id":4,"event":"output.completed","at":"2021-08-31T07:58:06.000Z","output":"jpg","status":"image.created","urls":["https://example.com/1.jpg?a=1&b=2"]}`,
 		`{"id":5,"event":"job.failed","at":"2021-08-31T07:58:06.000Z"}`,
 	}

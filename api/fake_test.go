@@ -69,7 +69,7 @@ func (s *store) CreateJob(_ context.Context, n api.NewJob) (job.State, error) {
 	if id, ok := s.idem[n.IdempotencyKey]; ok {
 		for _, c := range s.created {
 			if c.IdempotencyKey == n.IdempotencyKey && !bytes.Equal(c.Request, n.Request) {
-				return job.State{}, job.Errorf(api.CodeIdempotencyKeyReused, "The idempotency key was used with another body.")
+				return job.State{}, job.Errorf(job.IdempotencyKeyReused, "The idempotency key was used with another body.")
 			}
 		}
 		return s.jobs[id], nil
@@ -103,26 +103,26 @@ func (s *store) ListJobs(_ context.Context, keyID string, l api.List) ([]job.Sta
 	case keyID != "key-1":
 		return nil, "", nil
 	case l.Cursor == "bad":
-		return nil, "", job.Errorf("cursor_not_valid", "The cursor %q is not valid.", l.Cursor)
+		return nil, "", job.Errorf(job.CursorNotValid, "The cursor %q is not valid.", l.Cursor)
 	}
 	return []job.State{s.jobs[runningID], s.jobs[finishedID], s.jobs[failedID]}, "next", nil
 }
 
 func (s *store) CancelJob(ctx context.Context, keyID, id string) (job.State, error) {
-	return s.apply(ctx, keyID, id, job.JobCancelledEvent, api.CodeJobFinished)
+	return s.apply(ctx, keyID, id, job.JobCancelledEvent, job.JobFinished)
 }
 
 func (s *store) RetryJob(ctx context.Context, keyID, id string) (job.State, error) {
-	return s.apply(ctx, keyID, id, job.JobRetriedEvent, api.CodeNothingToRetry)
+	return s.apply(ctx, keyID, id, job.JobRetriedEvent, job.NothingToRetry)
 }
 
-func (s *store) apply(ctx context.Context, keyID, id string, kind job.EventKind, code string) (job.State, error) {
+func (s *store) apply(ctx context.Context, keyID, id string, kind job.EventKind, reason job.Reason) (job.State, error) {
 	j, err := s.GetJob(ctx, keyID, id)
 	if err != nil {
 		return j, err
 	}
 	if !s.happen(id, job.Event{Kind: kind}) {
-		return j, job.Errorf(code, "It cannot be done.")
+		return j, job.Errorf(reason, "It cannot be done.")
 	}
 	return s.GetJob(ctx, keyID, id)
 }

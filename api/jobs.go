@@ -107,11 +107,11 @@ func wantedJob(r *http.Request) (string, error) {
 func idempotencyKey(r *http.Request) (string, error) {
 	key := r.Header.Get("Idempotency-Key")
 	if len(key) > 255 {
-		return "", job.Errorf(codeIdempotencyKey, "The header 'Idempotency-Key' has %d characters, at most 255 are accepted.", len(key))
+		return "", job.Errorf(job.IdempotencyKeyNotValid, "The header 'Idempotency-Key' has %d characters, at most 255 are accepted.", len(key))
 	}
 	for _, c := range key {
 		if c < ' ' || c > '~' {
-			return "", job.Errorf(codeIdempotencyKey, "The header 'Idempotency-Key' may hold printable ASCII characters only.")
+			return "", job.Errorf(job.IdempotencyKeyNotValid, "The header 'Idempotency-Key' may hold printable ASCII characters only.")
 		}
 	}
 	return key, nil

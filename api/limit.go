@@ -39,7 +39,7 @@ func (s *server) limit(next http.Handler) http.Handler {
 	l := &limiter{perSecond: s.RateLimit, keys: map[string]*rate.Limiter{}}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !l.allow(keyID(r)) {
-			s.fail(w, r, job.Errorf(codeTooManyRequests, "This API key makes more than %g requests a second; wait a moment.", s.RateLimit))
+			s.fail(w, r, job.Errorf(job.TooManyRequests, "This API key makes more than %g requests a second; wait a moment.", s.RateLimit))
 			return
 		}
 		next.ServeHTTP(w, r)

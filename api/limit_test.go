@@ -36,7 +36,7 @@ func TestRateLimit(t *testing.T) {
 
 func TestTooManyJobs(t *testing.T) {
 	w := start(t)
-	w.store.full = job.Errorf(api.CodeTooManyJobs, "2 jobs of this API key have not ended.")
+	w.store.full = job.Errorf(job.TooManyJobs, "2 jobs of this API key have not ended.")
 	got := w.do(t, "POST", "/v2/jobs", token, minimal)
 	v := got.value(t)
 	if got.status != http.StatusTooManyRequests || v["error_code"] != "too_many_jobs" || v["status"] != "error" || v["message"] == "" || got.header.Get("Retry-After") == "" {

@@ -41,6 +41,7 @@ type Event struct {
 	URL    string       `json:"url,omitempty"`
 	URLs   []Address    `json:"urls,omitempty"`
 	Error  string       `json:"error,omitempty"`
+	Code   string       `json:"error_code,omitempty"` // of input.failed and output.failed, as docs/errors.md lists
 }
 
 // JobProgress is how far a job and each of its outputs are.

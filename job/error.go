@@ -5,18 +5,24 @@ import (
 	"fmt"
 )
 
-// Error is trouble that a customer may see: at POST as the 400 body (Code and
-// Message), later as the `error` sentence of an input, output or job. Message
-// names what was wrong and what would be right, and never holds a secret.
+// Error is a failure whose cause a customer may be told. A refused request is
+// answered with its reason's status and code and its message. A job keeps the
+// message as the error of the input or output, and the reason in its event. The
+// message names what was wrong and what would be right. It never holds a secret.
 type Error struct {
-	Code    string // an error_code of coconut-v2.md section 6 or 12
+	Reason  Reason // docs/spec/coconut-v2.md, sections 6 and 12, lists the codes
 	Message string // a plain sentence
 	Cause   error  // for the log only; nil when there is no more to know
 }
 
-// Errorf makes an Error of code whose message is formatted.
-func Errorf(code, format string, args ...any) *Error {
-	return &Error{Code: code, Message: fmt.Sprintf(format, args...)}
+// Errorf makes an Error whose message is formatted.
+func Errorf(reason Reason, format string, args ...any) *Error {
+	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// NewError makes an Error with the reason's own sentence.
+func NewError(reason Reason) *Error {
+	return &Error{Reason: reason, Message: reason.Message()}
 }
 
 // Error returns the message, with the cause for the log.

@@ -215,7 +215,7 @@ func TestParseMediaRefuses(t *testing.T) {
 	}
 	many := `{"streams":[{}` + strings.Repeat(`,{}`, MaxStreams) + `]}`
 	_, err := ParseMedia([]byte(many))
-	if e, ok := errors.AsType[*Error](err); !ok || e.Code != "input_not_valid" {
+	if e, ok := errors.AsType[*Error](err); !ok || e.Reason != InputNotValid {
 		t.Errorf("too many streams: %v", err)
 	}
 }

@@ -135,7 +135,8 @@ type Event struct {
 	At       time.Time
 	Output   string          // key, for output events
 	Stage    Stage           // output.stage
-	Error    string          // *.failed
+	Error    string          // *.failed: a sentence for the customer
+	Reason   Reason          // input.failed, output.failed; zero in events of older versions
 	Metadata json.RawMessage // input.probed
 	Result   Result          // output.completed
 }

@@ -59,7 +59,7 @@ func (r Retry) Fetch(ctx context.Context, src Source, dst *os.File, limit int64,
 }
 
 func tooLarge(limit int64) error {
-	return job.Errorf(CodeInputTooLarge, "The input is larger than %d bytes, the limit of this server.", limit)
+	return job.Errorf(job.InputTooLarge, "The input is larger than %d bytes, the limit of this server.", limit)
 }
 
 // checkSpace tells before a long download that its end will not fit.
@@ -72,14 +72,14 @@ func checkSpace(dst *os.File, size int64) error {
 		return fmt.Errorf("ask for free space: %w", err)
 	}
 	if free := int64(st.Bavail) * st.Bsize; free < size {
-		return job.Errorf(CodeDiskFull, "The server has no room for the input: it has %d bytes, %d are free.", size, free)
+		return job.Errorf(job.ServerDiskFull, "The server has no room for the input: it has %d bytes, %d are free.", size, free)
 	}
 	return nil
 }
 
 func diskError(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
-		return job.Errorf(CodeDiskFull, "The server has no disk space left for the input.").WithCause(err)
+		return job.Errorf(job.ServerDiskFull, "The server has no disk space left for the input.").WithCause(err)
 	}
 	return fmt.Errorf("write input: %w", err)
 }

@@ -130,7 +130,7 @@ func (m *truncating) Open(ctx context.Context, offset int64) (io.ReadCloser, err
 
 func TestFetchGivesUp(t *testing.T) {
 	content := pattern(1_000_000)
-	refused := &job.Error{Code: "x", Message: "The file is gone."}
+	refused := job.Errorf(job.InputNotFound, "The file is gone.")
 	tests := []struct {
 		name  string
 		size  int64
@@ -173,7 +173,7 @@ func TestFetchDiskFull(t *testing.T) {
 	if _, err := full.WriteAt([]byte("x"), 0); err == nil {
 		t.Skip("/dev/full takes bytes here")
 	}
-	if e, ok := errors.AsType[*job.Error](diskError(mustFail(full))); !ok || e.Code != CodeDiskFull {
+	if e, ok := errors.AsType[*job.Error](diskError(mustFail(full))); !ok || e.Reason != job.ServerDiskFull {
 		t.Errorf("error = %v", e)
 	}
 }

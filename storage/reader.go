@@ -10,13 +10,6 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// The codes of the *job.Errors about inputs in this package.
-const (
-	CodeInputBroken   = "input_not_readable"
-	CodeInputTooLarge = "input_too_large"
-	CodeDiskFull      = "server_disk_full"
-)
-
 // Retry is how a broken download is taken up again.
 type Retry struct {
 	// Tries is how many times in a row may bring nothing new. Defaults to 5.
@@ -157,9 +150,9 @@ func (r *Reader) failed(err error) error {
 // giveUp is the sentence for a download that was tried often enough.
 func giveUp(err error, offset int64) error {
 	if u, ok := errors.AsType[*Unavailable](err); ok {
-		return job.Errorf(CodeInputBroken, "%s", u.Message).WithCause(err)
+		return job.Errorf(job.InputNotReadable, "%s", u.Message).WithCause(err)
 	}
-	return job.Errorf(CodeInputBroken,
+	return job.Errorf(job.InputNotReadable,
 		"The download of the input broke off after %d bytes, again and again.", offset).WithCause(err)
 }
 

@@ -81,7 +81,7 @@ func (s *source) newAudioRendition(f format.Format, w window, codec string) (aud
 	a := s.audio
 	enc, ok := audioEncoderFor(codec)
 	if !ok {
-		return audioRendition{}, enc, job.Errorf("output_format_not_valid", "The audio codec %q is not supported yet.", codec)
+		return audioRendition{}, enc, job.Errorf(job.OutputFormatNotValid, "The audio codec %q is not supported yet.", codec)
 	}
 	t := audioRendition{window: w, stream: a.Index, codec: codec}
 	t.channels = min(enc.most, channelsFor(f.Audio.Channels, a.Channels))

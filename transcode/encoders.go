@@ -182,7 +182,7 @@ func (e videoEncoder) profile(pixFmt, asked string) (string, *job.Error) {
 			return profiles[max(slices.Index(profiles, need), slices.Index(profiles, "high"))], nil
 		}
 		if rank := slices.Index(profiles, asked); rank < slices.Index(profiles, need) {
-			return "", job.Errorf("output_format_not_valid", "The profile %q does not allow the pixel format %q; use vprofile=%s or another pix_fmt.", asked, pixFmt, need)
+			return "", job.Errorf(job.OutputFormatNotValid, "The profile %q does not allow the pixel format %q; use vprofile=%s or another pix_fmt.", asked, pixFmt, need)
 		}
 		return asked, nil
 	case "hevc":

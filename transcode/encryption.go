@@ -14,10 +14,10 @@ func (p *planner) encryptionKey(h *job.HLSParams, i int) (SecretName, *job.Error
 	}
 	key, err := hex.DecodeString(h.EncryptionKey.Reveal())
 	if err != nil || len(key) != 16 {
-		return "", job.Errorf("output_param_not_valid", "The parameter \"hls.encryption_key\" is not valid: 32 hexadecimal digits are expected.")
+		return "", job.Errorf(job.OutputParamNotValid, "The parameter \"hls.encryption_key\" is not valid: 32 hexadecimal digits are expected.")
 	}
 	if h.EncryptionKeyURI == "" {
-		return "", job.Errorf("output_param_not_valid", "The parameter \"hls.encryption_key_uri\" is missing: players fetch the key from there.")
+		return "", job.Errorf(job.OutputParamNotValid, "The parameter \"hls.encryption_key_uri\" is missing: players fetch the key from there.")
 	}
 	name := SecretName(fmt.Sprintf("%skey-%d", p.prefix, i+1))
 	p.secrets[name] = job.NewSecret(string(key))

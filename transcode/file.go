@@ -13,7 +13,7 @@ func (p *planner) planFile(i int, o *job.Output) (Result, *job.Error) {
 	f := o.Format
 	m, ok := muxerFor(f.Container)
 	if !ok {
-		return Result{}, job.Errorf("output_format_not_valid", "The container %q is not supported yet.", f.Container)
+		return Result{}, job.Errorf(job.OutputFormatNotValid, "The container %q is not supported yet.", f.Container)
 	}
 	w, err := newWindow(o.Video.Offset, o.Video.Duration, p.src.Duration)
 	if err != nil {
@@ -42,9 +42,9 @@ func (p *planner) planFile(i int, o *job.Output) (Result, *job.Error) {
 	}
 	if !wantsVideo && !wantsAudio {
 		if f.AudioCodec() == "" {
-			return Result{}, job.Errorf("output_format_not_valid", "The format %q has neither video nor audio.", f.String())
+			return Result{}, job.Errorf(job.OutputFormatNotValid, "The format %q has neither video nor audio.", f.String())
 		}
-		return Result{}, job.Errorf("output_format_not_valid", "The input has no audio, so %s cannot be made from it.", f.Container)
+		return Result{}, job.Errorf(job.OutputFormatNotValid, "The input has no audio, so %s cannot be made from it.", f.Container)
 	}
 
 	if t.directContainer != "" {
@@ -66,7 +66,7 @@ func (p *planner) planFile(i int, o *job.Output) (Result, *job.Error) {
 }
 
 func noVideo(container string) *job.Error {
-	return job.Errorf("output_format_not_valid", "The input has no video, so %s cannot be made from it; ask for an audio format such as mp3.", container)
+	return job.Errorf(job.OutputFormatNotValid, "The input has no video, so %s cannot be made from it; ask for an audio format such as mp3.", container)
 }
 
 // fileRendition is the rendition of a plain file.

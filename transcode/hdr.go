@@ -184,7 +184,7 @@ func (s *source) peak() float64 {
 func (p *planner) noSDR() *job.Error {
 	for _, name := range []string{"zscale", "tonemap", "sidedata"} {
 		if !p.Capabilities.HasFilter(name) {
-			return job.Errorf("output_format_not_valid", "The input is HDR, and this server's ffmpeg lacks the filter %s to make SDR of it; hevc and av1 keep HDR.", name)
+			return job.Errorf(job.OutputFormatNotValid, "The input is HDR, and this server's ffmpeg lacks the filter %s to make SDR of it; hevc and av1 keep HDR.", name)
 		}
 	}
 	return nil

@@ -178,7 +178,7 @@ func show(p Plan) string {
 	}
 	for i, r := range p.Results {
 		if r.Err != nil {
-			fmt.Fprintf(&b, "result %d error %s: %s\n", i, r.Err.Code, r.Err.Message)
+			fmt.Fprintf(&b, "result %d error %s: %s\n", i, r.Err.Reason, r.Err.Message)
 		}
 		for _, f := range r.Files {
 			fmt.Fprintf(&b, "result %d file %s -> %s count=%d %s %+v\n", i, f.Name, f.Path, f.Count, f.ContentType, f.Expect)

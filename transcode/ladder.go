@@ -23,7 +23,7 @@ type variant struct {
 // planStream plans an httpstream: output i.
 func (p *planner) planStream(i int, o *job.Output) (Result, *job.Error) {
 	if p.src.still {
-		return Result{}, job.Errorf("output_format_not_valid", "The input is a picture, so no httpstream can be made from it.")
+		return Result{}, job.Errorf(job.OutputFormatNotValid, "The input is a picture, so no httpstream can be made from it.")
 	}
 	variants, err := p.variants(o.Stream)
 	if err != nil {
@@ -35,7 +35,7 @@ func (p *planner) planStream(i int, o *job.Output) (Result, *job.Error) {
 		if slices.ContainsFunc(variants, func(v variant) bool { return v.video != nil && v.video.codec != "h264" }) {
 			layout = stream.CMAF // streams.md rule 1.5: HEVC only in fragmented MP4
 			if !h.EncryptionKey.IsZero() {
-				return Result{}, job.Errorf("output_param_not_valid", "The parameter \"hls.encryption_key\" needs H.264 in all variants: AES-128 is for TS segments, and other codecs go into fragmented MP4.")
+				return Result{}, job.Errorf(job.OutputParamNotValid, "The parameter \"hls.encryption_key\" needs H.264 in all variants: AES-128 is for TS segments, and other codecs go into fragmented MP4.")
 			}
 		}
 		if s.key, err = p.encryptionKey(h, i); err != nil {
@@ -47,7 +47,7 @@ func (p *planner) planStream(i int, o *job.Output) (Result, *job.Error) {
 		s.add(stream.Package{Layout: stream.CMAF, Dir: s.dir("dash"), Path: d.Path, DASH: true, HLS: d.HLSFMP4})
 	}
 	if len(s.packages) == 0 {
-		return Result{}, job.Errorf("output_param_not_valid", "An httpstream needs \"hls\", \"dash\" or both.")
+		return Result{}, job.Errorf(job.OutputParamNotValid, "An httpstream needs \"hls\", \"dash\" or both.")
 	}
 	return Result{Packages: s.packages}, nil
 }
@@ -96,7 +96,7 @@ func (p *planner) variants(params *job.StreamParams) ([]variant, *job.Error) {
 	}
 	all = append(all, video...)
 	if len(all) == 0 {
-		return nil, job.Errorf("output_format_not_valid", "The input has no stream that the variants ask for, so no httpstream can be made from it.")
+		return nil, job.Errorf(job.OutputFormatNotValid, "The input has no stream that the variants ask for, so no httpstream can be made from it.")
 	}
 	p.sameStart(all)
 	nameVariants(all)
@@ -175,7 +175,7 @@ func (p *planner) variant(f format.Format, holdLast float64) (variant, *job.Erro
 	v := variant{format: f}
 	codec := f.VideoCodec()
 	if codec == "copy" {
-		return v, job.Errorf("output_format_not_valid", "A variant of an httpstream cannot copy the input's video, because segments must begin at keyframes; name a codec.")
+		return v, job.Errorf(job.OutputFormatNotValid, "A variant of an httpstream cannot copy the input's video, because segments must begin at keyframes; name a codec.")
 	}
 	if codec != "" && p.src.video != nil {
 		r, err := p.streamRendition(f, holdLast)

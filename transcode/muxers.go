@@ -108,5 +108,5 @@ func (m muxer) rateArgs(r format.Rational) []string {
 }
 
 func cannotCopy(kind, codec, container string) *job.Error {
-	return job.Errorf("output_format_not_valid", "The input's %s codec %s cannot be copied into %s; choose another container, or a codec to encode it with.", kind, codec, container)
+	return job.Errorf(job.OutputFormatNotValid, "The input's %s codec %s cannot be copied into %s; choose another container, or a codec to encode it with.", kind, codec, container)
 }

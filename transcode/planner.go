@@ -117,7 +117,7 @@ func (p *planner) output(i int, o *job.Output) (Result, *job.Error) {
 	case o.Type == job.TypeStream && o.Stream != nil:
 		return p.planStream(i, o)
 	}
-	return Result{}, job.Errorf("outputs_not_valid", "The output %q has no parameters of its type.", o.Key)
+	return Result{}, job.Errorf(job.OutputsNotValid, "The output %q has no parameters of its type.", o.Key)
 }
 
 func (p *planner) has(encoder string) bool { return p.Capabilities.HasEncoder(encoder) }

@@ -47,7 +47,7 @@ func prepare(in frame, e edits) (string, frame, *job.Error) {
 		w, errW := cropSide(e.cropW, in)
 		h, errH := cropSide(e.cropH, in)
 		if errW != nil || errH != nil || w < 1 || h < 1 || w > in.W || h > in.H {
-			return "", in, job.Errorf("output_param_not_valid", "The crop %q does not fit the input's picture of %dx%d; give two numbers such as \"640:360\".", e.cropW+":"+e.cropH, in.W, in.H)
+			return "", in, job.Errorf(job.OutputParamNotValid, "The crop %q does not fit the input's picture of %dx%d; give two numbers such as \"640:360\".", e.cropW+":"+e.cropH, in.W, in.H)
 		}
 		f = append(f, fmt.Sprintf("crop=%d:%d", w, h))
 		in.W, in.H = w, h

@@ -22,7 +22,7 @@ func newWindow(offset, length, total float64) (window, *job.Error) {
 		offset = 0
 	}
 	if total > 0 && offset >= total {
-		return window{}, job.Errorf("output_param_not_valid", "The offset of %s s lies beyond the end of the input, which lasts %s s.", seconds(offset), seconds(math.Round(total*1000)/1000))
+		return window{}, job.Errorf(job.OutputParamNotValid, "The offset of %s s lies beyond the end of the input, which lasts %s s.", seconds(offset), seconds(math.Round(total*1000)/1000))
 	}
 	if length <= 0 || total > 0 && offset+length >= total {
 		length = 0
@@ -99,7 +99,7 @@ func (p *planner) newRendition(f format.Format, w window, preFilters string, g g
 	codec := p.codecFor(f)
 	enc, ok := videoEncoderFor(codec)
 	if !ok {
-		return rendition{}, job.Errorf("output_format_not_valid", "The video codec %q is not supported yet.", codec)
+		return rendition{}, job.Errorf(job.OutputFormatNotValid, "The video codec %q is not supported yet.", codec)
 	}
 	if !p.has(enc.encoder) {
 		return rendition{}, noEncoder(enc.encoder, codec)
@@ -165,7 +165,7 @@ func (p *planner) codecFor(f format.Format) string {
 // refuses tells what this ffmpeg cannot do for r.
 func (p *planner) refuses(enc videoEncoder, r rendition) *job.Error {
 	if takes := p.Capabilities.PixelFormats(enc.encoder); len(takes) > 0 && !slices.Contains(takes, r.pixFmt) {
-		return job.Errorf("output_format_not_valid", "The pixel format %q is not taken by %s of this server's ffmpeg; it takes %s.", r.pixFmt, enc.encoder, strings.Join(takes, ", "))
+		return job.Errorf(job.OutputFormatNotValid, "The pixel format %q is not taken by %s of this server's ffmpeg; it takes %s.", r.pixFmt, enc.encoder, strings.Join(takes, ", "))
 	}
 	if r.toneMap {
 		return p.noSDR()
@@ -174,7 +174,7 @@ func (p *planner) refuses(enc videoEncoder, r rendition) *job.Error {
 }
 
 func noEncoder(encoder, codec string) *job.Error {
-	return job.Errorf("output_format_not_valid", "This server's ffmpeg has no %s, so %s cannot be encoded.", encoder, codec)
+	return job.Errorf(job.OutputFormatNotValid, "This server's ffmpeg has no %s, so %s cannot be encoded.", encoder, codec)
 }
 
 // rate is the frame rate that comes out; 25 when nobody knows.

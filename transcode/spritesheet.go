@@ -48,7 +48,7 @@ func (p *planner) sprite(o *job.Output, s *thumbnails) (Result, *job.Error) {
 	sh.rows = (each + sh.columns - 1) / sh.columns
 	w, h := sh.columns*s.style.geometry.W, sh.rows*s.style.geometry.H
 	if most := maxSheet[o.Format.Container]; w > most || h > most {
-		return Result{}, job.Errorf("output_param_not_valid", "The sprite of %d pictures would be %dx%d, but a side of %s has at most %d pixels; ask for smaller pictures, or for several sheets by the sprite's 'limit' and a sequence variable in the path.", each, w, h, o.Format.Container, most)
+		return Result{}, job.Errorf(job.OutputParamNotValid, "The sprite of %d pictures would be %dx%d, but a side of %s has at most %d pixels; ask for smaller pictures, or for several sheets by the sprite's 'limit' and a sequence variable in the path.", each, w, h, o.Format.Container, most)
 	}
 
 	path, numbered := picturePath(o.Path)
@@ -86,7 +86,7 @@ func (p *planner) sprite(o *job.Output, s *thumbnails) (Result, *job.Error) {
 }
 
 func noSequence(path string, n int, what string) *job.Error {
-	return job.Errorf("output_path_not_valid", "The path %q must hold a sequence variable such as %%.2d, because %d %s are made.", path, n, what)
+	return job.Errorf(job.OutputPathNotValid, "The path %q must hold a sequence variable such as %%.2d, because %d %s are made.", path, n, what)
 }
 
 // step reads the cells in the order of their numbers.

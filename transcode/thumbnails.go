@@ -46,11 +46,11 @@ func (p *planner) planThumbnails(i int, o *job.Output) (Result, *job.Error) {
 		return Result{}, noPicture()
 	}
 	if im.VTT != nil && p.src.still {
-		return Result{}, job.Errorf("output_param_not_valid", "The input is a picture and has no time line, so no 'vtt' can be made of it.")
+		return Result{}, job.Errorf(job.OutputParamNotValid, "The input is a picture and has no time line, so no 'vtt' can be made of it.")
 	}
 	encode, pixFmt, ok := imageEncoder(o.Format.Container, p.alpha())
 	if !ok {
-		return Result{}, job.Errorf("output_format_not_valid", "The image format %q is not supported yet.", o.Format.Container)
+		return Result{}, job.Errorf(job.OutputFormatNotValid, "The image format %q is not supported yet.", o.Format.Container)
 	}
 	s := &thumbnails{
 		output: i, id: p.outputStepID(StepThumbnails, i, ""), dir: fmt.Sprintf("%sout%d", p.prefix, i+1), ext: o.Format.Extension(),
@@ -66,7 +66,7 @@ func (p *planner) planThumbnails(i int, o *job.Output) (Result, *job.Error) {
 	}
 	s.interval = pictureInterval(im, p.src.Duration)
 	if n := p.src.videoEnd() / s.interval; s.interval > 0 && n > maxPictures {
-		return Result{}, job.Errorf("output_param_not_valid", "An 'interval' of %s s makes %.0f pictures of this input; at most %d are accepted.", seconds(s.interval), n, maxPictures)
+		return Result{}, job.Errorf(job.OutputParamNotValid, "An 'interval' of %s s makes %.0f pictures of this input; at most %d are accepted.", seconds(s.interval), n, maxPictures)
 	}
 	order, times := p.pictureTimes(im)
 	s.times = times
@@ -88,7 +88,7 @@ func (p *planner) planThumbnails(i int, o *job.Output) (Result, *job.Error) {
 }
 
 func noPicture() *job.Error {
-	return job.Errorf("output_format_not_valid", "The input has no video, so no picture can be taken from it.")
+	return job.Errorf(job.OutputFormatNotValid, "The input has no video, so no picture can be taken from it.")
 }
 
 // files are what is published: one pattern when the pictures are in the order

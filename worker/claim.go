@@ -64,12 +64,20 @@ func (c *claimed) endInput(ctx context.Context, err error) error {
 	if !c.last && (!job.IsPermanent(err) || diskFull(err)) {
 		return err
 	}
-	c.w.log.Warn("input failed", "job", c.lease.JobID(), "error", err)
-	text := customerMessage(err, "The input could not be processed because of an internal error.")
-	return c.lease.IgnoreLost(c.lease.Record(ctx, job.Event{Kind: job.InputFailedEvent, Error: text}))
+	e := inputFailure(err)
+	c.w.log.Warn("input failed", "job", c.lease.JobID(), "reason", e.Reason, "error", err)
+	return c.lease.IgnoreLost(c.record(ctx, job.Event{Kind: job.InputFailedEvent, Error: e.Message, Reason: e.Reason}))
 }
 
 func (c *claimed) failOutput(ctx context.Context, key string, err error) error {
-	return c.lease.Record(ctx, job.Event{Kind: job.OutputFailedEvent, Output: key,
-		Error: customerMessage(err, "The output could not be made because of an internal error.")})
+	return c.record(ctx, outputFailed(key, outputFailure(err)))
+}
+
+// record records events and counts the failures among them.
+func (c *claimed) record(ctx context.Context, events ...job.Event) error {
+	if err := c.lease.Record(ctx, events...); err != nil {
+		return err
+	}
+	c.w.metrics.failed(events)
+	return nil
 }

@@ -13,24 +13,51 @@ import (
 	"github.com/copra-video/copra/worker/lease"
 )
 
-// customerMessage is what a customer is told of err: the words of a *job.Error, or of
-// a storage that did not work however often it was asked, or else fallback.
-func customerMessage(err error, fallback string) string {
-	if u, ok := errors.AsType[*storage.Unavailable](err); ok {
-		fallback = u.Message
+// failure is what a customer is told of err, and why it happened: the *job.Error
+// in its chain, a full disk, or a storage that did not work however often it was
+// asked, for the reason unavailable. Everything else is an internal error with
+// the sentence fallback.
+func failure(err error, unavailable job.Reason, fallback string) *job.Error {
+	if e, ok := errors.AsType[*job.Error](err); ok {
+		return e
 	}
 	if diskFull(err) {
-		fallback = "The server ran out of disk space."
+		return job.Errorf(job.ServerDiskFull, "The server ran out of disk space.").WithCause(err)
 	}
-	return job.Message(err, fallback)
+	if u, ok := errors.AsType[*storage.Unavailable](err); ok {
+		return job.Errorf(unavailable, "%s", u.Message).WithCause(err)
+	}
+	return job.Errorf(job.InternalError, "%s", fallback).WithCause(err)
 }
 
-// diskFull reports whether err is for want of disk space. Another job may hold
-// that for now, so it is worth another try even where its words are meant for
-// the customer.
+// inputFailure is what a customer is told of an input that could not be read
+// because of err.
+func inputFailure(err error) *job.Error {
+	return failure(err, job.InputNotReadable, "The input could not be processed because of an internal error.")
+}
+
+// outputFailure is what a customer is told of an output that could not be made
+// or stored because of err.
+func outputFailure(err error) *job.Error {
+	return failure(err, job.StorageUnavailable, "The output could not be made because of an internal error.")
+}
+
+// watermarkMessage is what a customer is told of a watermark that could not be
+// read because of err.
+func watermarkMessage(err error, fallback string) string {
+	return failure(err, job.InputNotReadable, fallback).Message
+}
+
+// outputFailed is the event of an output that failed because of e.
+func outputFailed(key string, e *job.Error) job.Event {
+	return job.Event{Kind: job.OutputFailedEvent, Output: key, Error: e.Message, Reason: e.Reason}
+}
+
+// diskFull reports whether err means that the disk has no space left. Another
+// job may hold the space for now.
 func diskFull(err error) bool {
-	if e, ok := errors.AsType[*job.Error](err); ok && e.Code == storage.CodeDiskFull {
-		return true
+	if e, ok := errors.AsType[*job.Error](err); ok {
+		return e.Reason == job.ServerDiskFull
 	}
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
 }
@@ -43,7 +70,7 @@ func cacheEnd(cause error, status job.Status) artifacts.End {
 		return artifacts.Completed
 	case errors.Is(cause, job.ErrLeaseLost), errors.Is(cause, river.ErrJobCancelledRemotely):
 		return artifacts.Abandoned
-	case cause == nil, errors.Is(cause, lease.ErrDatabase), ffmpeg.Transient(cause), diskFull(cause): // the run's own failure
+	case cause == nil, errors.Is(cause, lease.ErrDatabase), ffmpeg.Reason(cause).Requeue(), diskFull(cause): // the run's own failure
 		return artifacts.Failed
 	default:
 		return artifacts.Stopped

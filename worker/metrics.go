@@ -16,6 +16,7 @@ type Metrics struct {
 	jobs      *prometheus.CounterVec // nil: nothing is counted
 	jobTime   *prometheus.HistogramVec
 	outputs   *prometheus.CounterVec
+	failures  *prometheus.CounterVec
 	fallbacks *prometheus.CounterVec
 	requeued  prometheus.Counter
 
@@ -34,13 +35,15 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Buckets: prometheus.ExponentialBuckets(0.5, 2, 16)}, []string{"status"}),
 		outputs: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "copra_worker_outputs_total", Help: "Outputs that have ended, by type and stage."}, []string{"type", "stage"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "copra_worker_failures_total", Help: "Inputs and outputs that failed, by error code and whose fault it is."}, []string{"code", "fault"}),
 		fallbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "copra_worker_fallbacks_total", Help: "Fast paths that were given up for slower ones, by path."}, []string{"path"}),
 		requeued: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "copra_worker_requeued_total", Help: "Pieces of work taken back from workers that died."}),
 		execute: execute.NewMetrics(r), artifacts: artifacts.NewMetrics(r), publish: publish.NewMetrics(r),
 	}
-	r.MustRegister(m.jobs, m.jobTime, m.outputs, m.fallbacks, m.requeued)
+	r.MustRegister(m.jobs, m.jobTime, m.outputs, m.failures, m.fallbacks, m.requeued)
 	return m
 }
 
@@ -52,6 +55,24 @@ func (m *Metrics) jobDone(s job.State, took time.Duration) {
 	m.jobTime.WithLabelValues(string(s.Status)).Observe(took.Seconds())
 	for _, o := range s.Outputs {
 		m.outputs.WithLabelValues(string(o.Type), string(o.Stage)).Inc()
+	}
+}
+
+// failed counts the failures among events by their reason. The labels are those
+// of the table of reasons, so their number is bounded.
+func (m *Metrics) failed(events []job.Event) {
+	if m.jobs == nil {
+		return
+	}
+	for _, e := range events {
+		if e.Kind != job.InputFailedEvent && e.Kind != job.OutputFailedEvent {
+			continue
+		}
+		reason := e.Reason
+		if reason == 0 {
+			reason = job.InternalError
+		}
+		m.failures.WithLabelValues(reason.Code(), string(reason.Fault())).Inc()
 	}
 }
 

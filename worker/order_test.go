@@ -12,7 +12,6 @@ import (
 	"github.com/riverqueue/river/rivertype"
 
 	"github.com/copra-video/copra/job"
-	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
@@ -26,14 +25,14 @@ var transcodePhases = []phase{
 	{name: "claim", job: streamJob, effect: "claim", fails: dbRefuses, passes: errDisconnect, full: dbFull},
 	{name: "load", job: streamJob, effect: "load", fails: dbRefuses, passes: errDisconnect, full: dbFull},
 	{name: "resolve", job: streamJob, effect: "hls:queued", sharedEffect: "film:queued+hls:queued", fails: dbRefuses, passes: errDisconnect, times: 2, full: dbFull},
-	{name: "check", job: streamJob, effect: "check", fails: job.Errorf("storage_refused", "The bucket does not exist."), passes: errAway, full: errNoSpace},
-	{name: "fetch", job: streamJob, effect: "fetch:in", fails: job.Errorf("input_not_found", "There is no such file."), passes: errBroken, times: 2,
-		full: job.Errorf(storage.CodeDiskFull, "No room.")},
-	{name: "plan", job: markedJob, effect: "open:logo", sharedJob: mixedJob, fails: job.Errorf("url_not_valid", "There is no such file."), passes: errBroken, full: errNoSpace},
+	{name: "check", job: streamJob, effect: "check", fails: job.Errorf(job.StorageRefused, "The bucket does not exist."), passes: errAway, full: errNoSpace},
+	{name: "fetch", job: streamJob, effect: "fetch:in", fails: job.Errorf(job.InputNotFound, "There is no such file."), passes: errBroken, times: 2,
+		full: job.Errorf(job.ServerDiskFull, "No room.")},
+	{name: "plan", job: markedJob, effect: "open:logo", sharedJob: mixedJob, fails: job.Errorf(job.InputURLNotValid, "There is no such file."), passes: errBroken, full: errNoSpace},
 	{name: "step", job: streamJob, effect: "encode", fails: &ffmpeg.RunError{ExitCode: 1}, passes: &ffmpeg.RunError{Cause: errors.New("cannot start")},
 		full: &ffmpeg.RunError{ExitCode: 1, Tail: "No space left on device"}},
-	{name: "verify", job: streamJob, effect: "verify:hls", fails: job.Errorf("output_not_valid", "The result is damaged."), passes: errBroken, full: errNoSpace},
-	{name: "upload", job: streamJob, effect: "put:2", fails: job.Errorf("storage_refused", "The bucket is not yours."), passes: errAway, times: 2, full: errNoSpace},
+	{name: "verify", job: streamJob, effect: "verify:hls", fails: job.Errorf(job.OutputNotValid, "The result is damaged."), passes: errBroken, full: errNoSpace},
+	{name: "upload", job: streamJob, effect: "put:2", fails: job.Errorf(job.StorageRefused, "The bucket is not yours."), passes: errAway, times: 2, full: errNoSpace},
 	{name: "record", job: streamJob, effect: "hls:completed+job.completed", fails: dbRefuses, passes: errDisconnect, times: 2, full: dbFull},
 }
 
@@ -182,9 +181,9 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 var probePhases = []phase{
 	{name: "claim", job: streamJob, effect: "claim", fails: dbRefuses, passes: errDisconnect, full: dbFull},
 	{name: "load", job: streamJob, effect: "load", fails: dbRefuses, passes: errDisconnect, full: dbFull},
-	{name: "open", job: streamJob, effect: "open:in", fails: job.Errorf("input_not_found", "There is no such file."), passes: errBroken,
-		full: job.Errorf(storage.CodeDiskFull, "No room.")},
-	{name: "probe", job: streamJob, effect: "probe", fails: job.Errorf("input_not_valid", "The input is no media file."), passes: errBroken, full: errNoSpace},
+	{name: "open", job: streamJob, effect: "open:in", fails: job.Errorf(job.InputNotFound, "There is no such file."), passes: errBroken,
+		full: job.Errorf(job.ServerDiskFull, "No room.")},
+	{name: "probe", job: streamJob, effect: "probe", fails: job.Errorf(job.InputNotValid, "The input is no media file."), passes: errBroken, full: errNoSpace},
 	{name: "record", job: streamJob, effect: "input.probed", fails: dbRefuses, passes: errDisconnect, times: 2, full: dbFull},
 }
 
@@ -362,7 +361,7 @@ func TestOlderStreamIsNotRolledBack(t *testing.T) {
 		r.storage.stored["/hls/master.m3u8"] = true
 		r.journal.breaks = func(effect string, _ int) error {
 			if effect == "put:2" {
-				return job.Errorf("storage_refused", "The bucket is not yours.")
+				return job.Errorf(job.StorageRefused, "The bucket is not yours.")
 			}
 			return nil
 		}

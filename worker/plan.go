@@ -32,7 +32,7 @@ func (f *fetched) plan(ctx context.Context, outputs []*job.Output, opts transcod
 	plan := transcode.Build(outputs, f.media, opts)
 	missing := false
 	for _, fetch := range plan.Fetches {
-		err := f.w.input.Watermark(ctx, fetch, plan.Secrets[fetch.URL], f.dir, customerMessage)
+		err := f.w.input.Watermark(ctx, fetch, plan.Secrets[fetch.URL], f.dir, watermarkMessage)
 		switch {
 		case err == nil:
 			continue
@@ -41,7 +41,7 @@ func (f *fetched) plan(ctx context.Context, outputs []*job.Output, opts transcod
 		}
 		missing = true
 		for _, i := range fetch.Outputs {
-			f.w.log.Warn("watermark cannot be used", "job", f.lease.JobID(), "output", outputs[i].Key, "error", err)
+			f.w.log.Warn("watermark cannot be used", "job", f.lease.JobID(), "output", outputs[i].Key, "reason", outputFailure(err).Reason, "error", err)
 			if err := f.failOutput(ctx, outputs[i].Key, err); err != nil {
 				return nil, err
 			}
@@ -153,8 +153,8 @@ func (p *planned) completeOutput(ctx context.Context, steps *execute.Run, i int,
 		return false, context.Cause(ctx)
 	}
 	if err != nil {
-		p.w.log.Warn("output failed", "job", p.lease.JobID(), "output", o.Key, "shared", shared, "error", err)
-		if ffmpeg.Transient(err) && !p.last {
+		p.w.log.Warn("output failed", "job", p.lease.JobID(), "output", o.Key, "shared", shared, "reason", ffmpeg.Reason(err), "error", err)
+		if ffmpeg.Reason(err).Requeue() && !p.last {
 			return false, fmt.Errorf("make output %s: %w", o.Key, err) // the machine's trouble, not the job's: try again
 		}
 		if shared {
@@ -162,7 +162,7 @@ func (p *planned) completeOutput(ctx context.Context, steps *execute.Run, i int,
 		}
 		segments.Abandon()
 		p.publish.Rollback(ctx, o.Key)
-		return false, p.failOutput(ctx, o.Key, &job.Error{Message: ffmpeg.Explain(err), Cause: err})
+		return false, p.failOutput(ctx, o.Key, ffmpeg.Failure(err))
 	}
 	start := time.Now()
 	result, err := out.Publish(ctx, res, p.plan.Secrets.Key, segments.End())
@@ -177,7 +177,7 @@ func (p *planned) completeOutput(ctx context.Context, steps *execute.Run, i int,
 	case diskFull(err) && !p.last:
 		return false, fmt.Errorf("finish output %s: %w", o.Key, err)
 	default:
-		p.w.log.Warn("output not published", "job", p.lease.JobID(), "output", o.Key, "error", err)
+		p.w.log.Warn("output not published", "job", p.lease.JobID(), "output", o.Key, "reason", outputFailure(err).Reason, "error", err)
 		p.publish.Rollback(ctx, o.Key)
 		return false, p.failOutput(ctx, o.Key, err)
 	}

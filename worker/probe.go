@@ -41,7 +41,7 @@ func (p *probeWorker) Work(ctx context.Context, j *river.Job[queue.ProbeArgs]) e
 	}
 	// A server that does not answer gives a DeadlineExceeded too, much sooner.
 	if errors.Is(err, context.DeadlineExceeded) && pctx.Err() != nil && ctx.Err() == nil {
-		err = job.Errorf("input_not_valid", "The input could not be read within %d seconds.", int(probeTimeout.Seconds())).WithCause(err)
+		err = job.Errorf(job.InputNotValid, "The input could not be read within %d seconds.", int(probeTimeout.Seconds())).WithCause(err)
 	}
 	return c.endInput(ctx, err)
 }

@@ -69,12 +69,13 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 	case errors.Is(err, job.ErrLeaseLost):
 		return c.lease.IgnoreLost(err)
 	case errors.Is(err, errTooLong):
-		return r.failRemaining(context.WithoutCancel(ctx), fmt.Sprintf("The job did not end within its max_duration of %d seconds.", c.spec.Settings.MaxDuration))
+		return r.failRemaining(context.WithoutCancel(ctx), job.Errorf(job.MaxDurationExceeded, "The job did not end within its max_duration of %d seconds.", c.spec.Settings.MaxDuration))
 	case ctx.Err() != nil:
 		return fmt.Errorf("stopped: %w", context.Cause(ctx)) // River hands it back
 	case c.last:
-		w.log.Error("giving up a job", "job", c.lease.JobID(), "attempt", j.Attempt, "error", err)
-		return r.failRemaining(ctx, customerMessage(err, "The output could not be made because of an internal error."))
+		e := outputFailure(err)
+		w.log.Error("giving up a job", "job", c.lease.JobID(), "attempt", j.Attempt, "reason", e.Reason, "error", err)
+		return r.failRemaining(ctx, e)
 	default:
 		return err
 	}
@@ -103,15 +104,15 @@ func (c *claimed) startTranscode(stop context.CancelCauseFunc) *transcoding {
 }
 
 // failRemaining fails every output that has not ended, and so the job.
-func (r *transcoding) failRemaining(ctx context.Context, message string) error {
+func (r *transcoding) failRemaining(ctx context.Context, e *job.Error) error {
 	var events []job.Event
 	for _, o := range r.lease.State().Outputs {
 		if !o.Stage.Final() {
 			r.publish.Rollback(ctx, o.Key)
-			events = append(events, job.Event{Kind: job.OutputFailedEvent, Output: o.Key, Error: message})
+			events = append(events, outputFailed(o.Key, e))
 		}
 	}
-	return r.lease.IgnoreLost(r.lease.Record(ctx, events...))
+	return r.lease.IgnoreLost(r.record(ctx, events...))
 }
 
 // transcode is the whole of a run, phase by phase.
@@ -158,9 +159,9 @@ func (r *transcoding) resolve(ctx context.Context) (*resolved, error) {
 	outputs := make([]*job.Output, len(r.spec.Outputs))
 	var events []job.Event
 	fail := func(key string, err error) {
-		r.w.log.Warn("output cannot be resolved", "job", r.lease.JobID(), "output", key, "error", err)
-		events = append(events, job.Event{Kind: job.OutputFailedEvent, Output: key,
-			Error: customerMessage(err, "The parameters of the output could not be evaluated.")})
+		e := failure(err, job.StorageUnavailable, "The parameters of the output could not be evaluated.")
+		r.w.log.Warn("output cannot be resolved", "job", r.lease.JobID(), "output", key, "reason", e.Reason, "error", err)
+		events = append(events, outputFailed(key, e))
 	}
 	for i, req := range r.spec.Outputs {
 		if o := state.Output(req.Key); o == nil || o.Stage.Final() {
@@ -189,7 +190,7 @@ func (r *transcoding) resolve(ctx context.Context) (*resolved, error) {
 	if len(events) == 0 {
 		return next, nil
 	}
-	return next, r.lease.Record(ctx, events...)
+	return next, r.record(ctx, events...)
 }
 
 // reserveDisk reserves what the job takes of the disk at most.
@@ -214,7 +215,8 @@ func (r *resolved) checkStorage(ctx context.Context) error {
 	if err == nil {
 		return nil
 	}
-	if _, refused := errors.AsType[*job.Error](err); !refused {
+	refusal, ok := errors.AsType[*job.Error](err)
+	if !ok {
 		r.w.log.Warn("checking the storage", "job", r.lease.JobID(), "error", err)
 		return nil
 	}
@@ -222,11 +224,11 @@ func (r *resolved) checkStorage(ctx context.Context) error {
 	for i, o := range r.outputs {
 		if usesStorage(o) {
 			r.outputs[i] = nil
-			events = append(events, job.Event{Kind: job.OutputFailedEvent, Output: o.Key, Error: job.Message(err, "")})
+			events = append(events, outputFailed(o.Key, refusal))
 		}
 	}
-	r.w.log.Warn("storage refused", "job", r.lease.JobID(), "error", err)
-	return r.lease.Record(ctx, events...)
+	r.w.log.Warn("storage refused", "job", r.lease.JobID(), "reason", refusal.Reason, "error", err)
+	return r.record(ctx, events...)
 }
 
 // usesStorage reports whether an output is to be made and goes to the job's

@@ -53,10 +53,10 @@ func (d *decoder) settings(v *value) job.Settings {
 		return job.Settings{}
 	}
 	if !v.isHash() {
-		d.refuse("settings_not_valid", "The job 'settings' is not a valid object.")
+		d.refuse(job.SettingsNotValid, "The job 'settings' is not a valid object.")
 		return job.Settings{}
 	}
-	h := d.section("settings", v)
+	h := d.section("settings", job.SettingsNotValid, v)
 	return job.Settings{
 		UltraFast:   h.boolean("ultrafast"),
 		Priority:    h.integer("priority", 0, -50, 50),

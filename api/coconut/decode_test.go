@@ -265,16 +265,20 @@ func TestDeferred(t *testing.T) {
 // was written, and what the server cannot do is found then.
 func TestResolveRefused(t *testing.T) {
 	vars := expr.Vars{"input.width": 1920.0, "input.duration": 30.0, "input.format": "../x"}
-	for _, c := range []struct{ name, outputs, code, words string }{
-		{"resolution", `{"mp4": {"path": "/a.mp4", "format": {"resolution": "{{ input.format }}"}}}`, codeFormat, "../x"},
-		{"path", `{"mp4": {"path": "/{{ input.format }}.mp4"}}`, codePath, "'..'"},
-		{"unknown variable", `{"mp4": {"path": "/{{ input.colour }}.mp4"}}`, codeParam, "input.colour"},
-		{"division by zero", `{"mp4": {"path": "/a.mp4", "duration": "{% 1 / (input.width - 1920) %}"}}`, codeParam, "'duration'"},
-		{"several pictures", `{"jpg": {"path": "/a.jpg", "number": "{{ input.duration }}"}}`, codePath, "sequence"},
-		{"fit", `{"mp4": {"path": "/a.mp4", "fit": "{% if(input.width > 1000, 'fill', 'pad') %}"}}`, codeParam, "pad, crop"},
-		{"format", `{"mp4": {"path": "/a.mp4", "format": {"video_codec": "{% if(true, 'prores', 'h264') %}"}}}`, codeFormat, "prores"},
-		{"a list where a number belongs", `{"mp4": {"path": "/a.mp4", "duration": "{% array(1, 2) %}"}}`, codeParam, "an array"},
-		{"variant", `{"httpstream": {"hls": {"path": "/hls"}, "variants": "{% array('webm:720p') %}"}}`, codeFormat, "mp4"},
+	for _, c := range []struct {
+		name, outputs string
+		reason        job.Reason
+		words         string
+	}{
+		{"resolution", `{"mp4": {"path": "/a.mp4", "format": {"resolution": "{{ input.format }}"}}}`, job.OutputFormatNotValid, "../x"},
+		{"path", `{"mp4": {"path": "/{{ input.format }}.mp4"}}`, job.OutputPathNotValid, "'..'"},
+		{"unknown variable", `{"mp4": {"path": "/{{ input.colour }}.mp4"}}`, job.OutputParamNotValid, "input.colour"},
+		{"division by zero", `{"mp4": {"path": "/a.mp4", "duration": "{% 1 / (input.width - 1920) %}"}}`, job.OutputParamNotValid, "'duration'"},
+		{"several pictures", `{"jpg": {"path": "/a.jpg", "number": "{{ input.duration }}"}}`, job.OutputPathNotValid, "sequence"},
+		{"fit", `{"mp4": {"path": "/a.mp4", "fit": "{% if(input.width > 1000, 'fill', 'pad') %}"}}`, job.OutputParamNotValid, "pad, crop"},
+		{"format", `{"mp4": {"path": "/a.mp4", "format": {"video_codec": "{% if(true, 'prores', 'h264') %}"}}}`, job.OutputFormatNotValid, "prores"},
+		{"a list where a number belongs", `{"mp4": {"path": "/a.mp4", "duration": "{% array(1, 2) %}"}}`, job.OutputParamNotValid, "an array"},
+		{"variant", `{"httpstream": {"hls": {"path": "/hls"}, "variants": "{% array('webm:720p') %}"}}`, job.OutputFormatNotValid, "mp4"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			spec := decode(t, body("outputs: "+c.outputs))
@@ -283,8 +287,8 @@ func TestResolveRefused(t *testing.T) {
 			if !ok {
 				t.Fatalf("accepted: %+v", o)
 			}
-			if e.Code != c.code || !strings.Contains(e.Message, c.words) {
-				t.Errorf("got %s: %s", e.Code, e.Message)
+			if e.Reason != c.reason || !strings.Contains(e.Message, c.words) {
+				t.Errorf("got %s: %s", e.Reason, e.Message)
 			}
 		})
 	}

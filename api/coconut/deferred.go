@@ -48,19 +48,19 @@ func (h hash) evaluateValue(name string, v *value, vars expr.Vars, deferred func
 		return v
 	}
 	if len(v.text) > maxExpr {
-		h.d.refuse(h.code, "%s is not valid: an expression has at most %d bytes.", h.subject(shorten(name)), maxExpr)
+		h.d.refuse(h.reason, "%s is not valid: an expression has at most %d bytes.", h.subject(shorten(name)), maxExpr)
 		return v
 	}
 	if vars == nil {
 		deferred()
 		if err := expr.Check(v.text); err != nil {
-			h.d.refuse(h.code, "%s is not valid: %s.", h.subject(shorten(name)), sentence(err))
+			h.d.refuse(h.reason, "%s is not valid: %s.", h.subject(shorten(name)), sentence(err))
 		}
 		return &value{kind: kindDeferred, text: v.text}
 	}
 	result, err := expr.Eval(v.text, vars)
 	if err != nil {
-		h.d.refuse(h.code, "%s couldn't be evaluated: %s.", h.subject(shorten(name)), sentence(err))
+		h.d.refuse(h.reason, "%s couldn't be evaluated: %s.", h.subject(shorten(name)), sentence(err))
 		return v
 	}
 	return fromAny(result)

@@ -237,7 +237,7 @@ func TestSent(t *testing.T) {
 
 func TestEncodeError(t *testing.T) {
 	sameBytes(t, `{"message":"The job 'input' is not a valid object.","error_code":"input_not_valid","status":"error"}`,
-		EncodeError(job.Errorf("input_not_valid", "The job 'input' is not a valid object.")))
+		EncodeError(job.Errorf(job.InputNotValid, "The job 'input' is not a valid object.")))
 }
 
 // sameBytes compares with want, in which line breaks are only for reading.

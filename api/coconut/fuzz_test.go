@@ -67,7 +67,7 @@ func FuzzDecodeJob(f *testing.F) {
 
 func fuzzRefused(t *testing.T, err error) {
 	e, ok := errors.AsType[*job.Error](err)
-	if !ok || e == nil || e.Code == "" || e.Message == "" {
+	if !ok || e == nil || e.Reason.Status() != 400 || e.Message == "" {
 		t.Errorf("not a customer's error: %#v", err)
 		return
 	}

@@ -16,9 +16,9 @@ type decoder struct {
 	err *job.Error
 }
 
-func (d *decoder) refuse(code, format string, args ...any) {
+func (d *decoder) refuse(reason job.Reason, format string, args ...any) {
 	if d.err == nil {
-		d.err = job.Errorf(code, format, args...)
+		d.err = job.Errorf(reason, format, args...)
 	}
 }
 
@@ -26,9 +26,9 @@ func (d *decoder) refuse(code, format string, args ...any) {
 // need: numbers as strings and strings as numbers, booleans by several names,
 // null for what is absent.
 type hash struct {
-	d    *decoder
-	v    *value
-	code string // of what it refuses
+	d      *decoder
+	v      *value
+	reason job.Reason // of what it refuses
 	// A message names a member as before + name + after:
 	// "The param 'hls." + "path" + "' of the output 'httpstream'".
 	before, after string
@@ -36,8 +36,8 @@ type hash struct {
 }
 
 // section is a hash of the job: settings, input, storage, notification.
-func (d *decoder) section(name string, v *value) hash {
-	return hash{d: d, v: v, code: name + "_not_valid", before: "The " + name + " '", after: "'"}
+func (d *decoder) section(name string, reason job.Reason, v *value) hash {
+	return hash{d: d, v: v, reason: reason, before: "The " + name + " '", after: "'"}
 }
 
 func (h hash) subject(name string) string { return h.before + name + h.after }
@@ -49,11 +49,11 @@ func (h hash) refuse(name, want string) {
 	v := h.get(name)
 	switch {
 	case v == nil:
-		h.d.refuse(h.code, "%s is missing: expected %s.", h.subject(name), want)
+		h.d.refuse(h.reason, "%s is missing: expected %s.", h.subject(name), want)
 	case h.secret:
-		h.d.refuse(h.code, "%s is not valid: expected %s.", h.subject(name), want)
+		h.d.refuse(h.reason, "%s is not valid: expected %s.", h.subject(name), want)
 	default:
-		h.d.refuse(h.code, "%s is not valid: got %s, expected %s.", h.subject(name), v.describe(), want)
+		h.d.refuse(h.reason, "%s is not valid: got %s, expected %s.", h.subject(name), v.describe(), want)
 	}
 }
 
@@ -76,7 +76,7 @@ func (h hash) hash(name string) (inner hash, ok bool) {
 func (h hash) only(names ...string) {
 	for _, m := range h.v.members {
 		if !slices.Contains(names, m.name) {
-			h.d.refuse(h.code, "%s is not valid: there is no such param, accepted are %s.", h.subject(shorten(m.name)), strings.Join(names, ", "))
+			h.d.refuse(h.reason, "%s is not valid: there is no such param, accepted are %s.", h.subject(shorten(m.name)), strings.Join(names, ", "))
 			return
 		}
 	}

@@ -35,6 +35,7 @@ type eventBody struct {
 	URL    *string       `json:"url,omitempty"`
 	URLs   any           `json:"urls,omitempty"`
 	Error  string        `json:"error,omitempty"`
+	Code   job.Reason    `json:"error_code,omitzero"` // of input.failed and output.failed
 }
 
 // EncodeHistory encodes how far a job is and its events.
@@ -68,7 +69,7 @@ func progressOf(s job.State) progressBody {
 }
 
 func eventOf(s job.State, e job.RecordedEvent) eventBody {
-	b := eventBody{ID: e.N, Event: e.Kind, At: moment(e.At), Output: e.Output, Error: e.Error}
+	b := eventBody{ID: e.N, Event: e.Kind, At: moment(e.At), Output: e.Output, Error: e.Error, Code: e.Reason}
 	var o job.OutputState
 	if found := s.Output(e.Output); found != nil {
 		o = *found

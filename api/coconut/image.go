@@ -32,7 +32,7 @@ func (h hash) image() *job.ImageParams {
 		p.HasInterval = v.kind != kindDeferred
 	}
 	if len(p.Offsets) > 0 && (p.HasInterval || p.Number > 0 && p.Number != len(p.Offsets)) {
-		h.d.refuse(h.code, "%s is not valid beside 'number' or 'interval': give one of them.", h.subject("offsets"))
+		h.d.refuse(h.reason, "%s is not valid beside 'number' or 'interval': give one of them.", h.subject("offsets"))
 	}
 	return p
 }
@@ -58,7 +58,7 @@ func (h hash) offsets() []float64 {
 		}
 		n, ok := numberOf(e)
 		if !ok || n < 0 || n > maxSeconds {
-			h.d.refuse(h.code, "%s is not valid: got %s, expected an array of seconds, such as [1, 5.5].", h.subject("offsets"), e.describe())
+			h.d.refuse(h.reason, "%s is not valid: got %s, expected an array of seconds, such as [1, 5.5].", h.subject("offsets"), e.describe())
 			return nil
 		}
 		offsets = append(offsets, n)
@@ -127,7 +127,7 @@ func (h hash) animated(f format.Format) *job.ImageParams {
 		p.Scene.Duration = inner.number("duration", 5, 0.1, 600)
 	}
 	if f.Video.Resolution.Width > maxAnimatedWidth {
-		h.d.refuse(codeFormat, "The format %s is not valid: an animation is at most %d pixels wide.", quote(f.String()), maxAnimatedWidth)
+		h.d.refuse(job.OutputFormatNotValid, "The format %s is not valid: an animation is at most %d pixels wide.", quote(f.String()), maxAnimatedWidth)
 	}
 	return p
 }

@@ -14,14 +14,14 @@ var inputSchemes = []string{"http", "https", "ftp", "ftps", "sftp"}
 func (d *decoder) input(v *value) job.Input {
 	if !v.isHash() || len(v.members) == 0 {
 		// Clients compare this sentence as a whole.
-		d.refuse("input_not_valid", "The job 'input' is not a valid object.")
+		d.refuse(job.InputNotValid, "The job 'input' is not a valid object.")
 		return job.Input{}
 	}
-	h := d.section("input", v)
+	h := d.section("input", job.InputNotValid, v)
 	service := h.get("service")
 	hasService := service != nil && !blank(service)
 	if u := h.get("url"); u != nil && !(blank(u) && hasService) {
-		h.code = "input_url_not_valid"
+		h.reason = job.InputURLNotValid
 		in := job.Input{URL: h.url("url", inputSchemes...)}
 		if in.URL.IsZero() {
 			h.refuse("url", "an absolute "+strings.Join(inputSchemes, ", ")+" URL")
@@ -29,7 +29,7 @@ func (d *decoder) input(v *value) job.Input {
 		return in
 	}
 	if !hasService {
-		d.refuse("input_not_valid", "The job 'input' is not valid: it has no 'url', and no 'service' with a 'bucket' and a 'key'.")
+		d.refuse(job.InputNotValid, "The job 'input' is not valid: it has no 'url', and no 'service' with a 'bucket' and a 'key'.")
 		return job.Input{}
 	}
 	row, ok := h.service(true)

@@ -12,10 +12,10 @@ func (d *decoder) notification(v *value) *job.Notification {
 		return nil
 	}
 	if !v.isHash() || len(v.members) == 0 {
-		d.refuse("notification_not_valid", "The job 'notification' is not a valid object: expected a hash with a 'url'.")
+		d.refuse(job.NotificationNotValid, "The job 'notification' is not a valid object: expected a hash with a 'url'.")
 		return nil
 	}
-	h := d.section("notification", v)
+	h := d.section("notification", job.NotificationNotValid, v)
 	n := &job.Notification{Type: h.oneOf("type", "http", "http", "sns")}
 	if n.Type == "sns" {
 		n.Region, n.TopicARN = h.word("region"), h.word("topic_arn")
@@ -26,7 +26,7 @@ func (d *decoder) notification(v *value) *job.Notification {
 		}
 		n.Credentials = h.get("credentials").secrets(awsKeys)
 		if len(n.Credentials) < len(awsKeys) {
-			d.refuse(h.code, "The notification credentials are not correct, you must define your %s.", quoted(awsKeys))
+			d.refuse(h.reason, "The notification credentials are not correct, you must define your %s.", quoted(awsKeys))
 		}
 	} else {
 		n.URL = h.url("url", "http", "https")

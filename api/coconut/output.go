@@ -48,7 +48,7 @@ var (
 // for syntax and deferred. name is what messages call it.
 func (d *decoder) output(mapKey, name string, v *value, vars expr.Vars) *output {
 	o := &output{name: name, deferred: map[string]bool{}}
-	h := hash{d: d, code: codeParam, before: "The param '", after: "' of the output '" + shorten(name) + "'"}
+	h := hash{d: d, reason: job.OutputParamNotValid, before: "The param '", after: "' of the output '" + shorten(name) + "'"}
 	h.v = d.params(mapKey, name, v)
 	o.condition = h.condition()
 	o.key = h.outputKey()
@@ -105,7 +105,7 @@ func (h hash) copied(o *output) {
 		{"deinterlace", v.Deinterlace}, {"square", v.Square}, {"crop", v.CropW != ""}, {"watermark", v.Watermark != nil},
 	} {
 		if p.used {
-			h.d.refuse(h.code, "%s is not valid: the video codec 'copy' keeps the picture as it is, so leave out one of the two.", h.subject(p.name))
+			h.d.refuse(h.reason, "%s is not valid: the video codec 'copy' keeps the picture as it is, so leave out one of the two.", h.subject(p.name))
 			return
 		}
 	}
@@ -123,7 +123,7 @@ func (d *decoder) params(mapKey, name string, v *value) *value {
 	case v.kind == kindNull || v.isHash():
 		return &value{kind: kindHash, members: v.members}
 	}
-	d.refuse(codeOutputs, "The output '%s' is not a valid object: got %s, expected a hash of params.", shorten(name), v.describe())
+	d.refuse(job.OutputsNotValid, "The output '%s' is not a valid object: got %s, expected a hash of params.", shorten(name), v.describe())
 	return &value{kind: kindHash}
 }
 
@@ -142,7 +142,7 @@ func (h hash) condition() string {
 		return ""
 	}
 	if err := expr.CheckCondition(v.text); err != nil {
-		h.d.refuse(h.code, "%s is not valid: %s.", h.subject("if"), sentence(err))
+		h.d.refuse(h.reason, "%s is not valid: %s.", h.subject("if"), sentence(err))
 	}
 	return v.text
 }
@@ -166,7 +166,7 @@ func (h hash) format(mapKey string) (format.Format, string) {
 	if inner.empty() {
 		f, err := format.Parse(mapKey)
 		if err != nil {
-			h.d.refuse(codeFormat, "The format of the output '%s' is not valid: %s.", shorten(mapKey), sentence(err))
+			h.d.refuse(job.OutputFormatNotValid, "The format of the output '%s' is not valid: %s.", shorten(mapKey), sentence(err))
 		}
 		return f, mapKey
 	}
@@ -178,7 +178,7 @@ func (h hash) format(mapKey string) (format.Format, string) {
 	}
 	f, err := format.FromHash(mapKey, members)
 	if err != nil {
-		h.d.refuse(codeFormat, "The param 'format' of the output '%s' is not valid: %s.", shorten(mapKey), sentence(err))
+		h.d.refuse(job.OutputFormatNotValid, "The param 'format' of the output '%s' is not valid: %s.", shorten(mapKey), sentence(err))
 		return f, mapKey
 	}
 	return f, f.String()
@@ -242,7 +242,7 @@ func (h hash) destination(o *job.Output) {
 		return
 	}
 	p := h
-	p.code = codePath
+	p.reason = job.OutputPathNotValid
 	if v := h.get("path"); v != nil && v.kind == kindDeferred {
 		return
 	}
@@ -256,7 +256,7 @@ func (h hash) destination(o *job.Output) {
 func (h hash) sequence(o *output) {
 	i := o.Image
 	if i.VTT != nil && !o.URL.IsZero() {
-		h.d.refuse(codePath, "%s is not valid: pictures and their 'vtt' cannot go to one URL, expected a 'path'.", h.subject("url"))
+		h.d.refuse(job.OutputPathNotValid, "%s is not valid: pictures and their 'vtt' cannot go to one URL, expected a 'path'.", h.subject("url"))
 		return
 	}
 	several := i.Number > 1 || i.HasInterval || len(i.Offsets) > 1
@@ -268,8 +268,8 @@ func (h hash) sequence(o *output) {
 		return
 	}
 	if !o.URL.IsZero() {
-		h.d.refuse(codePath, "%s is not valid: several pictures cannot go to one URL, expected a 'path' with a sequence variable such as %%.2d.", h.subject("url"))
+		h.d.refuse(job.OutputPathNotValid, "%s is not valid: several pictures cannot go to one URL, expected a 'path' with a sequence variable such as %%.2d.", h.subject("url"))
 		return
 	}
-	h.d.refuse(codePath, "%s is not valid: got %s, expected a sequence variable such as %%.2d or %%05d in it, because there are several pictures.", h.subject("path"), quote(o.Path))
+	h.d.refuse(job.OutputPathNotValid, "%s is not valid: got %s, expected a sequence variable such as %%.2d or %%05d in it, because there are several pictures.", h.subject("path"), quote(o.Path))
 }

@@ -13,13 +13,6 @@ const (
 	maxKey     = 255 // bytes of an output's key
 )
 
-const (
-	codeOutputs = "outputs_not_valid"
-	codeParam   = "output_param_not_valid"
-	codePath    = "output_path_not_valid"
-	codeFormat  = "output_format_not_valid"
-)
-
 // entry is one output of the request, arrays flattened.
 type entry struct {
 	mapKey string
@@ -62,16 +55,16 @@ func needStorage(outputs *value) bool {
 // them before the probe.
 func (d *decoder) outputs(v *value) ([]job.OutputRequest, []*output) {
 	if v == nil || v.kind != kindHash && !v.isHash() {
-		d.refuse(codeOutputs, "The job 'outputs' is not a valid object: got %s, expected a hash of formats, such as {\"mp4:720p\": {\"path\": \"/video.mp4\"}}.", v.describe())
+		d.refuse(job.OutputsNotValid, "The job 'outputs' is not a valid object: got %s, expected a hash of formats, such as {\"mp4:720p\": {\"path\": \"/video.mp4\"}}.", v.describe())
 		return nil, nil
 	}
 	all := entries(v)
 	switch {
 	case len(all) == 0:
-		d.refuse(codeOutputs, "The job 'outputs' is not a valid object: it is empty, expected at least one output.")
+		d.refuse(job.OutputsNotValid, "The job 'outputs' is not a valid object: it is empty, expected at least one output.")
 		return nil, nil
 	case len(all) > maxOutputs:
-		d.refuse("outputs_out_of_range", "The job has %d outputs, at most %d are accepted.", len(all), maxOutputs)
+		d.refuse(job.OutputsOutOfRange, "The job has %d outputs, at most %d are accepted.", len(all), maxOutputs)
 		return nil, nil
 	}
 	var requests []job.OutputRequest
@@ -106,7 +99,7 @@ func (d *decoder) keys(requests []job.OutputRequest) {
 			continue
 		}
 		if taken[r.Key] {
-			d.refuse(codeParam, "The param 'key' of the output '%s' is not valid: %s is the key of another output, expected a key of its own.", shorten(r.MapKey), quote(r.Key))
+			d.refuse(job.OutputParamNotValid, "The param 'key' of the output '%s' is not valid: %s is the key of another output, expected a key of its own.", shorten(r.MapKey), quote(r.Key))
 		}
 		taken[r.Key] = true
 	}
@@ -154,7 +147,7 @@ func EvalCondition(req job.OutputRequest, vars expr.Vars) (bool, error) {
 	}
 	yes, err := expr.Condition(req.Condition, vars)
 	if err != nil {
-		return false, job.Errorf(codeParam, "The condition of the output '%s' couldn't be evaluated: %s.", shorten(req.Key), sentence(err)).WithCause(err)
+		return false, job.Errorf(job.OutputParamNotValid, "The condition of the output '%s' couldn't be evaluated: %s.", shorten(req.Key), sentence(err)).WithCause(err)
 	}
 	return yes, nil
 }

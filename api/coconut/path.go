@@ -97,7 +97,7 @@ func (h hash) url(name string, schemes ...string) job.Secret {
 		return job.Secret{}
 	}
 	if fault := urlFault(text, schemes); fault != "" {
-		h.d.refuse(h.code, "%s is not valid: %s %s, expected %s.", h.subject(name), quote(redactURL(text)), fault, want)
+		h.d.refuse(h.reason, "%s is not valid: %s %s, expected %s.", h.subject(name), quote(redactURL(text)), fault, want)
 		return job.Secret{}
 	}
 	return job.NewSecret(text)

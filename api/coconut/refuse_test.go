@@ -249,8 +249,8 @@ func TestRefused(t *testing.T) {
 			if !ok {
 				t.Fatalf("accepted: %+v", spec)
 			}
-			if e.Code != c.code {
-				t.Errorf("code %s, want %s: %s", e.Code, c.code, e.Message)
+			if e.Reason.Code() != c.code {
+				t.Errorf("code %s, want %s: %s", e.Reason, c.code, e.Message)
 			}
 			for _, w := range c.words {
 				if !strings.Contains(e.Message, w) {

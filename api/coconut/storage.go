@@ -8,11 +8,6 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-const (
-	codeService     = "storage_service_not_valid"
-	codeCredentials = "storage_credentials_not_valid"
-)
-
 // storage decodes the job's storage. It is nil when there is none, or only an
 // empty one, and no output needs it.
 func (d *decoder) storage(v *value, needed bool) *job.Storage {
@@ -21,17 +16,17 @@ func (d *decoder) storage(v *value, needed bool) *job.Storage {
 			return nil
 		}
 		if v == nil {
-			d.refuse("storage_not_valid", "The job 'storage' is not a valid object.")
+			d.refuse(job.StorageNotValid, "The job 'storage' is not a valid object.")
 		} else {
-			d.refuse(codeService, "The storage 'service' is missing: expected one of %s, or a 'url'.", strings.Join(serviceNames(false), ", "))
+			d.refuse(job.StorageServiceNotValid, "The storage 'service' is missing: expected one of %s, or a 'url'.", strings.Join(serviceNames(false), ", "))
 		}
 		return nil
 	}
 	if !v.isHash() {
-		d.refuse("storage_not_valid", "The job 'storage' is not a valid object.")
+		d.refuse(job.StorageNotValid, "The job 'storage' is not a valid object.")
 		return nil
 	}
-	h := d.section("storage", v)
+	h := d.section("storage", job.StorageNotValid, v)
 	if s := h.get("service"); (s == nil || blank(s)) && h.get("url") != nil {
 		return h.urlStorage()
 	}
@@ -61,12 +56,12 @@ func (h hash) service(input bool) (service, bool) {
 	names := strings.Join(serviceNames(input), ", ")
 	v := h.get("service")
 	if v == nil || blank(v) {
-		h.d.refuse(codeService, "%s is missing: expected one of %s, or a 'url'.", h.subject("service"), names)
+		h.d.refuse(job.StorageServiceNotValid, "%s is missing: expected one of %s, or a 'url'.", h.subject("service"), names)
 		return service{}, false
 	}
 	row, ok := findService(strings.ToLower(strings.TrimSpace(v.text)))
 	if !ok || input && row.noInput {
-		h.d.refuse(codeService, "%s is not valid: got %s, expected one of %s.", h.subject("service"), v.describe(), names)
+		h.d.refuse(job.StorageServiceNotValid, "%s is not valid: got %s, expected one of %s.", h.subject("service"), v.describe(), names)
 		return service{}, false
 	}
 	return row, true
@@ -114,7 +109,7 @@ func (h hash) endpoint() string {
 		text = "https://" + text
 	}
 	if fault := urlFault(text, []string{"http", "https"}); fault != "" || strings.ContainsAny(text, "?#@") {
-		h.d.refuse(h.code, "%s is not valid: got %s, expected an http or https URL.", h.subject("endpoint"), quote(redactURL(text)))
+		h.d.refuse(h.reason, "%s is not valid: got %s, expected an http or https URL.", h.subject("endpoint"), quote(redactURL(text)))
 		return ""
 	}
 	return strings.TrimRight(text, "/")
@@ -128,7 +123,7 @@ func (h hash) need(names string) {
 			return
 		}
 	}
-	h.d.refuse(h.code, "%s is missing: the service %s needs it.", h.subject(strings.Join(list, "' or '")), quote(h.word("service")))
+	h.d.refuse(h.reason, "%s is missing: the service %s needs it.", h.subject(strings.Join(list, "' or '")), quote(h.word("service")))
 }
 
 func (h hash) credentials(row service, section string) map[string]job.Secret {
@@ -151,7 +146,7 @@ func (h hash) credentials(row service, section string) map[string]job.Secret {
 	found := h.get("credentials").secrets(row.credentials)
 	for _, n := range names {
 		if found[n].IsZero() {
-			h.d.refuse(codeCredentials, "The %s credentials are not correct, you must define your %s.", section, quoted(names))
+			h.d.refuse(job.StorageCredentialsNotValid, "The %s credentials are not correct, you must define your %s.", section, quoted(names))
 			return nil
 		}
 	}

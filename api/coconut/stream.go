@@ -13,7 +13,7 @@ const maxVariants = 30
 // stream decodes the params of httpstream outputs, coconut-v2.md section 5.4. The folders of
 // hls and dash include the output's path, so Output.Path stays empty.
 func (h hash) stream() *job.StreamParams {
-	base := h.as(codePath).path("path")
+	base := h.as(job.OutputPathNotValid).path("path")
 	p := &job.StreamParams{PlaylistName: h.playlistName()}
 	variants := h.get("variants")
 	folders := 0 // that are known
@@ -32,9 +32,9 @@ func (h hash) stream() *job.StreamParams {
 	}
 	switch {
 	case p.HLS == nil && p.DASH == nil:
-		h.d.refuse(h.code, "%s is missing: expected one of them or both, such as {\"hls\": {\"path\": \"/hls\"}}.", h.subject("hls' or 'dash"))
+		h.d.refuse(h.reason, "%s is missing: expected one of them or both, such as {\"hls\": {\"path\": \"/hls\"}}.", h.subject("hls' or 'dash"))
 	case folders == 2 && p.DASH.HLSFMP4 && p.HLS.Path == p.DASH.Path:
-		h.d.refuse(codePath, "%s is not valid: hls and dash with hlsfmp4 would both write %s there, expected two folders.", h.subject("dash.path"), quote(p.PlaylistName+".m3u8"))
+		h.d.refuse(job.OutputPathNotValid, "%s is not valid: hls and dash with hlsfmp4 would both write %s there, expected two folders.", h.subject("dash.path"), quote(p.PlaylistName+".m3u8"))
 	}
 	p.Variants, p.DefaultLadder = h.variants(variants)
 	return p
@@ -47,9 +47,9 @@ func known(v *value) int {
 	return 1
 }
 
-// as returns h with another code for what it refuses.
-func (h hash) as(code string) hash {
-	h.code = code
+// as returns h with another reason for what it refuses.
+func (h hash) as(reason job.Reason) hash {
+	h.reason = reason
 	return h
 }
 
@@ -74,7 +74,7 @@ func (h hash) folder(base string) string {
 	if v := h.get("path"); v != nil && v.kind == kindDeferred {
 		return ""
 	}
-	h = h.as(codePath)
+	h = h.as(job.OutputPathNotValid)
 	p := h.path("path")
 	if p == "" {
 		h.refuse("path", "a folder, such as \"/hls\"")
@@ -124,10 +124,10 @@ func (h hash) encryption(hls hash) (job.Secret, string) {
 		}
 	}
 	if key.IsZero() && uri != "" && h.get("hls_encryption_key") == nil && hls.get("encryption_key") == nil && hls.get("hls_encryption_key") == nil {
-		h.d.refuse(h.code, "%s is missing: expected 32 hexadecimal digits beside the 'encryption_key_uri'.", h.subject("hls.encryption_key"))
+		h.d.refuse(h.reason, "%s is missing: expected 32 hexadecimal digits beside the 'encryption_key_uri'.", h.subject("hls.encryption_key"))
 	}
 	if uri == "" && !key.IsZero() && h.get("hls_encryption_key_uri") == nil && hls.get("encryption_key_uri") == nil && hls.get("hls_encryption_key_uri") == nil {
-		h.d.refuse(h.code, "%s is missing: expected the URI from which players fetch the 'encryption_key'.", h.subject("hls.encryption_key_uri"))
+		h.d.refuse(h.reason, "%s is missing: expected the URI from which players fetch the 'encryption_key'.", h.subject("hls.encryption_key_uri"))
 	}
 	return key, uri
 }
@@ -143,7 +143,7 @@ func (h hash) variants(v *value) ([]format.Format, bool) {
 		list = []*value{v}
 	}
 	if len(list) == 0 || len(list) > maxVariants {
-		h.d.refuse(h.code, "%s is not valid: got %s, expected an array of 1 to %d formats, such as [\"mp4:360p\", \"mp4:720p\"].", h.subject("variants"), v.describe(), maxVariants)
+		h.d.refuse(h.reason, "%s is not valid: got %s, expected an array of 1 to %d formats, such as [\"mp4:360p\", \"mp4:720p\"].", h.subject("variants"), v.describe(), maxVariants)
 		return nil, false
 	}
 	var variants []format.Format
@@ -153,7 +153,7 @@ func (h hash) variants(v *value) ([]format.Format, bool) {
 		}
 		f, fault := variant(e)
 		if fault != "" {
-			h.d.refuse(codeFormat, "%s is not valid: %s.", h.subject("variants"), fault)
+			h.d.refuse(job.OutputFormatNotValid, "%s is not valid: %s.", h.subject("variants"), fault)
 			return nil, false
 		}
 		variants = append(variants, f)

@@ -12,7 +12,7 @@ import (
 func unsupportedOutput(o *output) *job.Error {
 	if o.Stream == nil { // variants are checked where they are read
 		if err := format.Supported(o.Format); err != nil {
-			return job.Errorf(codeFormat, "The output '%s' is not supported: %s.", shorten(o.name), sentence(err))
+			return job.Errorf(job.OutputFormatNotValid, "The output '%s' is not supported: %s.", shorten(o.name), sentence(err))
 		}
 	}
 	return nil

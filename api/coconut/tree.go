@@ -101,7 +101,7 @@ func parseBody(body []byte) (*value, *job.Error) {
 	// checked first; that also finds what follows the hash.
 	var whole json.RawMessage
 	if err := json.Unmarshal(body, &whole); err != nil {
-		return nil, job.Errorf("config_not_valid", "The job is not valid JSON: %s.", syntaxText(err))
+		return nil, job.Errorf(job.ConfigNotValid, "The job is not valid JSON: %s.", syntaxText(err))
 	}
 	p.dec.UseNumber()
 	v, err := p.value(nil)
@@ -109,7 +109,7 @@ func parseBody(body []byte) (*value, *job.Error) {
 		return nil, err
 	}
 	if v.kind != kindHash {
-		return nil, job.Errorf("config_not_valid", "The job is not a valid object: got %s, expected a JSON hash with 'input', 'storage' and 'outputs'.", v.describe())
+		return nil, job.Errorf(job.ConfigNotValid, "The job is not a valid object: got %s, expected a JSON hash with 'input', 'storage' and 'outputs'.", v.describe())
 	}
 	return v, nil
 }
@@ -124,7 +124,7 @@ func syntaxText(err error) string {
 // parseRaw reads parameters that were accepted before.
 func parseRaw(raw []byte) (*value, *job.Error) {
 	if !json.Valid(raw) {
-		return nil, job.Errorf("config_not_valid", "The stored params of the output are not valid JSON.")
+		return nil, job.Errorf(job.ConfigNotValid, "The stored params of the output are not valid JSON.")
 	}
 	p := &parser{body: raw, dec: json.NewDecoder(bytes.NewReader(raw))}
 	p.dec.UseNumber()
@@ -139,12 +139,12 @@ type parser struct {
 // value reads the next value; path says where it stands.
 func (p *parser) value(path []string) (*value, *job.Error) {
 	if len(path) > maxDepth {
-		return nil, job.Errorf("config_not_valid", "The job is not valid: it is nested more than %d levels deep.", maxDepth)
+		return nil, job.Errorf(job.ConfigNotValid, "The job is not valid: it is nested more than %d levels deep.", maxDepth)
 	}
 	start := p.dec.InputOffset()
 	token, err := p.dec.Token()
 	if err != nil {
-		return nil, job.Errorf("config_not_valid", "The job is not valid JSON: %s.", syntaxText(err))
+		return nil, job.Errorf(job.ConfigNotValid, "The job is not valid JSON: %s.", syntaxText(err))
 	}
 	v := &value{}
 	switch t := token.(type) {
@@ -176,7 +176,7 @@ func (p *parser) composite(v *value, open json.Delim, path []string) *job.Error 
 		if v.kind == kindHash {
 			token, err := p.dec.Token()
 			if err != nil {
-				return job.Errorf("config_not_valid", "The job is not valid JSON: %s.", syntaxText(err))
+				return job.Errorf(job.ConfigNotValid, "The job is not valid JSON: %s.", syntaxText(err))
 			}
 			name, _ = token.(string)
 			if seen[name] {
@@ -195,28 +195,35 @@ func (p *parser) composite(v *value, open json.Delim, path []string) *job.Error 
 		}
 	}
 	if _, err := p.dec.Token(); err != nil {
-		return job.Errorf("config_not_valid", "The job is not valid JSON: %s.", syntaxText(err))
+		return job.Errorf(job.ConfigNotValid, "The job is not valid JSON: %s.", syntaxText(err))
 	}
 	return nil
 }
 
-// duplicate is the refusal of a member that is there twice, with the code of
-// the section in which it stands.
+// sectionReasons are the reasons of trouble in a section of the job.
+var sectionReasons = map[string]job.Reason{
+	"settings":     job.SettingsNotValid,
+	"input":        job.InputNotValid,
+	"storage":      job.StorageNotValid,
+	"notification": job.NotificationNotValid,
+}
+
+// duplicate refuses a member that is there twice, with the reason of its
+// section.
 func duplicate(path []string, name string) *job.Error {
 	if len(path) == 0 {
-		return job.Errorf("config_not_valid", "The job has the member '%s' twice: write it once.", shorten(name))
+		return job.Errorf(job.ConfigNotValid, "The job has the member '%s' twice: write it once.", shorten(name))
 	}
 	section := path[0]
 	switch {
 	case section == "outputs" && len(path) == 1:
-		return job.Errorf("outputs_not_valid", "The job 'outputs' has the key '%s' twice: give an array of hashes for several outputs of the same format.", shorten(name))
+		return job.Errorf(job.OutputsNotValid, "The job 'outputs' has the key '%s' twice: give an array of hashes for several outputs of the same format.", shorten(name))
 	case section == "outputs":
-		return job.Errorf("output_param_not_valid", "The output '%s' has the param '%s' twice: write it once.", shorten(path[1]), shorten(name))
+		return job.Errorf(job.OutputParamNotValid, "The output '%s' has the param '%s' twice: write it once.", shorten(path[1]), shorten(name))
 	}
-	code := "config_not_valid"
-	switch section {
-	case "settings", "input", "storage", "notification":
-		code = section + "_not_valid"
+	reason, ok := sectionReasons[section]
+	if !ok {
+		reason = job.ConfigNotValid
 	}
-	return job.Errorf(code, "The job '%s' has the member '%s' twice: write it once.", shorten(section), shorten(name))
+	return job.Errorf(reason, "The job '%s' has the member '%s' twice: write it once.", shorten(section), shorten(name))
 }

@@ -2,7 +2,6 @@ package hostile
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -154,11 +153,8 @@ func try(t *testing.T, tools *ffmpeg.Toolchain, in input) outcome {
 	o.memory, o.scratch = watched()
 	o.scratch -= int64(len(in.data))
 	if err != nil {
-		sentence := ffmpeg.Explain(err)
-		if e, ok := errors.AsType[*job.Error](err); ok {
-			sentence = e.Message
-		}
-		if sentence == "" || strings.ContainsAny(sentence, "\x00\n") || strings.Contains(sentence, dir) || ffmpeg.Transient(err) {
+		sentence := ffmpeg.Failure(err).Message
+		if sentence == "" || strings.ContainsAny(sentence, "\x00\n") || strings.Contains(sentence, dir) || ffmpeg.Reason(err).Requeue() {
 			t.Errorf("%s fails with %q: %v", in.name, sentence, err)
 		}
 	}

@@ -12,10 +12,6 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// CodeRedirects is the code of the *job.Error for an address that redirects
-// too often or to something that is not HTTP.
-const CodeRedirects = "redirects_not_valid"
-
 // ErrStalled says that a peer sent or took no byte for Options.IdleTimeout. It
 // is worth another try.
 var ErrStalled = errors.New("the connection stalled")
@@ -98,10 +94,10 @@ func (o Options) checkRedirect(r *http.Request, via []*http.Request) error {
 		return http.ErrUseLastResponse
 	}
 	if len(via) > o.MaxRedirects {
-		return job.Errorf(CodeRedirects, "The address redirects more than %d times.", o.MaxRedirects)
+		return job.Errorf(job.RedirectsNotValid, "The address redirects more than %d times.", o.MaxRedirects)
 	}
 	if r.URL.Scheme != "http" && r.URL.Scheme != "https" {
-		return job.Errorf(CodeRedirects, "The address redirects to a URL of scheme %q; only http and https can be followed.", r.URL.Scheme)
+		return job.Errorf(job.RedirectsNotValid, "The address redirects to a URL of scheme %q; only http and https can be followed.", r.URL.Scheme)
 	}
 	// The query of a presigned URL is a credential, not for the next host.
 	r.Header.Del("Referer")

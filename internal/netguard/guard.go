@@ -24,10 +24,6 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// CodeRefused is the code of the *job.Error for an address that the guard
-// does not dial.
-const CodeRefused = "address_not_allowed"
-
 const dialTimeout = 10 * time.Second
 
 // Guard decides which addresses may be dialled. It is safe for concurrent use.
@@ -83,13 +79,13 @@ func (g *Guard) check(addr netip.AddrPort, host string) error {
 		subject = fmt.Sprintf("The address %s (of %s)", ip, host)
 	}
 	if what, bad := refusedPorts[addr.Port()]; bad {
-		return job.Errorf(CodeRefused, "%s is refused on port %d, which is for %s.", subject, addr.Port(), what)
+		return job.Errorf(job.AddressNotAllowed, "%s is refused on port %d, which is for %s.", subject, addr.Port(), what)
 	}
 	if slices.ContainsFunc(g.allow, func(p netip.Prefix) bool { return p.Contains(ip) }) {
 		return nil
 	}
 	if err := g.public.SafeAddr(ip); err != nil {
-		return job.Errorf(CodeRefused,
+		return job.Errorf(job.AddressNotAllowed,
 			"%s is refused because it is %s; the operator of this server can allow it with COPRA_ALLOW_NETWORKS or --allow-network.",
 			subject, class(ip)).WithCause(err)
 	}
@@ -104,7 +100,7 @@ func (g *Guard) DialContext(ctx context.Context, network, addr string) (net.Conn
 
 func (g *Guard) dial(ctx context.Context, network, addr string, timeout time.Duration) (net.Conn, error) {
 	if !strings.HasPrefix(network, "tcp") {
-		return nil, job.Errorf(CodeRefused, "Connections over %s are refused: only TCP is allowed.", network)
+		return nil, job.Errorf(job.AddressNotAllowed, "Connections over %s are refused: only TCP is allowed.", network)
 	}
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
@@ -116,7 +112,7 @@ func (g *Guard) dial(ctx context.Context, network, addr string, timeout time.Dur
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(address)
 			if err != nil {
-				return job.Errorf(CodeRefused, "The address %q is refused: it is no IP address with a port.", address)
+				return job.Errorf(job.AddressNotAllowed, "The address %q is refused: it is no IP address with a port.", address)
 			}
 			return g.check(ap, host)
 		},

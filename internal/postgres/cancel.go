@@ -10,10 +10,6 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// CodeJobFinished is the code of the *job.Error for a job that can be
-// cancelled no more.
-const CodeJobFinished = "job_finished"
-
 // CancelJob ends a job of the key at once: the run that holds it has lost it
 // from here on, and River ends the context of its worker within milliseconds.
 func (s *Store) CancelJob(ctx context.Context, keyID, id string) (job.State, error) {
@@ -24,7 +20,7 @@ func (s *Store) CancelJob(ctx context.Context, keyID, id string) (job.State, err
 			return err
 		}
 		if r.state.Finished() {
-			return job.Errorf(CodeJobFinished, "The job has already finished and cannot be cancelled.")
+			return job.Errorf(job.JobFinished, "The job has already finished and cannot be cancelled.")
 		}
 		if err := fence(ctx, tx, r.state.ID); err != nil {
 			return err

@@ -22,16 +22,12 @@ type NewJob struct {
 	IdempotencyKey string // of the key's requests; "": none
 }
 
-// CodeIdempotencyKeyReused is the code of the *job.Error for an idempotency
-// key that came with another request before.
-const CodeIdempotencyKeyReused = "idempotency_key_reused"
-
 // errIdempotentRepeat says that a job with the idempotency key is there already.
 var errIdempotentRepeat = errors.New("the idempotency key is taken")
 
 // CreateJob accepts a job: its row, those of its outputs and the River job
 // that probes its input are written together. A repeat, by idempotency key,
-// returns the job as it stands now. A *job.Error of CodeTooManyJobs says that the
+// returns the job as it stands now. A *job.Error of job.TooManyJobs says that the
 // key has as many jobs as it may.
 func (s *Store) CreateJob(ctx context.Context, n NewJob) (job.State, error) {
 	// PostgreSQL keeps microseconds; what is answered now must equal what is
@@ -101,7 +97,7 @@ func (s *Store) idempotentRepeat(ctx context.Context, n NewJob, hash []byte) (jo
 		return job.State{}, fmt.Errorf("create job: find the one with the same idempotency key: %w", err)
 	}
 	if !bytes.Equal(first, hash) {
-		return job.State{}, job.Errorf(CodeIdempotencyKeyReused,
+		return job.State{}, job.Errorf(job.IdempotencyKeyReused,
 			"The Idempotency-Key was used before with another request; use a new key for a new job.")
 	}
 	return s.GetJob(ctx, n.KeyID, id)

@@ -129,7 +129,7 @@ func TestIdempotency(t *testing.T) {
 	other := f.newJob(`{"input":{"url":"https://example.com/2.mp4"},"storage":{"service":"coconut"},"outputs":{"mp4":{"path":"/a"}}}`)
 	other.IdempotencyKey = "once"
 	_, err := f.CreateJob(t.Context(), other)
-	if e, ok := errors.AsType[*job.Error](err); !ok || e.Code != postgres.CodeIdempotencyKeyReused {
+	if e, ok := errors.AsType[*job.Error](err); !ok || e.Reason != job.IdempotencyKeyReused {
 		t.Errorf("another body: %v", err)
 	}
 	other.KeyID = f.key("other")

@@ -11,9 +11,6 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// CodeTooManyJobs is the code of the *job.Error for a job over its key's limit.
-const CodeTooManyJobs = "too_many_jobs"
-
 // Limits are how much a key may ask of the server. 0: no limit.
 type Limits struct {
 	Queued  int // jobs that have not ended, running ones among them
@@ -53,7 +50,7 @@ func checkQueued(ctx context.Context, tx *txn, keyID string, limit int) error {
 		return fmt.Errorf("count the jobs of the key: %w", err)
 	}
 	if n > limit {
-		return job.Errorf(CodeTooManyJobs, "%d jobs of this API key have not ended, which is its limit; try again when one has.", limit)
+		return job.Errorf(job.TooManyJobs, "%d jobs of this API key have not ended, which is its limit; try again when one has.", limit)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 func tooMany(err error) bool {
 	e, ok := errors.AsType[*job.Error](err)
-	return ok && e.Code == postgres.CodeTooManyJobs
+	return ok && e.Reason == job.TooManyJobs
 }
 
 func (f *fixture) limitKey(l postgres.Limits) {

@@ -20,9 +20,6 @@ type List struct {
 	Cursor string     // of the page before; "": the first page
 }
 
-// CodeCursor is the code of the *job.Error for a cursor that is none of ours.
-const CodeCursor = "cursor_not_valid"
-
 // ListJobs returns a page of a key's jobs, newest first, without what ffprobe
 // found of the inputs, and the cursor of the next page, "" after the last. Jobs
 // that come meanwhile do not shift the pages.
@@ -97,7 +94,7 @@ func parseCursor(c string) (at time.Time, id string, err error) {
 	n, nerr := strconv.ParseInt(micros, 36, 64)
 	// PostgreSQL knows no time outside these.
 	if err != nil || nerr != nil || !ok || sanitizeText(id) != id || n < 0 || n > 1<<57 {
-		return time.Time{}, "", job.Errorf(CodeCursor, "The cursor %q is not valid; take it from the page before.", c)
+		return time.Time{}, "", job.Errorf(job.CursorNotValid, "The cursor %q is not valid; take it from the page before.", c)
 	}
 	return time.UnixMicro(n), id, nil
 }

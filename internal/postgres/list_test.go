@@ -76,7 +76,7 @@ func TestListByStatus(t *testing.T) {
 	}
 	for _, bad := range []string{"x", "!!", "LTEuYQ", "enp6enp6enp6enp6Lng", "MS4A"} {
 		_, _, err := f.ListJobs(t.Context(), f.keyID, postgres.List{Cursor: bad})
-		if e, ok := errors.AsType[*job.Error](err); !ok || e.Code != postgres.CodeCursor {
+		if e, ok := errors.AsType[*job.Error](err); !ok || e.Reason != job.CursorNotValid {
 			t.Errorf("cursor %q: %v", bad, err)
 		}
 	}
@@ -106,7 +106,7 @@ func TestCancel(t *testing.T) {
 		t.Error("River was not told")
 	}
 	_, err = f.CancelJob(t.Context(), f.keyID, id)
-	if e, ok := errors.AsType[*job.Error](err); !ok || e.Code != postgres.CodeJobFinished {
+	if e, ok := errors.AsType[*job.Error](err); !ok || e.Reason != job.JobFinished {
 		t.Errorf("once more: %v", err)
 	}
 	if n := f.count(`deliveries WHERE event = 'job.failed'`); n != 1 {

@@ -135,7 +135,7 @@ func (s *Store) requeueOrphan(ctx context.Context, d orphan, stale time.Duration
 		if !d.last {
 			return nil
 		}
-		return s.failJob(ctx, tx, r, fmt.Sprintf("The job could not be finished: it was tried %d times, and each time the server that worked on it stopped.", d.attempt))
+		return s.failJob(ctx, tx, r, job.Errorf(job.WorkerLost, "The job could not be finished: it was tried %d times, and each time the server that worked on it stopped.", d.attempt))
 	})
 	return took && err == nil, err
 }
@@ -210,7 +210,7 @@ func (s *Store) requeueStranded(ctx context.Context, id string, quiet time.Durat
 			return err
 		}
 		if hopeless || revivals >= maxRequeues {
-			return s.failJob(ctx, tx, r, "The job could not be finished: it was tried several times, and each time the server had a fault.")
+			return s.failJob(ctx, tx, r, job.Errorf(job.InternalError, "The job could not be finished: it was tried several times, and each time the server had a fault."))
 		}
 		if _, err := tx.Exec(ctx, `UPDATE jobs SET revivals = revivals + 1, touched_at = now() WHERE id = $1`, id); err != nil {
 			return err
@@ -240,17 +240,17 @@ func fence(ctx context.Context, tx *txn, id string) error {
 	return err
 }
 
-// failJob ends a job with a sentence. Outputs that are done stay done.
-func (s *Store) failJob(ctx context.Context, tx *txn, r jobRow, sentence string) error {
+// failJob ends a job because of e. Outputs that are done stay done.
+func (s *Store) failJob(ctx context.Context, tx *txn, r jobRow, e *job.Error) error {
 	at := s.now()
 	if r.state.Input.Metadata == nil {
-		_, err := s.record(ctx, tx, r, job.Event{Kind: job.InputFailedEvent, At: at, Error: sentence})
+		_, err := s.record(ctx, tx, r, job.Event{Kind: job.InputFailedEvent, At: at, Error: e.Message, Reason: e.Reason})
 		return err
 	}
 	var events []job.Event
 	for _, o := range r.state.Outputs {
 		if !o.Stage.Final() {
-			events = append(events, job.Event{Kind: job.OutputFailedEvent, At: at, Output: o.Key, Error: sentence})
+			events = append(events, job.Event{Kind: job.OutputFailedEvent, At: at, Output: o.Key, Error: e.Message, Reason: e.Reason})
 		}
 	}
 	_, err := s.record(ctx, tx, r, events...)

@@ -198,6 +198,9 @@ func TestReapLastAttempt(t *testing.T) {
 	if n := f.count(`river_job WHERE id = $1 AND state = 'discarded'`, riverID); n != 1 {
 		t.Error("the River job is not discarded")
 	}
+	if n := f.count(`events WHERE kind = 'output.failed' AND data->>'reason' = $1`, job.WorkerLost.Code()); n != 1 {
+		t.Errorf("%d outputs failed because their worker was lost", n)
+	}
 	if n := f.count(`deliveries WHERE event = 'job.failed'`); n != 1 {
 		t.Errorf("%d times job.failed", n)
 	}

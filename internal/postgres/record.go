@@ -103,13 +103,14 @@ func asStored(e job.Event) job.Event {
 type eventData struct {
 	Stage  job.Stage   `json:"stage,omitempty"`
 	Error  string      `json:"error,omitempty"`
+	Reason job.Reason  `json:"reason,omitzero"` // its code; older events have none
 	Result *job.Result `json:"result,omitempty"`
 }
 
 func insertEvents(b *pgx.Batch, r jobRow, happened []appliedEvent) error {
 	for i, m := range happened {
 		e := m.event
-		data := eventData{Stage: e.Stage, Error: e.Error}
+		data := eventData{Stage: e.Stage, Error: e.Error, Reason: e.Reason}
 		if e.Kind == job.OutputCompletedEvent {
 			result := e.Result
 			result.Metadata = nil

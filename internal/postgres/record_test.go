@@ -23,7 +23,7 @@ func completed(key string) job.Event {
 }
 
 func failed(key string) job.Event {
-	return job.Event{Kind: job.OutputFailedEvent, Output: key, Error: "bad \x00 \xff tag"}
+	return job.Event{Kind: job.OutputFailedEvent, Output: key, Error: "bad \x00 \xff tag", Reason: job.InputDamaged}
 }
 
 // process brings a job from its creation to where its outputs are to be made.

@@ -8,13 +8,6 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// The codes of the *job.Error for a job that cannot be retried: it has not
-// finished, or all of it is done.
-const (
-	CodeJobNotFinished = "job_not_finished"
-	CodeNothingToRetry = "nothing_to_retry"
-)
-
 // RetryJob puts a finished job of the key back to its beginning and queues it,
 // see job.State.Retry. Its events and webhooks go on counting.
 func (s *Store) RetryJob(ctx context.Context, keyID, id string) (job.State, error) {
@@ -25,13 +18,13 @@ func (s *Store) RetryJob(ctx context.Context, keyID, id string) (job.State, erro
 			return err
 		}
 		if !r.state.Finished() {
-			return job.Errorf(CodeJobNotFinished, "The job has not finished yet; only a finished job can be retried.")
+			return job.Errorf(job.JobNotFinished, "The job has not finished yet; only a finished job can be retried.")
 		}
 		if st, err = s.record(ctx, tx, r, job.Event{Kind: job.JobRetriedEvent, At: s.now()}); err != nil {
 			return err
 		}
 		if st.Finished() {
-			return job.Errorf(CodeNothingToRetry, "There is nothing to retry: no output of the job failed or was aborted.")
+			return job.Errorf(job.NothingToRetry, "There is nothing to retry: no output of the job failed or was aborted.")
 		}
 		// A run that was cut off a moment ago may still be winding down.
 		if err := fence(ctx, tx, r.state.ID); err != nil {

@@ -5,19 +5,18 @@ import (
 	"testing"
 	"time"
 
-	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/job"
 )
 
-func hasCode(err error, code string) bool {
+func hasReason(err error, reason job.Reason) bool {
 	e, ok := errors.AsType[*job.Error](err)
-	return ok && e.Code == code
+	return ok && e.Reason == reason
 }
 
 func TestRetry(t *testing.T) {
 	f := open(t)
 	id, riverID, run := f.transcoding("a")
-	if _, err := f.RetryJob(t.Context(), f.keyID, id); !hasCode(err, postgres.CodeJobNotFinished) {
+	if _, err := f.RetryJob(t.Context(), f.keyID, id); !hasReason(err, job.JobNotFinished) {
 		t.Errorf("a running job: %v", err)
 	}
 	f.record(id, run, completed("jpg:300x"), failed("mp4:720p"))
@@ -34,7 +33,7 @@ func TestRetry(t *testing.T) {
 		t.Errorf("put back to %+v", st)
 	}
 	diff(t, "what was done", before.Outputs[1], st.Outputs[1])
-	if _, err := f.RetryJob(t.Context(), f.keyID, id); !hasCode(err, postgres.CodeJobNotFinished) {
+	if _, err := f.RetryJob(t.Context(), f.keyID, id); !hasReason(err, job.JobNotFinished) {
 		t.Errorf("twice: %v", err)
 	}
 	next := f.riverJob(id)
@@ -59,7 +58,7 @@ func TestRetry(t *testing.T) {
 	if end := f.get(id); end.Status != job.JobCompleted || end.Outputs[0].Error != "" {
 		t.Errorf("ended as %+v", end)
 	}
-	if _, err := f.RetryJob(t.Context(), f.keyID, id); !hasCode(err, postgres.CodeNothingToRetry) {
+	if _, err := f.RetryJob(t.Context(), f.keyID, id); !hasReason(err, job.NothingToRetry) {
 		t.Errorf("a completed job: %v", err)
 	}
 	var history, told string
@@ -131,5 +130,35 @@ func TestHistory(t *testing.T) {
 	}
 	if h, err = f.History(t.Context(), f.keyID, id, 3); err != nil || len(h.Events) != 1 || h.Events[0].N != 4 {
 		t.Errorf("after 3: %+v %v", h.Events, err)
+	}
+}
+
+// TestHistoryOfReasons: the reason of a failure is stored with its event. Events
+// without one, or with one that this version does not know, can be read.
+func TestHistoryOfReasons(t *testing.T) {
+	f := open(t)
+	id, _, run := f.transcoding("a")
+	f.record(id, run, failed("jpg:300x"), failed("mp4:720p"))
+	reason := func() job.Reason {
+		h, err := f.History(t.Context(), f.keyID, id, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, e := range h.Events {
+			if e.Output == "jpg:300x" && e.Error != "" {
+				return e.Reason
+			}
+		}
+		t.Fatalf("no failure in %+v", h.Events)
+		return 0
+	}
+	if got := reason(); got != job.InputDamaged {
+		t.Errorf("read back %q", got)
+	}
+	for _, stored := range []string{`{"error": "It is no good."}`, `{"error": "It is no good.", "reason": "of_a_later_version"}`} {
+		f.exec(`UPDATE events SET data = $2 WHERE job_id = $1 AND output = 'jpg:300x'`, id, stored)
+		if got := reason(); got != 0 {
+			t.Errorf("%s: %q", stored, got)
+		}
 	}
 }

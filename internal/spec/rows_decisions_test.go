@@ -36,6 +36,7 @@ func codeRows() []row {
 		{"12.1", "query_not_valid", "", "api.TestListRefuses"},
 		{"12.1", "cursor_not_valid", "", "api.TestListRefuses"},
 		{"12.1", "upload_not_valid", "", "storage/local.TestUploadRefused"},
+		{"12.1", "upload_too_large", "", "storage/local.TestUploadRefused"},
 		{"12.1", "server_disk_full", "", "storage/local.TestUploadRefused"},
 	} {
 		r := row{section: c.section, name: c.code, request: c.request, test: c.test}
@@ -46,7 +47,7 @@ func codeRows() []row {
 	}
 	for i := range list {
 		if list[i].name == "job_not_finished" {
-			list[i].says = "CodeJobNotFinished"
+			list[i].says = "JobNotFinished"
 		}
 	}
 	return append(list, // made up by the clients, of what they do not understand
@@ -59,13 +60,26 @@ func codeRows() []row {
 func failureRows() []row {
 	return []row{
 		{section: "errors.md", name: "input_http_error", test: "e2e.TestBadInputs", says: "403"},
-		{section: "errors.md", name: "input_not_found", test: "storage/local.TestLookupOfOtherAddresses", says: "input_not_found"},
+		{section: "errors.md", name: "input_not_found", test: "storage/local.TestLookupOfOtherAddresses", says: "InputNotFound"},
 		{section: "errors.md", name: "input_not_readable", test: "e2e.TestBadInputs", says: "broke off"},
 		{section: "errors.md", name: "input_too_large", test: "storage.TestFetch", says: "larger than 999999 bytes"},
 		{section: "errors.md", name: "address_not_allowed", test: "e2e.TestBadInputs", says: "COPRA_ALLOW_NETWORKS"},
 		{section: "errors.md", name: "redirects_not_valid", test: "e2e.TestBadInputs", says: "redirects for ever"},
 		{section: "errors.md", name: "storage_refused", test: "e2e.TestS3Refuses", says: "NoSuchBucket"},
 		{section: "errors.md", name: "watermark_not_valid", test: "e2e.TestPictures", says: "The watermark is a web page"},
+		{section: "errors.md", name: "input_damaged", test: "transcode/ffmpeg.TestReason", says: "InputDamaged"},
+		{section: "errors.md", name: "input_not_self_contained", test: "transcode/ffmpeg.TestReason", says: "InputNotSelfContained"},
+		{section: "errors.md", name: "input_stream_missing", test: "transcode/ffmpeg.TestReason", says: "InputStreamMissing"},
+		{section: "errors.md", name: "encoder_missing", test: "transcode/ffmpeg.TestReason", says: "EncoderMissing"},
+		{section: "errors.md", name: "encoding_failed", test: "transcode/ffmpeg.TestReason", says: "EncodingFailed"},
+		{section: "errors.md", name: "encoding_stalled", test: "transcode/ffmpeg.TestReason", says: "EncodingStalled"},
+		{section: "errors.md", name: "server_out_of_memory", test: "transcode/ffmpeg.TestReason", says: "ServerOutOfMemory"},
+		{section: "errors.md", name: "internal_error", test: "transcode/ffmpeg.TestReason", says: "InternalError"},
+		{section: "errors.md", name: "encoding_crashed", test: "transcode/ffmpeg.TestRunTellsOfSignals", says: "EncodingCrashed"},
+		{section: "errors.md", name: "output_level_too_low", test: "transcode/ffmpeg.TestRunRefusesTooLowALevel", says: "OutputLevelTooLow"},
+		{section: "errors.md", name: "storage_unavailable", test: "worker.TestFailure", says: "StorageUnavailable"},
+		{section: "errors.md", name: "max_duration_exceeded", test: "worker.TestFailuresAreCounted", says: "MaxDurationExceeded"},
+		{section: "errors.md", name: "worker_lost", test: "internal/postgres.TestReapLastAttempt", says: "WorkerLost"},
 		{section: "errors.md", name: "output_not_valid", test: "transcode/ffmpeg.TestVerify", says: "couldn't be encoded"},
 	}
 }

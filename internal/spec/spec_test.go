@@ -57,7 +57,7 @@ func TestRequests(t *testing.T) {
 		switch {
 		case r.code == "" && err != nil:
 			t.Errorf("%s %s: %v\n%s", r.section, r.name, err, r.request)
-		case r.code != "" && (!errors.As(err, &refusal) || refusal.Code != r.code):
+		case r.code != "" && (!errors.As(err, &refusal) || refusal.Reason.Code() != r.code):
 			t.Errorf("%s %s: got %v, want %s\n%s", r.section, r.name, err, r.code, r.request)
 		}
 	}

@@ -66,7 +66,7 @@ type surroundings struct{ aws.CredentialsProvider }
 func (s surroundings) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := s.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
-		err = job.Errorf(s3.CodeCredentials, "No keys for the bucket are set, and the AWS SDK has found none in its variables and files or by a role.").WithCause(err)
+		err = job.Errorf(job.StorageCredentialsNotValid, "No keys for the bucket are set, and the AWS SDK has found none in its variables and files or by a role.").WithCause(err)
 	}
 	return c, err
 }

@@ -74,21 +74,21 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 	}
 	account := st.Credentials["account"].Reveal()
 	if !accountName.MatchString(account) {
-		return nil, job.Errorf(remote.CodeCredentials, "The storage credential 'account' is not the name of a storage account.")
+		return nil, job.Errorf(job.StorageCredentialsNotValid, "The storage credential 'account' is not the name of a storage account.")
 	}
 	key, err := blob.NewSharedKeyCredential(account, st.Credentials["api_key"].Reveal())
 	if err != nil || st.Credentials["api_key"].IsZero() {
-		return nil, job.Errorf(remote.CodeCredentials, "The storage credential 'api_key' is not the key of a storage account, which is in base64.")
+		return nil, job.Errorf(job.StorageCredentialsNotValid, "The storage credential 'api_key' is not the key of a storage account, which is in base64.")
 	}
 	if !containerName.MatchString(st.Bucket) {
-		return nil, job.Errorf(remote.CodeStorage, "The storage container %q is not a container name: lower-case letters, digits and hyphens.", st.Bucket)
+		return nil, job.Errorf(job.StorageNotValid, "The storage container %q is not a container name: lower-case letters, digits and hyphens.", st.Bucket)
 	}
 	endpoint := strings.TrimRight(st.Endpoint, "/")
 	if endpoint == "" {
 		endpoint = "https://" + account + ".blob.core.windows.net"
 	}
 	if u, err := url.Parse(endpoint); err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" {
-		return nil, job.Errorf(remote.CodeStorage, "The storage endpoint is not valid: it must be a URL such as \"https://account.blob.core.windows.net\".")
+		return nil, job.Errorf(job.StorageNotValid, "The storage endpoint is not valid: it must be a URL such as \"https://account.blob.core.windows.net\".")
 	}
 	return &Bucket{
 		o: o, peer: remote.Bucket("container", st.Bucket), key: key, cache: st.CacheControl,
@@ -130,7 +130,7 @@ func (b *Bucket) Check(ctx context.Context) error {
 }
 
 func (b *Bucket) badAddress() error {
-	return job.Errorf(remote.CodeStorage, "The address of %s is not valid.", b.peer.Noun)
+	return job.Errorf(job.StorageNotValid, "The address of %s is not valid.", b.peer.Noun)
 }
 
 // URL is the public address of key.

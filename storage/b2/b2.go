@@ -87,13 +87,13 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 		b.endpoint = defaultEndpoint
 	}
 	if u, err := url.Parse(b.endpoint); err != nil || u.Hostname() == "" || u.User != nil || u.RawQuery != "" {
-		return nil, job.Errorf(remote.CodeStorage, "The storage endpoint is not valid.")
+		return nil, job.Errorf(job.StorageNotValid, "The storage endpoint is not valid.")
 	}
 	if b.id == "" {
-		return nil, job.Errorf(remote.CodeStorage, "The storage has no 'bucket_id'.")
+		return nil, job.Errorf(job.StorageNotValid, "The storage has no 'bucket_id'.")
 	}
 	if b.keyID == "" || b.key.IsZero() {
-		return nil, job.Errorf(remote.CodeCredentials, "The storage credentials are not correct, you must define your 'app_key_id' and 'app_key'.")
+		return nil, job.Errorf(job.StorageCredentialsNotValid, "The storage credentials are not correct, you must define your 'app_key_id' and 'app_key'.")
 	}
 	return b, nil
 }

@@ -42,7 +42,7 @@ func (o *Opener) backend(_ context.Context, st *job.Storage) (storage.Bucket, er
 	if _, ok := s3.Lookup(st.Service); ok {
 		return o.s3(st)
 	}
-	return nil, job.Errorf("storage_service_not_valid", "The storage service %q is not known.", st.Service)
+	return nil, job.Errorf(job.StorageServiceNotValid, "The storage service %q is not known.", st.Service)
 }
 
 // upload opens a URL that takes files. exact says that it is one file's.
@@ -55,7 +55,7 @@ func (o *Opener) upload(st *job.Storage, exact bool) (storage.Bucket, error) {
 	case "sftp":
 		return sftp.Open(st, o.sftp(o.retry(), exact))
 	}
-	return nil, job.Errorf("storage_not_valid", "The 'url' of the storage or output must begin with http, https, ftp, ftps or sftp.")
+	return nil, job.Errorf(job.StorageNotValid, "The 'url' of the storage or output must begin with http, https, ftp, ftps or sftp.")
 }
 
 func (o *Opener) ftp(retry storage.Retry, exact bool) ftp.Options {

@@ -96,7 +96,7 @@ func (o *Opener) Close() {
 // with storage.Close.
 func (o *Opener) Bucket(ctx context.Context, st *job.Storage, owner storage.Namespace) (storage.Bucket, error) {
 	if st == nil {
-		return nil, job.Errorf("storage_not_valid", "The job has no 'storage', and the output has no 'url' of its own.")
+		return nil, job.Errorf(job.StorageNotValid, "The job has no 'storage', and the output has no 'url' of its own.")
 	}
 	var b storage.Bucket
 	var err error
@@ -113,7 +113,7 @@ func (o *Opener) Bucket(ctx context.Context, st *job.Storage, owner storage.Name
 
 func (o *Opener) builtIn(owner storage.Namespace) (storage.Bucket, error) {
 	if o.o.Local == nil {
-		return nil, job.Errorf("storage_service_not_valid", "This server has no built-in storage 'coconut'.")
+		return nil, job.Errorf(job.StorageServiceNotValid, "This server has no built-in storage 'coconut'.")
 	}
 	return o.o.Local.Bucket(owner.Created, o.o.Local.Hash(owner.JobID, owner.Kind))
 }
@@ -141,7 +141,7 @@ func (o *Opener) Source(ctx context.Context, in job.Input) (storage.Source, erro
 	}
 	key := strings.TrimLeft(in.Key, "/")
 	if key == "" {
-		return nil, job.Errorf("input_not_valid", "The job 'input' has no 'key'.")
+		return nil, job.Errorf(job.InputNotValid, "The job 'input' has no 'key'.")
 	}
 	b, err := o.backend(ctx, in.Storage)
 	if err != nil {
@@ -149,7 +149,7 @@ func (o *Opener) Source(ctx context.Context, in job.Input) (storage.Source, erro
 	}
 	readable, ok := b.(reader)
 	if !ok {
-		return nil, job.Errorf("storage_service_not_valid", "The service %q cannot be an input.", in.Storage.Service)
+		return nil, job.Errorf(job.StorageServiceNotValid, "The service %q cannot be an input.", in.Storage.Service)
 	}
 	return readable.Source(ctx, key)
 }

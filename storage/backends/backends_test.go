@@ -99,7 +99,7 @@ func TestBuiltIn(t *testing.T) {
 	}
 	for _, path := range []string{"../x", "/a/../../x", "/", "", "a/", "./x", "a\nb", strings.Repeat("x", 1025)} {
 		err := b.Put(t.Context(), path, bytes.NewReader(nil), storage.PutOptions{})
-		if e, ok := errors.AsType[*job.Error](err); !ok || e.Code != "output_path_not_valid" {
+		if e, ok := errors.AsType[*job.Error](err); !ok || e.Reason != job.OutputPathNotValid {
 			t.Errorf("Put(%q) = %v", path, err)
 		}
 	}
@@ -263,7 +263,7 @@ func TestKeep(t *testing.T) {
 	for _, path := range []string{"../x", "/a/../../x", "/", "", "a/", "./x", "a\nb", strings.Repeat("x", 1025)} {
 		_, err := sub.Exists(t.Context(), path)
 		for what, err := range map[string]error{"Has": err, "Remove": sub.Delete(t.Context(), path)} {
-			if e, ok := errors.AsType[*job.Error](err); !ok || e.Code != "output_path_not_valid" {
+			if e, ok := errors.AsType[*job.Error](err); !ok || e.Reason != job.OutputPathNotValid {
 				t.Errorf("%s(%q) = %v", what, path, err)
 			}
 		}

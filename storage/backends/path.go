@@ -98,18 +98,18 @@ func Key(prefix, path string) string {
 // and what no service could store.
 func checkKey(key string) error {
 	if key == "" || strings.HasSuffix(key, "/") {
-		return job.Errorf("output_path_not_valid", "The path %q has no file name.", key)
+		return job.Errorf(job.OutputPathNotValid, "The path %q has no file name.", key)
 	}
 	for _, part := range strings.Split(key, "/") {
 		if part == "." || part == ".." {
-			return job.Errorf("output_path_not_valid", "The path %q is not allowed: it holds %q as a folder.", key, part)
+			return job.Errorf(job.OutputPathNotValid, "The path %q is not allowed: it holds %q as a folder.", key, part)
 		}
 	}
 	if strings.ContainsFunc(key, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return job.Errorf("output_path_not_valid", "The path %q is not allowed: it holds control characters.", key)
+		return job.Errorf(job.OutputPathNotValid, "The path %q is not allowed: it holds control characters.", key)
 	}
 	if len(key) > 1024 {
-		return job.Errorf("output_path_not_valid", "The path is longer than 1024 bytes.")
+		return job.Errorf(job.OutputPathNotValid, "The path is longer than 1024 bytes.")
 	}
 	return nil
 }

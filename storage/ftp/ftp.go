@@ -63,7 +63,7 @@ func parse(st *job.Storage, o Options) (*server, error) {
 		s.password, _ = a.User.Password()
 	}
 	if strings.ContainsAny(a.URL.Path+s.user+s.password, "\x00\r\n") {
-		return nil, job.Errorf(remote.CodeStorage, "The ftp 'url' holds control characters.")
+		return nil, job.Errorf(job.StorageNotValid, "The ftp 'url' holds control characters.")
 	}
 	port := a.URL.Port()
 	if a.URL.Scheme == "ftps" {
@@ -205,7 +205,7 @@ func (s *server) explain(err error) error {
 	code := fmt.Sprintf("FTP %d", answer.Code)
 	switch {
 	case answer.Code == ftp.StatusNotLoggedIn:
-		return job.Errorf(remote.CodeCredentials, "%s does not accept the user name or the password (%s).", s.peer.Sentence, code)
+		return job.Errorf(job.StorageCredentialsNotValid, "%s does not accept the user name or the password (%s).", s.peer.Sentence, code)
 	case answer.Code/100 == 4:
 		return &storage.Unavailable{Message: fmt.Sprintf("%s did not work (%s).", s.peer.Sentence, code), Cause: err}
 	case answer.Code == ftp.StatusFileUnavailable, answer.Code == ftp.StatusBadFileName:

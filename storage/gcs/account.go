@@ -46,11 +46,11 @@ const (
 func parseAccount(text job.Secret) (*account, error) {
 	a := &account{}
 	if json.Unmarshal([]byte(text.Reveal()), a) != nil || a.Email == "" || a.Key == "" {
-		return nil, job.Errorf(remote.CodeCredentials, "The storage credential 'service_account_json' is not the JSON key file of a service account.")
+		return nil, job.Errorf(job.StorageCredentialsNotValid, "The storage credential 'service_account_json' is not the JSON key file of a service account.")
 	}
 	block, _ := pem.Decode([]byte(a.Key))
 	if block == nil {
-		return nil, job.Errorf(remote.CodeCredentials, "The 'private_key' in the storage credential 'service_account_json' is not in PEM form.")
+		return nil, job.Errorf(job.StorageCredentialsNotValid, "The 'private_key' in the storage credential 'service_account_json' is not in PEM form.")
 	}
 	key, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
@@ -58,13 +58,13 @@ func parseAccount(text job.Secret) (*account, error) {
 	}
 	signer, ok := key.(*rsa.PrivateKey)
 	if err != nil || !ok {
-		return nil, job.Errorf(remote.CodeCredentials, "The 'private_key' in the storage credential 'service_account_json' is not an RSA key.")
+		return nil, job.Errorf(job.StorageCredentialsNotValid, "The 'private_key' in the storage credential 'service_account_json' is not an RSA key.")
 	}
 	if a.TokenURI == "" {
 		a.TokenURI = defaultTokenURI
 	}
 	if u, err := url.Parse(a.TokenURI); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
-		return nil, job.Errorf(remote.CodeCredentials, "The 'token_uri' in the storage credential 'service_account_json' is not a URL.")
+		return nil, job.Errorf(job.StorageCredentialsNotValid, "The 'token_uri' in the storage credential 'service_account_json' is not a URL.")
 	}
 	a.signer = signer
 	return a, nil

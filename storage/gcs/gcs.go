@@ -62,10 +62,10 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 	}
 	acl, ok := acls[st.ACL]
 	if !ok {
-		return nil, job.Errorf(remote.CodeStorage, "The storage 'acl' %q is not known.", st.ACL)
+		return nil, job.Errorf(job.StorageNotValid, "The storage 'acl' %q is not known.", st.ACL)
 	}
 	if st.Bucket == "" {
-		return nil, job.Errorf(remote.CodeStorage, "The storage has no 'bucket'.")
+		return nil, job.Errorf(job.StorageNotValid, "The storage has no 'bucket'.")
 	}
 	b := &Bucket{
 		client: remote.Client{
@@ -117,7 +117,7 @@ func (b *Bucket) do(ctx context.Context, method, path string, header http.Header
 	return b.client.Do(ctx, func(ctx context.Context) (*http.Request, error) {
 		r, err := http.NewRequestWithContext(ctx, method, b.endpoint+path, bytes.NewReader(body))
 		if err != nil {
-			return nil, job.Errorf(remote.CodeStorage, "The storage 'endpoint' or 'bucket' is not valid.")
+			return nil, job.Errorf(job.StorageNotValid, "The storage 'endpoint' or 'bucket' is not valid.")
 		}
 		for name, values := range header {
 			r.Header[name] = values

@@ -121,7 +121,7 @@ func (u *upload) lost(err error) error {
 func (u *upload) request(ctx context.Context) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPut, u.session, http.NoBody)
 	if err != nil {
-		return nil, job.Errorf(remote.CodeRefused, "%s opened an upload at no valid address.", u.b.client.Peer.Sentence)
+		return nil, job.Errorf(job.StorageRefused, "%s opened an upload at no valid address.", u.b.client.Peer.Sentence)
 	}
 	return r, nil
 }

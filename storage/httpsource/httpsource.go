@@ -18,13 +18,6 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// The codes of this package's *job.Errors.
-const (
-	CodeURL    = "input_url_not_valid"
-	CodeHTTP   = "input_http_error"
-	CodeFailed = storage.CodeInputBroken
-)
-
 // openTries is how often the first request is made.
 const openTries = 3
 
@@ -65,7 +58,7 @@ func Open(ctx context.Context, client *http.Client, address job.Secret, retry st
 func OpenWith(ctx context.Context, client *http.Client, address job.Secret, o Options) (*Source, error) {
 	u, err := url.Parse(strings.TrimSpace(address.Reveal()))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, job.Errorf(CodeURL, "The input 'url' is not a valid http or https address.")
+		return nil, job.Errorf(job.InputURLNotValid, "The input 'url' is not a valid http or https address.")
 	}
 	s := &Source{client: client, user: u.User, url: u, size: -1, place: o.Place, authorize: o.Authorize}
 	if s.place == "" {
@@ -81,7 +74,7 @@ func OpenWith(ctx context.Context, client *http.Client, address job.Secret, o Op
 		case !ok:
 			return nil, err
 		case try == openTries || timedOut(err):
-			return nil, job.Errorf(CodeFailed, "%s", unavailable.Message).WithCause(unavailable.Cause)
+			return nil, job.Errorf(job.InputNotReadable, "%s", unavailable.Message).WithCause(unavailable.Cause)
 		}
 		if err := o.Retry.Wait(ctx, try); err != nil {
 			return nil, err
@@ -179,12 +172,12 @@ func (s *Source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) 
 
 // body returns the body of resp from offset on.
 func (s *Source) body(resp *http.Response, offset int64, ranged bool) (io.ReadCloser, error) {
-	changed := job.Errorf(CodeFailed, "The input changed on %s while it was being read.", s.place)
+	changed := job.Errorf(job.InputNotReadable, "The input changed on %s while it was being read.", s.place)
 	switch {
 	case resp.StatusCode == http.StatusPartialContent && ranged:
 		start, total, ok := parseContentRange(resp.Header.Get("Content-Range"))
 		if !ok || start != offset {
-			return nil, job.Errorf(CodeFailed, "The server %s answers requests for a part of the input with another part.", s.place)
+			return nil, job.Errorf(job.InputNotReadable, "The server %s answers requests for a part of the input with another part.", s.place)
 		}
 		if !s.same(resp, total) {
 			return nil, changed
@@ -231,7 +224,7 @@ func (s *Source) get(ctx context.Context, byteRange string, known bool) (*http.R
 func (s *Source) request(ctx context.Context, byteRange string, known, again bool) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.String(), nil)
 	if err != nil {
-		return nil, job.Errorf(CodeURL, "The input 'url' is not a valid http or https address.")
+		return nil, job.Errorf(job.InputURLNotValid, "The input 'url' is not a valid http or https address.")
 	}
 	r.Header.Set("User-Agent", "Copra")
 	r.Header.Set("Accept", "*/*")
@@ -280,7 +273,7 @@ func (s *Source) statusError(status int) error {
 	if status >= 500 && status != http.StatusNotImplemented || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
 		return &storage.Unavailable{Message: message}
 	}
-	return job.Errorf(CodeHTTP, "%s", message)
+	return job.Errorf(job.InputHTTPError, "%s", message)
 }
 
 func (s *Source) connectionError(err error) error {
@@ -290,7 +283,7 @@ func (s *Source) connectionError(err error) error {
 	err = netguard.StripURL(err)
 	message := fmt.Sprintf("The input could not be downloaded from %s: %s.", s.place, netguard.Describe(err))
 	if netguard.Permanent(err) {
-		return job.Errorf(CodeFailed, "%s", message).WithCause(err)
+		return job.Errorf(job.InputNotReadable, "%s", message).WithCause(err)
 	}
 	return &storage.Unavailable{Message: message, Cause: err}
 }

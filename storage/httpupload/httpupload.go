@@ -56,7 +56,7 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 		return nil, err
 	}
 	if a.URL.Scheme != "http" && a.URL.Scheme != "https" {
-		return nil, job.Errorf(remote.CodeStorage, "The 'url' of the storage or output is not an http or https URL.")
+		return nil, job.Errorf(job.StorageNotValid, "The 'url' of the storage or output is not an http or https URL.")
 	}
 	b := &Bucket{
 		Client:    remote.Client{HTTP: o.Client, Retry: o.Retry, Peer: remote.Host(a.URL.Hostname()), Code: remote.XMLCode, Sentences: sentences},
@@ -177,7 +177,7 @@ func (b *Bucket) request(ctx context.Context, method, key string) (*http.Request
 	}
 	r, err := http.NewRequestWithContext(ctx, method, target, nil)
 	if err != nil {
-		return nil, job.Errorf(remote.CodeStorage, "The 'url' of the storage or output is not a valid URL.")
+		return nil, job.Errorf(job.StorageNotValid, "The 'url' of the storage or output is not a valid URL.")
 	}
 	if user := b.address.User; user != nil {
 		password, _ := user.Password()

@@ -114,7 +114,7 @@ var (
 func Open(st *job.Storage, o Options) (*Bucket, error) {
 	s, ok := services[st.Service]
 	if !ok {
-		return nil, job.Errorf("storage_service_not_valid", "The storage service %q is not known.", st.Service)
+		return nil, job.Errorf(job.StorageServiceNotValid, "The storage service %q is not known.", st.Service)
 	}
 	place := "the service " + st.Service
 	b := &Bucket{
@@ -127,13 +127,13 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 	if g := st.Options["gateway_dns"]; g != "" {
 		g = strings.TrimRight(strings.TrimPrefix(g, "https://"), "/")
 		if !hostName.MatchString(g) {
-			return nil, job.Errorf(remote.CodeStorage, "The storage 'gateway_dns' %q is not a host name.", g)
+			return nil, job.Errorf(job.StorageNotValid, "The storage 'gateway_dns' %q is not a host name.", g)
 		}
 		b.gateway = g
 	}
 	for _, name := range s.credentials {
 		if st.Credentials[name].IsZero() {
-			return nil, job.Errorf(remote.CodeCredentials, "The storage credentials are not correct, you must define your '%s' and '%s'.", s.credentials[0], s.credentials[1])
+			return nil, job.Errorf(job.StorageCredentialsNotValid, "The storage credentials are not correct, you must define your '%s' and '%s'.", s.credentials[0], s.credentials[1])
 		}
 		b.credentials = append(b.credentials, st.Credentials[name].Reveal())
 	}
@@ -154,7 +154,7 @@ func (b *Bucket) Check(ctx context.Context) error {
 }
 
 func (b *Bucket) badEndpoint() error {
-	return job.Errorf(remote.CodeStorage, "The storage 'endpoint' is not valid.")
+	return job.Errorf(job.StorageNotValid, "The storage 'endpoint' is not valid.")
 }
 
 // URL is the address of key at the gateway; "" before it was stored.

@@ -16,9 +16,6 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// CodeDiskFull is the code of the *job.Error when the disk has no space left.
-const CodeDiskFull = "server_disk_full"
-
 // Bucket returns the place for results of a job that was created at the given
 // time; hash is 32 hex digits, see Store.Hash.
 func (s *Store) Bucket(created time.Time, hash string) (storage.Bucket, error) {
@@ -69,10 +66,10 @@ func (b *bucket) Put(ctx context.Context, key string, body storage.Body, _ stora
 func (b *bucket) name(key string) (string, error) {
 	rel := strings.TrimPrefix(path.Clean("/"+key), "/")
 	if rel == "" || strings.HasSuffix(key, "/") {
-		return "", job.Errorf("output_path_not_valid", "The path %q has no file name.", key)
+		return "", job.Errorf(job.OutputPathNotValid, "The path %q has no file name.", key)
 	}
 	if !safePath(key) {
-		return "", job.Errorf("output_path_not_valid", "The path %q is not allowed: it holds '..' or control characters.", key)
+		return "", job.Errorf(job.OutputPathNotValid, "The path %q is not allowed: it holds '..' or control characters.", key)
 	}
 	return path.Join(b.dir, rel), nil
 }
@@ -114,11 +111,11 @@ func (s *Store) publish(name string, fill func(*os.File) error) (err error) {
 func friendly(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		return job.Errorf(CodeDiskFull, "The server has no disk space left for the results.").WithCause(err)
+		return job.Errorf(job.ServerDiskFull, "The server has no disk space left for the results.").WithCause(err)
 	case errors.Is(err, syscall.ENAMETOOLONG):
-		return job.Errorf("output_path_not_valid", "The path is too long for the built-in storage: each folder and file name may have 255 bytes.").WithCause(err)
+		return job.Errorf(job.OutputPathNotValid, "The path is too long for the built-in storage: each folder and file name may have 255 bytes.").WithCause(err)
 	case errors.Is(err, syscall.EISDIR), errors.Is(err, syscall.ENOTDIR), errors.Is(err, fs.ErrExist):
-		return job.Errorf("output_path_not_valid", "The path is both a file and a folder in the outputs of this job.").WithCause(err)
+		return job.Errorf(job.OutputPathNotValid, "The path is both a file and a folder in the outputs of this job.").WithCause(err)
 	}
 	return err
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"github.com/copra-video/copra/job"
 )
 
 // uploadCheck is how many bytes of an upload of unknown size are taken
@@ -25,12 +27,12 @@ func (s *Store) UploadHandler() http.Handler { return http.HandlerFunc(s.upload)
 func (s *Store) upload(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPut {
 		w.Header().Set("Allow", "PUT")
-		refuse(w, http.StatusMethodNotAllowed, "upload_not_valid", "Uploads are sent by PUT.")
+		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
 	name := path.Base(r.URL.Path)
 	if name == "/" || strings.HasSuffix(r.URL.Path, "/") || !safePath(name) || len(name) > 200 {
-		refuse(w, http.StatusBadRequest, "upload_not_valid", "The address must end with a plain file name of at most 200 bytes.")
+		refuse(w, job.Errorf(job.UploadNotValid, "The address must end with a plain file name of at most 200 bytes."))
 		return
 	}
 	if s.o.MaxUpload > 0 && r.ContentLength > s.o.MaxUpload {
@@ -38,7 +40,7 @@ func (s *Store) upload(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if err := s.checkSpace(max(r.ContentLength, 0)); err != nil {
-		refuse(w, http.StatusInsufficientStorage, CodeDiskFull, "The server has not enough disk space for this upload.")
+		refuse(w, job.Errorf(job.ServerDiskFull, "The server has not enough disk space for this upload."))
 		return
 	}
 	stored := path.Join(uploadsDir, randomHex(), name)
@@ -52,9 +54,9 @@ func (s *Store) upload(w http.ResponseWriter, r *http.Request) {
 	case errors.As(err, &tooLarge):
 		s.refuseSize(w)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
-		refuse(w, http.StatusInsufficientStorage, CodeDiskFull, "The server has no disk space left.")
+		refuse(w, job.Errorf(job.ServerDiskFull, "The server has no disk space left."))
 	default:
-		refuse(w, http.StatusBadRequest, "upload_not_valid", "The upload broke off before its end.")
+		refuse(w, job.Errorf(job.UploadNotValid, "The upload broke off before its end."))
 	}
 }
 
@@ -102,19 +104,18 @@ func (s *Store) checkSpace(size int64) error {
 }
 
 func (s *Store) refuseSize(w http.ResponseWriter) {
-	refuse(w, http.StatusRequestEntityTooLarge, "upload_not_valid",
-		fmt.Sprintf("The upload is larger than %d bytes, the limit of this server.", s.o.MaxUpload))
+	refuse(w, job.Errorf(job.UploadTooLarge, "The upload is larger than %d bytes, the limit of this server.", s.o.MaxUpload))
 }
 
 // refuse answers in the form of the API's errors and closes the connection,
 // for the rest of the body is not read.
-func refuse(w http.ResponseWriter, status int, code, message string) {
+func refuse(w http.ResponseWriter, e *job.Error) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Connection", "close")
-	w.WriteHeader(status)
+	w.WriteHeader(e.Reason.Status())
 	_ = json.NewEncoder(w).Encode(struct {
-		Message string `json:"message"`
-		Code    string `json:"error_code"`
-		Status  string `json:"status"`
-	}{message, code, "error"})
+		Message string     `json:"message"`
+		Code    job.Reason `json:"error_code"`
+		Status  string     `json:"status"`
+	}{e.Message, e.Reason, "error"})
 }

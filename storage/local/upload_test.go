@@ -70,7 +70,7 @@ func TestLookupOfOtherAddresses(t *testing.T) {
 	}
 	for _, address := range []string{"/storage/secret", "/storage/uploads/" + testHash + "/gone.mp4", "/storage/23/07/" + testHash + "/../../../secret"} {
 		_, own, err := s.Lookup(srv.URL + address)
-		if e, ok := errors.AsType[*job.Error](err); !own || !ok || e.Code != "input_not_found" {
+		if e, ok := errors.AsType[*job.Error](err); !own || !ok || e.Reason != job.InputNotFound {
 			t.Errorf("Lookup(%q) = own %v, %v", address, own, err)
 		}
 	}
@@ -87,8 +87,8 @@ func TestUploadRefused(t *testing.T) {
 		status int
 		code   string
 	}{
-		{"/v2/uploads/large.mp4", 1001, false, 1 << 40, 413, "upload_not_valid"},
-		{"/v2/uploads/large.mp4", 1001, true, 1 << 40, 413, "upload_not_valid"},
+		{"/v2/uploads/large.mp4", 1001, false, 1 << 40, 413, "upload_too_large"},
+		{"/v2/uploads/large.mp4", 1001, true, 1 << 40, 413, "upload_too_large"},
 		{"/v2/uploads/fits.mp4", 1000, false, 1 << 40, 201, ""},
 		{"/v2/uploads/fits.mp4", 1000, true, 1 << 40, 201, ""},
 		{"/v2/uploads/nospace.mp4", 1000, false, 1099, 507, "server_disk_full"},

@@ -136,7 +136,7 @@ func TestWithoutRanges(t *testing.T) {
 }
 
 func TestSourceFails(t *testing.T) {
-	gone := job.Errorf("x", "The file is gone.")
+	gone := job.Errorf(job.InputNotFound, "The file is gone.")
 	s := serve(t, &source{size: 10, ranges: true, fail: gone})
 	if _, body, err := get(t, "GET", s.URL(), ""); err == nil {
 		t.Errorf("a broken source was served: %q", body)

@@ -26,7 +26,7 @@ type Address struct {
 func ParseAddress(st *job.Storage, exact bool) (Address, error) {
 	u, err := url.Parse(strings.TrimSpace(st.URL.Reveal()))
 	if err != nil || u.Scheme == "" || u.Hostname() == "" {
-		return Address{}, job.Errorf(CodeStorage, "The 'url' of the storage or output is not a valid URL.")
+		return Address{}, job.Errorf(job.StorageNotValid, "The 'url' of the storage or output is not a valid URL.")
 	}
 	a := Address{URL: u, User: u.User, Exact: exact, Public: st.PublicHost}
 	u.User, u.Fragment, u.RawFragment = nil, "", ""

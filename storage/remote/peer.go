@@ -14,13 +14,6 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// The codes of the *job.Errors of storage services.
-const (
-	CodeStorage     = "storage_not_valid"
-	CodeCredentials = "storage_credentials_not_valid"
-	CodeRefused     = "storage_refused"
-)
-
 // Peer names a service in the sentences of errors.
 type Peer struct {
 	Sentence string // "The storage of bucket 'b'" or "The server files.example.com": begins a sentence
@@ -41,7 +34,7 @@ func Host(name string) Peer {
 // Refused is the *job.Error with a sentence, in which %[1]s is the subject,
 // %[2]s the place, and %[3]s the code of the service.
 func (p Peer) Refused(sentence, code string) *job.Error {
-	return job.Errorf(CodeRefused, sentence, p.Sentence, p.Noun, code)
+	return job.Errorf(job.StorageRefused, sentence, p.Sentence, p.Noun, code)
 }
 
 // Explain turns the error of a connection into a *job.Error when a retry
@@ -66,7 +59,7 @@ func (p Peer) Explain(err error) error {
 	err = netguard.StripURL(err)
 	sentence := fmt.Sprintf("%s could not be reached: %s.", p.Sentence, netguard.Describe(err))
 	if netguard.Permanent(err) {
-		return job.Errorf(CodeRefused, "%s", sentence).WithCause(err)
+		return job.Errorf(job.StorageRefused, "%s", sentence).WithCause(err)
 	}
 	return &storage.Unavailable{Message: sentence, Cause: err}
 }

@@ -17,13 +17,6 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// The codes of this package's *job.Errors.
-const (
-	CodeStorage     = "storage_not_valid"
-	CodeCredentials = "storage_credentials_not_valid"
-	CodeRefused     = "storage_refused"
-)
-
 // Options of a bucket.
 type Options struct {
 	// Client makes the requests; it comes from netguard and follows no
@@ -85,7 +78,7 @@ var (
 func Open(st *job.Storage, o Options) (*Bucket, error) {
 	service, ok := Lookup(st.Service)
 	if !ok {
-		return nil, job.Errorf("storage_service_not_valid", "The storage service %q is not known.", st.Service)
+		return nil, job.Errorf(job.StorageServiceNotValid, "The storage service %q is not known.", st.Service)
 	}
 	b := &Bucket{o: o.withDefaults(), service: service, name: st.Bucket, account: *st, acl: st.ACL}
 	if b.acl == "" && !o.Private {
@@ -124,19 +117,19 @@ func (o Options) withDefaults() Options {
 func (b *Bucket) check() error {
 	st := &b.account
 	if !bucketName.MatchString(b.name) {
-		return job.Errorf(CodeStorage, "The storage bucket %q is not a bucket name.", b.name)
+		return job.Errorf(job.StorageNotValid, "The storage bucket %q is not a bucket name.", b.name)
 	}
 	if st.Region != "" && !regionName.MatchString(st.Region) {
-		return job.Errorf(CodeStorage, "The storage region %q is not a region name.", st.Region)
+		return job.Errorf(job.StorageNotValid, "The storage region %q is not a region name.", st.Region)
 	}
 	if b.o.Credentials == nil && (st.Credentials["access_key_id"].IsZero() || st.Credentials["secret_access_key"].IsZero()) {
-		return job.Errorf(CodeCredentials, "The storage credentials are not correct, you must define your 'access_key_id' and 'secret_access_key'.")
+		return job.Errorf(job.StorageCredentialsNotValid, "The storage credentials are not correct, you must define your 'access_key_id' and 'secret_access_key'.")
 	}
 	for name, value := range map[string]string{
 		"acl": st.ACL, "storage_class": st.StorageClass, "expires": st.Expires, "cache_control": st.CacheControl,
 	} {
 		if strings.ContainsFunc(value, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return job.Errorf(CodeStorage, "The storage member %q holds control characters.", name)
+			return job.Errorf(job.StorageNotValid, "The storage member %q holds control characters.", name)
 		}
 	}
 	return nil
@@ -168,7 +161,7 @@ func (b *Bucket) resolve(region string) error {
 			account = st.Credentials["account_id"].Reveal()
 		}
 		if account != "" && !hostPart.MatchString(account) {
-			return job.Errorf(CodeCredentials, "The storage member 'account_id' is not an account id.")
+			return job.Errorf(job.StorageCredentialsNotValid, "The storage member 'account_id' is not an account id.")
 		}
 		b.endpoint, err = b.parseEndpoint(b.service.endpoint(region, account))
 	}
@@ -192,7 +185,7 @@ func virtualImpossible(endpoint *url.URL, bucket string) bool {
 
 func (b *Bucket) parseEndpoint(s string) (*url.URL, error) {
 	if s == "" {
-		return nil, job.Errorf(CodeStorage, "The storage service %q needs an 'endpoint', for example \"https://s3.example.com\".", b.service.Name)
+		return nil, job.Errorf(job.StorageNotValid, "The storage service %q needs an 'endpoint', for example \"https://s3.example.com\".", b.service.Name)
 	}
 	if !strings.Contains(s, "://") {
 		scheme := "https://"
@@ -204,7 +197,7 @@ func (b *Bucket) parseEndpoint(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.User != nil {
 		// The value is not repeated: somebody may have put credentials into it.
-		return nil, job.Errorf(CodeStorage, "The storage endpoint is not valid: it must be a URL such as \"https://s3.example.com\", without credentials or query.")
+		return nil, job.Errorf(job.StorageNotValid, "The storage endpoint is not valid: it must be a URL such as \"https://s3.example.com\", without credentials or query.")
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
 	u.RawPath, u.Fragment = "", ""

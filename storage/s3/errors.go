@@ -78,11 +78,11 @@ func (b *Bucket) explain(err error) error {
 		if !ok {
 			sentence = "The storage refused the request for bucket '%[1]s' (%[2]s)."
 		}
-		return job.Errorf(CodeRefused, sentence, b.name, code).WithCause(err)
+		return job.Errorf(job.StorageRefused, sentence, b.name, code).WithCause(err)
 	}
 	sentence := fmt.Sprintf("The storage of bucket '%s' could not be reached: %s.", b.name, netguard.Describe(err))
 	if netguard.Permanent(err) {
-		return job.Errorf(CodeRefused, "%s", sentence).WithCause(err)
+		return job.Errorf(job.StorageRefused, "%s", sentence).WithCause(err)
 	}
 	return &storage.Unavailable{Message: sentence, Cause: err}
 }

@@ -32,7 +32,7 @@ func (b *Bucket) Source(ctx context.Context, key string) (storage.Source, error)
 	src.size = aws.ToInt64(out.ContentLength)
 	if _, total, ok := strings.Cut(aws.ToString(out.ContentRange), "/"); ok {
 		if src.size, err = strconv.ParseInt(total, 10, 64); err != nil {
-			return nil, job.Errorf(CodeRefused, "The storage of bucket '%s' does not tell the size of the file.", b.name)
+			return nil, job.Errorf(job.StorageRefused, "The storage of bucket '%s' does not tell the size of the file.", b.name)
 		}
 	}
 	return src, nil
@@ -73,7 +73,7 @@ func (s *source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) 
 	}
 	if offset > 0 && !strings.HasPrefix(aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", offset)) {
 		out.Body.Close()
-		return nil, job.Errorf(CodeRefused, "The storage of bucket '%s' does not serve ranges.", s.b.name)
+		return nil, job.Errorf(job.StorageRefused, "The storage of bucket '%s' does not serve ranges.", s.b.name)
 	}
 	return out.Body, nil
 }

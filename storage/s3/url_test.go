@@ -70,30 +70,30 @@ func TestURL(t *testing.T) {
 func TestOpenRefuses(t *testing.T) {
 	evil := map[string]job.Secret{"account_id": job.NewSecret("evil.example/")}
 	tests := []struct {
-		st   job.Storage
-		code string
-		want string
+		st     job.Storage
+		reason job.Reason
+		want   string
 	}{
-		{job.Storage{Service: "floppy", Bucket: "b"}, "storage_service_not_valid", `"floppy"`},
-		{job.Storage{Service: "s3", Bucket: ""}, CodeStorage, "bucket"},
-		{job.Storage{Service: "s3", Bucket: "../admin"}, CodeStorage, `"../admin"`},
-		{job.Storage{Service: "s3", Bucket: "b", Region: "x.evil.example/"}, CodeStorage, "region"},
-		{job.Storage{Service: "s3other", Bucket: "b"}, CodeStorage, "needs an 'endpoint'"},
-		{job.Storage{Service: "r2", Bucket: "b"}, CodeStorage, "needs an 'endpoint'"},
-		{job.Storage{Service: "r2", Bucket: "b", Credentials: evil}, CodeCredentials, "account_id"},
-		{job.Storage{Service: "s3other", Bucket: "b", Endpoint: "ftp://x"}, CodeStorage, "endpoint is not valid"},
-		{job.Storage{Service: "s3other", Bucket: "b", Endpoint: "https://user:hunter2@x"}, CodeStorage, "endpoint is not valid"},
-		{job.Storage{Service: "s3", Bucket: "b", CacheControl: "a\r\nX-Evil: 1"}, CodeStorage, "cache_control"},
+		{job.Storage{Service: "floppy", Bucket: "b"}, job.StorageServiceNotValid, `"floppy"`},
+		{job.Storage{Service: "s3", Bucket: ""}, job.StorageNotValid, "bucket"},
+		{job.Storage{Service: "s3", Bucket: "../admin"}, job.StorageNotValid, `"../admin"`},
+		{job.Storage{Service: "s3", Bucket: "b", Region: "x.evil.example/"}, job.StorageNotValid, "region"},
+		{job.Storage{Service: "s3other", Bucket: "b"}, job.StorageNotValid, "needs an 'endpoint'"},
+		{job.Storage{Service: "r2", Bucket: "b"}, job.StorageNotValid, "needs an 'endpoint'"},
+		{job.Storage{Service: "r2", Bucket: "b", Credentials: evil}, job.StorageCredentialsNotValid, "account_id"},
+		{job.Storage{Service: "s3other", Bucket: "b", Endpoint: "ftp://x"}, job.StorageNotValid, "endpoint is not valid"},
+		{job.Storage{Service: "s3other", Bucket: "b", Endpoint: "https://user:hunter2@x"}, job.StorageNotValid, "endpoint is not valid"},
+		{job.Storage{Service: "s3", Bucket: "b", CacheControl: "a\r\nX-Evil: 1"}, job.StorageNotValid, "cache_control"},
 	}
 	for _, tt := range tests {
 		_, err := Open(withKeys(tt.st), testOptions())
 		e, ok := errors.AsType[*job.Error](err)
-		if !ok || e.Code != tt.code || !strings.Contains(e.Message, tt.want) || strings.Contains(e.Message, "hunter2") {
-			t.Errorf("Open(%+v) = %v, want %s with %q", tt.st, err, tt.code, tt.want)
+		if !ok || e.Reason != tt.reason || !strings.Contains(e.Message, tt.want) || strings.Contains(e.Message, "hunter2") {
+			t.Errorf("Open(%+v) = %v, want %s with %q", tt.st, err, tt.reason, tt.want)
 		}
 	}
 	_, err := Open(&job.Storage{Service: "s3", Bucket: "b"}, testOptions())
-	if e, ok := errors.AsType[*job.Error](err); !ok || e.Code != CodeCredentials {
+	if e, ok := errors.AsType[*job.Error](err); !ok || e.Reason != job.StorageCredentialsNotValid {
 		t.Errorf("without credentials: %v", err)
 	}
 }

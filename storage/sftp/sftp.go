@@ -72,7 +72,7 @@ func parse(st *job.Storage, o Options) (*server, error) {
 	}
 	s := &server{o: o, peer: remote.Host(a.URL.Hostname()), address: a, hostKey: st.Options[HostKey]}
 	if strings.ContainsAny(a.URL.Path, "\x00\r\n") {
-		return nil, job.Errorf(remote.CodeStorage, "The path of the sftp 'url' holds control characters.")
+		return nil, job.Errorf(job.StorageNotValid, "The path of the sftp 'url' holds control characters.")
 	}
 	if pin := pinned(a.URL.RawQuery); pin != "" {
 		s.hostKey = pin
@@ -83,7 +83,7 @@ func parse(st *job.Storage, o Options) (*server, error) {
 	}
 	s.host = net.JoinHostPort(a.URL.Hostname(), port)
 	if a.User.Username() == "" {
-		return nil, job.Errorf(remote.CodeCredentials, "The sftp 'url' has no user name: expected sftp://user:password@host/path.")
+		return nil, job.Errorf(job.StorageCredentialsNotValid, "The sftp 'url' has no user name: expected sftp://user:password@host/path.")
 	}
 	return s, s.methods(st)
 }
@@ -109,7 +109,7 @@ func (s *server) methods(st *job.Storage) error {
 			signer, err = ssh.ParsePrivateKeyWithPassphrase([]byte(pem.Reveal()), []byte(phrase.Reveal()))
 		}
 		if err != nil {
-			return job.Errorf(remote.CodeCredentials, "The storage credential 'private_key' is not a private key of SSH, or its 'passphrase' is missing or wrong.")
+			return job.Errorf(job.StorageCredentialsNotValid, "The storage credential 'private_key' is not a private key of SSH, or its 'passphrase' is missing or wrong.")
 		}
 		s.auth = append(s.auth, ssh.PublicKeys(signer))
 	}
@@ -197,7 +197,7 @@ func (s *server) checkHostKey(key ssh.PublicKey) error {
 			return nil
 		}
 	}
-	return job.Errorf(remote.CodeRefused, "%s has another host key than the one that is pinned: it has %s.", s.peer.Sentence, fingerprint)
+	return job.Errorf(job.StorageRefused, "%s has another host key than the one that is pinned: it has %s.", s.peer.Sentence, fingerprint)
 }
 
 // explain makes sentences of what goes wrong.
@@ -212,7 +212,7 @@ func (s *server) explain(err error) error {
 	_, algorithms := errors.AsType[*ssh.AlgorithmNegotiationError](err)
 	switch {
 	case strings.Contains(err.Error(), "unable to authenticate"):
-		return job.Errorf(remote.CodeCredentials, "%s does not accept the user name, the password or the key.", s.peer.Sentence)
+		return job.Errorf(job.StorageCredentialsNotValid, "%s does not accept the user name, the password or the key.", s.peer.Sentence)
 	case algorithms:
 		return s.peer.Refused("%[1]s speaks no kind of SSH that this server knows (%[3]s).", "no common algorithm").WithCause(err)
 	case errors.Is(err, os.ErrNotExist):

@@ -58,10 +58,10 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 	}
 	user, key := st.Credentials["username"].Reveal(), st.Credentials["api_key"].Reveal()
 	if user == "" || key == "" {
-		return nil, job.Errorf(remote.CodeCredentials, "The storage credentials are not correct, you must define your 'username' and 'api_key'.")
+		return nil, job.Errorf(job.StorageCredentialsNotValid, "The storage credentials are not correct, you must define your 'username' and 'api_key'.")
 	}
 	if st.Bucket == "" {
-		return nil, job.Errorf(remote.CodeStorage, "The storage has no 'container'.")
+		return nil, job.Errorf(job.StorageNotValid, "The storage has no 'container'.")
 	}
 	auth := strings.TrimRight(st.Endpoint, "/")
 	if auth == "" {

@@ -22,8 +22,7 @@ const (
 
 // Probe asks ffprobe what is in source: a local file, or an address of our own
 // loopback reader (http://127.0.0.1:PORT/...), and nothing else. What is no
-// media, or holds neither audio nor video, is a *job.Error of input_not_valid
-// with a sentence; other errors are the server's. format.filename is the last
+// media, is damaged, or holds neither audio nor video, is a *job.Error; other errors are the server's. format.filename is the last
 // part of source only.
 func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error) {
 	in, err := openProbeSource(source)
@@ -48,9 +47,9 @@ func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error)
 	case ctx.Err() != nil:
 		return job.Media{}, context.Cause(ctx)
 	case out.over:
-		return job.Media{}, job.Errorf(notValid, "The input describes itself at more length than is accepted.").WithCause(errTooLong)
+		return job.Media{}, job.Errorf(job.InputNotValid, "The input describes itself at more length than is accepted.").WithCause(errTooLong)
 	case limited.Err() != nil:
-		return job.Media{}, job.Errorf(notValid, "The input could not be examined within %d seconds.", int(probeTimeout.Seconds()))
+		return job.Media{}, job.Errorf(job.InputNotValid, "The input could not be examined within %d seconds.", int(probeTimeout.Seconds()))
 	case err != nil:
 		return job.Media{}, in.refusal(ctx, err, messages.String())
 	}
@@ -62,10 +61,10 @@ func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error)
 		return job.Media{}, err
 	}
 	if len(m.Video) == 0 && len(m.Audio) == 0 {
-		return job.Media{}, job.Errorf(notValid, "The input holds no audio and no video that can be decoded.").WithCause(errors.New(lastError(messages.String())))
+		return job.Media{}, job.Errorf(job.InputNotValid, "The input holds no audio and no video that can be decoded.").WithCause(errors.New(lastError(messages.String())))
 	}
 	if strings.HasPrefix(m.FormatName, "mov,") && in.truncated(ctx, m.Size) {
-		return job.Media{}, job.Errorf(notValid, "The input is not complete: the file ends before its media does.")
+		return job.Media{}, job.Errorf(job.InputDamaged, "The input is not complete: the file ends before its media does.")
 	}
 	t.addHDRMetadata(limited, in, &m)
 	m.SetFilename(in.name)
@@ -91,8 +90,6 @@ func (t *Toolchain) addHDRMetadata(ctx context.Context, in probeSource, m *job.M
 	}
 }
 
-const notValid = "input_not_valid"
-
 // refusal turns a failed run of ffprobe into an error: the input's when it is
 // of no use, the server's when it could not be read.
 func (in probeSource) refusal(ctx context.Context, err error, tail string) error {
@@ -105,7 +102,7 @@ func (in probeSource) refusal(ctx context.Context, err error, tail string) error
 		if s.Signal() == syscall.SIGKILL { // most likely out of memory, which may pass
 			return cause
 		}
-		return job.Errorf(notValid, "The input could not be examined: FFprobe crashed on it.").WithCause(cause)
+		return job.Errorf(job.InputNotValid, "The input could not be examined: FFprobe crashed on it.").WithCause(cause)
 	}
 	head, headErr := in.read(ctx, 0, headBytes)
 	if headErr != nil {
@@ -114,94 +111,13 @@ func (in probeSource) refusal(ctx context.Context, err error, tail string) error
 	if len(head) == 0 {
 		return errEmpty
 	}
-	return job.Errorf(notValid, "%s", describeInput(head, tail)).WithCause(cause)
+	return probeFailure(head, tail).WithCause(cause)
 }
 
 // headBytes is how much of a refused input is looked at.
 const headBytes = 1024
 
-var errEmpty = job.Errorf(notValid, "The input is empty.")
-
-// describeInput says what an input is that ffprobe did not take, by its first bytes
-// and by ffprobe's messages.
-func describeInput(head []byte, tail string) string {
-	start := lowerASCII(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"))
-	for _, k := range notMedia {
-		if bytes.HasPrefix(start, []byte(k.prefix)) {
-			return "The input is " + k.what + ", not a media file."
-		}
-	}
-	switch {
-	case strings.Contains(tail, "moov atom not found"):
-		return "The input is damaged or not complete: its index (the moov atom) is missing."
-	case strings.Contains(tail, "Format not on whitelist"):
-		return "The input is of a kind that is not accepted as media" + refusedFormat(tail) + "."
-	case isText(head):
-		return "The input is a text, not a media file."
-	case strings.Contains(tail, "End of file"), strings.Contains(tail, "EBML header parsing failed"), strings.Contains(tail, "Truncat"):
-		return "The input is damaged or not complete."
-	}
-	return "The input is not a media file, or it is damaged."
-}
-
-// notMedia are beginnings, in lower case, of what people send by mistake and
-// of what would make ffmpeg open other addresses.
-var notMedia = []struct{ prefix, what string }{
-	{"<!doctype html", "a web page (HTML)"},
-	{"<html", "a web page (HTML)"},
-	{"<head", "a web page (HTML)"},
-	{"<body", "a web page (HTML)"},
-	{"<mpd", "a DASH manifest"},
-	{"<svg", "an SVG drawing"},
-	{"<?xml", "an XML document"},
-	{"<error", "an XML document"},
-	{"#extm3u", "an HLS playlist"},
-	{"ffconcat version", "a list of files for FFmpeg"},
-	{";ffmetadata", "a text"},
-	{"v=0", "a session description (SDP)"},
-	{"webvtt", "a subtitle file"},
-	{"[script info]", "a subtitle file"},
-	{"{", "a JSON document"},
-	{"%pdf-", "a PDF document"},
-	{"pk\x03\x04", "a ZIP archive"},
-	{"\x1f\x8b", "a gzip archive"},
-	{"rar!\x1a", "a RAR archive"},
-	{"7z\xbc\xaf", "a 7z archive"},
-	{"\x7felf", "a program"},
-}
-
-// lowerASCII is bytes.ToLower for ASCII alone, which leaves binary data as it is.
-func lowerASCII(b []byte) []byte {
-	out := bytes.Clone(b)
-	for i, c := range out {
-		if 'A' <= c && c <= 'Z' {
-			out[i] = c + 'a' - 'A'
-		}
-	}
-	return out
-}
-
-// refusedFormat names the demuxer in ffmpeg's "[hls @ 0x...] [error] Format
-// not on whitelist".
-func refusedFormat(tail string) string {
-	for line := range strings.Lines(tail) {
-		before, _, ok := strings.Cut(line, "Format not on whitelist")
-		if name, _, in := strings.Cut(strings.TrimPrefix(before, "["), " @"); ok && in && strings.HasPrefix(before, "[") {
-			return " (" + name + ")"
-		}
-	}
-	return ""
-}
-
-// isText reports whether bytes hold nothing that a text would not.
-func isText(head []byte) bool {
-	for _, c := range head {
-		if c < ' ' && c != '\n' && c != '\r' && c != '\t' && c != '\f' && c != 0x1b {
-			return false
-		}
-	}
-	return true
-}
+var errEmpty = job.Errorf(job.InputNotValid, "The input is empty.")
 
 // limitedBuffer takes so much and then fails, which ends the writer.
 type limitedBuffer struct {

@@ -86,36 +86,37 @@ func TestProbePictureCalledSource(t *testing.T) {
 	}
 }
 
-// refused probes and returns the sentence.
-func refused(t *testing.T, path string) string {
+// refused probes and returns the reason and the sentence.
+func refused(t *testing.T, path string) (job.Reason, string) {
 	t.Helper()
 	_, err := tools(t).Probe(t.Context(), path)
 	e, ok := errors.AsType[*job.Error](err)
-	if !ok || e.Code != "input_not_valid" {
+	if !ok || e.Reason != job.InputNotValid && e.Reason != job.InputDamaged {
 		t.Errorf("%s: %v, want an input that is not valid", path, err)
-		return ""
+		return 0, ""
 	}
 	if strings.Contains(e.Message, os.TempDir()) {
 		t.Errorf("the sentence tells a path: %s", e.Message)
 	}
-	return e.Message
+	return e.Reason, e.Message
 }
 
 func TestProbeRefuses(t *testing.T) {
 	for _, c := range []struct {
 		recipe testmedia.Recipe
+		reason job.Reason
 		want   string
 	}{
-		{testmedia.Empty, "The input is empty."},
-		{testmedia.HTML, "The input is a web page (HTML), not a media file."},
-		{testmedia.Text, "The input is a text, not a media file."},
-		{testmedia.Playlist, "The input is an HLS playlist, not a media file."},
-		{testmedia.Concat, "The input is a list of files for FFmpeg, not a media file."},
-		{testmedia.Truncated, "The input is damaged or not complete: its index (the moov atom) is missing."},
-		{testmedia.TruncatedTail, "The input is not complete: the file ends before its media does."},
+		{testmedia.Empty, job.InputNotValid, "The input is empty."},
+		{testmedia.HTML, job.InputNotValid, "The input is a web page (HTML), not a media file."},
+		{testmedia.Text, job.InputNotValid, "The input is a text, not a media file."},
+		{testmedia.Playlist, job.InputNotValid, "The input is an HLS playlist, not a media file."},
+		{testmedia.Concat, job.InputNotValid, "The input is a list of files for FFmpeg, not a media file."},
+		{testmedia.Truncated, job.InputDamaged, "The input is damaged or not complete: its index (the moov atom) is missing."},
+		{testmedia.TruncatedTail, job.InputDamaged, "The input is not complete: the file ends before its media does."},
 	} {
-		if got := refused(t, testmedia.Clip(t, c.recipe)); got != c.want {
-			t.Errorf("%s: %q", c.recipe.Name, got)
+		if reason, got := refused(t, testmedia.Clip(t, c.recipe)); reason != c.reason || got != c.want {
+			t.Errorf("%s: %s %q", c.recipe.Name, reason, got)
 		}
 	}
 	srt := "1\n00:00:00,000 --> 00:00:01,000\nHello\n"
@@ -150,7 +151,7 @@ func TestProbeNeedsAudioOrVideo(t *testing.T) {
 	if err := tools(t).Run(t.Context(), Command{Dir: dir, Args: []string{"-f", "srt", "-i", "a.srt", "-c:s", "srt", "a.mkv"}}); err != nil {
 		t.Fatal(err)
 	}
-	if got := refused(t, filepath.Join(dir, "a.mkv")); got != "The input holds no audio and no video that can be decoded." {
+	if _, got := refused(t, filepath.Join(dir, "a.mkv")); got != "The input holds no audio and no video that can be decoded." {
 		t.Errorf("%q", got)
 	}
 }
@@ -185,16 +186,16 @@ func TestProbeByAddress(t *testing.T) {
 	if err != nil || len(m.Video) != 1 || !closeTo(m.Duration, 4) || !strings.Contains(string(m.Raw), `"filename":"video"`) {
 		t.Errorf("video: %v %s", err, m.Raw)
 	}
-	if got := refused(t, s.URL+"/page"); !strings.Contains(got, "HTML") {
+	if _, got := refused(t, s.URL+"/page"); !strings.Contains(got, "HTML") {
 		t.Errorf("page: %q", got)
 	}
-	if got := refused(t, s.URL+"/tail"); !strings.Contains(got, "not complete") {
+	if _, got := refused(t, s.URL+"/tail"); !strings.Contains(got, "not complete") {
 		t.Errorf("tail: %q", got)
 	}
-	if got := refused(t, s.URL+"/empty"); got != "The input is empty." {
+	if _, got := refused(t, s.URL+"/empty"); got != "The input is empty." {
 		t.Errorf("empty: %q", got)
 	}
-	if got := refused(t, s.URL+"/list"); !strings.Contains(got, "HLS playlist") {
+	if _, got := refused(t, s.URL+"/list"); !strings.Contains(got, "HLS playlist") {
 		t.Errorf("list: %q", got)
 	}
 	if _, err := tools(t).Probe(t.Context(), s.URL+"/broken"); err == nil || job.IsPermanent(err) {

@@ -17,11 +17,6 @@ import (
 // ErrStalled says that ffmpeg made no progress for Command.StallTimeout and was ended.
 var ErrStalled = errors.New("ffmpeg made no progress")
 
-// errLevel ends a run in which x264 says that no decoder of the level that was
-// asked for can hold the frames: it only warns, and the file would not play
-// where the level promises that it does.
-var errLevel = errors.New("the H.264 level is too low for the frame size")
-
 // RunError says that ffmpeg failed.
 type RunError struct {
 	Args     []string       // as run, the runner's own included
@@ -101,8 +96,8 @@ func (t *Toolchain) Run(ctx context.Context, c Command) error {
 	defer w.stop()
 
 	messages := &stderrTail{line: func(line string) {
-		if strings.Contains(line, "DPB size") && strings.Contains(line, "> level limit") {
-			end(errLevel)
+		if mustEnd(line) {
+			end(errEnded)
 		}
 	}}
 	var box *latestValue

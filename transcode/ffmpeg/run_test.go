@@ -18,6 +18,7 @@ import (
 
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/internal/testtime"
+	"github.com/copra-video/copra/job"
 )
 
 func TestRun(t *testing.T) {
@@ -72,22 +73,22 @@ func TestRunFails(t *testing.T) {
 	if msg := e.Error(); len(msg) > 300 || strings.Contains(msg, "\n") || !strings.HasPrefix(msg, "run ffmpeg: exit status ") {
 		t.Errorf("message %q", msg)
 	}
-	if got := Explain(err); got != damaged {
-		t.Errorf("explained as %q", got)
+	if got := Reason(err); got != job.InputDamaged {
+		t.Errorf("reason %s", got)
 	}
 }
 
 func TestRunDoesNotStart(t *testing.T) {
 	err := (&Toolchain{ffmpeg: "/nowhere/ffmpeg"}).Run(t.Context(), Command{})
-	if e, ok := errors.AsType[*RunError](err); !ok || !errors.Is(err, os.ErrNotExist) || e.ExitCode != -1 || !Transient(err) {
+	if e, ok := errors.AsType[*RunError](err); !ok || !errors.Is(err, os.ErrNotExist) || e.ExitCode != -1 || !Reason(err).Requeue() {
 		t.Errorf("%#v", err)
 	}
 }
 
 func TestRunTellsOfSignals(t *testing.T) {
-	for signal, want := range map[string]string{"KILL": outOfMemory, "SEGV": "The media file couldn't be encoded: FFmpeg crashed on it."} {
+	for signal, want := range map[string]job.Reason{"KILL": job.ServerOutOfMemory, "SEGV": job.EncodingCrashed} {
 		err := script(t, "kill -"+signal+" $$").Run(t.Context(), Command{})
-		if e, ok := errors.AsType[*RunError](err); !ok || e.Signal == 0 || Explain(err) != want {
+		if e, ok := errors.AsType[*RunError](err); !ok || e.Signal == 0 || Reason(err) != want {
 			t.Errorf("%s: %v", signal, err)
 		}
 	}
@@ -98,7 +99,7 @@ func TestRunRefusesTooLowALevel(t *testing.T) {
 	err := tools(t).Run(t.Context(), Command{Dir: t.TempDir(), Args: []string{
 		"-f", "lavfi", "-i", "testsrc2=s=1280x720:d=60", "-c:v", "libx264", "-preset", "ultrafast", "-level", "10", "out.mp4",
 	}})
-	if !errors.Is(err, errLevel) || !strings.Contains(Explain(err), "level") || Transient(err) {
+	if !errors.Is(err, errEnded) || Reason(err) != job.OutputLevelTooLow {
 		t.Errorf("%v", err)
 	}
 }
@@ -217,7 +218,7 @@ func TestRunStalls(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			err := script(t, body).Run(t.Context(), Command{StallTimeout: 60 * time.Millisecond})
-			if !errors.Is(err, ErrStalled) || !strings.Contains(Explain(err), "no progress") || Transient(err) {
+			if !errors.Is(err, ErrStalled) || Reason(err) != job.EncodingStalled {
 				t.Errorf("error %v", err)
 			}
 		})
@@ -321,25 +322,43 @@ func TestChildSeesNoEnvironment(t *testing.T) {
 	}
 }
 
-func TestExplain(t *testing.T) {
-	for tail, want := range map[string]string{
-		"av_interleaved_write_frame(): No space left on device\n[error] Conversion failed!": outOfSpace,
-		"[error] Cannot allocate memory":              outOfMemory,
-		"[mov] [error] moov atom not found":           damaged,
-		"[hls @ 0x1] [error] Format not on whitelist": "The media file couldn't be encoded: it refers to other files or addresses, which is not accepted.",
-		"[error] something new":                       Failed,
-		"":                                            Failed,
+// TestReason: each text of the table gives its reason, and nothing else does.
+func TestReason(t *testing.T) {
+	for tail, want := range map[string]job.Reason{
+		"av_interleaved_write_frame(): No space left on device\n[error] Conversion failed!": job.ServerDiskFull,
+		"[error] Disk quota exceeded":                                    job.ServerDiskFull,
+		"[error] File too large":                                         job.ServerDiskFull,
+		"[error] Cannot allocate memory":                                 job.ServerOutOfMemory,
+		"x264 [error]: malloc of size 99 failed":                         job.ServerOutOfMemory,
+		"[mov] [error] moov atom not found":                              job.InputDamaged,
+		"[error] in.avi: Invalid data found when processing input":       job.InputDamaged,
+		"[hls @ 0x1] [error] Format not on whitelist":                    job.InputNotSelfContained,
+		"[error] Unknown encoder 'libfdk_aac'":                           job.EncoderMissing,
+		"[error] Stream map '0:a' matches no streams.":                   job.InputStreamMissing,
+		"[warning] DPB size (4 frames, 99 mbs) > level limit (1 frames)": job.EncodingFailed, // ffmpeg only warns
+		"[error] something new":                                          job.EncodingFailed,
+		"":                                                               job.EncodingFailed,
 	} {
-		err := &RunError{ExitCode: 1, Tail: tail}
-		if got := Explain(err); got != want {
-			t.Errorf("%q: %q", tail, got)
+		err := fmt.Errorf("step encode: %w", &RunError{ExitCode: 1, Tail: tail})
+		if got := Reason(err); got != want {
+			t.Errorf("%q: %s", tail, got)
 		}
-		if got, want := Transient(err), want == outOfSpace || want == outOfMemory; got != want {
-			t.Errorf("%q: transient %v", tail, got)
+		if e := Failure(err); e.Reason != want || e.Message != want.Message() || !want.HasMessage() || !errors.Is(e, err) {
+			t.Errorf("%q: told as %v", tail, e)
 		}
 	}
-	if got := Explain(errors.New("other")); got != Failed {
-		t.Errorf("another error: %q", got)
+	for name, tt := range map[string]struct {
+		err  error
+		want job.Reason
+	}{
+		"of another package": {errors.New("other"), job.EncodingFailed},
+		"already explained":  {fmt.Errorf("read: %w", job.Errorf(job.InputNotReadable, "It broke off.")), job.InputNotReadable},
+		"stalled":            {&RunError{Cause: ErrStalled}, job.EncodingStalled},
+		"no input":           {&RunError{Cause: errors.New("the file before it failed")}, job.InternalError},
+	} {
+		if got, e := Reason(tt.err), Failure(tt.err); got != tt.want || e.Reason != tt.want || e.Message == "" {
+			t.Errorf("%s: %s, told as %v", name, got, e)
+		}
 	}
 }
 

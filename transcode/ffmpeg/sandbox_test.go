@@ -12,6 +12,7 @@ import (
 
 	"github.com/copra-video/copra/internal/sandbox"
 	"github.com/copra-video/copra/internal/testmedia"
+	"github.com/copra-video/copra/job"
 )
 
 // sandboxedTools are tools of which files and ports are held by the kernel.
@@ -97,8 +98,8 @@ func TestSandboxMemory(t *testing.T) {
 	err := f.Run(t.Context(), Command{Dir: t.TempDir(), Args: []string{
 		"-f", "lavfi", "-i", "color=s=4096x4096:d=0.5", "-c:v", "libx264", "-preset", "medium", "out.mp4",
 	}})
-	if Explain(err) != outOfMemory || !Transient(err) {
-		t.Errorf("explained as %q: %v", Explain(err), err)
+	if Reason(err) != job.ServerOutOfMemory {
+		t.Errorf("reason %s: %v", Reason(err), err)
 	}
 }
 

@@ -102,5 +102,5 @@ func (w Expect) size() string {
 func closeTo(got, want float64) bool { return math.Abs(got-want) <= max(0.5, 0.02*want) }
 
 func invalidOutput(format string, args ...any) *job.Error {
-	return job.Errorf("output_not_valid", "The media file couldn't be encoded: "+format+".", args...)
+	return job.Errorf(job.OutputNotValid, "The media file couldn't be encoded: "+format+".", args...)
 }

@@ -41,7 +41,7 @@ func (r Reader) Watermark(ctx context.Context, f transcode.Fetch, url job.Secret
 	_ = os.Remove(part) // it may not be there
 	// What reads it takes every file for an input.
 	text := strings.ReplaceAll(message(err, "The watermark could not be read."), "The input", "The watermark")
-	return job.Errorf("watermark_not_valid", "%s", strings.ReplaceAll(text, "the input", "the watermark")).WithCause(err)
+	return job.Errorf(job.WatermarkNotValid, "%s", strings.ReplaceAll(text, "the input", "the watermark")).WithCause(err)
 }
 
 func (r Reader) readMark(ctx context.Context, url job.Secret, path string) error {
@@ -58,9 +58,9 @@ func (r Reader) readMark(ctx context.Context, url job.Secret, path string) error
 	}
 	switch {
 	case !m.Still() || len(m.Video) == 0:
-		return job.Errorf("watermark_not_valid", "The watermark is no picture; a PNG is expected.")
+		return job.Errorf(job.WatermarkNotValid, "The watermark is no picture; a PNG is expected.")
 	case m.Video[0].Width > maxMarkSide || m.Video[0].Height > maxMarkSide:
-		return job.Errorf("watermark_not_valid", "The watermark has %dx%d pixels; at most %d on a side are accepted.", m.Video[0].Width, m.Video[0].Height, maxMarkSide)
+		return job.Errorf(job.WatermarkNotValid, "The watermark has %dx%d pixels; at most %d on a side are accepted.", m.Video[0].Width, m.Video[0].Height, maxMarkSide)
 	}
 	return nil
 }

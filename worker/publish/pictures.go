@@ -24,7 +24,7 @@ func verifyAnimation(dir, name string) error {
 		return fmt.Errorf("look at result: %w", err)
 	}
 	if _, err := transcode.ReadAnimation(f, st.Size()); err != nil {
-		return job.Errorf("output_not_valid", "The animation could not be written.").WithCause(err)
+		return job.Errorf(job.OutputNotValid, "The animation could not be written.").WithCause(err)
 	}
 	return nil
 }

@@ -62,7 +62,7 @@ func waiter(t *testing.T, patience time.Duration) (*Run, *admission.SlotLease, *
 
 func TestPatience(t *testing.T) {
 	away := &storage.Unavailable{Message: "The storage could not be reached."}
-	refused := job.Errorf("storage_refused", "The bucket does not exist.")
+	refused := job.Errorf(job.StorageRefused, "The bucket does not exist.")
 	stopped := errors.New("stopped")
 	tests := []struct {
 		name              string

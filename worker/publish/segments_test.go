@@ -230,7 +230,7 @@ func TestEarlyIsNotFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for name, s := range map[string]*shelf{
 			"a storage that takes files together": {all: true},
-			"a storage that refuses":              {put: func(context.Context, string) error { return job.Errorf("", "The bucket is not yours.") }},
+			"a storage that refuses":              {put: func(context.Context, string) error { return job.Errorf(job.StorageRefused, "The bucket is not yours.") }},
 		} {
 			f := newFilm(t, s)
 			f.segments("out1/hls/720p", "segment-%05d.ts", 4)

@@ -45,7 +45,7 @@ func (r *Output) finishFiles(ctx context.Context, res transcode.Result, bucket s
 		pubs = append(pubs, p)
 	}
 	if !o.URL.IsZero() && len(pubs) > 1 {
-		return result, job.Errorf("output_path_not_valid", "The output is made of %d files, which cannot go to one 'url': it needs a 'path'.", len(pubs))
+		return result, job.Errorf(job.OutputPathNotValid, "The output is made of %d files, which cannot go to one 'url': it needs a 'path'.", len(pubs))
 	}
 	if err := r.publish(ctx, bucket, pubs); err != nil {
 		return result, err
@@ -76,7 +76,7 @@ func (r *Output) verify(ctx context.Context, file string, want transcode.File, p
 		return job.Media{}, fmt.Errorf("look at result: %w", err)
 	}
 	if st.Size() == 0 {
-		return job.Media{}, job.Errorf("output_not_valid", "A picture could not be written.")
+		return job.Media{}, job.Errorf(job.OutputNotValid, "A picture could not be written.")
 	}
 	return job.Media{}, nil
 }
@@ -99,7 +99,7 @@ func expand(dir string, f transcode.File) ([]publication, error) {
 		pubs = append(pubs, publication{key: fmt.Sprintf(f.Path, n), file: name, contentType: f.ContentType})
 	}
 	if len(pubs) == 0 {
-		return nil, job.Errorf("", "No picture could be taken from the input.")
+		return nil, job.Errorf(job.OutputNotValid, "No picture could be taken from the input.")
 	}
 	return pubs, nil
 }
