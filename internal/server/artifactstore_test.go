@@ -14,8 +14,8 @@ import (
 	"github.com/copra-video/copra/internal/settings"
 )
 
-// mediaSettings reads the settings of media from these variables.
-func mediaSettings(t *testing.T, vars map[string]string) (*settings.Settings, error) {
+// artifactSettings reads the settings of media from these variables.
+func artifactSettings(t *testing.T, vars map[string]string) (*settings.Settings, error) {
 	t.Helper()
 	var s settings.Settings
 	e := command.Stdio{Getenv: func(n string) string { return vars[n] }, Stdout: io.Discard, Stderr: io.Discard}
@@ -43,7 +43,7 @@ func TestArtifactStoreSettings(t *testing.T) {
 			"COPRA_ARTIFACT_STORE": "s3://x", "COPRA_ARTIFACT_S3_ENDPOINT": "http://127.0.0.1:1", "COPRA_ARTIFACT_S3_ACCESS_KEY": "a", "COPRA_ARTIFACT_S3_SECRET_KEY": "canary",
 		}},
 	} {
-		s, err := mediaSettings(t, c.vars)
+		s, err := artifactSettings(t, c.vars)
 		var log strings.Builder
 		if err == nil {
 			store, oerr := openCheckedArtifactStore(t.Context(), &s.ArtifactStore, slog.New(slog.NewTextHandler(&log, nil)))
@@ -60,7 +60,7 @@ func TestArtifactStoreSettings(t *testing.T) {
 			t.Errorf("the secret key is printed: %s", told)
 		}
 	}
-	if s, err := mediaSettings(t, nil); err != nil || s.ArtifactStore.Retention != 24*time.Hour {
+	if s, err := artifactSettings(t, nil); err != nil || s.ArtifactStore.Retention != 24*time.Hour {
 		t.Errorf("parts are kept for %s, %v", s.ArtifactStore.Retention, err)
 	}
 }
