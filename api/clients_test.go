@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/copra-video/copra/internal/spec/observed"
 )
 
 // Requests as the published clients and the usual tools write them, byte for
@@ -335,6 +337,9 @@ func TestClientsCreateAndRetrieve(t *testing.T) {
 			}
 		})
 	}
+	observed.Row(t, "10 coconutgo")
+	observed.Row(t, "10 coconutphp")
+	observed.Row(t, "10 coconutrb, coconutpy")
 }
 
 func TestClientsReadFinishedJobs(t *testing.T) {

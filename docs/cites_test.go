@@ -167,7 +167,7 @@ func TestCited(t *testing.T) {
 			}
 		}
 		for _, name := range pageName.FindAllString(p.text, -1) {
-			if !isPage(filepath.Dir(p.where), name) && !strings.HasPrefix(p.where, "../internal/spec/") { // which is about to read spec/
+			if !isPage(filepath.Dir(p.where), name) {
 				t.Errorf("%s: there is no %s in the repository", p.where, name)
 			}
 		}

@@ -23,6 +23,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/copra-video/copra/internal/spec/observed"
 )
 
 // front is what stands before a server for clients whose endpoint is built in:
@@ -200,6 +202,7 @@ func TestBuiltInEndpoints(t *testing.T) {
 			t.Errorf("without the CA: %s", out)
 		}
 	})
+	observed.Row(t, "12 regions")
 }
 
 // resolveHook is the operator's DNS, and the port of the test's front in the

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/internal/s3server"
+	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/internal/testtime"
 )
@@ -84,6 +85,7 @@ func TestNodeClient(t *testing.T) {
 		got.Input.Message != "The job 'input' is not a valid object." || !strings.Contains(got.Param.Message, "notvalidparam") {
 		t.Errorf("errors: %+v %+v %+v", got.Param, got.Key, got.Input)
 	}
+	observed.Row(t, "10 coconutjs (Node)")
 }
 
 // nodeScript creates a job, follows it to its end and reads its metadata, as

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/transcode"
 )
@@ -94,6 +95,7 @@ func TestPictures(t *testing.T) {
 	if a, err := transcode.ReadAnimation(bytes.NewReader(anim), int64(len(anim))); err != nil || a.Width != 320 || a.Duration < 0.9 || a.Duration > 1.1 {
 		t.Errorf("animation: %+v, %v", a, err)
 	}
+	observed.Row(t, "errors.md watermark_not_valid")
 }
 
 // A photo that its camera says to turn, and a sound that shows nothing.

@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/riverqueue/river"
 
+	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/worker/artifacts"
@@ -41,6 +42,8 @@ func TestFailure(t *testing.T) {
 	if e := inputFailure(away); e.Reason != job.InputNotReadable || e.Message != away.Message {
 		t.Errorf("an input: %s %q", e.Reason, e.Message)
 	}
+	observed.Row(t, "errors.md internal_error")
+	observed.Row(t, "errors.md storage_unavailable")
 }
 
 func TestDiskFull(t *testing.T) {

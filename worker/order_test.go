@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/riverqueue/river/rivertype"
 
+	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
@@ -389,6 +390,8 @@ func TestMaxDuration(t *testing.T) {
 			t.Errorf("the customer is told %q", got)
 		}
 	})
+	observed.Row(t, "12.1 settings.max_duration")
+	observed.Row(t, "errors.md max_duration_exceeded")
 }
 
 // Jobs that wait for others of their key, or for the disk, begin nothing, and the

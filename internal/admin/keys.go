@@ -1,5 +1,3 @@
-// Package admin has the subcommands of an operator: keys, migrate, secrets and
-// doctor.
 package admin
 
 import (

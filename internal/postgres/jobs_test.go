@@ -9,6 +9,7 @@ import (
 	"github.com/copra-video/copra/internal/pgtest"
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/seal"
+	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/job"
 )
 
@@ -136,6 +137,8 @@ func TestIdempotency(t *testing.T) {
 	if _, err := f.CreateJob(t.Context(), other); err != nil {
 		t.Errorf("the same idempotency key of another API key: %v", err)
 	}
+	observed.Row(t, "12.1 Idempotency-Key")
+	observed.Row(t, "errors.md idempotency_key_reused")
 }
 
 func TestPriority(t *testing.T) {

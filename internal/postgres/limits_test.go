@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/internal/postgres"
+	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/job"
 )
 
@@ -64,6 +65,7 @@ func TestQueuedLimit(t *testing.T) {
 	if err := f.LimitKey(t.Context(), "nobody", postgres.Limits{}); !errors.Is(err, job.ErrNotFound) {
 		t.Errorf("an unknown key: %v", err)
 	}
+	observed.Row(t, "errors.md too_many_jobs")
 }
 
 // TestQueuedLimitHolds: however many ask at once.

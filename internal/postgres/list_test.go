@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/copra-video/copra/internal/postgres"
+	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/job"
 )
 
@@ -24,7 +26,7 @@ func TestListJobs(t *testing.T) {
 	var got []string
 	cursor, pages := "", 0
 	for pages < 10 {
-		jobs, next, err := f.ListJobs(t.Context(), f.keyID, job.ListQuery{Limit: 2, Cursor: cursor})
+		jobs, next, err := f.ListJobs(t.Context(), f.keyID, postgres.List{Limit: 2, Cursor: cursor})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,7 +45,7 @@ func TestListJobs(t *testing.T) {
 	f.exec(`UPDATE jobs SET created_at = '2026-01-01'`)
 	seen := map[string]bool{}
 	for cursor = ""; ; {
-		jobs, next, err := f.ListJobs(t.Context(), f.keyID, job.ListQuery{Limit: 1, Cursor: cursor})
+		jobs, next, err := f.ListJobs(t.Context(), f.keyID, postgres.List{Limit: 1, Cursor: cursor})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,6 +59,7 @@ func TestListJobs(t *testing.T) {
 	if len(seen) != 5+pages {
 		t.Errorf("%d of %d jobs of one moment", len(seen), 5+pages)
 	}
+	observed.Row(t, "12.1 GET /v2/jobs?status=&limit=&cursor=")
 }
 
 func TestListByStatus(t *testing.T) {
@@ -66,19 +69,20 @@ func TestListByStatus(t *testing.T) {
 	if _, err := f.CancelJob(t.Context(), f.keyID, id); err != nil {
 		t.Fatal(err)
 	}
-	jobs, next, err := f.ListJobs(t.Context(), f.keyID, job.ListQuery{Status: job.JobFailed})
+	jobs, next, err := f.ListJobs(t.Context(), f.keyID, postgres.List{Status: job.JobFailed})
 	if err != nil || next != "" || len(jobs) != 1 || jobs[0].ID != id {
 		t.Errorf("got %+v, %q, %v", jobs, next, err)
 	}
-	if jobs, _, err := f.ListJobs(t.Context(), f.keyID, job.ListQuery{Status: "no\x00such"}); err != nil || len(jobs) != 0 {
+	if jobs, _, err := f.ListJobs(t.Context(), f.keyID, postgres.List{Status: "no\x00such"}); err != nil || len(jobs) != 0 {
 		t.Errorf("an unknown status: %+v %v", jobs, err)
 	}
 	for _, bad := range []string{"x", "!!", "LTEuYQ", "enp6enp6enp6enp6Lng", "MS4A"} {
-		_, _, err := f.ListJobs(t.Context(), f.keyID, job.ListQuery{Cursor: bad})
+		_, _, err := f.ListJobs(t.Context(), f.keyID, postgres.List{Cursor: bad})
 		if e, ok := errors.AsType[*job.Error](err); !ok || e.Reason != job.CursorNotValid {
 			t.Errorf("cursor %q: %v", bad, err)
 		}
 	}
+	observed.Row(t, "errors.md cursor_not_valid")
 }
 
 func TestCancel(t *testing.T) {
@@ -119,4 +123,6 @@ func TestCancel(t *testing.T) {
 	if n := f.count(`river_job WHERE id = $1 AND state = 'cancelled'`, f.riverJob(waiting)); n != 1 {
 		t.Error("the probe that waits was not cancelled")
 	}
+	observed.Row(t, "12.1 DELETE /v2/jobs/:id")
+	observed.Row(t, "errors.md job_finished")
 }

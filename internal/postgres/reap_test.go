@@ -12,6 +12,7 @@ import (
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
 	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/job"
 )
 
@@ -204,6 +205,7 @@ func TestReapLastAttempt(t *testing.T) {
 	if n := f.count(`deliveries WHERE event = 'job.failed'`); n != 1 {
 		t.Errorf("%d times job.failed", n)
 	}
+	observed.Row(t, "errors.md worker_lost")
 }
 
 func TestReapLastProbe(t *testing.T) {

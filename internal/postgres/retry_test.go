@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/job"
 )
 
@@ -70,6 +71,9 @@ func TestRetry(t *testing.T) {
 	if want := "1 output.completed, 2 output.failed, 3 job.failed, 4 input.transferred, 5 output.completed, 6 job.completed"; told != want {
 		t.Errorf("webhooks:\n got %s\nwant %s", told, want)
 	}
+	observed.Row(t, "12.1 POST /v2/jobs/:id/retry")
+	observed.Row(t, "errors.md job_not_finished")
+	observed.Row(t, "errors.md nothing_to_retry")
 }
 
 func TestRetryBeginsAtTheProbe(t *testing.T) {

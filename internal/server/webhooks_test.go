@@ -14,11 +14,12 @@ import (
 
 	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
+	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/internal/testtime"
 	"github.com/copra-video/copra/job"
 )
 
-// due waits for a delivery that is to be tried again, and makes it due now.
+// due waits until one delivery waits for its next try and makes that due now.
 func (s *server) due() {
 	s.t.Helper()
 	eventually(s.t, "a delivery to wait for its next try", func() bool {
@@ -52,8 +53,8 @@ func (s *server) deliveries(id string) (d deliveries, text string) {
 	return d, text
 }
 
-// TestSignedWebhook answers a delivery with an error, a redirect and a success,
-// replays it, and verifies the signature of each try as a receiver would.
+// TestSignedWebhook fails a delivery, redirects it, takes it and replays it,
+// and verifies each try as a receiver would.
 func TestSignedWebhook(t *testing.T) {
 	h := &hook{answer: func(n int) int { return []int{500, 302, 204, 204}[min(n, 4)-1] }}
 	receiver := httptest.NewServer(h)
@@ -78,7 +79,7 @@ func TestSignedWebhook(t *testing.T) {
 		eventually(t, fmt.Sprintf("try %d", n+1), tried(n+1))
 		d, _ := s.deliveries(id)
 		if n < 2 {
-			// The schedule begins with 5 s and a minute.
+			// 5 s and then a minute, as the schedule has them.
 			want := []time.Duration{5 * time.Second, time.Minute}[n]
 			if left := time.Until(*d.Deliveries[0].NextAt); left > want+time.Second || left < want-5*time.Second {
 				t.Errorf("the next try is due in %v, want %v", left, want)
@@ -133,6 +134,7 @@ func TestSignedWebhook(t *testing.T) {
 			t.Errorf("try %d: %v", i+1, r.header)
 		}
 	}
+	observed.Row(t, "12 webhook delivery")
 }
 
 func TestUnsignedWebhook(t *testing.T) {
@@ -150,8 +152,8 @@ func TestUnsignedWebhook(t *testing.T) {
 	}
 }
 
-// TestWebhooksInOrder: the other webhooks of a job wait for the first one, until
-// that has failed twice.
+// TestWebhooksInOrder has the first event of a job be slow to deliver, and then
+// refused.
 func TestWebhooksInOrder(t *testing.T) {
 	arrived, answer := make(chan struct{}), make(chan struct{})
 	h := &hook{}
@@ -168,7 +170,7 @@ func TestWebhooksInOrder(t *testing.T) {
 	receiver := httptest.NewServer(h)
 	defer receiver.Close()
 	reply := sync.OnceFunc(func() { close(answer) })
-	defer reply() // the receiver's end waits for it when the test fails early
+	defer reply() // or a test that fails early would wait for the receiver's end
 	s := startServer(t)
 	id := s.create(jobFor(unanswered(t), receiver.URL))
 	run := s.claim(id)
@@ -243,7 +245,7 @@ func TestSlowReceiver(t *testing.T) {
 	testtime.Within(t, "another receiver's webhooks", begin, 5*time.Second)
 }
 
-// TestWebhookErrorsHideTheAddress: the delivery log never shows the address.
+// TestWebhookErrorsHideTheAddress keeps errors free of the address.
 func TestWebhookErrorsHideTheAddress(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()

@@ -1,11 +1,10 @@
 package spec
 
 import (
-	"errors"
-	"go/ast"
-	"go/parser"
-	"go/token"
-	"io/fs"
+	"cmp"
+	"encoding/json"
+	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,201 +12,221 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/copra-video/copra/api/coconut"
-	"github.com/copra-video/copra/job"
-	"github.com/copra-video/copra/transcode/format"
+	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// clip is a source that has all that conditions and expressions ask for.
-func clip() job.Media {
-	return job.Media{
-		Raw:        []byte(`{"streams":[{"index":0,"codec_name":"h264"}],"format":{"duration":"30.0"}}`),
-		FormatName: "mov,mp4,m4a,3gp,3g2,mj2", Duration: 30, Size: 1 << 20,
-		Video: []job.VideoStream{{Codec: "h264", Width: 1920, Height: 1080, FPS: format.Rational{Num: 25, Den: 1}, BitRate: 4000000}},
-		Audio: []job.AudioStream{{Codec: "aac", SampleRate: 44100, Channels: 2, BitRate: 128000}},
-	}
-}
+var update = flag.Bool("update", false, "rewrite testdata/observed.txt")
 
-// accept decodes a request and everything in it that waits for the probe.
-func accept(request string) error {
-	spec, err := coconut.DecodeJob([]byte(request))
-	if err != nil {
-		return err
+// TestObserved: each row makes a difference, and it is the one of
+// testdata/observed.txt.
+func TestObserved(t *testing.T) {
+	w := newWorld(t)
+	var out strings.Builder
+	out.WriteString(preamble)
+	bySection := map[string][]row{}
+	for _, r := range rows() {
+		bySection[r.section] = append(bySection[r.section], r)
 	}
-	for _, o := range spec.Outputs {
-		if _, err := coconut.EvalCondition(o, coconut.Vars(clip())); err != nil {
-			return err
-		}
-		if _, err := coconut.ResolveOutput(o, coconut.Vars(clip())); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// TestRequests: a request with the row is accepted, or refused with the code
-// that the row is about.
-func TestRequests(t *testing.T) {
-	for _, r := range rows {
-		if r.request == "" {
+	all := append(sections(readFile(t, specFile)), section{number: errorsSection, title: "further error codes"})
+	for _, s := range all {
+		if len(bySection[s.number]) == 0 {
 			continue
 		}
-		err := accept(r.request)
-		var refusal *job.Error
-		switch {
-		case r.code == "" && err != nil:
-			t.Errorf("%s %s: %v\n%s", r.section, r.name, err, r.request)
-		case r.code != "" && (!errors.As(err, &refusal) || refusal.Reason.Code() != r.code):
-			t.Errorf("%s %s: got %v, want %s\n%s", r.section, r.name, err, r.code, r.request)
+		fmt.Fprintf(&out, "\n# %s %s\n", s.number, s.title)
+		list := bySection[s.number]
+		order := append(s.rows, codesOf(readFile(t, errorsFile))...)
+		slices.SortStableFunc(list, func(a, b row) int { return place(order, a.name) - place(order, b.name) })
+		for _, r := range list {
+			fmt.Fprintf(&out, "\n%s\n%s", r.name, w.difference(t, r))
 		}
+	}
+	golden := filepath.Join("testdata", "observed.txt")
+	if *update {
+		if err := os.WriteFile(golden, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return
+	}
+	if diff := gocmp.Diff(readFile(t, golden), out.String()); diff != "" {
+		t.Errorf("what the rows do has changed (-want +got); go test ./internal/spec -update rewrites testdata/observed.txt:\n%s", diff)
 	}
 }
 
-// TestCovered: the test that is named for a row is there, and its package
-// speaks of the row.
-func TestCovered(t *testing.T) {
-	covered := read(t)
-	for _, r := range rows {
-		dir, name, ok := cutTest(r.test)
-		p := covered[dir]
-		if !ok || p == nil || !slices.Contains(p.tests, name) {
-			t.Errorf("%s %s: there is no test %q", r.section, r.name, r.test)
-			continue
-		}
-		if says := r.word(); !strings.Contains(p.text, says) {
-			t.Errorf("%s %s: nothing in the tests of %s says %q", r.section, r.name, dir, says)
-		}
+const preamble = `What each row of docs/spec/coconut-v2.md does: a request (or a call) that has it,
+the control, and the lines of what follows that one of them has alone.
+Written by go test ./internal/spec -update.
+`
+
+func place(order []string, name string) int {
+	if i := slices.Index(order, name); i >= 0 {
+		return i
 	}
+	return len(order)
 }
 
-// TestComplete: no row of the specification is missing here.
-func TestComplete(t *testing.T) {
-	text := specification(t)
-	known := map[string]bool{}
-	for _, r := range rows {
-		known[r.section+" "+r.name] = true
-	}
-	found := rowsOf(text)
-	for _, row := range found {
-		if !known[row] {
-			t.Errorf("the specification has a row that rows_test.go has not: %s", row)
-		}
-	}
-	if len(found) < 250 {
-		t.Errorf("only %d rows were found in the specification", len(found))
-	}
-}
-
-// TestErrorCodes: each code that docs/errors.md lists has a test that provokes
-// it: by a row, or in a test that names the code.
-func TestErrorCodes(t *testing.T) {
-	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "errors.md"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	known := map[string]bool{}
-	for _, r := range rows {
-		known[r.name] = true
-	}
-	covered := read(t)
-	n := 0
-	for line := range strings.Lines(string(page)) {
-		if !strings.HasPrefix(line, "| `") {
-			continue
-		}
-		n++
-		code := tokens(line)[0]
-		named := func(p *tested) bool { return strings.Contains(p.text, `"`+code+`"`) }
-		if !known[code] && !slices.ContainsFunc(slices.Collect(maps.Values(covered)), named) {
-			t.Errorf("errors.md has %s, which no test provokes", code)
-		}
-	}
-	if n < 30 {
-		t.Errorf("only %d codes were found in errors.md", n)
-	}
-	for _, r := range rows {
-		if codes.MatchString(r.name) && !strings.Contains(string(page), "| `"+r.name+"` |") {
-			t.Errorf("errors.md has not %s", r.name)
-		}
-	}
-}
-
-// tested is what the tests of one package are called and say.
-type tested struct {
-	tests []string
-	text  string
-}
-
-// read reads all tests of the repository, by folder. What they say is in their
-// strings and in the files of testdata.
-func read(t *testing.T) map[string]*tested {
+// difference carries a row out and returns what it does.
+func (w *world) difference(t *testing.T, r row) string {
 	t.Helper()
-	root := filepath.Join("..", "..")
-	found := map[string]*tested{}
-	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-		if err != nil {
-			return err
+	with, without := r.pick(w.observe(t, r.with)), r.pick(w.observe(t, r.without))
+	var removed, added []string
+	for _, l := range without {
+		if !slices.Contains(with, l) {
+			removed = append(removed, "  - "+l)
 		}
-		if d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "node_modules") {
-			return filepath.SkipDir
-		}
-		rel, err := filepath.Rel(root, path)
-		if err != nil {
-			return err
-		}
-		dir, inData, _ := strings.Cut(filepath.ToSlash(filepath.Dir(rel)), "/testdata")
-		if d.IsDir() || dir == "internal/spec" && d.Name() != "formats_test.go" {
-			return nil // what names rows covers none
-		}
-		if found[dir] == nil {
-			found[dir] = &tested{}
-		}
-		switch {
-		case strings.HasSuffix(path, ".txtar") || inData != "":
-			text, err := os.ReadFile(path)
-			found[dir].text += string(text)
-			return err
-		case strings.HasSuffix(path, "_test.go"):
-			return found[dir].add(path)
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	return found
+	for _, l := range with {
+		if !slices.Contains(without, l) {
+			added = append(added, "  + "+l)
+		}
+	}
+	removed, added = r.essence(removed, added)
+	differs := len(removed)+len(added) > 0
+	if r.same && slices.ContainsFunc(with, func(l string) bool { return strings.HasPrefix(l, "answer: 4") }) {
+		t.Errorf("%s %s: is refused", r.section, r.name)
+	}
+	switch {
+	case r.same && differs:
+		t.Errorf("%s %s: is to have no effect, and has:\n%s", r.section, r.name, strings.Join(append(removed, added...), "\n"))
+	case !r.same && !differs:
+		t.Errorf("%s %s: makes no difference", r.section, r.name)
+	case r.same:
+		added = []string{"  = no difference"}
+	}
+	for _, need := range r.needs {
+		if !slices.ContainsFunc(added, func(l string) bool { return strings.Contains(l, need) }) {
+			t.Errorf("%s %s: adds nothing with %q", r.section, r.name, need)
+		}
+	}
+	return r.described() + strings.Join(append(removed, added...), "\n") + "\n"
 }
 
-func (p *tested) add(path string) error {
-	file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
-	if err != nil {
-		return err
-	}
-	var said strings.Builder
-	ast.Inspect(file, func(n ast.Node) bool {
-		switch n := n.(type) {
-		case *ast.FuncDecl:
-			if n.Recv == nil && (strings.HasPrefix(n.Name.Name, "Test") || strings.HasPrefix(n.Name.Name, "Fuzz")) {
-				p.tests = append(p.tests, n.Name.Name)
-			}
-		case *ast.BasicLit:
-			said.WriteString(n.Value)
-			said.WriteByte('\n')
-		case *ast.Ident: // composite literals of job's types name params by their fields
-			said.WriteString(n.Name)
-			said.WriteByte('\n')
+// essence leaves out what follows from the rest: of an answer beside a refusal
+// all but its status, and for formats what is no part of the plan when the plan
+// differs.
+func (r row) essence(removed, added []string) ([]string, []string) {
+	refused := func(l string) bool { return strings.Contains(l, " answer: error_code") }
+	status := func(l string) bool { return strings.Contains(l, " answer: 2") }
+	switch {
+	case slices.ContainsFunc(removed, refused) && slices.ContainsFunc(added, status):
+		return removed, keep(added, status)
+	case slices.ContainsFunc(added, refused) && slices.ContainsFunc(removed, status):
+		return keep(removed, status), added
+	case strings.HasPrefix(r.section, "4."):
+		plan := func(l string) bool {
+			return !strings.Contains(l, " answer: ") && !strings.Contains(l, " at last: ") && !strings.Contains(l, " storage: ")
 		}
-		return true
-	})
-	p.text += said.String()
-	return nil
+		if x, y := keep(removed, plan), keep(added, plan); len(x)+len(y) > 0 || r.same {
+			return x, y
+		}
+	}
+	return removed, added
 }
 
-// cutTest takes "api/coconut.TestX" apart.
-func cutTest(s string) (dir, name string, ok bool) {
-	i := strings.LastIndex(s, ".")
-	if i < 0 {
-		return "", "", false
+func keep(lines []string, wanted func(string) bool) (kept []string) {
+	for _, l := range lines {
+		if wanted(l) {
+			kept = append(kept, l)
+		}
 	}
-	return s[:i], s[i+1:], true
+	return kept
 }
+
+// pick keeps the lines that the row is about.
+func (r row) pick(lines []string) []string {
+	return keep(lines, func(l string) bool {
+		return r.only == nil || slices.ContainsFunc(r.only, func(s string) bool { return strings.Contains(l, s) })
+	})
+}
+
+// described is what is compared with what: of jobs the members that differ.
+func (r row) described() string {
+	with, without := r.with.String(), r.without.String()
+	if r.with.call == nil && r.without.call == nil {
+		with, without = differing(r.with.job, r.without.job)
+		if len(r.with.film) > 0 && len(r.without.film) == 0 {
+			with = strings.Join(nonEmpty(with, "an input with "+changed(r.with.film)), " and ")
+		}
+		if len(r.without.film) > 0 && len(r.with.film) == 0 {
+			with, without = r.with.job, strings.Join(nonEmpty(without, "an input with "+changed(r.without.film)), " and ")
+		}
+	}
+	return fmt.Sprintf("  %s\n  against %s\n", cmp.Or(with, "the same without"), cmp.Or(without, "the same without"))
+}
+
+// differing are the members of two requests that are not the same.
+func differing(a, b string) (string, string) {
+	var x, y map[string]json.RawMessage
+	if json.Unmarshal([]byte(a), &x) != nil || json.Unmarshal([]byte(b), &y) != nil {
+		return a, b
+	}
+	for name := range x {
+		if string(x[name]) == string(y[name]) {
+			delete(x, name)
+			delete(y, name)
+		}
+	}
+	list := func(members map[string]json.RawMessage) string {
+		var s []string
+		for _, name := range sorted(members) {
+			s = append(s, name+" "+string(members[name]))
+		}
+		return strings.Join(s, ", ")
+	}
+	return list(x), list(y)
+}
+
+// changed says what differs in an input from film.
+func changed(pairs []string) string {
+	var s []string
+	for i := 0; i < len(pairs); i += 2 {
+		s = append(s, pairs[i+1]+" for "+pairs[i])
+	}
+	return strings.Join(s, ", ")
+}
+
+func nonEmpty(list ...string) []string {
+	return slices.DeleteFunc(list, func(s string) bool { return s == "" })
+}
+
+// String is the request, or the call.
+func (a attempt) String() string {
+	switch {
+	case a.call != nil:
+		return a.call.String()
+	case len(a.film) > 0:
+		return fmt.Sprintf("%s with %s in place of %s", a.job, a.film[1], a.film[0])
+	}
+	return a.job
+}
+
+func (e exchange) String() string {
+	s := e.method + " " + e.path
+	for _, name := range sorted(e.header) {
+		s += fmt.Sprintf(" [%s: %s]", name, e.header[name])
+	}
+	if e.stranger {
+		s += " without a key"
+	}
+	if e.body != "" {
+		s += " " + e.body
+	}
+	if e.often > 0 {
+		s += fmt.Sprintf(", after %d times %s", e.often, cmp.Or(e.before, "the same"))
+	}
+	if e.disk > 0 {
+		s += ", on a full disk"
+	}
+	if e.largest > 0 {
+		s += fmt.Sprintf(", where %d bytes are allowed", e.largest)
+	}
+	var happened []string
+	for _, h := range e.events {
+		happened = append(happened, strings.TrimSpace(string(h.Kind)+" "+string(h.Stage)))
+	}
+	if happened = unique(happened); len(happened) > 0 {
+		s += ", after " + strings.Join(happened, ", ")
+	}
+	return s
+}
+
+func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -32,20 +32,13 @@ func (p prefixed) key(path string) (string, error) {
 // Close ends the connections of the bucket.
 func (p prefixed) Close() error { return storage.Close(p.Bucket) }
 
-// The wrappers are interfaces that callers look for, so a method of another name
-// would go unnoticed.
-var (
-	_ storage.Deleter     = prefixedDeleter{}
-	_ storage.BatchPutter = prefixedBatchPutter{}
-)
-
-// prefixedDeleter is a prefixed storage.Deleter.
-type prefixedDeleter struct {
+// keeper is a prefixed storage.Deleter.
+type keeper struct {
 	prefixed
 	inner storage.Deleter
 }
 
-func (k prefixedDeleter) Exists(ctx context.Context, path string) (bool, error) {
+func (k keeper) Has(ctx context.Context, path string) (bool, error) {
 	key, err := k.key(path)
 	if err != nil {
 		return false, err
@@ -53,7 +46,7 @@ func (k prefixedDeleter) Exists(ctx context.Context, path string) (bool, error) 
 	return k.inner.Exists(ctx, key)
 }
 
-func (k prefixedDeleter) Delete(ctx context.Context, path string) error {
+func (k keeper) Remove(ctx context.Context, path string) error {
 	key, err := k.key(path)
 	if err != nil {
 		return err
@@ -61,13 +54,13 @@ func (k prefixedDeleter) Delete(ctx context.Context, path string) error {
 	return k.inner.Delete(ctx, key)
 }
 
-// prefixedBatchPutter is a prefixed storage.BatchPutter.
-type prefixedBatchPutter struct {
+// together is a prefixed storage.BatchPutter.
+type together struct {
 	prefixed
 	inner storage.BatchPutter
 }
 
-func (t prefixedBatchPutter) PutBatch(ctx context.Context, items []storage.Item) error {
+func (t together) PutBatch(ctx context.Context, items []storage.Item) error {
 	items = slices.Clone(items)
 	for i := range items {
 		var err error
@@ -82,9 +75,9 @@ func (t prefixedBatchPutter) PutBatch(ctx context.Context, items []storage.Item)
 func below(b storage.Bucket, prefix string) storage.Bucket {
 	switch inner := b.(type) {
 	case storage.BatchPutter:
-		return prefixedBatchPutter{prefixed{b, prefix}, inner}
+		return together{prefixed{b, prefix}, inner}
 	case storage.Deleter:
-		return prefixedDeleter{prefixed{b, prefix}, inner}
+		return keeper{prefixed{b, prefix}, inner}
 	}
 	return prefixed{b, prefix}
 }

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
 )
@@ -141,6 +142,7 @@ func TestProbeRefuses(t *testing.T) {
 		}
 		refused(t, path)
 	}
+	observed.Row(t, "errors.md input_damaged")
 }
 
 func TestProbeNeedsAudioOrVideo(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/internal/testtime"
 	"github.com/copra-video/copra/job"
@@ -92,6 +93,8 @@ func TestRunTellsOfSignals(t *testing.T) {
 			t.Errorf("%s: %v", signal, err)
 		}
 	}
+	observed.Row(t, "errors.md encoding_crashed")
+	observed.Row(t, "errors.md server_out_of_memory")
 }
 
 // A level that cannot hold the frame is a mere warning of x264.
@@ -102,6 +105,7 @@ func TestRunRefusesTooLowALevel(t *testing.T) {
 	if !errors.Is(err, errEnded) || Reason(err) != job.OutputLevelTooLow {
 		t.Errorf("%v", err)
 	}
+	observed.Row(t, "errors.md output_level_too_low")
 }
 
 func TestRunEndsWithItsContext(t *testing.T) {
@@ -223,6 +227,7 @@ func TestRunStalls(t *testing.T) {
 			}
 		})
 	}
+	observed.Row(t, "errors.md encoding_stalled")
 }
 
 func TestWatchdog(t *testing.T) {
@@ -360,6 +365,10 @@ func TestReason(t *testing.T) {
 			t.Errorf("%s: %s, told as %v", name, got, e)
 		}
 	}
+	observed.Row(t, "errors.md input_not_self_contained")
+	observed.Row(t, "errors.md input_stream_missing")
+	observed.Row(t, "errors.md encoder_missing")
+	observed.Row(t, "errors.md encoding_failed")
 }
 
 func TestProgressParsing(t *testing.T) {
