@@ -28,14 +28,14 @@ type Jobs interface {
 	// the reason job.IdempotencyKeyReused says that the idempotency key was used
 	// before with another body; with the same body it returns the same job. One
 	// with job.TooManyJobs says that the key has as many jobs as it may.
-	CreateJob(ctx context.Context, n NewJob) (job.State, error)
+	CreateJob(ctx context.Context, s job.Submission) (job.State, error)
 	// GetJob returns a job of the key, or job.ErrNotFound when there is none
 	// or it belongs to another key.
 	GetJob(ctx context.Context, keyID, id string) (job.State, error)
 	// ListJobs returns a page of the key's jobs, newest first, and the cursor
 	// of the next one, "" after the last. A cursor that is none of its own is
 	// a *job.Error.
-	ListJobs(ctx context.Context, keyID string, l List) (jobs []job.State, next string, err error)
+	ListJobs(ctx context.Context, keyID string, q job.ListQuery) (jobs []job.State, next string, err error)
 	// CancelJob ends a job of the key and RetryJob has it begin again, or they
 	// return a *job.Error whose status is 409.
 	CancelJob(ctx context.Context, keyID, id string) (job.State, error)
@@ -49,21 +49,6 @@ type Jobs interface {
 	// them once more.
 	Deliveries(ctx context.Context, keyID, id string) ([]job.DeliveryLog, error)
 	Replay(ctx context.Context, keyID, id string, n int) (job.DeliveryLog, error)
-}
-
-// List says which jobs are wanted.
-type List struct {
-	Status job.Status // "": any
-	Limit  int        // 1 to 100
-	Cursor string     // of the page before; "": the first page
-}
-
-// NewJob is a job as it was asked for.
-type NewJob struct {
-	KeyID          string
-	Request        []byte // the body as it came; holds credentials
-	Spec           *job.Spec
-	IdempotencyKey string // "" when the client sent none
 }
 
 // Keys knows the API keys.

@@ -23,7 +23,7 @@ func (s *server) listJobs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	l := List{Status: job.Status(q.Get("status")), Limit: usualPage, Cursor: q.Get("cursor")}
+	l := job.ListQuery{Status: job.Status(q.Get("status")), Limit: usualPage, Cursor: q.Get("cursor")}
 	if l.Status != "" && !slices.Contains(jobStatuses, l.Status) {
 		return job.Errorf(job.QueryNotValid, "The parameter 'status' is %q, expected one of job.starting, job.processing, job.completed and job.failed.", l.Status)
 	}

@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/copra-video/copra/api"
 	"github.com/copra-video/copra/job"
 )
 
@@ -21,11 +20,11 @@ func TestList(t *testing.T) {
 	if one := w.do(t, "GET", "/v2/jobs/"+finishedID, token, "").body; !strings.Contains(got.body, one) {
 		t.Errorf("a job in the list is not what GET tells of it:\n%s\n%s", got.body, one)
 	}
-	if d := cmp.Diff(api.List{Limit: 20}, w.store.listed); d != "" {
+	if d := cmp.Diff(job.ListQuery{Limit: 20}, w.store.listed); d != "" {
 		t.Error(d)
 	}
 	w.do(t, "GET", "/v2/jobs/?status=job.failed&limit=100&cursor=x%2By", token, "")
-	if d := cmp.Diff(api.List{Status: job.JobFailed, Limit: 100, Cursor: "x+y"}, w.store.listed); d != "" {
+	if d := cmp.Diff(job.ListQuery{Status: job.JobFailed, Limit: 100, Cursor: "x+y"}, w.store.listed); d != "" {
 		t.Error(d)
 	}
 	if got := w.do(t, "GET", "/v2/jobs", otherToken, ""); got.body != `{"jobs":[],"next_cursor":null}` {

@@ -29,12 +29,12 @@ type store struct {
 	jobs    map[string]job.State
 	owner   map[string]string // id of job -> id of key
 	idem    map[string]string // idempotency key -> id of job
-	created []api.NewJob
+	created []job.Submission
 	err     error  // when set, what every call returns
 	hook    func() // when set, called by CreateJob
 	full    error  // when set, what CreateJob returns
 
-	listed   api.List
+	listed   job.ListQuery
 	events   map[string][]job.RecordedEvent
 	watchers map[chan struct{}]bool
 	replayed []int
@@ -57,7 +57,7 @@ func (s *store) trouble() error {
 	return s.err
 }
 
-func (s *store) CreateJob(_ context.Context, n api.NewJob) (job.State, error) {
+func (s *store) CreateJob(_ context.Context, n job.Submission) (job.State, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.hook != nil {
@@ -93,7 +93,7 @@ func (s *store) GetJob(_ context.Context, keyID, id string) (job.State, error) {
 	return job.State{}, job.ErrNotFound
 }
 
-func (s *store) ListJobs(_ context.Context, keyID string, l api.List) ([]job.State, string, error) {
+func (s *store) ListJobs(_ context.Context, keyID string, l job.ListQuery) ([]job.State, string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.listed = l
@@ -215,7 +215,7 @@ func (s *store) Replay(ctx context.Context, keyID, id string, n int) (job.Delive
 }
 
 // last is the newest job as it was asked for.
-func (s *store) last(t *testing.T) api.NewJob {
+func (s *store) last(t *testing.T) job.Submission {
 	t.Helper()
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -23,7 +23,7 @@ func (s *server) createJob(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	state, err := s.Jobs.CreateJob(r.Context(), NewJob{
+	state, err := s.Jobs.CreateJob(r.Context(), job.Submission{
 		KeyID: keyID(r), Request: body, Spec: spec, IdempotencyKey: key,
 	})
 	if err != nil {

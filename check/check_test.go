@@ -175,6 +175,7 @@ func TestDamage(t *testing.T) {
 		{"BANDWIDTH too low", 0, "master.m3u8", "#EXT-X-STREAM-INF:BANDWIDTH=", "#EXT-X-STREAM-INF:BANDWIDTH=1", "1.27"},
 		{"CODECS", 0, "master.m3u8", "avc1.64", "avc1.4d", "9.1"},
 		{"RESOLUTION", 0, "master.m3u8", "RESOLUTION=82x", "RESOLUTION=90x", "9.2"},
+		{"one without sound", 1, "master.m3u8", `RESOLUTION=160x90,FRAME-RATE=25.000,AUDIO="audio"`, `RESOLUTION=160x90,FRAME-RATE=25.000`, "A.2"},
 		{"FRAME-RATE", 0, "master.m3u8", "FRAME-RATE=25.000", "FRAME-RATE=24.000", "9.15"},
 		{"no LANGUAGE", 0, "master.m3u8", `,LANGUAGE="de"`, "", "4.4"},
 		{"not independent", 0, "master.m3u8", "#EXT-X-INDEPENDENT-SEGMENTS\n", "", "9.11"},

@@ -85,6 +85,7 @@ func (s *hlsStream) listing() {
 	}
 	s.order(main)
 	s.shapes()
+	s.soundEverywhere(main)
 	s.stereo(main)
 	for _, r := range append(s.audios[:len(s.audios):len(s.audios)], s.texts...) {
 		s.hold("4.4", r.Language != "", main, "the rendition %q has no LANGUAGE", r.Name)
@@ -186,6 +187,30 @@ func (s *hlsStream) order(main string) {
 	}
 	s.hold("1.32", best == videos[0], main, "the first variant is %s with %.0f kbit/s, and %s with %.0f is nearer to 2000",
 		videos[0].name, s.rates(videos[0]).average/1000, best.name, s.rates(best).average/1000)
+}
+
+// soundEverywhere holds that a switch between variants neither adds nor drops the audio.
+func (s *hlsStream) soundEverywhere(main string) {
+	var with, without *variant
+	for _, v := range s.variants {
+		switch {
+		case v.locked || v.video() == nil:
+		case v.audio() != nil || len(s.group(v.Audio)) > 0:
+			with = v
+		default:
+			without = v
+		}
+	}
+	if with != nil || without != nil {
+		s.hold("A.2", with == nil || without == nil, main, "%s has sound and %s has none", nameOf(with), nameOf(without))
+	}
+}
+
+func nameOf(v *variant) string {
+	if v == nil {
+		return ""
+	}
+	return v.name
 }
 
 func (s *hlsStream) shapes() {

@@ -91,7 +91,7 @@ func manifestReferences(at *url.URL, data []byte) (refs references, err error) {
 	if err != nil {
 		return refs, err
 	}
-	err = walk(doc, at, func(p *mpd.Period, set *mpd.AdaptationSetType, r *mpd.RepresentationType, base *url.URL) error {
+	err = walk(doc, at, func(p *mpd.Period, _ *mpd.AdaptationSetType, r *mpd.RepresentationType, base *url.URL) error {
 		tpl := r.GetSegmentTemplate()
 		if tpl == nil || tpl.Media == "" {
 			if len(r.BaseURLs) > 0 { // the whole track is one file, as subtitles are

@@ -54,6 +54,7 @@ var rules = []rule{
 	{"hls", "10.4", "playlists, segments and subtitles have their Content-Type"},
 	{"hls", "AES", "one key line in a playlist, and segments that decrypt with it"},
 	{"hls", "A.1", "audio has no gap: each frame follows the one before"},
+	{"hls", "A.2", "all variants with video have sound, or none has"},
 
 	{"dash", "D.1", "a static MPD with profiles, mediaPresentationDuration and minBufferTime"},
 	{"dash", "D.2", "one AdaptationSet for each media type, codec and content"},

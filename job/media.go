@@ -73,6 +73,10 @@ type AudioStream struct {
 	Language      string // ISO 639-2 tag, "" unknown
 	Title         string
 	Default       bool
+	// VisualImpaired audio describes the picture, HearingImpaired audio has its
+	// speech made clear, Commentary is about the film. These are ffprobe's
+	// dispositions of those names ("comment" for the last).
+	VisualImpaired, HearingImpaired, Commentary bool
 }
 
 // SubtitleStream is one subtitle stream. Text says that it can become WebVTT.
@@ -84,4 +88,6 @@ type SubtitleStream struct {
 	Title    string
 	Forced   bool
 	Default  bool
+	// HearingImpaired subtitles name sounds too, Commentary is about the film.
+	HearingImpaired, Commentary bool
 }

@@ -223,6 +223,7 @@ func (s probeStream) audio() (AudioStream, bool) {
 		SampleRate: side(s.SampleRate), Channels: side(s.Channels), ChannelLayout: s.ChannelLayout.known(),
 		BitRate: s.BitRate.int(), Duration: s.duration(), StartTime: s.start(), Frames: s.Frames.int(),
 		Language: s.language(), Title: s.Tags.get("title"), Default: s.Disposition.has("default"),
+		VisualImpaired: s.Disposition.has("visual_impaired"), HearingImpaired: s.Disposition.has("hearing_impaired"), Commentary: s.Disposition.has("comment"),
 	}
 	return a, s.known() && a.SampleRate > 0 && a.Channels > 0
 }
@@ -232,6 +233,7 @@ func (s probeStream) subtitle() SubtitleStream {
 		Index: int(s.Index.int()), Codec: string(s.Codec), Text: slices.Contains(textSubtitles, string(s.Codec)),
 		Language: s.language(), Title: s.Tags.get("title"),
 		Forced: s.Disposition.has("forced"), Default: s.Disposition.has("default"),
+		HearingImpaired: s.Disposition.has("hearing_impaired"), Commentary: s.Disposition.has("comment"),
 	}
 }
 

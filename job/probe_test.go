@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -204,6 +205,30 @@ func TestParseMediaLeavesOut(t *testing.T) {
 	}
 	if s := m.Subtitles[0]; s.Text || s.Language != "" || !s.Forced {
 		t.Errorf("%+v", s)
+	}
+}
+
+// TestParseMediaPurposes: the dispositions that say for whom a track is.
+func TestParseMediaPurposes(t *testing.T) {
+	m := parse(t, `{"streams":[
+		{"index":0,"codec_type":"audio","codec_name":"aac","sample_rate":"48000","channels":2,"disposition":{"default":1,"visual_impaired":0}},
+		{"index":1,"codec_type":"audio","codec_name":"aac","sample_rate":"48000","channels":2,"disposition":{"visual_impaired":1}},
+		{"index":2,"codec_type":"audio","codec_name":"aac","sample_rate":"48000","channels":2,"disposition":{"hearing_impaired":1}},
+		{"index":3,"codec_type":"audio","codec_name":"aac","sample_rate":"48000","channels":2,"disposition":{"comment":1}},
+		{"index":4,"codec_type":"subtitle","codec_name":"subrip","disposition":{"hearing_impaired":1}},
+		{"index":5,"codec_type":"subtitle","codec_name":"subrip","disposition":{"comment":1}}
+	],"format":{}}`)
+	type purpose struct{ visual, hearing, comment bool }
+	var got []purpose
+	for _, a := range m.Audio {
+		got = append(got, purpose{a.VisualImpaired, a.HearingImpaired, a.Commentary})
+	}
+	for _, s := range m.Subtitles {
+		got = append(got, purpose{false, s.HearingImpaired, s.Commentary})
+	}
+	want := []purpose{{}, {visual: true}, {hearing: true}, {comment: true}, {hearing: true}, {comment: true}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 

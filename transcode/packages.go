@@ -147,13 +147,13 @@ func (b *streamBuilder) addApart(pkg *stream.Package, groups []*audioGroup, name
 		n := b.audio(g.key, g.enc, b.output)
 		segment(pkg, stream.Track{
 			ID: unique(names, "audio"), Type: stream.Audio, Group: g.id, Default: true, NoVariant: !g.withoutVideo,
-			Language: knownLanguage(b.src.audio.Language), Name: b.src.audio.Title,
+			Language: knownLanguage(b.src.audio.Language), Name: b.src.audio.Title, Purpose: audioPurpose(*b.src.audio),
 		}, nil, &input{name: n.name, needs: n.id})
 		for i, o := range g.alternatives {
 			n := b.audio(o.key, o.enc, b.output)
 			segment(pkg, stream.Track{
 				ID: unique(names, languageID("audio", o.from.Language)), Type: stream.Audio, Group: g.id, NoVariant: true, Alternative: i + 1,
-				Language: knownLanguage(o.from.Language), Name: o.from.Title,
+				Language: knownLanguage(o.from.Language), Name: o.from.Title, Purpose: audioPurpose(*o.from),
 			}, nil, &input{name: n.name, needs: n.id})
 		}
 	}

@@ -57,6 +57,11 @@ func pickAudio(list []job.AudioStream) *job.AudioStream {
 	if i := slices.IndexFunc(list, func(a job.AudioStream) bool { return a.Default && usableAudio(a) }); i >= 0 {
 		return &list[i]
 	}
+	// A description of the picture or a commentary is for those who choose it.
+	forAll := func(a job.AudioStream) bool { return usableAudio(a) && !a.VisualImpaired && !a.Commentary }
+	if i := slices.IndexFunc(list, forAll); i >= 0 {
+		return &list[i]
+	}
 	if i := slices.IndexFunc(list, usableAudio); i >= 0 {
 		return &list[i]
 	}

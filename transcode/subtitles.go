@@ -19,7 +19,7 @@ func (b *streamBuilder) addText(pkg *stream.Package, names map[string]int) {
 		// they are on only where a viewer wants them, or when they are forced.
 		t := stream.Track{
 			ID: unique(names, languageID("subtitles", s.Language)), Type: stream.Text, Segments: "text.vtt",
-			Language: knownLanguage(s.Language), Name: s.Title, Default: s.Forced, Forced: s.Forced, Alternative: i + 1,
+			Language: knownLanguage(s.Language), Name: s.Title, Default: s.Forced, Forced: s.Forced, Alternative: i + 1, Purpose: textPurpose(s),
 		}
 		t.Dir = t.ID
 		dir := pkg.Dir + "/" + t.Dir

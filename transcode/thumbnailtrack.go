@@ -31,7 +31,8 @@ type ThumbnailTrack struct {
 func (t *ThumbnailTrack) ContentType() string { return "text/vtt" }
 
 // WebVTT writes the track for the first made pictures. A cue lasts from the
-// moment of its picture to that of the next one, and the last to the end.
+// moment of its picture to that of the next one. The first cue begins at zero and
+// the last one ends with the video, so that every moment has a picture.
 func (t *ThumbnailTrack) WebVTT(made int) []byte {
 	var b bytes.Buffer
 	b.WriteString("WEBVTT\n")
@@ -41,7 +42,11 @@ func (t *ThumbnailTrack) WebVTT(made int) []byte {
 		if k+1 < made {
 			end = t.Times[k+1]
 		}
-		start, stop := milliseconds(t.Times[k]), milliseconds(end)
+		begin := t.Times[k]
+		if k == 0 {
+			begin = 0
+		}
+		start, stop := milliseconds(begin), milliseconds(end)
 		if stop <= start {
 			stop = start + 1 // a cue must last
 		}

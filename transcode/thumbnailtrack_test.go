@@ -51,6 +51,19 @@ s_2.png#xywh=0,0,10,7
 	if diff := cmp.Diff(want, string(sheets.WebVTT(99))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
+	// What is shown before the first picture was taken is the first picture.
+	late := &ThumbnailTrack{Images: []string{"/t/1.jpg", "/t/2.jpg"}, Times: []float64{18, 54}, End: 72}
+	want = `WEBVTT
+
+00:00:00.000 --> 00:00:54.000
+1.jpg
+
+00:00:54.000 --> 00:01:12.000
+2.jpg
+`
+	if diff := cmp.Diff(want, string(late.WebVTT(2))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
 	if got := string(sheets.WebVTT(0)); got != "WEBVTT\n" {
 		t.Errorf("no pictures: %q", got)
 	}

@@ -79,7 +79,7 @@ type Config struct {
 	// WorkDir is the folder for work files; a run has a folder of its own in
 	// it, which goes when the run ends.
 	WorkDir string
-	// MaxInputBytes bounds what is fetched. Defaults to 100 GiB.
+	// MaxInputBytes bounds what is fetched.
 	MaxInputBytes int64
 	// MinFreeDisk is how many bytes must be free in WorkDir, besides what the job
 	// takes, for it to be transcoded. Defaults to 0, which is not checked.
@@ -91,8 +91,8 @@ type Config struct {
 	// Slots are what jobs that are transcoded at once share, see admission.Slots.
 	// Defaults to 0, for which they are not counted.
 	Slots int
-	// Uploads bounds the files of one output that are uploaded at once.
-	// Defaults to 8.
+	// Uploads bounds the files of one output that are uploaded at once. It is
+	// at least 1.
 	Uploads int
 	// UploadRetryTimeout is how long finished results wait for a storage that is away.
 	// Defaults to 0, for which they do not wait.
@@ -102,10 +102,14 @@ type Config struct {
 	StallTimeout time.Duration
 	// Presets of encoders, by name, for the planner.
 	Presets map[string]string
-	// Heartbeat is how often the node says that it lives, and Stale after how
-	// long of silence it counts as dead. Default to 2 s and 10 s.
-	Heartbeat, Stale time.Duration
 }
+
+const (
+	// heartbeatEvery is how often a worker renews its heartbeat.
+	heartbeatEvery = 2 * time.Second
+	// StaleAfter is the age of a heartbeat at which its worker counts as dead.
+	StaleAfter = 10 * time.Second
+)
 
 // Worker does the work of one process.
 type Worker struct {
@@ -128,20 +132,8 @@ type Worker struct {
 	publisher *publish.Publisher
 }
 
-// New returns a worker with the defaults of c filled in.
+// New returns a worker.
 func New(c Config) *Worker {
-	if c.MaxInputBytes == 0 {
-		c.MaxInputBytes = 100 << 30
-	}
-	if c.Uploads == 0 {
-		c.Uploads = 8
-	}
-	if c.Heartbeat == 0 {
-		c.Heartbeat = 2 * time.Second
-	}
-	if c.Stale == 0 {
-		c.Stale = 10 * time.Second
-	}
 	if c.Metrics == nil {
 		c.Metrics = &Metrics{}
 	}
@@ -163,7 +155,7 @@ func New(c Config) *Worker {
 		}),
 	}
 	w.heartbeat = lease.NewHeartbeat(lease.HeartbeatConfig{
-		Store: c.Store, Node: c.Node, Every: c.Heartbeat, Stale: c.Stale, Requeued: w.requeued, Log: c.Log,
+		Store: c.Store, Node: c.Node, Every: heartbeatEvery, Stale: StaleAfter, Requeued: w.requeued, Log: c.Log,
 	})
 	return w
 }

@@ -149,6 +149,7 @@ func TestRefused(t *testing.T) {
 		{"format hash's unknown member", "output_format_not_valid", out(`{"path": "/a.mp4", "format": {"colour": "red"}}`), []string{"colour"}},
 		{"variant", "output_format_not_valid", str(`{"hls": {"path": "/hls"}, "variants": ["mp4:banana"]}`), []string{"'variants'", "banana"}},
 		{"variant's container", "output_format_not_valid", str(`{"hls": {"path": "/hls"}, "variants": ["webm:720p"]}`), []string{"mp4"}},
+		{"one variant without audio", "output_format_not_valid", str(`{"hls": {"path": "/hls"}, "variants": ["mp4:320x180_300k", "mp4:640x360_900k:noaudio"]}`), []string{"'variants'", "640x360", "no audio", "all of them or in none"}},
 		{"variant's type", "output_format_not_valid", str(`{"hls": {"path": "/hls"}, "variants": [5]}`), []string{"strings"}},
 
 		{"coconutjs's param", "output_param_not_valid", body(`outputs: {"mp4": {"path": "/video.mp4", "notvalidparam": "no"}}`), []string{"'notvalidparam'", "'mp4'", "deinterlace", "watermark"}},

@@ -158,7 +158,32 @@ func (h hash) variants(v *value) ([]format.Format, bool) {
 		}
 		variants = append(variants, f)
 	}
+	if silent := silentVariant(variants); silent != nil {
+		h.d.refuse(job.OutputFormatNotValid, "%s is not valid: %s has no audio while others with video have, and players stall when they switch; expected audio in all of them or in none.",
+			h.subject("variants"), quote(silent.String()))
+		return nil, false
+	}
 	return variants, false
+}
+
+// silentVariant is a variant that has video alone where others have video and
+// audio; nil when there is none. Variants of audio alone go with either.
+func silentVariant(variants []format.Format) *format.Format {
+	var silent *format.Format
+	heard := false
+	for i, f := range variants {
+		switch {
+		case f.VideoCodec() == "":
+		case f.AudioCodec() == "":
+			silent = &variants[i]
+		default:
+			heard = true
+		}
+	}
+	if !heard {
+		return nil
+	}
+	return silent
 }
 
 // variant reads one rendition and says what is wrong with it, "" for nothing.

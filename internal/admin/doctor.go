@@ -3,8 +3,10 @@ package admin
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -17,7 +19,6 @@ import (
 	"github.com/copra-video/copra/internal/command"
 	"github.com/copra-video/copra/internal/pgserver"
 	"github.com/copra-video/copra/internal/postgres"
-	"github.com/copra-video/copra/internal/sandbox"
 	"github.com/copra-video/copra/internal/server"
 	"github.com/copra-video/copra/internal/settings"
 	"github.com/copra-video/copra/storage/artifacts"
@@ -72,15 +73,17 @@ func Doctor(ctx context.Context, c command.Call) error {
 
 func checkMachine(ctx context.Context, out *findings, s *settings.Settings) {
 	out.ok("copra", "%s", buildinfo.Version())
-	tools := checkFFmpeg(ctx, out, s)
-	checkSandbox(ctx, out, s, tools)
+	workDir := cmp.Or(s.WorkDir, settings.DefaultWorkDir())
+	if s.DatabaseURL == "" {
+		workDir = cmp.Or(s.WorkDir, filepath.Join(s.Data, "work"))
+	}
+	checkFFmpeg(ctx, out, s, workDir)
 	if s.DatabaseURL == "" {
 		checkPostgres(ctx, out, s)
-		checkFolder(out, "work directory", cmp.Or(s.WorkDir, filepath.Join(s.Data, "work")))
 	} else {
 		checkDatabase(ctx, out, s)
-		checkFolder(out, "work directory", cmp.Or(s.WorkDir, settings.DefaultWorkDir()))
 	}
+	checkFolder(out, "work directory", workDir)
 	checkArtifactStore(ctx, out, &s.ArtifactStore)
 	switch {
 	case s.StorageDir != "" || s.DatabaseURL == "":
@@ -113,22 +116,38 @@ func checkServer(ctx context.Context, out *findings, server string) {
 	out.ok("server", "%s is ready", server)
 }
 
-// checkFFmpeg returns the programs; nil if they cannot be used.
-func checkFFmpeg(ctx context.Context, out *findings, s *settings.Settings) *ffmpeg.Toolchain {
-	tools, err := ffmpeg.Find(ctx, s.FFmpeg, s.FFprobe)
+// checkFFmpeg always asks ffmpeg itself. Of what a server has kept it reports
+// whether the next start will use it.
+func checkFFmpeg(ctx context.Context, out *findings, s *settings.Settings, workDir string) {
+	media, err := server.OpenMedia(ctx, s, server.MediaOptions{TrialDir: os.TempDir(), Complete: true})
 	if err != nil {
 		out.fail("ffmpeg", "%v", err)
-		return nil
+		return
 	}
-	out.ok("ffmpeg", "%s", tools.Version())
-	for _, l := range tools.Report() {
+	for _, l := range media.Tools.Report() {
 		if l.OK {
 			out.ok(l.Name, "%s", l.Note)
 		} else {
 			out.warn(l.Name, "%s", l.Note)
 		}
 	}
-	return tools
+	checkCapabilityFile(ctx, out, server.CapabilityFile(workDir), media.Tools)
+	checkSandbox(out, s, media)
+}
+
+// checkCapabilityFile compares what was just detected with what a server reads.
+func checkCapabilityFile(ctx context.Context, out *findings, file string, tools *ffmpeg.Toolchain) {
+	const what = "capabilities"
+	switch err := tools.CompareCache(ctx, file); {
+	case err == nil:
+		out.ok(what, "detected now; the same as in %s, which the next start reads", file)
+	case errors.Is(err, ffmpeg.ErrCacheWrong):
+		out.warn(what, "detected now; %s holds something else, remove it", file)
+	case errors.Is(err, fs.ErrNotExist):
+		out.ok(what, "detected now; no server has kept them in %s", file)
+	default:
+		out.ok(what, "detected now, and again by the next start: %v", err)
+	}
 }
 
 // checkPostgres looks for the programs that a standalone server runs.
@@ -207,43 +226,32 @@ func checkNetworks(out *findings, s *settings.Settings) {
 	out.ok("private networks", "open: %v", s.AllowNetworks)
 }
 
-func checkSandbox(ctx context.Context, out *findings, s *settings.Settings, tools *ffmpeg.Toolchain) {
-	const what = "sandbox"
-	if s.Sandbox == settings.SandboxOff {
+func checkSandbox(out *findings, s *settings.Settings, media server.Media) {
+	const what, user = "sandbox", "ffmpeg's user"
+	report := out.warn
+	if s.Sandbox == settings.SandboxRequired {
+		report = out.fail
+	}
+	switch {
+	case s.Sandbox == settings.SandboxOff:
 		out.warn(what, "off (--sandbox)")
 		return
+	case media.SandboxErr != nil:
+		report(what, "%v", media.SandboxErr)
+		return
+	case media.Sandbox.Full():
+		out.ok(what, "%s", media.Sandbox)
+	default:
+		report(what, "%s", media.Sandbox)
 	}
-	report, err := sandbox.Check(ctx)
 	switch {
-	case err != nil:
-		out.warn(what, "%v", err)
-		return
-	case report.Full():
-		out.ok(what, "%s", report)
-	case s.Sandbox == settings.SandboxRequired:
-		out.fail(what, "%s", report)
+	case os.Geteuid() != 0: // ffmpeg runs as the server does
+	case s.FFmpegUser == 0:
+		out.warn(user, "root, as the server (--ffmpeg-user)")
+	case media.UserErr != nil:
+		report(user, "root, as the server: it cannot run as user %d: %v", s.FFmpegUser, media.UserErr)
 	default:
-		out.warn(what, "%s", report)
-	}
-	if tools != nil && os.Geteuid() == 0 {
-		checkSandboxUser(ctx, out, s, tools.Sandboxed(ffmpeg.Sandbox{Landlock: report.Files, Memory: s.FFmpegMemory, User: s.FFmpegUser}))
-	}
-}
-
-// checkSandboxUser reports as which user ffmpeg runs when the server is root.
-func checkSandboxUser(ctx context.Context, out *findings, s *settings.Settings, tools *ffmpeg.Toolchain) {
-	const what = "ffmpeg's user"
-	if s.FFmpegUser == 0 {
-		out.warn(what, "root, as the server (--ffmpeg-user)")
-		return
-	}
-	switch err := tools.CheckUser(ctx, os.TempDir()); {
-	case err == nil:
-		out.ok(what, "%d, which owns nothing, while the server is root", s.FFmpegUser)
-	case s.Sandbox == settings.SandboxRequired:
-		out.fail(what, "it cannot run as user %d: %v", s.FFmpegUser, err)
-	default:
-		out.warn(what, "root, as the server: it cannot run as user %d: %v", s.FFmpegUser, err)
+		out.ok(user, "%d, which owns nothing, while the server is root", media.User)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/copra-video/copra/internal/settings"
 )
 
-func TestDoctorLooksAtTheScratchStore(t *testing.T) {
+func TestCheckArtifactStore(t *testing.T) {
 	for address, want := range map[string]string{
 		"":            "ok  artifact store",
 		t.TempDir():   "ok  artifact store",

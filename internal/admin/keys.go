@@ -1,3 +1,5 @@
+// Package admin has the subcommands of an operator: keys, migrate, secrets and
+// doctor.
 package admin
 
 import (

@@ -16,7 +16,7 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// TestKeyLimits: what copra keys limit sets is what a POST meets.
+// TestKeyLimits: a POST is held to the limits that copra keys sets.
 func TestKeyLimits(t *testing.T) {
 	vars := map[string]string{"COPRA_DATABASE_URL": pgtest.New(t).URL, "COPRA_SECRET_KEYS": seal.Generate()}
 	api := server.NewAPI(settings.Settings{

@@ -19,7 +19,7 @@ import (
 	"github.com/copra-video/copra/internal/testtime"
 )
 
-// long takes far longer to encode than any test waits.
+// long takes longer to encode than any test waits.
 var long = testmedia.Recipe{Name: "long.mp4", Args: []string{
 	"-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=120", "-c:v", "libx264", "-preset", "ultrafast", "-g", "50"}}
 
@@ -31,7 +31,7 @@ func eventually(t *testing.T, what string, f func() bool) {
 		select {
 		case <-tick:
 		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("waited too long for %s", what)
 		}
 	}
 }

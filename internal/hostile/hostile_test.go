@@ -55,7 +55,7 @@ func TestHostile(t *testing.T) {
 	if err != nil {
 		testmedia.Missing(t, err.Error())
 	}
-	report, err := sandbox.Check(t.Context())
+	report, err := sandbox.Check(t.Context(), sandbox.Trial{})
 	if err != nil {
 		t.Fatal(err)
 	}

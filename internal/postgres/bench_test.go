@@ -33,7 +33,7 @@ func BenchmarkCreateAndGet(b *testing.B) {
 	var id string
 	b.Run("create", func(b *testing.B) {
 		for b.Loop() {
-			st, err := s.CreateJob(b.Context(), postgres.NewJob{KeyID: k.ID, Request: []byte(request), Spec: spec})
+			st, err := s.CreateJob(b.Context(), job.Submission{KeyID: k.ID, Request: []byte(request), Spec: spec})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -14,14 +14,6 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// NewJob is a job to be accepted.
-type NewJob struct {
-	KeyID          string
-	Request        []byte // the body as it came; it is sealed here
-	Spec           *job.Spec
-	IdempotencyKey string // of the key's requests; "": none
-}
-
 // errIdempotentRepeat says that a job with the idempotency key is there already.
 var errIdempotentRepeat = errors.New("the idempotency key is taken")
 
@@ -29,7 +21,7 @@ var errIdempotentRepeat = errors.New("the idempotency key is taken")
 // that probes its input are written together. A repeat, by idempotency key,
 // returns the job as it stands now. A *job.Error of job.TooManyJobs says that the
 // key has as many jobs as it may.
-func (s *Store) CreateJob(ctx context.Context, n NewJob) (job.State, error) {
+func (s *Store) CreateJob(ctx context.Context, n job.Submission) (job.State, error) {
 	// PostgreSQL keeps microseconds; what is answered now must equal what is
 	// read later.
 	st := job.New(randomID(), s.now().UTC().Truncate(time.Microsecond), n.Spec.Outputs)
@@ -44,7 +36,7 @@ func (s *Store) CreateJob(ctx context.Context, n NewJob) (job.State, error) {
 	return st, nil
 }
 
-func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n NewJob, hash []byte) error {
+func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n job.Submission, hash []byte) error {
 	probe, err := s.insert(ctx, tx, queue.ProbeArgs{JobID: st.ID},
 		&river.InsertOpts{Priority: queue.Priority(n.Spec.Settings.Priority)})
 	if err != nil {
@@ -88,7 +80,7 @@ func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n NewJob, 
 }
 
 // idempotentRepeat returns the job that n repeats.
-func (s *Store) idempotentRepeat(ctx context.Context, n NewJob, hash []byte) (job.State, error) {
+func (s *Store) idempotentRepeat(ctx context.Context, n job.Submission, hash []byte) (job.State, error) {
 	var id string
 	var first []byte
 	err := s.pool.QueryRow(ctx, `SELECT id, body_hash FROM jobs WHERE key_id = $1 AND idempotency_key = $2`,

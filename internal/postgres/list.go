@@ -13,17 +13,10 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// List says which of a key's jobs are wanted.
-type List struct {
-	Status job.Status // "": any
-	Limit  int        // 1 to 100; 0: 20
-	Cursor string     // of the page before; "": the first page
-}
-
 // ListJobs returns a page of a key's jobs, newest first, without what ffprobe
 // found of the inputs, and the cursor of the next page, "" after the last. Jobs
 // that come meanwhile do not shift the pages.
-func (s *Store) ListJobs(ctx context.Context, keyID string, l List) (jobs []job.State, next string, err error) {
+func (s *Store) ListJobs(ctx context.Context, keyID string, l job.ListQuery) (jobs []job.State, next string, err error) {
 	if l.Limit <= 0 {
 		l.Limit = 20
 	}
@@ -49,7 +42,7 @@ func (s *Store) ListJobs(ctx context.Context, keyID string, l List) (jobs []job.
 	return jobs, next, nil
 }
 
-func listPage(ctx context.Context, tx pgx.Tx, keyID string, l List, at time.Time, id string) ([]job.State, error) {
+func listPage(ctx context.Context, tx pgx.Tx, keyID string, l job.ListQuery, at time.Time, id string) ([]job.State, error) {
 	status := ""
 	if l.Status != "" {
 		status = "AND status = $5" // as a condition of its own, the index by status serves it

@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/job"
 )
@@ -26,7 +25,7 @@ func TestListJobs(t *testing.T) {
 	var got []string
 	cursor, pages := "", 0
 	for pages < 10 {
-		jobs, next, err := f.ListJobs(t.Context(), f.keyID, postgres.List{Limit: 2, Cursor: cursor})
+		jobs, next, err := f.ListJobs(t.Context(), f.keyID, job.ListQuery{Limit: 2, Cursor: cursor})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -45,7 +44,7 @@ func TestListJobs(t *testing.T) {
 	f.exec(`UPDATE jobs SET created_at = '2026-01-01'`)
 	seen := map[string]bool{}
 	for cursor = ""; ; {
-		jobs, next, err := f.ListJobs(t.Context(), f.keyID, postgres.List{Limit: 1, Cursor: cursor})
+		jobs, next, err := f.ListJobs(t.Context(), f.keyID, job.ListQuery{Limit: 1, Cursor: cursor})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,15 +68,15 @@ func TestListByStatus(t *testing.T) {
 	if _, err := f.CancelJob(t.Context(), f.keyID, id); err != nil {
 		t.Fatal(err)
 	}
-	jobs, next, err := f.ListJobs(t.Context(), f.keyID, postgres.List{Status: job.JobFailed})
+	jobs, next, err := f.ListJobs(t.Context(), f.keyID, job.ListQuery{Status: job.JobFailed})
 	if err != nil || next != "" || len(jobs) != 1 || jobs[0].ID != id {
 		t.Errorf("got %+v, %q, %v", jobs, next, err)
 	}
-	if jobs, _, err := f.ListJobs(t.Context(), f.keyID, postgres.List{Status: "no\x00such"}); err != nil || len(jobs) != 0 {
+	if jobs, _, err := f.ListJobs(t.Context(), f.keyID, job.ListQuery{Status: "no\x00such"}); err != nil || len(jobs) != 0 {
 		t.Errorf("an unknown status: %+v %v", jobs, err)
 	}
 	for _, bad := range []string{"x", "!!", "LTEuYQ", "enp6enp6enp6enp6Lng", "MS4A"} {
-		_, _, err := f.ListJobs(t.Context(), f.keyID, postgres.List{Cursor: bad})
+		_, _, err := f.ListJobs(t.Context(), f.keyID, job.ListQuery{Cursor: bad})
 		if e, ok := errors.AsType[*job.Error](err); !ok || e.Reason != job.CursorNotValid {
 			t.Errorf("cursor %q: %v", bad, err)
 		}

@@ -59,7 +59,7 @@ func TestNoTableIsReadWhole(t *testing.T) {
 	f.fill()
 	deep := ""
 	for next := " "; next != ""; {
-		if _, next, err = f.ListJobs(t.Context(), f.keyID, postgres.List{Limit: 100, Cursor: deep}); err != nil {
+		if _, next, err = f.ListJobs(t.Context(), f.keyID, job.ListQuery{Limit: 100, Cursor: deep}); err != nil {
 			t.Fatal(err)
 		}
 		if next != "" {
@@ -67,7 +67,7 @@ func TestNoTableIsReadWhole(t *testing.T) {
 		}
 	}
 	var delivery int64
-	list := func(l postgres.List) func() error {
+	list := func(l job.ListQuery) func() error {
 		return func() error {
 			_, _, err := f.ListJobs(t.Context(), f.keyID, l)
 			return err
@@ -81,11 +81,11 @@ func TestNoTableIsReadWhole(t *testing.T) {
 		{"get", func() error { _, err := f.GetJob(t.Context(), f.keyID, "filled77"); return err }},
 		{"history", func() error { _, err := f.History(t.Context(), f.keyID, "filled77", 0); return err }},
 		{"deliveries", func() error { _, err := f.Deliveries(t.Context(), f.keyID, fmt.Sprint("filled", many+77)); return err }},
-		{"first page", list(postgres.List{Limit: 20})},
-		{"deep page", list(postgres.List{Limit: 20, Cursor: deep})},
-		{"page by status", list(postgres.List{Limit: 20, Status: job.JobCompleted})},
-		{"deep page by status", list(postgres.List{Limit: 20, Status: job.JobCompleted, Cursor: deep})},
-		{"page by a status that no job has", list(postgres.List{Limit: 20, Status: job.JobFailed})},
+		{"first page", list(job.ListQuery{Limit: 20})},
+		{"deep page", list(job.ListQuery{Limit: 20, Cursor: deep})},
+		{"page by status", list(job.ListQuery{Limit: 20, Status: job.JobCompleted})},
+		{"deep page by status", list(job.ListQuery{Limit: 20, Status: job.JobCompleted, Cursor: deep})},
+		{"page by a status that no job has", list(job.ListQuery{Limit: 20, Status: job.JobFailed})},
 		{"create", func() error { _, err := f.CreateJob(t.Context(), f.newJob(request)); return err }},
 		{"begin and end", func() error {
 			id := f.create(request).ID

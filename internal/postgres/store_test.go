@@ -60,13 +60,13 @@ const request = `{
 		"params": {"token": "canary-param"}}
 }`
 
-func (f *fixture) newJob(body string) postgres.NewJob {
+func (f *fixture) newJob(body string) job.Submission {
 	f.t.Helper()
 	spec, err := coconut.DecodeJob([]byte(body))
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	return postgres.NewJob{KeyID: f.keyID, Request: []byte(body), Spec: spec}
+	return job.Submission{KeyID: f.keyID, Request: []byte(body), Spec: spec}
 }
 
 func (f *fixture) create(body string) job.State {

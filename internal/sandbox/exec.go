@@ -1,33 +1,27 @@
 package sandbox
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"os/signal"
 	"runtime"
 	"syscall"
-	"time"
 
 	"github.com/landlock-lsm/go-landlock/landlock"
 	ll "github.com/landlock-lsm/go-landlock/landlock/syscall"
 	"golang.org/x/sys/unix"
 )
 
-// selfTest stands for a program that reports what the rules hold back.
-const selfTest = "self-test"
-
-// ExitNotStarted is the exit code of a program that could not be started under
-// its rules, as shells have it; the message is on standard error.
+// ExitNotStarted is the exit code when a program could not be started under its
+// rules, as that of shells. The message is on standard error.
 const ExitNotStarted = 126
 
-// Main turns this process into another program when it was started by
-// Command, and does not return then. It must be the first statement of main, or
-// of TestMain.
+// Main turns this process into another program when it was started as Command
+// says, and does not return then. It must be the first statement of main, or of
+// TestMain.
 func Main() {
 	mainCalled.Store(true)
 	if len(os.Args) < 4 || os.Args[1] != marker {
@@ -38,24 +32,25 @@ func Main() {
 	os.Exit(ExitNotStarted)
 }
 
-// execSandboxed returns only when it failed.
+// execSandboxed applies rules to this process and executes path with argv. It
+// returns only when it has failed.
 func execSandboxed(rules, path string, argv []string) error {
 	var r Rules
 	if err := json.Unmarshal([]byte(rules), &r); err != nil {
 		return fmt.Errorf("read rules: %w", err)
 	}
-	// What follows holds for a thread, and the one that execs becomes the
+	// What follows applies to a thread. The thread that calls exec becomes the
 	// process.
 	runtime.LockOSThread()
 	parent := os.Getppid()
-	// The signal at the parent's death belongs to the thread that was forked.
+	// The parent-death signal is a setting of the thread.
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0); err != nil {
-		return fmt.Errorf("follow the parent: %w", err)
+		return fmt.Errorf("set the parent-death signal: %w", err)
 	}
 	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("give up privileges: %w", err)
 	}
-	// Whatever was handed down to us beside the three that a program expects.
+	// Files that were inherited, beside the three standard ones.
 	if err := unix.CloseRange(3, ^uint(0)>>1, unix.CLOSE_RANGE_CLOEXEC); err != nil && !errors.Is(err, unix.ENOSYS) && !errors.Is(err, unix.EINVAL) {
 		return fmt.Errorf("close files: %w", err)
 	}
@@ -68,15 +63,15 @@ func execSandboxed(rules, path string, argv []string) error {
 		return err
 	}
 	if path == selfTest {
-		return printReport()
+		return runSelfTest(r.User, parent)
 	}
-	// A write over the bound is to fail with a message, not by a signal.
+	// A write over the limit is to fail with a message, not by a signal.
 	signal.Ignore(syscall.SIGXFSZ)
 	if err := r.setLimits(); err != nil {
 		return err
 	}
-	// Last, since the files that the rules name may be closed to that user; the
-	// folder that it starts in need not be reached again.
+	// Last, since that user may not be able to open the files that the rules name.
+	// The process is in its folder already, which need not be reached again.
 	if r.User != 0 {
 		if err := switchUser(r.User, parent); err != nil {
 			return err
@@ -85,7 +80,8 @@ func execSandboxed(rules, path string, argv []string) error {
 	return syscall.Exec(path, argv, os.Environ())
 }
 
-// switchUser gives up root for good, and its capabilities with it.
+// switchUser gives up root for good, and its capabilities with it. parent is the
+// id of the process that has started this one.
 func switchUser(id, parent int) error {
 	err := syscall.Setgroups(nil)
 	if err == nil {
@@ -97,10 +93,10 @@ func switchUser(id, parent int) error {
 	if err != nil {
 		return fmt.Errorf("become user %d: %w", id, err)
 	}
-	// The kernel forgets the signal at the parent's death when the user changes;
-	// the parent may have died before it is told anew.
+	// The kernel clears the parent-death signal when the user changes. The parent
+	// may have died before it is set again.
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0); err != nil {
-		return fmt.Errorf("follow the parent: %w", err)
+		return fmt.Errorf("set the parent-death signal: %w", err)
 	}
 	if os.Getppid() != parent {
 		return errors.New("the parent has ended")
@@ -129,9 +125,8 @@ func (r Rules) setLimits() error {
 	return nil
 }
 
-// What programs of the system read to start and to do their work: libraries,
-// fonts, and how many processors there are. All of /proc would be too much: it
-// tells of other processes.
+// What programs read to start and to work: libraries, fonts, and the number of
+// processors. All of /proc would be too much, since it shows other processes.
 var (
 	systemPrograms = []string{"/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32", "/nix/store", "/gnu/store"}
 	systemFiles    = []string{
@@ -145,7 +140,7 @@ var (
 const (
 	readFile landlock.AccessFSSet = ll.AccessFSReadFile
 	readTree landlock.AccessFSSet = ll.AccessFSReadFile | ll.AccessFSReadDir
-	// No links and no devices are made, and nothing is run that was written.
+	// Without the right to make links and devices, or to run what was written.
 	writeTree landlock.AccessFSSet = readTree | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSMakeDir |
 		ll.AccessFSRemoveFile | ll.AccessFSRemoveDir
 	writeFile landlock.AccessFSSet = ll.AccessFSReadFile | ll.AccessFSWriteFile | ll.AccessFSTruncate
@@ -189,32 +184,5 @@ func (r Rules) restrict(path string) error {
 	if err := landlock.V11.BestEffort().Restrict(rules...); err != nil {
 		return fmt.Errorf("apply Landlock: %w", err)
 	}
-	return nil
-}
-
-// printReport prints what the rules, which allow no more than the system's files and
-// another port, hold back. It ends the process when it could.
-func printReport() error {
-	var r Report
-	if abi, err := ll.LandlockGetABIVersion(); err == nil {
-		r.ABI = abi
-	}
-	_, err := os.ReadDir("/")
-	r.Files = errors.Is(err, fs.ErrPermission)
-	// Nothing listens on this port; it is about who refuses.
-	c, err := (&net.Dialer{Timeout: time.Second}).DialContext(context.Background(), "tcp", "127.0.0.1:1")
-	if err == nil {
-		c.Close()
-	}
-	r.TCP = errors.Is(err, syscall.EACCES)
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM, 0)
-	if err == nil {
-		unix.Close(fd)
-	}
-	r.Sockets = errors.Is(err, unix.EACCES)
-	if err := json.NewEncoder(os.Stdout).Encode(r); err != nil {
-		return err
-	}
-	os.Exit(0)
 	return nil
 }

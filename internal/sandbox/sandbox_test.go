@@ -16,10 +16,10 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// full skips where the kernel does not hold files and ports.
+// full skips where the kernel does not restrict files and ports.
 func full(t *testing.T) {
 	t.Helper()
-	r, err := Check(t.Context())
+	r, err := Check(t.Context(), Trial{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,7 +39,7 @@ func sh(t *testing.T, r Rules, script string, files ...*os.File) (string, error)
 }
 
 func TestCheck(t *testing.T) {
-	r, err := Check(t.Context())
+	r, err := Check(t.Context(), Trial{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,6 +47,34 @@ func TestCheck(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	t.Log(r)
+}
+
+// The trial of another user finds out whether a run in a folder works, before a
+// job depends on it.
+func TestCheckUser(t *testing.T) {
+	if os.Getuid() != 0 {
+		t.Skip("only root can become another user")
+	}
+	const user = 65532
+	closed := filepath.Join(t.TempDir(), "closed")
+	if err := os.Mkdir(closed, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Check(t.Context(), Trial{User: user, Dir: filepath.Join(closed, "work")})
+	if err != nil || r.UserError != "" {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if left, err := os.ReadDir(filepath.Join(closed, "work")); err != nil || len(left) != 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+	file := filepath.Join(closed, "file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r, err = Check(t.Context(), Trial{User: user, Dir: filepath.Join(file, "work")})
+	if err != nil || !strings.Contains(r.UserError, "make folder") {
+		t.Errorf("no folder can be made: %+v, %v", r, err)
+	}
 }
 
 func TestFiles(t *testing.T) {

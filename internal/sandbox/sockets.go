@@ -9,13 +9,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Landlock holds TCP, and UDP in the newest kernels only. So a filter of system
-// calls keeps the program from making any socket, or any but those of TCP when
-// it has ports to connect to. A ring of requests would go past the filter.
+// filterSockets installs a seccomp filter on the calling thread, which stays in
+// place across exec(2). Landlock restricts TCP, and UDP in the newest kernels
+// only. So the filter denies every socket, or every one but those of TCP when
+// tcp is set. It denies io_uring too, which would go past the filter.
 //
-// filterSockets holds for the calling thread and what it becomes. Where the
-// kernel has no filters, or the machine is one whose numbers are not known here,
-// it does nothing.
+// It does nothing where the kernel has no seccomp filters, and on machines whose
+// system call numbers are not known here.
 func filterSockets(tcp bool) error {
 	arch := map[string]uint32{"amd64": unix.AUDIT_ARCH_X86_64, "arm64": unix.AUDIT_ARCH_AARCH64}[runtime.GOARCH]
 	if arch == 0 {
@@ -30,7 +30,7 @@ func filterSockets(tcp bool) error {
 	return nil
 }
 
-// Offsets in the data that a filter sees: the low halves of 64-bit arguments.
+// Offsets in struct seccomp_data; of the 64-bit arguments those of the low halves.
 const (
 	dataNumber, dataArch                   = 0, 4
 	dataDomain, dataType, dataProto        = 16, 24, 32
@@ -46,14 +46,14 @@ func socketFilter(arch uint32, tcp bool) []unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: off}
 	}
 	ret := func(k uint32) unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: k} }
-	// jump skips so many of the instructions behind it.
+	// jump skips yes or no instructions.
 	jump := func(op uint16, k uint32, yes, no uint8) unix.SockFilter {
 		return unix.SockFilter{Code: unix.BPF_JMP | op | unix.BPF_K, K: k, Jt: yes, Jf: no}
 	}
 	f := []unix.SockFilter{
 		load(dataArch),
 		jump(unix.BPF_JEQ, arch, 1, 0),
-		ret(unknownErrno), // the numbers of another machine
+		ret(unknownErrno), // system calls of another architecture
 		load(dataNumber),
 		jump(unix.BPF_JGE, x32Bit, 0, 1),
 		ret(unknownErrno),
@@ -73,7 +73,7 @@ func socketFilter(arch uint32, tcp bool) []unix.SockFilter {
 		unix.SockFilter{Code: unix.BPF_ALU | unix.BPF_AND | unix.BPF_K, K: socketTypeMask},
 		jump(unix.BPF_JEQ, unix.SOCK_STREAM, 0, 2),
 		load(dataProto),
-		jump(unix.BPF_JGE, unix.IPPROTO_TCP+1, 0, 1), // no Multipath TCP, which Landlock does not hold
+		jump(unix.BPF_JGE, unix.IPPROTO_TCP+1, 0, 1), // no Multipath TCP, which Landlock does not restrict
 		ret(denyErrno),
 		ret(allow),
 	)

@@ -8,8 +8,6 @@ import (
 
 	"github.com/copra-video/copra/api"
 	"github.com/copra-video/copra/internal/buildinfo"
-	"github.com/copra-video/copra/internal/postgres"
-	"github.com/copra-video/copra/job"
 )
 
 // listen opens the address to serve on, and fills in the public URL when none
@@ -40,7 +38,7 @@ func localURL(l net.Listener) string {
 // serveAPI answers requests on the listener.
 func (s *Server) serveAPI(_, life context.Context) error {
 	c := s.apiConfig()
-	c.Jobs, c.Keys, c.RateLimit = jobStore{s.store}, s.store, float64(s.settings.RateLimit)
+	c.Jobs, c.Keys, c.RateLimit = s.store, s.store, float64(s.settings.RateLimit)
 	if s.local != nil {
 		c.Storage, c.Uploads = s.local, s.local.UploadHandler()
 	}
@@ -79,15 +77,4 @@ func (s *Server) serve(life context.Context, l net.Listener, h http.Handler) {
 		s.end(errStopped) // a failure is returned by Stop, from served
 	}()
 	s.onStop(func() error { return <-served })
-}
-
-// jobStore is the store with the API's own types.
-type jobStore struct{ *postgres.Store }
-
-func (s jobStore) CreateJob(ctx context.Context, n api.NewJob) (job.State, error) {
-	return s.Store.CreateJob(ctx, postgres.NewJob(n))
-}
-
-func (s jobStore) ListJobs(ctx context.Context, keyID string, l api.List) ([]job.State, string, error) {
-	return s.Store.ListJobs(ctx, keyID, postgres.List(l))
 }

@@ -24,11 +24,12 @@ func OpenArtifactStore(ctx context.Context, s *settings.ArtifactStore) (*artifac
 	return store, nil
 }
 
-// artifactCheckTimeout is what a look at the artifact store may take of a start.
+// artifactCheckTimeout bounds the check of the artifact store at the start.
 const artifactCheckTimeout = 5 * time.Second
 
-// openCheckedArtifactStore is OpenArtifactStore for a worker that starts: a store that cannot work is an
-// error, one that is away is none.
+// openCheckedArtifactStore is OpenArtifactStore for a worker that starts. A
+// store that can never work is an error. One that does not answer is not: jobs
+// do without it until it does.
 func openCheckedArtifactStore(ctx context.Context, s *settings.ArtifactStore, log *slog.Logger) (*artifacts.Store, error) {
 	store, err := OpenArtifactStore(ctx, s)
 	if err != nil || store == nil {
@@ -40,7 +41,7 @@ func openCheckedArtifactStore(ctx context.Context, s *settings.ArtifactStore, lo
 	case err == nil:
 		log.Info("artifact store", "at", store.String())
 	case artifacts.IsTransient(err):
-		log.Warn("the artifact store does not work; jobs go on without it until it does", "at", store.String(), "error", err)
+		log.Warn("the artifact store does not answer", "at", store.String(), "error", err)
 	default:
 		return nil, command.Usagef("--artifact-store (COPRA_ARTIFACT_STORE) cannot be used: %w", err)
 	}

@@ -71,7 +71,8 @@ func (r *recorder) Work(_ context.Context, j *river.Job[queue.ProbeArgs]) error 
 	return nil
 }
 
-// TestPriority has a queue of jobs worked one at a time.
+// TestPriority works on a queue of jobs one at a time: the highest priority
+// first, and of equal ones the first.
 func TestPriority(t *testing.T) {
 	s := startServer(t)
 	names := map[string]string{}
@@ -107,14 +108,13 @@ func TestPriority(t *testing.T) {
 			t.Fatalf("only %v were worked", got)
 		}
 	}
-	// Among equals the first comes first.
 	if want := "50#3 1#6 0#1 0#5 -10#2 -50#0 -50#4"; strings.Join(got, " ") != want {
 		t.Errorf("worked in the order\n     %s\nwant %s", strings.Join(got, " "), want)
 	}
 	observed.Row(t, "12.1 settings.priority")
 }
 
-// long takes far longer to encode than any test waits.
+// long takes longer to encode than any test waits.
 var long = testmedia.Recipe{Name: "long.mp4", Args: []string{
 	"-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=120", "-c:v", "libx264", "-preset", "ultrafast", "-g", "50"}}
 
@@ -128,7 +128,7 @@ func TestCancelWhileEncoding(t *testing.T) {
 	defer source.Close()
 	s := startServer(t)
 	s.startWorker()
-	// So large that it is not done before anybody is told of its progress.
+	// A large picture, so that there is progress to see before the end.
 	id := s.create(strings.Replace(jobFor(source.URL+"/"+filepath.Base(clip), receiver.URL), "mp4:480p", "mp4:1080p", 1))
 
 	ctx, leave := context.WithCancel(t.Context())
@@ -144,12 +144,12 @@ func TestCancelWhileEncoding(t *testing.T) {
 		t.Fatalf("%d %s", status, answer)
 	}
 	eventually(t, "the work directory to be empty", func() bool { return len(s.work(t)) == 0 })
-	t.Logf("ffmpeg had ended and scratch was clean %v after the request", time.Since(begin))
+	t.Logf("ffmpeg had ended and the work directory was empty %v after the request", time.Since(begin))
 	testtime.Within(t, "the cancel", begin, 2*time.Second)
 	if status, answer := s.do("DELETE", "/jobs/"+id, ""); status != 409 || !strings.Contains(answer, `"error_code":"job_finished"`) {
 		t.Errorf("again: %d %s", status, answer)
 	}
-	// The stream tells the end, and nothing comes behind it.
+	// The end of the job is the last event of the stream.
 	last := ""
 	for m := stream.next(); m.event != ""; m = stream.next() {
 		last = m.event
@@ -179,7 +179,7 @@ func TestCancelWhileEncoding(t *testing.T) {
 		t.Errorf("%d webhooks of the end", n)
 	}
 
-	// The picture, if it was done, stays; the rest begins again.
+	// A retry encodes again what was not done.
 	status, answer := s.do("POST", "/jobs/"+id+"/retry", "")
 	if status != 200 || !strings.Contains(answer, `"status":"job.starting"`) {
 		t.Fatalf("retry: %d %s", status, answer)
@@ -208,8 +208,8 @@ func (s *server) work(t *testing.T) []string {
 	return found
 }
 
-// TestCancelWhileWaiting cancels a job that waits for a silent input server,
-// and one that no worker has taken.
+// TestCancelWhileWaiting cancels a job that waits for an input server that does
+// not answer, and one that no worker has taken.
 func TestCancelWhileWaiting(t *testing.T) {
 	asked, release := make(chan struct{}, 10), make(chan struct{})
 	source := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -250,7 +250,7 @@ func TestCancelWhileWaiting(t *testing.T) {
 	}
 }
 
-// TestRetryOfAnInput has the input appear after the job has failed for it.
+// TestRetryOfAnInput retries a job whose input was missing at first.
 func TestRetryOfAnInput(t *testing.T) {
 	clip := testmedia.Clip(t, testmedia.Short)
 	var mu sync.Mutex
@@ -269,7 +269,7 @@ func TestRetryOfAnInput(t *testing.T) {
 	s.startWorker()
 	id := s.create(fmt.Sprintf(`{"settings":{"max_duration":5},"input":{"url":%q},"storage":{"service":"coconut"},"outputs":{"jpg:64x":{"path":"/a.jpg"}}}`, source.URL+"/in.mp4"))
 	eventually(t, "the failure", func() bool { return s.get(id).Status == "job.failed" })
-	// As if it had been accepted long before its max_duration.
+	// The time before the retry does not count as part of max_duration.
 	if _, err := s.srv.store.Pool().Exec(t.Context(), `UPDATE jobs SET created_at = created_at - interval '1 hour'`); err != nil {
 		t.Fatal(err)
 	}
@@ -297,7 +297,7 @@ func TestRetryOfAnInput(t *testing.T) {
 	}
 }
 
-// message is one of a stream; none is its end.
+// message is one message of an event stream. The empty one is the end.
 type message struct{ id, event, data string }
 
 type openStream struct {
@@ -350,8 +350,8 @@ func (s *openStream) next() (m message) {
 	return message{}
 }
 
-// TestEventsLive follows a job on two servers that share a database, across a
-// reconnection in the middle.
+// TestEventsLive follows a job, leaves, and goes on after the last event that it
+// has read.
 func TestEventsLive(t *testing.T) {
 	s := startServer(t)
 	id := s.create(jobFor("https://example.com/a.mp4", "https://example.com/hook"))
@@ -371,7 +371,7 @@ func TestEventsLive(t *testing.T) {
 	if m := a.next(); m.id != "2" || !strings.Contains(m.data, `"status":"video.encoding"`) {
 		t.Errorf("an event: %+v", m)
 	}
-	testtime.Within(t, "word of it", begin, 500*time.Millisecond)
+	testtime.Within(t, "the message", begin, 500*time.Millisecond)
 	a.next()
 	if err := s.srv.store.SetProgress(t.Context(), id, run, map[string]float64{"mp4:480p": 0.4}); err != nil {
 		t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"github.com/copra-video/copra/internal/queue"
 )
 
-// rows is a driver whose queue holds so many jobs.
+// rows is a driver with so many jobs in its queue.
 type rows struct {
 	riverdriver.Driver[pgx.Tx]
 	*rowsExecutor

@@ -7,19 +7,18 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/copra-video/copra/internal/postgres"
+	"github.com/copra-video/copra/worker"
 )
 
-// queueCollector asks the database about the queues when metrics are read, so
-// that every process tells the same of the whole deployment.
+// queueCollector asks the database about the queues when metrics are read. So
+// every process reports the same for the whole deployment.
 type queueCollector struct {
 	store               *postgres.Store
 	jobs, oldest, nodes *prometheus.Desc
 }
 
-const (
-	queueTime = 2 * time.Second  // to answer; a scrape must not hang on the database
-	nodeStale = 10 * time.Second // as worker.Config.Stale
-)
+// queueTimeout is how long the database may take; a scrape must not hang on it.
+const queueTimeout = 2 * time.Second
 
 func newQueueCollector(store *postgres.Store) *queueCollector {
 	return &queueCollector{
@@ -40,7 +39,7 @@ func (c *queueCollector) Describe(ch chan<- *prometheus.Desc) {
 // Collect implements prometheus.Collector. A database that does not answer
 // leaves its metrics out and the others in place.
 func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), queueTime)
+	ctx, cancel := context.WithTimeout(context.Background(), queueTimeout)
 	defer cancel()
 	depths, err := c.store.QueueDepth(ctx)
 	if err != nil {
@@ -50,7 +49,7 @@ func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
 		ch <- prometheus.MustNewConstMetric(c.jobs, prometheus.GaugeValue, float64(d.Count), d.Queue, d.State)
 		ch <- prometheus.MustNewConstMetric(c.oldest, prometheus.GaugeValue, d.Oldest.Seconds(), d.Queue, d.State)
 	}
-	if n, err := c.store.LiveNodes(ctx, nodeStale); err == nil {
+	if n, err := c.store.LiveNodes(ctx, worker.StaleAfter); err == nil {
 		ch <- prometheus.MustNewConstMetric(c.nodes, prometheus.GaugeValue, float64(n))
 	}
 }

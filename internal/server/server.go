@@ -19,6 +19,7 @@ import (
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/settings"
 	"github.com/copra-video/copra/storage/local"
+	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
 // Server is one process of a deployment. Start starts its parts one after the
@@ -37,6 +38,7 @@ type Server struct {
 	store    *postgres.Store
 	metrics  *prometheus.Registry
 	local    *local.Store // nil: no built-in storage
+	media    *background[*ffmpeg.Toolchain]
 
 	key      string // of a standalone server: the API key
 	firstRun bool   // the key was made by this start
@@ -51,9 +53,9 @@ type part func(s *Server, ctx, life context.Context) error
 // The parts of each kind of process, in the order of their start.
 var (
 	apiParts        = []part{(*Server).listen, (*Server).connect, (*Server).serveAPI}
-	workerParts     = []part{(*Server).connect, (*Server).startWorker, (*Server).serveMetrics}
+	workerParts     = []part{(*Server).findMedia, (*Server).connect, (*Server).startWorker, (*Server).serveMetrics}
 	standaloneParts = []part{
-		(*Server).openDataFolder, (*Server).listen, (*Server).startPostgres, (*Server).connect, (*Server).makeKey, (*Server).reapAll,
+		(*Server).openDataFolder, (*Server).listen, (*Server).findMedia, (*Server).startPostgres, (*Server).connect, (*Server).makeKey, (*Server).reapAll,
 		(*Server).startWorker, (*Server).writeBaseURL, (*Server).serveAPI,
 	}
 )

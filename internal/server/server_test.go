@@ -23,8 +23,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// server is the API of a process on a database of its own, and a worker in the
-// same process when the test starts one.
+// server is a process with the API and a database of its own, and with a worker
+// when the test starts one.
 type server struct {
 	t     *testing.T
 	srv   *Server
@@ -108,14 +108,14 @@ func (s *server) get(id string) jobAnswer {
 	return j
 }
 
-// jobFor is a request that tells url of everything.
+// jobFor is a request with two outputs, and webhooks for every event.
 func jobFor(input, hook string) string {
 	return fmt.Sprintf(`{"input":{"url":%q},"storage":{"service":"coconut"},
 		"outputs":{"jpg:64x":{"path":"/a.jpg"},"mp4:480p":{"path":"/a.mp4"}},
 		"notification":{"type":"http","url":%q,"events":true}}`, input, hook)
 }
 
-// unanswered is the address of an input whose server does not answer, so that a job
+// unanswered is the address of an input whose server does not answer. A job
 // waits for it until it is cancelled.
 func unanswered(t *testing.T) string {
 	t.Helper()
@@ -178,7 +178,7 @@ func eventually(t *testing.T, what string, f func() bool) {
 		select {
 		case <-tick:
 		case <-deadline:
-			t.Fatalf("waited in vain for %s", what)
+			t.Fatalf("waited too long for %s", what)
 		}
 	}
 }

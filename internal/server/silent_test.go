@@ -32,8 +32,8 @@ func silentHosts(t *testing.T, n int) (addresses []string) {
 	return addresses
 }
 
-// TestSilentReceivers has many receivers that never answer, with many webhooks
-// for each: they do not delay those of one that does.
+// TestSilentReceivers: many webhooks for many receivers that never answer do not
+// delay those of a receiver that answers.
 func TestSilentReceivers(t *testing.T) {
 	const hosts, jobs, limit = 60, 12, time.Second
 	h := &hook{}

@@ -19,7 +19,7 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// due waits until one delivery waits for its next try and makes that due now.
+// due waits for a delivery that is to be tried again, and makes it due now.
 func (s *server) due() {
 	s.t.Helper()
 	eventually(s.t, "a delivery to wait for its next try", func() bool {
@@ -53,8 +53,8 @@ func (s *server) deliveries(id string) (d deliveries, text string) {
 	return d, text
 }
 
-// TestSignedWebhook fails a delivery, redirects it, takes it and replays it,
-// and verifies each try as a receiver would.
+// TestSignedWebhook answers a delivery with an error, a redirect and a success,
+// replays it, and verifies the signature of each try as a receiver would.
 func TestSignedWebhook(t *testing.T) {
 	h := &hook{answer: func(n int) int { return []int{500, 302, 204, 204}[min(n, 4)-1] }}
 	receiver := httptest.NewServer(h)
@@ -79,7 +79,7 @@ func TestSignedWebhook(t *testing.T) {
 		eventually(t, fmt.Sprintf("try %d", n+1), tried(n+1))
 		d, _ := s.deliveries(id)
 		if n < 2 {
-			// 5 s and then a minute, as the schedule has them.
+			// The schedule begins with 5 s and a minute.
 			want := []time.Duration{5 * time.Second, time.Minute}[n]
 			if left := time.Until(*d.Deliveries[0].NextAt); left > want+time.Second || left < want-5*time.Second {
 				t.Errorf("the next try is due in %v, want %v", left, want)
@@ -152,8 +152,8 @@ func TestUnsignedWebhook(t *testing.T) {
 	}
 }
 
-// TestWebhooksInOrder has the first event of a job be slow to deliver, and then
-// refused.
+// TestWebhooksInOrder: the other webhooks of a job wait for the first one, until
+// that has failed twice.
 func TestWebhooksInOrder(t *testing.T) {
 	arrived, answer := make(chan struct{}), make(chan struct{})
 	h := &hook{}
@@ -170,7 +170,7 @@ func TestWebhooksInOrder(t *testing.T) {
 	receiver := httptest.NewServer(h)
 	defer receiver.Close()
 	reply := sync.OnceFunc(func() { close(answer) })
-	defer reply() // or a test that fails early would wait for the receiver's end
+	defer reply() // the receiver's end waits for it when the test fails early
 	s := startServer(t)
 	id := s.create(jobFor(unanswered(t), receiver.URL))
 	run := s.claim(id)
@@ -245,7 +245,7 @@ func TestSlowReceiver(t *testing.T) {
 	testtime.Within(t, "another receiver's webhooks", begin, 5*time.Second)
 }
 
-// TestWebhookErrorsHideTheAddress keeps errors free of the address.
+// TestWebhookErrorsHideTheAddress: the delivery log never shows the address.
 func TestWebhookErrorsHideTheAddress(t *testing.T) {
 	closed := httptest.NewServer(nil)
 	closed.Close()

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -16,9 +15,7 @@ import (
 	"github.com/copra-video/copra/internal/buildinfo"
 	"github.com/copra-video/copra/internal/netguard"
 	"github.com/copra-video/copra/internal/queue"
-	"github.com/copra-video/copra/internal/settings"
 	"github.com/copra-video/copra/storage/backends"
-	"github.com/copra-video/copra/transcode/ffmpeg"
 	"github.com/copra-video/copra/webhook"
 	"github.com/copra-video/copra/webhook/sns"
 	"github.com/copra-video/copra/worker"
@@ -76,12 +73,8 @@ func (s *Server) startWorker(ctx, life context.Context) error {
 // newWorker makes the worker from the settings.
 func (s *Server) newWorker(ctx context.Context) (*worker.Worker, error) {
 	st := &s.settings
-	st.WorkDir = cmp.Or(st.WorkDir, settings.DefaultWorkDir())
-	tools, err := ffmpeg.Find(ctx, st.FFmpeg, st.FFprobe)
+	tools, err := s.media.wait()
 	if err != nil {
-		return nil, err
-	}
-	if tools, err = sandboxed(ctx, st, tools, s.log); err != nil {
 		return nil, err
 	}
 	artifacts, err := openCheckedArtifactStore(ctx, &st.ArtifactStore, s.log)

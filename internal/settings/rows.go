@@ -2,7 +2,10 @@ package settings
 
 import (
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
 // Row is one setting.
@@ -132,12 +135,15 @@ func (s *Settings) rows() []Row {
 			Help: "how long running work may go on after SIGTERM before it is handed back, 10m."},
 		{Group: Work, Flag: "upload-retry-timeout", Env: "COPRA_UPLOAD_RETRY_TIMEOUT", Default: "30m", Set: Duration(&s.UploadRetryTimeout, 0),
 			Help: "how long finished results wait in the work directory for a storage that does not answer, 2h. 0s is not at all."},
-		{Group: Work, Flag: "ffmpeg-stall-timeout", Env: "COPRA_FFMPEG_STALL_TIMEOUT", Default: "1m", Set: Duration(&s.StallTimeout, time.Second),
+		{Group: Work, Flag: "ffmpeg-stall-timeout", Env: "COPRA_FFMPEG_STALL_TIMEOUT", Default: short(ffmpeg.DefaultStallTimeout), Set: Duration(&s.StallTimeout, time.Second),
 			Help: "how long ffmpeg may run without any progress before it is ended, 30s."},
 
 		{Group: Metrics, Flag: "metrics-listen", Env: "COPRA_METRICS_LISTEN", Set: Text(&s.MetricsListen),
 			Help: "address for /metrics, /healthz and /readyz."},
 	}
 }
+
+// short is a duration without the zeros that String adds: 1m instead of 1m0s.
+func short(d time.Duration) string { return strings.TrimSuffix(d.String(), "0s") }
 
 func mib(bytes int64) string { return strconv.FormatInt(bytes>>20, 10) }

@@ -46,7 +46,7 @@ type exchange struct {
 type server struct {
 	handler http.Handler
 	jobs    map[string]job.State
-	created []api.NewJob
+	created []job.Submission
 	events  []job.RecordedEvent
 	limit   int
 }
@@ -165,7 +165,7 @@ func (s *server) Authenticate(_ context.Context, token string) (string, error) {
 }
 
 // CreateJob implements api.Jobs.
-func (s *server) CreateJob(_ context.Context, n api.NewJob) (job.State, error) {
+func (s *server) CreateJob(_ context.Context, n job.Submission) (job.State, error) {
 	if s.limit > 0 && len(s.created) >= s.limit {
 		return job.State{}, job.Errorf(job.TooManyJobs, "The key has %d jobs, which is its limit.", s.limit)
 	}
@@ -195,7 +195,7 @@ func (s *server) GetJob(_ context.Context, _, id string) (job.State, error) {
 }
 
 // ListJobs implements api.Jobs.
-func (s *server) ListJobs(_ context.Context, _ string, l api.List) ([]job.State, string, error) {
+func (s *server) ListJobs(_ context.Context, _ string, l job.ListQuery) ([]job.State, string, error) {
 	if l.Cursor == "of nobody" {
 		return nil, "", job.Errorf(job.CursorNotValid, "The cursor is not valid.")
 	}

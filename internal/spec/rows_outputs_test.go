@@ -79,7 +79,7 @@ func streamRows() []row {
 		pair("5.4", "path", streamed(`,"path":"/base"`), streamed("")),
 		pair("5.4", "if", streamed(`,"if":"NOT {{ input.is_hd }}"`), streamed("")),
 		pair("5.4", "key", streamed(`,"key":"stream"`), streamed("")),
-		pair("5.4", "variants", streamed(`,"variants":["mp4:360p","mp4:x:64k","mp4:720p:x"]`), streamed("")),
+		pair("5.4", "variants", streamed(`,"variants":["mp4:360p","mp4:x:64k","mp4:720p"]`), streamed("")),
 		pair("5.4", "playlist_name", streamed(`,"playlist_name":"index"`), streamed("")),
 		pair("5.4", "dash", streamed(`,"dash":{"path":"/dash","hlsfmp4":true}`), streamed("")),
 		pair("5.4", "hls", request(`outputs={"httpstream":{"hls":{"path":"hls/","version":3},"dash":{"path":"dash"},"variants":["mp4:360p"]}}`),

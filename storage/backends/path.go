@@ -32,13 +32,20 @@ func (p prefixed) key(path string) (string, error) {
 // Close ends the connections of the bucket.
 func (p prefixed) Close() error { return storage.Close(p.Bucket) }
 
-// keeper is a prefixed storage.Deleter.
-type keeper struct {
+// The wrappers are interfaces that callers look for, so a method of another name
+// would go unnoticed.
+var (
+	_ storage.Deleter     = prefixedDeleter{}
+	_ storage.BatchPutter = prefixedBatchPutter{}
+)
+
+// prefixedDeleter is a prefixed storage.Deleter.
+type prefixedDeleter struct {
 	prefixed
 	inner storage.Deleter
 }
 
-func (k keeper) Has(ctx context.Context, path string) (bool, error) {
+func (k prefixedDeleter) Exists(ctx context.Context, path string) (bool, error) {
 	key, err := k.key(path)
 	if err != nil {
 		return false, err
@@ -46,7 +53,7 @@ func (k keeper) Has(ctx context.Context, path string) (bool, error) {
 	return k.inner.Exists(ctx, key)
 }
 
-func (k keeper) Remove(ctx context.Context, path string) error {
+func (k prefixedDeleter) Delete(ctx context.Context, path string) error {
 	key, err := k.key(path)
 	if err != nil {
 		return err
@@ -54,13 +61,13 @@ func (k keeper) Remove(ctx context.Context, path string) error {
 	return k.inner.Delete(ctx, key)
 }
 
-// together is a prefixed storage.BatchPutter.
-type together struct {
+// prefixedBatchPutter is a prefixed storage.BatchPutter.
+type prefixedBatchPutter struct {
 	prefixed
 	inner storage.BatchPutter
 }
 
-func (t together) PutBatch(ctx context.Context, items []storage.Item) error {
+func (t prefixedBatchPutter) PutBatch(ctx context.Context, items []storage.Item) error {
 	items = slices.Clone(items)
 	for i := range items {
 		var err error
@@ -75,9 +82,9 @@ func (t together) PutBatch(ctx context.Context, items []storage.Item) error {
 func below(b storage.Bucket, prefix string) storage.Bucket {
 	switch inner := b.(type) {
 	case storage.BatchPutter:
-		return together{prefixed{b, prefix}, inner}
+		return prefixedBatchPutter{prefixed{b, prefix}, inner}
 	case storage.Deleter:
-		return keeper{prefixed{b, prefix}, inner}
+		return prefixedDeleter{prefixed{b, prefix}, inner}
 	}
 	return prefixed{b, prefix}
 }

@@ -26,6 +26,8 @@ const (
 
 func TestMain(m *testing.M) {
 	sandbox.Main()
+	countRun()
+	openOnce()
 	if script := os.Getenv(orphanEnv); script != "" {
 		user, _ := strconv.Atoi(os.Getenv(orphanUserEnv))
 		tools := (&Toolchain{ffmpeg: script, ffprobe: script, killDelay: defaultKillDelay}).Sandboxed(Sandbox{Landlock: true, User: user})
@@ -33,7 +35,12 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if dir, err := answers(); err == nil {
+			os.RemoveAll(dir)
+		}
+		os.Exit(code)
+	}))
 }
 
 // findOnce finds tools in a sandbox like that of a server.

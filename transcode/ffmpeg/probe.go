@@ -119,6 +119,8 @@ const headBytes = 1024
 
 var errEmpty = job.Errorf(job.InputNotValid, "The input is empty.")
 
+var errTooLong = errors.New("it writes more than is accepted")
+
 // limitedBuffer takes so much and then fails, which ends the writer.
 type limitedBuffer struct {
 	bytes.Buffer

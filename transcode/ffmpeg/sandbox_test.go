@@ -19,7 +19,7 @@ import (
 func sandboxedTools(t *testing.T) *Toolchain {
 	t.Helper()
 	f := tools(t)
-	if r, err := sandbox.Check(t.Context()); err != nil || !r.Full() {
+	if r, err := sandbox.Check(t.Context(), sandbox.Trial{}); err != nil || !r.Full() {
 		t.Skipf("%v, %v", r, err)
 	}
 	return f

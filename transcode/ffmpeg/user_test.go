@@ -25,7 +25,7 @@ func asUser(t *testing.T, f *Toolchain) *Toolchain {
 	if os.Getuid() != 0 {
 		testmedia.Missing(t, "only root can run ffmpeg as another user")
 	}
-	r, err := sandbox.Check(t.Context())
+	r, err := sandbox.Check(t.Context(), sandbox.Trial{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,9 +38,6 @@ func TestUser(t *testing.T) {
 	f := asUser(t, tools(t))
 	closed := t.TempDir()
 	if err := os.Chmod(closed, 0o700); err != nil {
-		t.Fatal(err)
-	}
-	if err := f.CheckUser(t.Context(), filepath.Join(closed, "scratch")); err != nil {
 		t.Fatal(err)
 	}
 	dir := filepath.Join(closed, "run")

@@ -37,6 +37,7 @@ type (
 		Par             string              `xml:"par,attr,omitempty"`
 		Properties      []xmlDescriptor     `xml:"SupplementalProperty"`
 		Label           string              `xml:"Label,omitempty"`
+		Accessibility   []xmlDescriptor     `xml:"Accessibility"`
 		Roles           []xmlDescriptor     `xml:"Role"`
 		Representations []xmlRepresentation `xml:"Representation"`
 	}
@@ -147,7 +148,7 @@ func (b *packager) adaptationSet(tracks []*trackInfo) xmlSet {
 	set := xmlSet{ContentType: "audio", MimeType: "audio/mp4", Aligned: aligned(tracks), StartWithSAP: 1}
 	if v := first.video; v != nil {
 		set.ContentType, set.MimeType = "video", "video/mp4"
-		set.Par = aspect(v.display())
+		set.Par = pictureAspect(tracks)
 		if v.videoRange() != "SDR" {
 			for _, p := range []struct {
 				name  string
@@ -161,8 +162,9 @@ func (b *packager) adaptationSet(tracks []*trackInfo) xmlSet {
 		set.Label = cmp.Or(first.Name, languageName(first.Language))
 		role := "main"
 		if first.Alternative > 0 {
-			role = "alternate"
+			role = cmp.Or(signals[first.Purpose].role, "alternate")
 		}
+		set.Accessibility = signals[first.Purpose].accessibility()
 		if first.Default || first.Alternative > 0 {
 			set.Roles = []xmlDescriptor{{"urn:mpeg:dash:role:2011", role}}
 		}
@@ -251,6 +253,28 @@ func (m *trackInfo) rational() string {
 		return strconv.Itoa(f.Num / g)
 	}
 	return fmt.Sprintf("%d/%d", f.Num/g, f.Den/g)
+}
+
+// commonAspects are the picture shapes that people name.
+var commonAspects = [][2]int{{16, 9}, {9, 16}, {4, 3}, {3, 4}, {1, 1}, {3, 2}, {2, 3}, {5, 4}, {4, 5}, {2, 1}, {1, 2}, {21, 9}, {9, 21}}
+
+// pictureAspect is @par of tracks that show the same picture in several sizes. A
+// small size is rounded to whole, even numbers of pixels and says little about
+// the shape, so the largest one decides; and where that is a common shape to
+// within a pixel, it is the common one.
+func pictureAspect(tracks []*trackInfo) string {
+	w, h := 0, 0
+	for _, m := range tracks {
+		if x, y := m.video.display(); x*y > w*h {
+			w, h = x, y
+		}
+	}
+	for _, c := range commonAspects {
+		if wide := float64(h) * float64(c[0]) / float64(c[1]); math.Abs(float64(w)-wide) < 1 {
+			return fmt.Sprintf("%d:%d", c[0], c[1])
+		}
+	}
+	return aspect(w, h)
 }
 
 // aspect is a ratio in its lowest terms, "16:9".

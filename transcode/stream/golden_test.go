@@ -76,6 +76,10 @@ func TestPlaylists(t *testing.T) {
 		m.Language, m.Name, m.Default = lang, name, standard
 		return m
 	}
+	purpose := func(m *trackInfo, p Purpose, alternative int) *trackInfo {
+		m.Purpose, m.Alternative = p, alternative
+		return m
+	}
 	for name, b := range map[string]*packager{
 		// The variant nearest to 2000 kbit/s first, audio alone last.
 		"ts": {Package: Package{Layout: TS, HLS: true, Name: "master"}, tracks: []*trackInfo{
@@ -88,6 +92,17 @@ func TestPlaylists(t *testing.T) {
 		"cmaf": {Package: Package{Layout: CMAF, HLS: true, DASH: true, Name: "master", TargetDuration: 6}, tracks: []*trackInfo{
 			group(audio("en", 130_000), "eng", "English", false), group(audio("de", 128_000), "ger", "", true),
 			cmaf(video("360p", 640, 360, 700_000), Video), hdr(cmaf(video("$1", 1280, 720, 2_000_000), Video)),
+		}},
+		// Tracks for some viewers; the shape of the largest picture counts.
+		"purposes": {Package: Package{Layout: CMAF, HLS: true, DASH: true, Name: "master", TargetDuration: 6}, tracks: []*trackInfo{
+			cmaf(video("240p", 427, 240, 400_000), Video), cmaf(video("720p", 1280, 720, 2_000_000), Video),
+			group(audio("main", 128_000), "eng", "", true), purpose(group(audio("ad", 128_000), "eng", "", false), DescribesVideo, 1),
+			purpose(group(audio("talk", 128_000), "eng", "The director", false), Commentary, 2),
+			purpose(group(audio("clear", 128_000), "eng", "", false), ClearSpeech, 3),
+		}, texts: []*textTrack{
+			{Track: Track{ID: "sdh", Type: Text, Language: "eng", Purpose: SDH}, edges: []float64{0, 6}},
+			{Track: Track{ID: "talk-text", Type: Text, Language: "eng", Purpose: Commentary}, edges: []float64{0, 6}},
+			{Track: Track{ID: "forced", Type: Text, Language: "eng", Forced: true, Default: true}, edges: []float64{0, 6}},
 		}},
 		"audio-only": {Package: Package{Layout: CMAF, HLS: true, DASH: true, Name: "master", TargetDuration: 6}, tracks: []*trackInfo{
 			cmaf(audio("audio", 130_000), Audio),

@@ -183,8 +183,9 @@ func (b *packager) writeGroup(w *strings.Builder, self string, g group) {
 	names := map[string]bool{}
 	for i, m := range g.tracks {
 		name := uniqueName(names, cmp.Or(m.Name, languageName(m.Language), "Audio"))
-		fmt.Fprintf(w, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%s,NAME=%s,LANGUAGE=%s,DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%d\",URI=%s\n",
-			quoted(g.id), quoted(name), quoted(cmp.Or(shortLanguage(m.Language), "und")), yes(i == g.defaultIndex()), m.audio.channels, quoted(uri(self, b.playlistPath(m))))
+		fmt.Fprintf(w, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=%s,NAME=%s,LANGUAGE=%s,DEFAULT=%s,AUTOSELECT=%s,CHANNELS=\"%d\"%s,URI=%s\n",
+			quoted(g.id), quoted(name), quoted(cmp.Or(shortLanguage(m.Language), "und")), yes(i == g.defaultIndex()),
+			yes(i == g.defaultIndex() || !signals[m.Purpose].manual), m.audio.channels, signals[m.Purpose].attributes(), quoted(uri(self, b.playlistPath(m))))
 	}
 }
 

@@ -65,6 +65,8 @@ type Track struct {
 	Name      string // shown to viewers
 	Default   bool
 	Forced    bool // Text: shown to everybody
+	// Purpose says for whom the track is; "": for everybody.
+	Purpose Purpose
 	// Alternative tells tracks of different content apart, whatever they are
 	// called: 0 is the default audio.
 	Alternative int

@@ -187,9 +187,9 @@ func (b *packager) writeTexts(w *strings.Builder, self string) {
 	standard := b.defaultTextIndex()
 	for i, m := range b.texts {
 		name := uniqueName(names, cmp.Or(m.Name, languageName(m.Language), "Subtitles"))
-		fmt.Fprintf(w, "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=%s,NAME=%s,LANGUAGE=%s,DEFAULT=%s,AUTOSELECT=YES,FORCED=%s,URI=%s\n",
-			quoted(textGroup), quoted(name), quoted(cmp.Or(shortLanguage(m.Language), "und")), yes(i == standard), yes(m.Forced),
-			quoted(uri(self, b.textPlaylistPath(m))))
+		fmt.Fprintf(w, "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=%s,NAME=%s,LANGUAGE=%s,DEFAULT=%s,AUTOSELECT=%s,FORCED=%s%s,URI=%s\n",
+			quoted(textGroup), quoted(name), quoted(cmp.Or(shortLanguage(m.Language), "und")), yes(i == standard),
+			yes(i == standard || !signals[m.Purpose].manual), yes(m.Forced), signals[m.Purpose].attributes(), quoted(uri(self, b.textPlaylistPath(m))))
 	}
 }
 
@@ -215,15 +215,16 @@ func yes(b bool) string {
 func (b *packager) textSets() []xmlSet {
 	var out []xmlSet
 	for _, m := range b.texts {
-		role := "subtitle"
+		role := cmp.Or(signals[m.Purpose].role, "subtitle")
 		if m.Forced {
 			role = "forced-subtitle"
 		}
 		length := m.edges[len(m.edges)-1]
 		out = append(out, xmlSet{
 			ContentType: "text", MimeType: typeText, Lang: cmp.Or(shortLanguage(m.Language), "und"),
-			Label: cmp.Or(m.Name, languageName(m.Language)),
-			Roles: []xmlDescriptor{{"urn:mpeg:dash:role:2011", role}},
+			Label:         cmp.Or(m.Name, languageName(m.Language)),
+			Accessibility: signals[m.Purpose].accessibility(),
+			Roles:         []xmlDescriptor{{"urn:mpeg:dash:role:2011", role}},
 			Representations: []xmlRepresentation{{
 				ID: m.ID, Bandwidth: max(1, int(math.Ceil(float64(len(m.segment(-1, 0)))*8/length))),
 				BaseURL: uri("", b.wholeTextPath(m)),

@@ -14,38 +14,44 @@ import (
 )
 
 func TestFind(t *testing.T) {
-	f := tools(t)
-	if f.Major() < 5 || f.Version() == "unknown" {
-		t.Errorf("version %q, major %d", f.Version(), f.Major())
+	c := tools(t).Capabilities()
+	if c.Major < 5 || c.Version == "unknown" {
+		t.Errorf("version %q, major %d", c.Version, c.Major)
 	}
-	for kind, names := range map[string][]string{
-		Encoder: {"libx264", "aac", "png"}, Decoder: {"h264", "aac"}, Filter: {"scale", "split", "aresample", "testsrc2"},
-		Muxer: {"mp4", "mpegts", "matroska", "null"}, Demuxer: {"mov", "mp4", "matroska", "webm", "lavfi"},
+	for kind, want := range map[string]struct {
+		has   transcode.Set
+		names []string
+	}{
+		"encoder": {c.Encoders, []string{"libx264", "aac", "png"}},
+		"decoder": {c.Decoders, []string{"h264", "aac"}},
+		"filter":  {c.Filters, []string{"scale", "split", "aresample", "testsrc2"}},
+		"muxer":   {c.Muxers, []string{"mp4", "mpegts", "matroska", "null"}},
+		"demuxer": {c.Demuxers, []string{"mov", "mp4", "matroska", "webm", "lavfi"}},
 	} {
-		for _, name := range names {
-			if !f.Has(kind, name) {
+		for _, name := range want.names {
+			if !want.has.Has(name) {
 				t.Errorf("no %s %s", kind, name)
 			}
 		}
-		if f.Has(kind, "=") || f.Has(kind, "nonsense") || f.Has("nonsense", names[0]) {
+		if want.has.Has("=") || want.has.Has("nonsense") {
 			t.Errorf("%s: has what is none", kind)
 		}
 	}
-	if f.Has(Encoder, "mov") || f.Has(Muxer, "mov,mp4,m4a,3gp,3g2,mj2") {
+	if c.Encoders.Has("mov") || c.Muxers.Has("mov,mp4,m4a,3gp,3g2,mj2") {
 		t.Error("kinds are mixed")
 	}
-	report := f.Report()
-	if len(report) < 20 || !report[0].OK || !strings.Contains(report[0].Note, f.Version()) {
+	report := tools(t).Report()
+	if len(report) < 20 || !report[0].OK || !strings.Contains(report[0].Note, c.Version) {
 		t.Errorf("report %+v", report)
 	}
 }
 
 func TestReportOfWhatIsMissing(t *testing.T) {
-	for _, l := range (&Toolchain{version: "5.1", probeVersion: "4.0"}).Report() {
+	for _, l := range (&Toolchain{capabilities: transcode.Capabilities{Version: "5.1"}, probeVersion: "4.0"}).Report() {
 		if l.Name != "ffmpeg" && l.OK {
 			t.Errorf("%+v", l)
 		}
-		if strings.HasPrefix(l.Name, Encoder) && !strings.HasPrefix(l.Note, "missing: no ") {
+		if strings.HasPrefix(l.Name, encoder) && !strings.HasPrefix(l.Note, "missing: no ") {
 			t.Errorf("%+v", l)
 		}
 	}
@@ -70,7 +76,7 @@ func TestFindRefusesOldOnes(t *testing.T) {
 		}
 	}
 	for _, v := range []string{"5.1", "n7.1.1", "8.0", "N-109000-gabc\nlibavutil      57. 28.100 / 57. 28.100", "git-2025\nlibavutil      60.  8.100 / 60.  8.100"} {
-		if f, err := Find(t.Context(), filepath.Join(fake(t, v), "ffmpeg"), ""); err != nil || f.Major() < 5 || f.Major() > 8 {
+		if f, err := Find(t.Context(), filepath.Join(fake(t, v), "ffmpeg"), ""); err != nil || f.Capabilities().Major < 5 || f.Capabilities().Major > 8 {
 			t.Errorf("%s: %v", v, err)
 		}
 	}
@@ -101,10 +107,10 @@ func TestFindSaysWhatIsMissing(t *testing.T) {
 func TestParseFormats(t *testing.T) {
 	in := "Formats:\n D.. = Demuxing supported\n .E. = Muxing supported\n ..d = Is a device\n ---\n" +
 		" DE  ac3             raw AC-3\n  Ed alsa            ALSA\n D d lavfi           Libavfilter\n D   mov,mp4         QuickTime\n"
-	if d := cmp.Diff(map[string]bool{"ac3": true, "alsa": true}, parseFormats(in, 'E')); d != "" {
+	if d := cmp.Diff([]string{"ac3", "alsa"}, parseMuxers(in)); d != "" {
 		t.Error(d)
 	}
-	if d := cmp.Diff(map[string]bool{"ac3": true, "lavfi": true, "mov": true, "mp4": true}, parseFormats(in, 'D')); d != "" {
+	if d := cmp.Diff([]string{"ac3", "lavfi", "mov", "mp4"}, parseDemuxers(in)); d != "" {
 		t.Error(d)
 	}
 }
