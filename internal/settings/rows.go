@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,7 +54,11 @@ const (
 
 // rows are all settings that more than one subcommand takes.
 func (s *Settings) rows() []Row {
-	a := &s.ArtifactStore
+	return slices.Concat(s.processRows(), s.databaseRows(), s.apiRows(), s.networkRows(), s.mediaRows(), s.artifactRows(), s.workRows())
+}
+
+// processRows are for every process: its log and its data.
+func (s *Settings) processRows() []Row {
 	return []Row{
 		{Group: Log, Flag: "log-level", Env: "COPRA_LOG_LEVEL", Default: "info", Set: level(&s.LogLevel),
 			Help: "debug, info, warn or error."},
@@ -64,7 +69,12 @@ func (s *Settings) rows() []Row {
 			Help: "folder of a standalone server, with its database, results and work files."},
 		{Group: Data, Env: "COPRA_PG_BIN", Shown: "a search in the usual places", Set: Text(&s.PGBin),
 			Help: "folder of PostgreSQL's programs postgres and initdb, for a standalone server."},
+	}
+}
 
+// databaseRows are the database, and the secrets of what it stores.
+func (s *Settings) databaseRows() []Row {
+	return []Row{
 		{Group: Database, Flag: "database-url", Env: "COPRA_DATABASE_URL", Set: Text(&s.DatabaseURL),
 			Help: "PostgreSQL 14 or newer, postgres://user@host/name. Put a password into the environment variable or a file, not into the flag."},
 		{Group: Database, Flag: "database-password-file", Env: "COPRA_DATABASE_PASSWORD_FILE", Set: Text(&s.DatabasePasswordFile),
@@ -77,14 +87,24 @@ func (s *Settings) rows() []Row {
 			Help: "the keys that seal stored requests, separated by spaces, commas or new lines, newest first."},
 		{Group: Keys, Env: "COPRA_API_KEY", Shown: "a generated key", Set: Secret(&s.APIKey),
 			Help: "the API key to store: k- and 32 hexadecimal digits."},
+	}
+}
 
+// apiRows are for a process that answers requests.
+func (s *Settings) apiRows() []Row {
+	return []Row{
 		{Group: API, Flag: "listen", Env: "COPRA_LISTEN", Default: "127.0.0.1:8080", Set: Text(&s.Listen),
 			Help: "address to serve on; port 0 picks a free one."},
 		{Group: API, Flag: "rate-limit", Env: "COPRA_RATE_LIMIT", Default: "0", Set: Number(&s.RateLimit, 0, 1<<20),
 			Help: "most requests a second of one API key to one process; more are answered 429. 0 is no limit."},
 		{Group: API, Flag: "region", Env: "COPRA_REGION", Set: Text(&s.Region),
 			Help: "name of this deployment, shown by /healthz and in metrics."},
+	}
+}
 
+// networkRows are what is outside: networks, storage, the address of the API.
+func (s *Settings) networkRows() []Row {
+	return []Row{
 		{Group: Network, Flag: "allow-network", Env: "COPRA_ALLOW_NETWORKS", Set: networks(&s.AllowNetworks),
 			Help: "private network that inputs, webhooks and storage may be in, 10.0.0.0/8; repeatable, or separated by commas."},
 		{Group: Network, Flag: "storage-dir", Env: "COPRA_STORAGE_DIR", Shown: "none; a standalone server has one below --data", Set: Text(&s.StorageDir),
@@ -95,7 +115,12 @@ func (s *Settings) rows() []Row {
 			Help: "how clients reach that server, where it differs."},
 		{Group: Network, Flag: "public-url", Env: "COPRA_PUBLIC_URL", Shown: "the listen address", Set: URL(&s.PublicURL),
 			Help: "address by which clients reach the API, http://host:port."},
+	}
+}
 
+// mediaRows are ffmpeg and where it works.
+func (s *Settings) mediaRows() []Row {
+	return []Row{
 		{Group: Media, Flag: "ffmpeg", Env: "COPRA_FFMPEG", Shown: "the one in PATH", Set: Text(&s.FFmpeg),
 			Help: "the ffmpeg program, 5.1 or newer."},
 		{Group: Media, Flag: "ffprobe", Env: "COPRA_FFPROBE", Shown: "the one beside ffmpeg", Set: Text(&s.FFprobe),
@@ -108,6 +133,13 @@ func (s *Settings) rows() []Row {
 			Help: "most memory of one ffmpeg in MiB, from 256."},
 		{Group: Media, Flag: "work-dir", Env: "COPRA_WORK_DIR", Shown: "a folder below the system's temporary one, or below --data", Set: Text(&s.WorkDir),
 			Help: "folder for work files; needs room for the input and all outputs of the jobs that run."},
+	}
+}
+
+// artifactRows are the artifact store.
+func (s *Settings) artifactRows() []Row {
+	a := &s.ArtifactStore
+	return []Row{
 		{Group: Media, Flag: "artifact-store", Env: "COPRA_ARTIFACT_STORE", Set: Text(&a.Address),
 			Help: "where finished parts of jobs are kept until the job ends, so that a worker that takes a job over does not make them again: a folder on a volume that all workers share, or s3://bucket/prefix. The work files themselves are in --work-dir."},
 		{Group: Media, Flag: "artifact-retention", Env: "COPRA_ARTIFACT_RETENTION", Default: "24h", Set: Duration(&a.Retention, 0),
@@ -120,7 +152,12 @@ func (s *Settings) rows() []Row {
 			Help: "access key of the artifact store; its secret key is in COPRA_ARTIFACT_S3_SECRET_KEY."},
 		{Group: Media, Env: "COPRA_ARTIFACT_S3_SECRET_KEY", Set: Secret(&a.SecretKey),
 			Help: "the secret key to --artifact-s3-access-key."},
+	}
+}
 
+// workRows are how much a worker does at once, and how long it waits.
+func (s *Settings) workRows() []Row {
+	return []Row{
 		{Group: Work, Flag: "slots", Env: "COPRA_SLOTS", Default: strconv.Itoa(defaultSlots()), Shown: "a quarter of the cores, at least 1", Set: Number(&s.Slots, 1, 1000),
 			Help: "jobs that are transcoded at once. A job has a weight: a large one takes several slots."},
 		{Group: Work, Flag: "uploads", Env: "COPRA_UPLOADS", Default: "8", Set: Number(&s.Uploads, 1, 256),
