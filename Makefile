@@ -65,25 +65,25 @@ nightly: ## what takes too long for every change: chaos, load, every fuzz target
 bench: ## measure: sharing, POST latency, start of a job, memory
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory build
-	go run ./internal/bench $(BENCHFLAGS)
+	go run ./tools/bench $(BENCHFLAGS)
 
 .PHONY: load
 load: ## 200 POSTs a second, 10,000 queued jobs, a soak; fails when a promise is broken [LOADFLAGS=-h]
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory build
-	go run ./internal/load $(LOADFLAGS)
+	go run ./tools/load $(LOADFLAGS)
 
 .PHONY: rates
 rates: ## measure how near ladders come to their bitrates on easy, hard and uneven content
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory build
-	go run ./internal/bench -parts rates $(BENCHFLAGS)
+	go run ./tools/bench -parts rates $(BENCHFLAGS)
 
 .PHONY: rules
 rules: ## print rule by rule what streams of Copra and of plain ffmpeg hold
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory build
-	go run ./internal/bench -parts rules $(BENCHFLAGS)
+	go run ./tools/bench -parts rules $(BENCHFLAGS)
 
 .PHONY: verify-compose
 verify-compose: ## bring docker-compose.yml up and run a job through it

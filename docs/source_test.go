@@ -24,7 +24,7 @@ func sources(t *testing.T) map[string][]*ast.File {
 		}
 		name := d.Name()
 		if d.IsDir() {
-			if path != ".." && (strings.HasPrefix(name, ".") || name == "docs" || name == "testdata" || name == "bench" || name == "measure" || name == "load") {
+			if path != ".." && (strings.HasPrefix(name, ".") || name == "docs" || name == "testdata" || name == "tools") {
 				return filepath.SkipDir
 			}
 			return nil

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"github.com/copra-video/copra/client"
-	"github.com/copra-video/copra/internal/measure"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 // preset of libx264 for all that is compared.

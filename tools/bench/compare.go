@@ -13,7 +13,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/copra-video/copra/internal/measure"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 // compare fails unless the three folders hold the same: as many files of each

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/copra-video/copra/internal/measure"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 // rung is a size of the ladder, in the source's shape of 16:9.

@@ -6,7 +6,7 @@ import (
 	"os"
 	"time"
 
-	"github.com/copra-video/copra/internal/measure"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 // warmUp is how long requests are sent before they count: connections are

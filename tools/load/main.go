@@ -24,7 +24,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/copra-video/copra/internal/measure"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 // load is what the parts share.

@@ -29,7 +29,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/copra-video/copra/internal/measure"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 // bench is what the parts share.

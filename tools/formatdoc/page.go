@@ -16,7 +16,7 @@ func page(pairs []pair, columns []column) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `# Containers and codecs that work
 
-Written by `+"`go run ./internal/formatdoc`"+`, which made every pair from a clip of a second and read it back, with FFmpeg %s.
+Written by `+"`go run ./tools/formatdoc`"+`, which made every pair from a clip of a second and read it back, with FFmpeg %s.
 
 yes: works; a version: works with that one only; no: this FFmpeg cannot; empty: the container does not hold the codec, and a request for it
 is refused with the list of what it holds.

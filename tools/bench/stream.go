@@ -19,7 +19,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/client"
-	"github.com/copra-video/copra/internal/measure"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 // stream measures a job whose result is a stream of some minutes, to a bucket

@@ -10,7 +10,7 @@ import (
 	"strconv"
 
 	"github.com/copra-video/copra/client"
-	"github.com/copra-video/copra/internal/measure"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 // largeResults publishes a file that is as large as its input, to the built-in

@@ -11,7 +11,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/copra-video/copra/client"
-	"github.com/copra-video/copra/internal/measure"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 // content is a clip of 640x360 pixels and 25 frames a second that is hard or

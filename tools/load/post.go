@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/client"
-	"github.com/copra-video/copra/internal/measure"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/copra-video/copra/internal/measure"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 // target is the target duration of the segments, in seconds.

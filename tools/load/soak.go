@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/copra-video/copra/client"
-	"github.com/copra-video/copra/internal/measure"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 const (
