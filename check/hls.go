@@ -250,6 +250,10 @@ func (c *checker) loadSegments(ctx context.Context, p *playlist) error {
 	return g.Wait()
 }
 
+// errNoMap says that a segment needs an initialization segment that its playlist
+// does not name.
+var errNoMap = errors.New("it is fragmented MP4 without EXT-X-MAP")
+
 func (s *segment) parse(ctx context.Context, p *playlist, data []byte) error {
 	switch {
 	case p.init != nil:
@@ -262,7 +266,7 @@ func (s *segment) parse(ctx context.Context, p *playlist, data []byte) error {
 		}
 		return nil
 	case len(data) > 8 && (string(data[4:8]) == "moof" || string(data[4:8]) == "styp" || string(data[4:8]) == "ftyp"):
-		return errors.New("it is fragmented MP4 without EXT-X-MAP")
+		return errNoMap
 	}
 	return errors.New("it is neither TS nor fragmented MP4 nor WebVTT")
 }

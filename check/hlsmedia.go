@@ -1,6 +1,7 @@
 package check
 
 import (
+	"errors"
 	"math"
 	"strings"
 )
@@ -93,7 +94,7 @@ func (s *hlsStream) media() {
 			}
 			if seg.err != nil {
 				rule := "7.2"
-				if strings.Contains(seg.err.Error(), "EXT-X-MAP") {
+				if errors.Is(seg.err, errNoMap) {
 					rule = "8.20"
 				}
 				s.fail(rule, seg.name, "%v", seg.err)

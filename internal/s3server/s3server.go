@@ -19,6 +19,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/copra-video/copra/internal/testmedia"
 )
@@ -78,7 +79,7 @@ func (s *Server) CreateBucket(t testing.TB, name string) {
 func (s *Server) Object(bucket, key string) ([]byte, http.Header, error) {
 	out, err := s.client.GetObject(context.Background(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
-		if strings.Contains(err.Error(), "NoSuchKey") {
+		if _, none := errors.AsType[*types.NoSuchKey](err); none {
 			return nil, nil, nil
 		}
 		return nil, nil, err

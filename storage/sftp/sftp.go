@@ -162,16 +162,21 @@ func (s *server) connect(ctx context.Context) (*client, error) {
 
 func (s *server) handshake(conn net.Conn) (*client, error) {
 	var refused error
+	verified := false // the server has shown its host key, and what follows is the login
 	config := &ssh.ClientConfig{
 		User: s.address.User.Username(), Auth: s.auth, ClientVersion: "SSH-2.0-Copra",
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
 			refused = s.checkHostKey(key)
+			verified = refused == nil
 			return refused
 		},
 	}
 	sc, channels, requests, err := ssh.NewClientConn(conn, s.host, config)
 	if refused != nil {
 		return nil, refused
+	}
+	if err != nil && verified && !disconnected(err) {
+		return nil, errLogin
 	}
 	if err != nil {
 		return nil, err
@@ -183,6 +188,16 @@ func (s *server) handshake(conn net.Conn) (*client, error) {
 		return nil, err
 	}
 	return &client{files, c}, nil
+}
+
+// errLogin says that the server accepts no way to log in. The ssh package tells
+// it in a text alone.
+var errLogin = errors.New("the server does not accept the login")
+
+// disconnected reports whether the connection failed, not what was said over it.
+func disconnected(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
 }
 
 func (s *server) checkHostKey(key ssh.PublicKey) error {
@@ -211,7 +226,7 @@ func (s *server) explain(err error) error {
 	status, isStatus := errors.AsType[*sftp.StatusError](err)
 	_, algorithms := errors.AsType[*ssh.AlgorithmNegotiationError](err)
 	switch {
-	case strings.Contains(err.Error(), "unable to authenticate"):
+	case errors.Is(err, errLogin):
 		return job.Errorf(job.StorageCredentialsNotValid, "%s does not accept the user name, the password or the key.", s.peer.Sentence)
 	case algorithms:
 		return s.peer.Refused("%[1]s speaks no kind of SSH that this server knows (%[3]s).", "no common algorithm").WithCause(err)
