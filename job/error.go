@@ -60,14 +60,15 @@ func Permanent(err error) error {
 	return permanent{err}
 }
 
-// IsPermanent reports whether err or one that it wraps was marked so. An
-// *Error is permanent in itself: the customer was given the reason.
+// IsPermanent reports whether a retry of the same work cannot help: err or an
+// error that it wraps was marked so, or is an *Error whose reason does not ask
+// for another run.
 func IsPermanent(err error) bool {
 	if _, ok := errors.AsType[permanent](err); ok {
 		return true
 	}
-	_, ok := errors.AsType[*Error](err)
-	return ok
+	e, ok := errors.AsType[*Error](err)
+	return ok && !e.Reason.Requeue()
 }
 
 type permanent struct{ error }
@@ -81,6 +82,4 @@ var (
 	// ErrLeaseLost says that another run of the job has begun, so that this one
 	// must stop and publish nothing.
 	ErrLeaseLost = errors.New("the job was taken over by another run")
-	// ErrCancelled says that a customer cancelled the job.
-	ErrCancelled = errors.New("cancelled")
 )

@@ -61,7 +61,7 @@ func (c *claimed) endInput(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return c.lease.IgnoreLost(context.Cause(ctx)) // stopped from outside: no verdict on the input
 	}
-	if !c.last && (!job.IsPermanent(err) || diskFull(err)) {
+	if !c.last && !job.IsPermanent(err) {
 		return err
 	}
 	e := inputFailure(err)

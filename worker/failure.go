@@ -21,7 +21,7 @@ func failure(err error, unavailable job.Reason, fallback string) *job.Error {
 	if e, ok := errors.AsType[*job.Error](err); ok {
 		return e
 	}
-	if diskFull(err) {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return job.Errorf(job.ServerDiskFull, "The server ran out of disk space.").WithCause(err)
 	}
 	if u, ok := errors.AsType[*storage.Unavailable](err); ok {
@@ -53,14 +53,10 @@ func outputFailed(key string, e *job.Error) job.Event {
 	return job.Event{Kind: job.OutputFailedEvent, Output: key, Error: e.Message, Reason: e.Reason}
 }
 
-// diskFull reports whether err means that the disk has no space left. Another
-// job may hold the space for now.
-func diskFull(err error) bool {
-	if e, ok := errors.AsType[*job.Error](err); ok {
-		return e.Reason == job.ServerDiskFull
-	}
-	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
-}
+// requeue reports whether another run may succeed where this one failed with
+// err: this server is at fault, and the cause passes. A full disk is an example,
+// since another job may hold the space for now.
+func requeue(err error) bool { return ffmpeg.Reason(err).Requeue() }
 
 // cacheEnd tells the artifact cache how a run has ended, whose context was ended
 // by cause (nil: it was not) with the job as status says.
@@ -70,7 +66,7 @@ func cacheEnd(cause error, status job.Status) artifacts.End {
 		return artifacts.Completed
 	case errors.Is(cause, job.ErrLeaseLost), errors.Is(cause, river.ErrJobCancelledRemotely):
 		return artifacts.Abandoned
-	case cause == nil, errors.Is(cause, lease.ErrDatabase), ffmpeg.Reason(cause).Requeue(), diskFull(cause): // the run's own failure
+	case cause == nil, errors.Is(cause, lease.ErrDatabase), requeue(cause): // the run's own failure
 		return artifacts.Failed
 	default:
 		return artifacts.Stopped

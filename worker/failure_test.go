@@ -17,6 +17,7 @@ import (
 	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/transcode/ffmpeg"
 	"github.com/copra-video/copra/worker/artifacts"
 	"github.com/copra-video/copra/worker/lease"
 )
@@ -46,14 +47,18 @@ func TestFailure(t *testing.T) {
 	observed.Row(t, "errors.md storage_unavailable")
 }
 
-func TestDiskFull(t *testing.T) {
+func TestRequeue(t *testing.T) {
 	for err, want := range map[error]bool{
 		fmt.Errorf("fetch: %w", job.Errorf(job.ServerDiskFull, "No room.")): true,
 		fmt.Errorf("lay out stream: %w", syscall.ENOSPC):                    true,
+		job.NewError(job.ServerOutOfMemory):                                 true,
+		&ffmpeg.RunError{Tail: "Cannot allocate memory"}:                    true,
+		&ffmpeg.RunError{Tail: "moov atom not found"}:                       false,
+		&storage.Unavailable{Message: "It does not answer."}:                false, // it has had its time
 		job.Errorf(job.StorageRefused, "The bucket is locked."):             false,
-		errors.New("inside"): false,
+		errors.New("inside"):                                                false,
 	} {
-		if diskFull(err) != want {
+		if requeue(err) != want {
 			t.Errorf("%v: want %v", err, want)
 		}
 	}

@@ -154,7 +154,7 @@ func (p *planned) completeOutput(ctx context.Context, steps *execute.Run, i int,
 	}
 	if err != nil {
 		p.w.log.Warn("output failed", "job", p.lease.JobID(), "output", o.Key, "shared", shared, "reason", ffmpeg.Reason(err), "error", err)
-		if ffmpeg.Reason(err).Requeue() && !p.last {
+		if requeue(err) && !p.last {
 			return false, fmt.Errorf("make output %s: %w", o.Key, err) // the machine's trouble, not the job's: try again
 		}
 		if shared {
@@ -174,7 +174,7 @@ func (p *planned) completeOutput(ctx context.Context, steps *execute.Run, i int,
 		return false, context.Cause(ctx)
 	case errors.Is(err, job.ErrLeaseLost), errors.Is(err, lease.ErrDatabase):
 		return false, err
-	case diskFull(err) && !p.last:
+	case requeue(err) && !p.last:
 		return false, fmt.Errorf("finish output %s: %w", o.Key, err)
 	default:
 		p.w.log.Warn("output not published", "job", p.lease.JobID(), "output", o.Key, "reason", outputFailure(err).Reason, "error", err)

@@ -306,10 +306,11 @@ func TestSourceBreaks(t *testing.T) {
 
 func TestCancelled(t *testing.T) {
 	s := start(t, &ftpServer{discard: true})
+	cancelled := errors.New("cancelled")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	b := open(t, &job.Storage{URL: at("ftp", s.addr, "")}, options())
-	body := &cancelling{Body: storagetest.Sparse(1 << 30), cancel: func() { cancel(job.ErrCancelled) }}
-	if err := b.Put(ctx, "k", body, storage.PutOptions{}); !errors.Is(err, job.ErrCancelled) {
+	body := &cancelling{Body: storagetest.Sparse(1 << 30), cancel: func() { cancel(cancelled) }}
+	if err := b.Put(ctx, "k", body, storage.PutOptions{}); !errors.Is(err, cancelled) {
 		t.Errorf("Put = %v", err)
 	}
 }

@@ -299,13 +299,14 @@ func TestRecoversWhileOpening(t *testing.T) {
 }
 
 func TestCancelledWhileOpening(t *testing.T) {
+	cancelled := errors.New("cancelled")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	srv := newServer(t, func(_ http.ResponseWriter, r *http.Request) {
-		cancel(job.ErrCancelled)
+		cancel(cancelled)
 		<-r.Context().Done()
 	})
 	_, err := Open(ctx, newClient(t, netguard.Options{}), job.NewSecret(srv.URL), noWait)
-	if !errors.Is(err, job.ErrCancelled) {
+	if !errors.Is(err, cancelled) {
 		t.Errorf("error = %v", err)
 	}
 }

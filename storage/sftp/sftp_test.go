@@ -299,10 +299,11 @@ func (b *breaking) Open(ctx context.Context, offset int64) (io.ReadCloser, error
 
 func TestCancelled(t *testing.T) {
 	s := startServer(t, nil)
+	cancelled := errors.New("cancelled")
 	ctx, cancel := context.WithCancelCause(t.Context())
 	b := open(t, &job.Storage{URL: at(s.addr, t.TempDir())}, options())
-	body := &cancelling{Body: storagetest.Sparse(1 << 30), cancel: func() { cancel(job.ErrCancelled) }}
-	if err := b.Put(ctx, "k", body, storage.PutOptions{}); !errors.Is(err, job.ErrCancelled) {
+	body := &cancelling{Body: storagetest.Sparse(1 << 30), cancel: func() { cancel(cancelled) }}
+	if err := b.Put(ctx, "k", body, storage.PutOptions{}); !errors.Is(err, cancelled) {
 		t.Errorf("Put = %v", err)
 	}
 }

@@ -58,13 +58,16 @@ var signals = map[syscall.Signal]job.Reason{
 	syscall.SIGBUS:  job.EncodingCrashed,
 }
 
-// Reason says why a run failed.
+// Reason says why a run failed, or what belongs to it: err may be of the files
+// and folders around it.
 func Reason(err error) job.Reason {
 	if known, ok := errors.AsType[*job.Error](err); ok {
 		return known.Reason
 	}
 	e, ok := errors.AsType[*RunError](err)
 	switch {
+	case !ok && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)):
+		return job.ServerDiskFull
 	case !ok:
 		return job.EncodingFailed
 	case errors.Is(e.Cause, ErrStalled):

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -357,6 +358,7 @@ func TestReason(t *testing.T) {
 		want job.Reason
 	}{
 		"of another package": {errors.New("other"), job.EncodingFailed},
+		"no folder":          {fmt.Errorf("make folder: %w", &os.PathError{Op: "mkdir", Err: syscall.ENOSPC}), job.ServerDiskFull},
 		"already explained":  {fmt.Errorf("read: %w", job.Errorf(job.InputNotReadable, "It broke off.")), job.InputNotReadable},
 		"stalled":            {&RunError{Cause: ErrStalled}, job.EncodingStalled},
 		"no input":           {&RunError{Cause: errors.New("the file before it failed")}, job.InternalError},
