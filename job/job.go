@@ -74,13 +74,12 @@ type Notification struct {
 // request. Raw holds the parameters as sent; values with expressions can be
 // decoded only after the probe, see coconut.ResolveOutput.
 type OutputRequest struct {
-	Key            string // unique in the job
-	Type           OutputType
-	Format         string // as echoed to clients (coconut-v2.md section 2.3)
-	MapKey         string // the key in the outputs hash
-	Raw            json.RawMessage
-	Condition      string // the `if` expression; "": always
-	HasExpressions bool   // Raw holds expressions
+	Key       string // unique in the job
+	Type      OutputType
+	Format    string // as echoed to clients (coconut-v2.md section 2.3)
+	MapKey    string // the key in the outputs hash
+	Raw       json.RawMessage
+	Condition string // the `if` expression; "": always
 }
 
 // OutputType is Coconut's type of an output.

@@ -5,9 +5,7 @@ import "time"
 // LoadedJob is a job as a worker loads it.
 type LoadedJob struct {
 	State      State
-	KeyID      string
-	Request    []byte // the request as it came, unsealed: decode it with api/coconut
-	Run        int64
+	Request    []byte    // the request as it was sent, unsealed; api/coconut decodes it
 	AcceptedAt time.Time // when it was accepted, or last retried
 }
 

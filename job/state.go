@@ -77,33 +77,29 @@ func (s *State) Output(key string) *OutputState {
 	return nil
 }
 
-// EventProgress is the progress that output events carry, in percent:
-// floor(100 x finished / (outputs + 1)), coconut-v2.md section 3.4; 100 when all has ended.
-func (s *State) EventProgress() int {
-	if s.Finished() {
-		return 100
-	}
-	done := 0
-	for _, o := range s.Outputs {
-		if o.Stage.Final() {
-			done++
-		}
-	}
-	return 100 * done / (len(s.Outputs) + 1)
-}
+// EventProgress is the progress that the events of outputs carry, in percent:
+// floor(100 x finished / (outputs + 1)), section 3.4. It stays below 100 for the
+// last output too, whose event comes before that of the job.
+func (s *State) EventProgress() int { return s.percentDone(func(OutputState) float64 { return 0 }) }
 
-// LiveProgress is the progress that GET tells, in percent: as EventProgress,
-// with running outputs counted by what is done of them.
+// LiveProgress is the progress of the job, in percent: 100 when it has finished,
+// else as EventProgress, with what is done of running outputs added.
 func (s *State) LiveProgress() int {
 	if s.Finished() {
 		return 100
 	}
+	return s.percentDone(func(o OutputState) float64 { return math.Min(math.Max(o.Progress, 0), 1) })
+}
+
+// percentDone counts a finished output as 1, one that runs as running says, and
+// the job's own end as one more.
+func (s *State) percentDone(running func(OutputState) float64) int {
 	sum := 0.0
 	for _, o := range s.Outputs {
 		if o.Stage.Final() {
 			sum++
 		} else {
-			sum += math.Min(math.Max(o.Progress, 0), 1)
+			sum += running(o)
 		}
 	}
 	return int(100 * sum / float64(len(s.Outputs)+1))

@@ -92,7 +92,7 @@ func outputEventOf(s job.State, e job.Event, metadata bool) outputEvent {
 	d := outputEvent{
 		Type:     o.Type,
 		Status:   o.Type.Status(o.Stage),
-		Progress: percent(outputProgress(s)),
+		Progress: percent(s.EventProgress()),
 		Key:      e.Output,
 	}
 	d.URL, d.URLs, d.Error = addresses(o)
@@ -102,24 +102,11 @@ func outputEventOf(s job.State, e job.Event, metadata bool) outputEvent {
 	return d
 }
 
-// outputProgress is the job's progress as output events tell it, which counts
-// one step more than there are outputs: it stays below 100 % even for the last
-// output, with which the job ends.
-func outputProgress(s job.State) int {
-	ended := 0
-	for _, o := range s.Outputs {
-		if o.Stage.Final() {
-			ended++
-		}
-	}
-	return 100 * ended / (len(s.Outputs) + 1)
-}
-
 func jobEventOf(s job.State, metadata bool) jobEvent {
 	return jobEvent{
 		Type:        "job",
 		Status:      s.Status,
-		Progress:    percent(s.EventProgress()),
+		Progress:    percent(s.LiveProgress()),
 		ID:          s.ID,
 		CreatedAt:   date(s.CreatedAt),
 		CompletedAt: dateOrNull(s.CompletedAt),

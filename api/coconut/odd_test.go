@@ -56,7 +56,7 @@ func TestOddValues(t *testing.T) {
 				for _, vars := range []expr.Vars{vars, nil} {
 					if _, err := ResolveOutput(o, vars); err != nil {
 						fuzzRefused(t, err)
-						if !o.HasExpressions {
+						if !hasExpressions(t, o) {
 							t.Errorf("accepted, then refused: %v\n%s", err, o.Raw)
 						}
 					}

@@ -75,13 +75,12 @@ func (d *decoder) outputs(v *value) ([]job.OutputRequest, []*output) {
 			return nil, nil
 		}
 		request := job.OutputRequest{
-			Key:            o.key,
-			Type:           o.Type,
-			Format:         o.echo,
-			MapKey:         e.mapKey,
-			Raw:            e.value.raw,
-			Condition:      o.condition,
-			HasExpressions: len(o.deferred) > 0,
+			Key:       o.key,
+			Type:      o.Type,
+			Format:    o.echo,
+			MapKey:    e.mapKey,
+			Raw:       e.value.raw,
+			Condition: o.condition,
 		}
 		requests, decoded = append(requests, request), append(decoded, o)
 	}

@@ -50,7 +50,7 @@ func (s *Store) Load(ctx context.Context, id string) (job.LoadedJob, error) {
 	if err != nil {
 		return job.LoadedJob{}, fmt.Errorf("load job %q: %w", id, err)
 	}
-	return job.LoadedJob{State: r.state, KeyID: r.keyID, Request: request, Run: r.run, AcceptedAt: r.acceptedAt}, nil
+	return job.LoadedJob{State: r.state, Request: request, AcceptedAt: r.acceptedAt}, nil
 }
 
 // readJob reads a job and its outputs as they were at one moment: two

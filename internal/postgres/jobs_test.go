@@ -80,8 +80,8 @@ func TestCreateAndGet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if string(rec.Request) != request || rec.KeyID != f.keyID || rec.Run != 0 {
-		t.Errorf("loaded %d bytes of key %q, run %d", len(rec.Request), rec.KeyID, rec.Run)
+	if string(rec.Request) != request || rec.State.ID != made.ID || !rec.AcceptedAt.Equal(made.CreatedAt) {
+		t.Errorf("loaded %d bytes of job %q, accepted at %v", len(rec.Request), rec.State.ID, rec.AcceptedAt)
 	}
 }
 
