@@ -145,7 +145,7 @@ func (s *fakeStore) snapshot() job.State {
 
 // Record notes the events of a call in one, joined by "+", with those that follow
 // from them.
-func (s *fakeStore) Record(_ context.Context, _ string, fence int64, events ...job.Event) (job.State, error) {
+func (s *fakeStore) Record(ctx context.Context, _ string, fence int64, events ...job.Event) (job.State, error) {
 	var names []string
 	for _, e := range events {
 		names = append(names, eventName(e))
@@ -168,6 +168,9 @@ func (s *fakeStore) Record(_ context.Context, _ string, fence int64, events ...j
 		defer s.mu.Unlock()
 		if err := s.holds(fence); err != nil {
 			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
 		s.state = next
 		return nil
@@ -215,7 +218,8 @@ func (*fakeStore) FinishedForGood(context.Context, []string, time.Duration) (map
 
 // fakeStorage is where inputs come from and results go to.
 type fakeStorage struct {
-	j *journal
+	j     *journal
+	hangs bool // sources give nothing for an hour
 
 	mu     sync.Mutex
 	stored map[string]bool // by key
@@ -223,7 +227,7 @@ type fakeStorage struct {
 
 func (s *fakeStorage) Source(_ context.Context, in job.Input) (storage.Source, error) {
 	name := path.Base(in.URL.Reveal())
-	return fakeSource{s.j, name}, s.j.do("open:"+shortName(name), nothing)
+	return fakeSource{s.j, name, s.hangs}, s.j.do("open:"+shortName(name), nothing)
 }
 
 func (s *fakeStorage) Upload(context.Context, job.Secret) (storage.Bucket, error) {
@@ -289,16 +293,23 @@ func (b fakeBucket) Delete(_ context.Context, key string) error {
 }
 
 type fakeSource struct {
-	j    *journal
-	name string
+	j     *journal
+	name  string
+	hangs bool
 }
 
 func (s fakeSource) Size() int64 { return int64(len(s.name)) }
 
 func (s fakeSource) Ranges() bool { return false }
 
-func (s fakeSource) Open(_ context.Context, offset int64) (io.ReadCloser, error) {
-	return io.NopCloser(bytes.NewReader([]byte(s.name)[offset:])), s.j.do("fetch:"+shortName(s.name), nothing)
+func (s fakeSource) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {
+	err := s.j.do("fetch:"+shortName(s.name), func() error {
+		if s.hangs {
+			return pass(ctx, time.Hour)
+		}
+		return nil
+	})
+	return io.NopCloser(bytes.NewReader([]byte(s.name)[offset:])), err
 }
 
 // fakeMedia is an ffmpeg that takes its time and knows the file names of its
@@ -306,6 +317,7 @@ func (s fakeSource) Open(_ context.Context, offset int64) (io.ReadCloser, error)
 type fakeMedia struct {
 	j          *journal
 	film, mark job.Media
+	quick      bool // steps take no time
 }
 
 func (fakeMedia) Version() string { return "fake" }
@@ -341,18 +353,25 @@ func (m fakeMedia) Run(ctx context.Context, c ffmpeg.Command) error {
 			err = readAll(ctx, c.Input)
 		}
 		if err == nil {
-			err = pass(ctx, 3100*time.Millisecond)
+			err = m.pass(ctx, 3100*time.Millisecond)
 		} else {
 			err = errors.Join(err, pass(context.WithoutCancel(ctx), 400*time.Millisecond))
 		}
 		return m.j.do("segment", func() error { return err })
 	case slices.Contains(c.Args, "libx264"):
-		err := errors.Join(write(c.Dir, last), pass(ctx, 5300*time.Millisecond))
+		err := errors.Join(write(c.Dir, last), m.pass(ctx, 5300*time.Millisecond))
 		return m.j.do("encode", func() error { return err })
 	default:
-		err := errors.Join(write(c.Dir, last), pass(ctx, 1200*time.Millisecond))
+		err := errors.Join(write(c.Dir, last), m.pass(ctx, 1200*time.Millisecond))
 		return m.j.do("mux", func() error { return err })
 	}
+}
+
+func (m fakeMedia) pass(ctx context.Context, d time.Duration) error {
+	if m.quick {
+		d = 0
+	}
+	return pass(ctx, d)
 }
 
 // cut writes the segments.

@@ -1,17 +1,13 @@
 package worker
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"testing"
 	"testing/synctest"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/riverqueue/river/rivertype"
 
-	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
@@ -32,6 +28,7 @@ var transcodePhases = []phase{
 	{name: "plan", job: markedJob, effect: "open:logo", sharedJob: mixedJob, fails: job.Errorf(job.InputURLNotValid, "There is no such file."), passes: errBroken, full: errNoSpace},
 	{name: "step", job: streamJob, effect: "encode", fails: &ffmpeg.RunError{ExitCode: 1}, passes: &ffmpeg.RunError{Cause: errors.New("cannot start")},
 		full: &ffmpeg.RunError{ExitCode: 1, Tail: "No space left on device"}},
+	{name: "package", job: streamJob, effect: "hls:packaging", fails: dbRefuses, passes: errDisconnect, times: 2, full: dbFull},
 	{name: "verify", job: streamJob, effect: "verify:hls", fails: job.Errorf(job.OutputNotValid, "The result is damaged."), passes: errBroken, full: errNoSpace},
 	{name: "upload", job: streamJob, effect: "put:2", fails: job.Errorf(job.StorageRefused, "The bucket is not yours."), passes: errAway, times: 2, full: errNoSpace},
 	{name: "record", job: streamJob, effect: "hls:completed+job.completed", fails: dbRefuses, passes: errDisconnect, times: 2, full: dbFull},
@@ -67,7 +64,7 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 		full:      {then: "claim!", returns: "error"},
 		cancelled: {then: "claim!", returns: "cancelled"},
 		lost:      {then: "claim!", returns: "done"},
-		stopped:   {then: "claim!", returns: "stopped"},
+		stopped:   {then: "claim!", returns: "error"},
 	},
 	"load": {
 		fails:     {then: "load!", returns: "error"},
@@ -77,7 +74,7 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 		full:      {then: "load!", returns: "error"},
 		cancelled: {then: "load!", returns: "cancelled"},
 		lost:      {then: "load job.started!", returns: "done"},
-		stopped:   {then: "load!", returns: "stopped"},
+		stopped:   {then: "load!", returns: "error"},
 	},
 	// A statement is repeated while the database is away or full. One that it
 	// refuses ends the run, and on the last attempt the job, if that is taken.
@@ -141,6 +138,17 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 		lost:      {then: "encode segment!", left: "1", returns: "done"},
 		stopped:   {then: "encode! segment!", left: "1", returns: "stopped"},
 	},
+	// Trouble with the database is no verdict on an output.
+	"package": {
+		fails:     {then: "hls:packaging!", left: "1", returns: "error"},
+		shared:    {then: "hls:packaging!", left: "1 film", returns: "error"},
+		passes:    {then: "hls:packaging! hls:packaging ...", left: allOfStream, returns: "done"},
+		last:      {then: "hls:packaging!", left: "1", returns: "error"},
+		full:      {then: "hls:packaging! hls:packaging ...", left: allOfStream, returns: "done"},
+		cancelled: {then: "hls:packaging!", left: "1", returns: "cancelled"},
+		lost:      {then: "hls:packaging!", left: "1", returns: "done"},
+		stopped:   {then: "hls:packaging!", left: "1", returns: "stopped"},
+	},
 	// A lease that was lost a moment ago is noticed at the next statement: what was
 	// read for uploading in the two seconds until then may be stored.
 	"verify": {
@@ -200,7 +208,7 @@ var probeOutcomes = map[string]map[kind]outcome{
 		full:      {then: "claim!", returns: "error"},
 		cancelled: {then: "claim!", returns: "cancelled"},
 		lost:      {then: "claim!", returns: "done"},
-		stopped:   {then: "claim!", returns: "stopped"},
+		stopped:   {then: "claim!", returns: "error"},
 	},
 	"load": {
 		fails:     {then: "load!", returns: "error"},
@@ -209,7 +217,7 @@ var probeOutcomes = map[string]map[kind]outcome{
 		full:      {then: "load!", returns: "error"},
 		cancelled: {then: "load!", returns: "cancelled"},
 		lost:      {then: "load job.started!", returns: "done"},
-		stopped:   {then: "load!", returns: "stopped"},
+		stopped:   {then: "load!", returns: "error"},
 	},
 	"open": {
 		fails:     {then: "open:in! input.failed+job.failed", returns: "done"},
@@ -301,139 +309,3 @@ func TestUndisturbed(t *testing.T) {
 		}
 	})
 }
-
-// A step that two outputs share fails once: each is made alone, and both are
-// completed. When it fails for one of them again, only that one is failed.
-func TestSharedStep(t *testing.T) {
-	film := "mux verify:film put:film film:completed"
-	hls := "put:1 segment hls:packaging verify:hls put:2 put:stream put:iframes put:master hls:completed"
-	for times, want := range map[int][]string{
-		1: {"encode! segment! film:encoding+hls:encoding encode encode | " + film + " | " + hls + " | job.completed"},
-		2: {
-			"encode! segment! film:encoding+hls:encoding encode! encode | film:failed | " + hls + " | job.failed",
-			"encode! segment! film:encoding+hls:encoding encode! encode | " + film + " | put:1 delete:1 delete:1 hls:failed segment! | job.failed",
-		},
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			r := newRig(t, sharedJob)
-			r.journal.breaks = func(effect string, before int) error {
-				if effect == "encode" && before < times {
-					return &ffmpeg.RunError{ExitCode: 1}
-				}
-				return nil
-			}
-			err := r.work(transcodeOnce, false)
-			_, then := r.split("encode")
-			// Which of the two is encoded first is left to the scheduler.
-			if got := byOutput(then); err != nil || got != want[0] && got != want[len(want)-1] {
-				t.Errorf("%v\n got %s\nwant %s", err, got, strings.Join(want, "\n  or "))
-			}
-		})
-	}
-}
-
-// A process that was stopped for some seconds, and whose job another run has by
-// then, stores nothing more.
-func TestPausedProcessStoresNothing(t *testing.T) {
-	for effect, want := range map[string]string{"verify:hls": "verify:hls put:2!", "put:2": "put:2!"} {
-		synctest.Test(t, func(t *testing.T) {
-			r := newRig(t, streamJob)
-			r.journal.breaks = func(e string, _ int) error {
-				if e == effect {
-					r.store.takeAway()
-					<-time.After(2500 * time.Millisecond)
-				}
-				return nil
-			}
-			err := r.work(transcodeOnce, false)
-			_, then := r.split(effect)
-			if got := strings.Join(then, " "); err != nil || got != want {
-				t.Errorf("%v\n got %s\nwant %s", err, got, want)
-			}
-		})
-	}
-}
-
-// A stream that stood in the storage before stays until its successor is whole,
-// and is not taken away when that fails.
-func TestOlderStreamIsNotRolledBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, streamJob)
-		r.storage.stored["/hls/master.m3u8"] = true
-		r.journal.breaks = func(effect string, _ int) error {
-			if effect == "put:2" {
-				return job.Errorf(job.StorageRefused, "The bucket is not yours.")
-			}
-			return nil
-		}
-		err := r.work(transcodeOnce, false)
-		_, then := r.split("exists:master")
-		const want = "exists:master encode segment hls:packaging verify:hls put:1 put:2! hls:failed+job.failed"
-		if got := strings.Join(then, " "); err != nil || got != want {
-			t.Errorf("%v\n got %s\nwant %s", err, got, want)
-		}
-	})
-}
-
-// A job that ran for longer than it may is failed, and what it has stored is taken
-// away.
-func TestMaxDuration(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, `{"settings": {"max_duration": 7},`+streamJob[1:])
-		err := r.work(transcodeOnce, false)
-		_, then := r.split("encode")
-		const want = "encode segment! delete:1 hls:failed+job.failed"
-		if got := strings.Join(then, " "); err != nil || got != want {
-			t.Errorf("%v\n got %s\nwant %s", err, got, want)
-		}
-		if got := r.store.state.Outputs[0].Error; !strings.Contains(got, "max_duration of 7 seconds") {
-			t.Errorf("the customer is told %q", got)
-		}
-	})
-	observed.Row(t, "12.1 settings.max_duration")
-	observed.Row(t, "errors.md max_duration_exceeded")
-}
-
-// Jobs that wait for others of their key, or for the disk, begin nothing, and the
-// latter is all that is recorded.
-func TestWaiting(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, streamJob)
-		r.store.wait = time.Minute
-		if err := r.work(transcodeOnce, true); returned(err) != "snooze" || len(r.journal.effects) > 0 {
-			t.Errorf("of its key: %v, %q", err, r.journal.effects)
-		}
-	})
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, streamJob)
-		r.fillDisk()
-		err := r.work(transcodeOnce, true)
-		if got := strings.Join(r.journal.effects, " "); returned(err) != "snooze" || got != "claim load job.started hls:queued" {
-			t.Errorf("for the disk: %v, %s", err, got)
-		}
-	})
-}
-
-// What an earlier run has done is not done again, and what is not wanted is not
-// made.
-func TestNotMade(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, sharedJob)
-		r.store.state.Output("mp4:64x36").Stage = job.Done
-		err := r.work(transcodeOnce, false)
-		if got := strings.Join(r.journal.effects, " "); err != nil || got != undisturbed[streamJob] {
-			t.Errorf("done before: %v\n%s", err, got)
-		}
-	})
-	synctest.Test(t, func(t *testing.T) {
-		r := newRig(t, request(filmOutput(`, "if": "{{ input.width }} > 1000"`), strings.Replace(hlsOutput, `{"hls"`, `{"if": "{{ nonsense }} > 1", "hls"`, 1)))
-		err := r.work(transcodeOnce, false)
-		const want = "claim load job.started film:skipped+hls:failed+job.failed"
-		if got := strings.Join(r.journal.effects, " "); err != nil || got != want {
-			t.Errorf("not wanted, and not known: %v\n got %s\nwant %s", err, got, want)
-		}
-	})
-}
-
-// workFunc makes one try of a River job.
-type workFunc func(ctx context.Context, w *Worker, row *rivertype.JobRow) error

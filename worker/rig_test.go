@@ -18,6 +18,7 @@ import (
 	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/transcode"
 )
 
 // Jobs of the suite: a stream, a file and a stream that share their encode, a
@@ -117,6 +118,9 @@ var (
 	errStopping   = errors.New("the process stops")
 )
 
+// workFunc makes one try of a River job.
+type workFunc func(ctx context.Context, w *Worker, row *rivertype.JobRow) error
+
 // rig is a worker on fakes.
 type rig struct {
 	t       *testing.T
@@ -124,6 +128,7 @@ type rig struct {
 	store   *fakeStore
 	storage *fakeStorage
 	config  Config
+	worker  *Worker // after work has begun
 	ctx     context.Context
 	stop    context.CancelCauseFunc
 }
@@ -136,7 +141,7 @@ func newRig(t *testing.T, request string) *rig {
 	r.ctx, r.stop = context.WithCancelCause(t.Context())
 	t.Cleanup(func() { r.stop(nil) })
 	r.config = Config{
-		Store: r.store, Opener: r.storage, Media: fakeMedia{j, film, mark}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Store: r.store, Opener: r.storage, Media: fakeMedia{j: j, film: film, mark: mark}, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Node: "node", WorkDir: t.TempDir(), Slots: 2, Uploads: 1, UploadRetryTimeout: time.Minute,
 	}
 	return r
@@ -182,6 +187,7 @@ func (r *rig) breakAt(p phase, k kind) {
 			}
 		case stopped:
 			r.stop(errStopping)
+			return p.fails // what is broken off may say whatever it likes
 		}
 		return context.Cause(r.ctx)
 	}
@@ -200,19 +206,36 @@ func (r *rig) fillDisk() {
 // work makes one try, and holds that it leaves nothing behind in this process.
 func (r *rig) work(work workFunc, lastAttempt bool) error {
 	r.t.Helper()
-	w := New(r.config)
+	r.worker = New(r.config)
 	row := &rivertype.JobRow{ID: 1, Attempt: 1, MaxAttempts: 5}
 	if lastAttempt {
 		row.Attempt = row.MaxAttempts
 	}
-	err := work(r.ctx, w, row)
-	if n := w.YieldedSlots(); n != 0 {
+	err := work(r.ctx, r.worker, row)
+	if n := r.worker.YieldedSlots(); n != 0 {
 		r.t.Errorf("%d slots are yielded for ever", n)
+	}
+	if !r.slotsAreFree() {
+		r.t.Error("slots are taken for ever")
 	}
 	if folders, _ := os.ReadDir(r.config.WorkDir + "/run-node"); len(folders) > 0 {
 		r.t.Errorf("work files are left: %v", folders)
 	}
 	return err
+}
+
+// slotsAreFree reports whether nobody encodes.
+func (r *rig) slotsAreFree() bool {
+	ctx, cancel := context.WithTimeout(r.t.Context(), time.Millisecond)
+	defer cancel()
+	for range r.config.Slots {
+		_, release, err := r.worker.slots.Acquire(ctx, transcode.Plan{})
+		if err != nil {
+			return false
+		}
+		defer release()
+	}
+	return true
 }
 
 func transcodeOnce(ctx context.Context, w *Worker, row *rivertype.JobRow) error {
