@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -119,6 +120,7 @@ func TestFollowEvents(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			h, n := sequence(c.connections...)
+			var mu sync.Mutex
 			var seen []string
 			cl := against(t, func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path != "/v2/jobs/x/events" || r.Header.Get("Accept") != "text/event-stream" {
@@ -127,7 +129,9 @@ func TestFollowEvents(t *testing.T) {
 				if _, _, ok := r.BasicAuth(); !ok {
 					t.Error("no API key came")
 				}
+				mu.Lock()
 				seen = append(seen, r.Header.Get("Last-Event-ID"))
+				mu.Unlock()
 				h(w, r)
 			})
 			if strings.HasPrefix(name, "silence") {
@@ -137,6 +141,8 @@ func TestFollowEvents(t *testing.T) {
 			if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 				t.Errorf("%v\n%s", err, diff)
 			}
+			mu.Lock()
+			defer mu.Unlock()
 			if diff := cmp.Diff(c.seen, seen); diff != "" || int(n.Load()) != len(c.connections) {
 				t.Errorf("%d connections with Last-Event-ID:\n%s", n.Load(), diff)
 			}

@@ -24,18 +24,39 @@ const askFirst = 1 << 20
 // The upload is sent once. r is not closed, and not read any more when Upload
 // has returned, unless ctx ended while r did not answer.
 func (c *Client) Upload(ctx context.Context, name string, r io.Reader, size int64) (string, error) {
+	if size == 0 {
+		return c.upload(ctx, name, http.NoBody, 0) // a length of 0 with a body would mean that it is not known
+	}
+	// The transport waits for a read that is under way even when ctx has ended,
+	// and may go on reading after the answer. So it gets one end of a pipe.
+	body, lent := io.Pipe()
+	returned := make(chan struct{})
+	go func() {
+		defer close(returned)
+		_, err := io.Copy(lent, r)
+		lent.CloseWithError(err) // nil is the end of the file
+	}()
+	stop := context.AfterFunc(ctx, func() { body.CloseWithError(context.Cause(ctx)) })
+	defer stop()
+	url, err := c.upload(ctx, name, body, size)
+	body.CloseWithError(errTakenBack)
+	select {
+	case <-returned:
+	case <-ctx.Done():
+	}
+	return url, err
+}
+
+// errTakenBack is for a reader of an upload that has ended.
+var errTakenBack = errors.New("the upload has ended")
+
+func (c *Client) upload(ctx context.Context, name string, body io.Reader, size int64) (string, error) {
 	const do = "upload"
 	switch name {
 	case "", ".", "..":
 		return "", fmt.Errorf("%s: %q is not the name of a file", do, name)
 	}
-	body := newLentReader(r)
-	defer body.takeBack(ctx)
-	from := io.Reader(body)
-	if size == 0 {
-		from = http.NoBody // a length of 0 with a body would mean that it is not known
-	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, c.base+"/v2/uploads/"+url.PathEscape(name), from)
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut, c.base+"/v2/uploads/"+url.PathEscape(name), body)
 	if err != nil {
 		return "", fmt.Errorf("%s: make request: %w", do, err)
 	}
@@ -46,6 +67,9 @@ func (c *Client) Upload(ctx context.Context, name string, r io.Reader, size int6
 		req.Header.Set("Expect", "100-continue")
 	}
 	resp, err := c.api.Do(req)
+	if ctx.Err() != nil && err != nil {
+		err = context.Cause(ctx) // else it may be what the end of ctx did to the body
+	}
 	if err != nil {
 		return "", fmt.Errorf("%s: %w", do, err)
 	}
@@ -77,7 +101,10 @@ func (c *Client) UploadFile(ctx context.Context, path string) (string, error) {
 	case !st.Mode().IsRegular():
 		return c.Upload(ctx, filepath.Base(path), f, -1) // a pipe or a device has no size
 	}
-	return c.Upload(ctx, filepath.Base(path), f, st.Size())
+	if st.Size() == 0 {
+		return c.upload(ctx, filepath.Base(path), http.NoBody, 0)
+	}
+	return c.upload(ctx, filepath.Base(path), f, st.Size())
 }
 
 // Download writes the file at a URL that the server has given, such as that of
@@ -111,44 +138,4 @@ func withoutURL(err error) error {
 		return e.Err
 	}
 	return err
-}
-
-// errTakenBack is what the transport gets that reads on after the answer.
-var errTakenBack = errors.New("the upload has ended")
-
-// lentReader is a reader that is lent to the transport, which may go on reading
-// after it has returned the answer.
-type lentReader struct {
-	r     io.Reader
-	using chan struct{} // holds a value while nobody reads; closed: taken back
-}
-
-func newLentReader(r io.Reader) *lentReader {
-	l := &lentReader{r: r, using: make(chan struct{}, 1)}
-	l.using <- struct{}{}
-	return l
-}
-
-func (l *lentReader) Read(p []byte) (int, error) {
-	if _, ok := <-l.using; !ok {
-		return 0, errTakenBack
-	}
-	defer func() { l.using <- struct{}{} }()
-	return l.r.Read(p)
-}
-
-// takeBack lets nobody read any more and waits for a read that is under way,
-// but not longer than ctx.
-func (l *lentReader) takeBack(ctx context.Context) {
-	select {
-	case <-l.using:
-		close(l.using)
-		return
-	default:
-	}
-	select {
-	case <-l.using:
-		close(l.using)
-	case <-ctx.Done():
-	}
 }

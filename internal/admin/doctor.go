@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/buildinfo"
 	"github.com/copra-video/copra/internal/command"
 	"github.com/copra-video/copra/internal/pgserver"
@@ -97,23 +97,20 @@ func checkMachine(ctx context.Context, out *findings, s *settings.Settings) {
 func checkServer(ctx context.Context, out *findings, server string) {
 	ctx, cancel := context.WithTimeout(ctx, 4*time.Second)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, server+"/readyz", nil)
+	c, err := client.New(client.Options{BaseURL: server})
 	if err != nil {
 		out.fail("server", "%v", err)
 		return
 	}
-	resp, err := http.DefaultClient.Do(req)
-	if err != nil {
+	r, err := c.Ready(ctx)
+	switch {
+	case err != nil:
 		out.fail("server", "%v", err)
-		return
+	case !r.Ready:
+		out.fail("server", "%s is not ready: %s", server, strings.Join(r.Reasons, "; "))
+	default:
+		out.ok("server", "%s is ready", server)
 	}
-	defer resp.Body.Close()
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 4<<10))
-	if resp.StatusCode != http.StatusOK {
-		out.fail("server", "%s: %s", resp.Status, strings.TrimSpace(string(body)))
-		return
-	}
-	out.ok("server", "%s is ready", server)
 }
 
 // checkFFmpeg always asks ffmpeg itself. Of what a server has kept it reports
