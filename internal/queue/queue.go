@@ -1,6 +1,12 @@
-// Package queue names the River jobs: what internal/postgres inserts and the
-// worker works. Their arguments are ids and nothing else, since River's rows
-// are read by operators and kept for a day; the facts are in our own tables.
+// Package queue holds what internal/postgres, which inserts River jobs, and the
+// workers, which work them, have to agree on: kinds, queues, priorities and
+// limits (queue.go), and every assumption about River that goes beyond its Go
+// API (river.go).
+//
+// fetchlimiter.go keeps River from fetching more transcodes than slots are free.
+//
+// The arguments of River jobs are ids and nothing else. River's rows are visible
+// to operators and are deleted after a day; the facts are in Copra's own tables.
 package queue
 
 import (
@@ -9,27 +15,34 @@ import (
 	"github.com/riverqueue/river"
 )
 
-// The queues. A worker gives each its own slots.
+// The queues. Each has its own number of workers in a process.
 const (
-	Probe     = "probe"     // light: reads the input's headers
-	Transcode = "transcode" // heavy: takes an encode slot
+	Probe     = "probe"     // light: reads the headers of an input
+	Transcode = "transcode" // heavy: takes encode slots
 	Notify    = "notify"    // waits for a customer's server
 )
 
-// FetchCooldown of the queues that a person waits for: it, not PostgreSQL, is
-// the time from insert to start.
+// FetchCooldown is the shortest time between two fetches of a queue. River's
+// default of 100 ms would be most of the time from a POST to the start of its job.
 const FetchCooldown = 10 * time.Millisecond
 
-// NotifySlots are how many webhooks a process has under way at once, at most. One
-// that waits for its answer costs some memory and nothing else.
+// NotifySlots is how many webhooks a process delivers at once at most. A
+// delivery that waits for its answer costs only some memory.
 const NotifySlots = 400
 
-// Attempts before River gives up. Errors that a retry cannot help never use
-// them up: the worker records the failure and ends the River job.
+// MaxAttempts of River jobs. An error that a retry cannot help does not use them
+// up: the worker records the failure and cancels the River job.
 const (
 	ProbeAttempts     = 5
 	TranscodeAttempts = 5
-	NotifyAttempts    = 8 // over about 24 h, by the table of the notify worker
+	NotifyAttempts    = 8 // over about 24 h, see package webhook
+)
+
+// Workers write a heartbeat every HeartbeatInterval. A worker whose heartbeat is
+// older than NodeStale counts as dead, and its jobs are given to others.
+const (
+	HeartbeatInterval = 2 * time.Second
+	NodeStale         = 10 * time.Second
 )
 
 // ProbeArgs asks for the probe of a job's input.
@@ -37,48 +50,50 @@ type ProbeArgs struct {
 	JobID string `json:"job_id"`
 }
 
-// TranscodeArgs asks for the outputs of a job that are not done yet.
+// TranscodeArgs asks for the outputs of a job that are not final yet.
 type TranscodeArgs struct {
 	JobID string `json:"job_id"`
 }
 
-// NotifyArgs asks for the delivery of one webhook. A replay is one more try
-// outside of the schedule, also of what was delivered or given up.
+// NotifyArgs asks for the delivery of one webhook. A replay is one additional
+// attempt outside of the retry schedule. It is made even if the delivery has
+// been made or given up.
 type NotifyArgs struct {
 	DeliveryID int64 `json:"delivery_id"`
 	Replay     bool  `json:"replay,omitempty"`
 }
 
-// Kind names the job to River.
+// Kind implements river.JobArgs.
 func (ProbeArgs) Kind() string { return "probe" }
 
-// Kind names the job to River.
+// Kind implements river.JobArgs.
 func (TranscodeArgs) Kind() string { return "transcode" }
 
-// Kind names the job to River.
+// Kind implements river.JobArgs.
 func (NotifyArgs) Kind() string { return "notify" }
 
-// InsertOpts are the defaults of an insert.
+// InsertOpts implements river.JobArgsWithInsertOpts.
 func (ProbeArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: Probe, MaxAttempts: ProbeAttempts}
 }
 
-// InsertOpts are the defaults of an insert.
+// InsertOpts implements river.JobArgsWithInsertOpts.
 func (TranscodeArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: Transcode, MaxAttempts: TranscodeAttempts}
 }
 
-// InsertOpts are the defaults of an insert.
+// InsertOpts implements river.JobArgsWithInsertOpts.
 func (NotifyArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: Notify, MaxAttempts: NotifyAttempts}
 }
 
-// Priority turns settings.priority, -50 (last) to 50 (first), into River's 1
-// (first) to 4. River takes all of one priority before any of the next.
+// Priority converts settings.priority, from -50 (last) to 50 (first), into a
+// priority of River, from 1 (first) to 4 (last). River fetches all jobs of one
+// priority before any of the next.
 func Priority(p int) int {
 	switch {
 	case p > 0:
-		return 1
+		return HighestPriority
 	case p == 0:
 		return 2
 	case p >= -25:
@@ -87,6 +102,3 @@ func Priority(p int) int {
 		return LowestPriority
 	}
 }
-
-// LowestPriority is the priority of what is to be taken after all else in its queue.
-const LowestPriority = 4

@@ -1,54 +1,57 @@
-package server
+package queue
 
 import (
 	"context"
-	"strings"
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river/riverdriver"
-
-	"github.com/copra-video/copra/internal/queue"
 )
 
-// maxYielded is how many jobs may wait at once for a storage that does not
-// answer, besides those that use a slot.
-const maxYielded = 100
+// MaxYielded is how many transcodes of a process may wait at once for a storage
+// that does not answer, besides those that use a slot.
+const MaxYielded = 100
 
 const (
-	// fetchPoll is how often River asks for transcodes: how soon a slot that a
-	// job has left is used again.
-	fetchPoll = 20 * time.Millisecond
+	// FetchPoll is the FetchPollInterval of a queue whose fetches are limited: how
+	// soon a slot that a job has left is used again.
+	FetchPoll = 20 * time.Millisecond
 	// emptyPoll is how often the database is asked while nothing was announced.
 	emptyPoll = time.Second
 )
 
 // fetchLimiter is a River driver that fetches as many transcodes as slots are
 // free. River counts jobs that only wait for a storage against MaxWorkers. So
-// River gets maxYielded more workers than there are slots, and the driver
+// River gets MaxYielded more workers than there are slots, and the driver
 // leaves those alone that no job has yielded.
 //
 // River fetches again at once when a job ends while all workers are busy, which
 // is never the case here. So it polls often. The driver answers most polls
 // itself, and asks the database when something can have changed.
-type fetchLimiter struct {
-	riverdriver.Driver[pgx.Tx]
+type fetchLimiter[TTx any] struct {
+	riverdriver.Driver[TTx]
 	yielded func() int   // slots that jobs have given up for now
 	more    *atomic.Bool // the queue may hold more than was fetched
 }
 
-func newFetchLimiter(d riverdriver.Driver[pgx.Tx], yielded func() int) fetchLimiter {
-	return fetchLimiter{d, yielded, new(atomic.Bool)}
+// LimitFetches returns a driver that limits the fetches of the Transcode queue,
+// whose MaxWorkers must be the slots of the process and MaxYielded. yielded
+// returns how many jobs have given up their slot for now.
+func LimitFetches[TTx any](d riverdriver.Driver[TTx], yielded func() int) riverdriver.Driver[TTx] {
+	return newFetchLimiter(d, yielded)
+}
+
+func newFetchLimiter[TTx any](d riverdriver.Driver[TTx], yielded func() int) fetchLimiter[TTx] {
+	return fetchLimiter[TTx]{d, yielded, new(atomic.Bool)}
 }
 
 // GetExecutor implements riverdriver.Driver.
-func (l fetchLimiter) GetExecutor() riverdriver.Executor {
-	return &limitedExecutor{Executor: l.Driver.GetExecutor(), fetchLimiter: l}
+func (l fetchLimiter[TTx]) GetExecutor() riverdriver.Executor {
+	return &limitedExecutor[TTx]{Executor: l.Driver.GetExecutor(), fetchLimiter: l}
 }
 
 // GetListener implements riverdriver.Driver.
-func (l fetchLimiter) GetListener(p *riverdriver.GetListenenerParams) riverdriver.Listener {
+func (l fetchLimiter[TTx]) GetListener(p *riverdriver.GetListenenerParams) riverdriver.Listener {
 	return insertListener{l.Driver.GetListener(p), l.more}
 }
 
@@ -61,24 +64,24 @@ type insertListener struct {
 // WaitForNotification implements riverdriver.Listener.
 func (l insertListener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
 	n, err := l.Listener.WaitForNotification(ctx)
-	if err == nil && strings.HasSuffix(n.Topic, "insert") {
+	if err == nil && n.Topic == InsertTopic {
 		l.more.Store(true)
 	}
 	return n, err
 }
 
-type limitedExecutor struct {
+type limitedExecutor[TTx any] struct {
 	riverdriver.Executor
-	fetchLimiter
+	fetchLimiter[TTx]
 	last atomic.Int64 // when the database was asked, in Unix nanoseconds
 }
 
 // JobGetAvailable implements riverdriver.Executor.
-func (e *limitedExecutor) JobGetAvailable(ctx context.Context, p *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
-	if p.Queue != queue.Transcode {
+func (e *limitedExecutor[TTx]) JobGetAvailable(ctx context.Context, p *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
+	if p.Queue != Transcode {
 		return e.Executor.JobGetAvailable(ctx, p)
 	}
-	free := p.MaxToLock - max(maxYielded-e.yielded(), 0)
+	free := p.MaxToLock - max(MaxYielded-e.yielded(), 0)
 	if free <= 0 {
 		e.more.Store(true)
 		return &riverdriver.JobGetAvailableResult{}, nil

@@ -1,4 +1,4 @@
-package server
+package queue
 
 import (
 	"context"
@@ -6,16 +6,13 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river/riverdriver"
 	"github.com/riverqueue/river/rivertype"
-
-	"github.com/copra-video/copra/internal/queue"
 )
 
 // rows is a driver with so many jobs in its queue.
 type rows struct {
-	riverdriver.Driver[pgx.Tx]
+	riverdriver.Driver[struct{}]
 	*rowsExecutor
 }
 
@@ -39,11 +36,11 @@ func TestFetchLimiter(t *testing.T) {
 		const slots = 2
 		db := &rowsExecutor{jobs: 10}
 		yielded, active := 0, 0
-		l := newFetchLimiter(rows{rowsExecutor: db}, func() int { return yielded })
+		l := newFetchLimiter[struct{}](rows{rowsExecutor: db}, func() int { return yielded })
 		e := l.GetExecutor()
 		fetch := func(want int, when string) {
 			t.Helper()
-			got, err := e.JobGetAvailable(t.Context(), &riverdriver.JobGetAvailableParams{Queue: queue.Transcode, MaxToLock: slots + maxYielded - active})
+			got, err := e.JobGetAvailable(t.Context(), &riverdriver.JobGetAvailableParams{Queue: Transcode, MaxToLock: slots + MaxYielded - active})
 			if err != nil || len(got.Jobs) != want {
 				t.Errorf("%s: %d jobs, %v", when, len(got.Jobs), err)
 				return
@@ -76,7 +73,7 @@ func TestFetchLimiter(t *testing.T) {
 		fetch(1, "not told of one")
 
 		db.jobs = 7
-		if got, err := e.JobGetAvailable(t.Context(), &riverdriver.JobGetAvailableParams{Queue: queue.Notify, MaxToLock: 50}); err != nil || len(got.Jobs) != 7 {
+		if got, err := e.JobGetAvailable(t.Context(), &riverdriver.JobGetAvailableParams{Queue: Notify, MaxToLock: 50}); err != nil || len(got.Jobs) != 7 {
 			t.Errorf("another queue: %v", err)
 		}
 	})
