@@ -1,5 +1,7 @@
 package job
 
+import "slices"
+
 // Status of a job, an input or an output, in Coconut's words (coconut-v2.md section 2.2).
 type Status string
 
@@ -32,10 +34,14 @@ const (
 	Aborted   Stage = "aborted"
 )
 
-// Final reports whether an output in stage s will change no more.
-func (s Stage) Final() bool {
-	return s == Done || s == Failed || s == Skipped || s == Aborted
-}
+// finalStages are the stages that an output leaves only by a retry of its job.
+var finalStages = []Stage{Done, Failed, Skipped, Aborted}
+
+// FinalStages returns all stages for which Final is true.
+func FinalStages() []Stage { return slices.Clone(finalStages) }
+
+// Final reports whether an output in stage s changes no more, except by a retry.
+func (s Stage) Final() bool { return slices.Contains(finalStages, s) }
 
 // Status spells stage s for an output of type t: success is video.encoded,
 // image.created or httpstream.packaged.

@@ -1,17 +1,17 @@
 -- +goose Up
 
--- The keys that clients authenticate with. Only a hash is kept: a key is 128
--- random bits, so a plain SHA-256 cannot be searched.
+-- API keys. Only a hash is stored. A key has 128 random bits, so an attacker
+-- cannot find it by trying all inputs of a plain SHA-256.
 CREATE TABLE api_keys (
     id         text PRIMARY KEY,
     name       text NOT NULL,
-    prefix     text NOT NULL, -- the first characters, for people to tell keys apart
+    prefix     text NOT NULL, -- the first characters, to tell keys apart
     hash       bytea NOT NULL UNIQUE CHECK (octet_length(hash) = 32),
     created_at timestamptz NOT NULL DEFAULT now(),
     revoked_at timestamptz
 );
 
--- The record of every job. River's rows come and go; these stay.
+-- All jobs. River deletes its rows after a day; these stay.
 CREATE TABLE jobs (
     id              text PRIMARY KEY,
     key_id          text NOT NULL REFERENCES api_keys (id),
@@ -21,48 +21,48 @@ CREATE TABLE jobs (
     error           text NOT NULL DEFAULT '',
     input_status    text NOT NULL,
     input_error     text NOT NULL DEFAULT '',
-    -- json and not jsonb: clients get ffprobe's findings with its own order of
-    -- members, and jsonb refuses \u0000, which files do carry in their tags.
+    -- json and not jsonb: clients get the metadata in the order of ffprobe, and
+    -- jsonb refuses \u0000, which the tags of real files contain.
     input_metadata  json,
 
-    -- The request as it came, encrypted, since it holds credentials.
+    -- The request, byte for byte, encrypted: it holds credentials.
     request_sealed  bytea NOT NULL,
     priority        smallint NOT NULL DEFAULT 0,
 
-    -- The fence: each run of a worker takes the next number, and nothing is
-    -- written for a run that is not the last. 0: none has begun.
+    -- The fencing token. Each run of a worker takes the next number, and only the
+    -- latest run can write. 0: no run has begun.
     run             bigint NOT NULL DEFAULT 0,
-    node            text NOT NULL DEFAULT '', -- who holds that run
-    touched_at      timestamptz NOT NULL DEFAULT now(), -- the last sign of life of that run
-    -- The River job that is to bring this one on. When it ended and this job
-    -- has not, the job was abandoned: see internal/postgres/reap.go. No foreign
-    -- key, since River cleans its table.
+    node            text NOT NULL DEFAULT '', -- the worker of that run; for operators
+    touched_at      timestamptz NOT NULL DEFAULT now(), -- when that run last renewed its lease
+    -- The River job that continues this job. If it has ended and this job has not,
+    -- the job is stranded: see internal/postgres/stranded.go. It is no foreign key,
+    -- since River deletes its rows.
     river_id        bigint NOT NULL,
-    revivals        smallint NOT NULL DEFAULT 0, -- how often it was queued anew for that reason
+    revivals        smallint NOT NULL DEFAULT 0, -- how often it was queued again for that reason
 
-    -- The last numbers given to rows of events and deliveries. Counters here,
-    -- because writers hold this row's lock anyway.
+    -- The last numbers given to events and deliveries. A writer holds the lock of
+    -- this row, so counters need no sequence.
     last_event      integer NOT NULL DEFAULT 0,
     last_delivery   integer NOT NULL DEFAULT 0,
 
     idempotency_key text,
-    body_hash       bytea, -- SHA-256 of the request, to tell a repeat from another request
+    body_hash       bytea, -- SHA-256 of the request: with the same idempotency key it must be equal
     cancel_requested_at timestamptz
 )
--- Room for updates in place: a job's row changes a dozen times in its life.
+-- Room for HOT updates: the row of a job changes a dozen times.
 WITH (fillfactor = 70);
 
--- A repeated POST finds the first one, also when both come at once.
+-- Finds the first POST of a repeat, also when both are concurrent.
 CREATE UNIQUE INDEX jobs_idempotency ON jobs (key_id, idempotency_key) WHERE idempotency_key IS NOT NULL;
--- The list of a key's jobs, newest first; id makes the order total, for cursors.
+-- The list of a key's jobs, newest first. id makes the order total, for cursors.
 CREATE INDEX jobs_by_key ON jobs (key_id, created_at DESC, id DESC);
 CREATE INDEX jobs_by_key_status ON jobs (key_id, status, created_at DESC, id DESC);
--- What the reaper looks through: only what has not ended.
+-- For the reaper, which looks only at jobs that have not ended.
 CREATE INDEX jobs_unfinished ON jobs (river_id) WHERE completed_at IS NULL;
 
 CREATE TABLE outputs (
     job_id   text NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
-    idx      integer NOT NULL, -- the place in the request
+    idx      integer NOT NULL, -- the position in the request
     key      text NOT NULL,
     type     text NOT NULL,
     format   text NOT NULL,
@@ -73,11 +73,11 @@ CREATE TABLE outputs (
     PRIMARY KEY (job_id, idx),
     UNIQUE (job_id, key)
 )
--- Progress is written every second or two; no index covers it, so with room in
--- the page that costs no index entry.
+-- Room for HOT updates: progress is written every second or two, and no index
+-- covers it.
 WITH (fillfactor = 70);
 
--- Every fact, in order. The state above is what they add up to.
+-- All events, in order. The state of a job is the result of its events.
 CREATE TABLE events (
     job_id text NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
     seq    integer NOT NULL,
@@ -89,8 +89,8 @@ CREATE TABLE events (
 );
 
 -- Webhooks to be sent. The body is made when the event is recorded, so that it
--- tells the state of that moment however late it arrives. The address is in the
--- sealed request and nowhere else.
+-- shows the state of that moment, however late it is sent. The address is only in
+-- the sealed request.
 CREATE TABLE deliveries (
     id           bigint PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     job_id       text NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
@@ -115,8 +115,8 @@ CREATE TABLE delivery_attempts (
     PRIMARY KEY (delivery_id, n)
 );
 
--- The worker processes and when they were last heard of. River has no
--- heartbeats, so this is how a killed worker's jobs are found.
+-- The heartbeats of worker processes, by which the jobs of killed workers are
+-- found. River has no heartbeats.
 CREATE TABLE worker_node (
     id   text PRIMARY KEY,
     seen timestamptz NOT NULL

@@ -1,14 +1,14 @@
 -- +goose Up
 
--- When a finished job was last put back to its beginning: the bound on its
--- duration counts from then.
+-- When a finished job was last retried: the limit on its duration counts from then.
 ALTER TABLE jobs ADD COLUMN retried_at timestamptz;
 
--- What webhooks of the key's jobs are signed with, encrypted; NULL: they are not.
+-- The secret that signs the webhooks of the key's jobs, encrypted. NULL: they are
+-- not signed.
 ALTER TABLE api_keys ADD COLUMN signing_sealed bytea;
 
--- A held delivery waits for the one before it, and has no River job yet: the
--- end of that one, or its second failure, queues it.
+-- A blocked delivery waits for the one before it and has no River job yet. It is
+-- queued when that one ends or fails for the second time.
 ALTER TABLE deliveries ADD COLUMN held boolean NOT NULL DEFAULT false;
 
 -- +goose Down

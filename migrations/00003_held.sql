@@ -1,6 +1,6 @@
 -- +goose Up
 
--- What the reaper looks through: deliveries that have been held for too long.
+-- For the reaper, which looks for deliveries that have been blocked for too long.
 CREATE INDEX deliveries_held ON deliveries (created_at) WHERE held;
 
 -- +goose Down

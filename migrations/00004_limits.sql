@@ -1,15 +1,15 @@
 -- +goose Up
 
--- How much a key may ask of the server; NULL: no limit. max_queued bounds its
--- jobs that have not ended, max_running those of them that are transcoded.
+-- The limits of a key. NULL: no limit. max_queued bounds its jobs that have not
+-- ended, max_running those of them that are transcoded.
 ALTER TABLE api_keys ADD COLUMN max_queued integer CHECK (max_queued > 0);
 ALTER TABLE api_keys ADD COLUMN max_running integer CHECK (max_running > 0);
 
--- The attempt of River's, by the time that it was fetched, that was let pass
--- under max_running.
+-- The attempt of the River job that has a run slot under max_running, identified
+-- by the time at which it was fetched.
 ALTER TABLE jobs ADD COLUMN admitted_for timestamptz;
 
--- What is counted under the limits.
+-- For counting under the limits.
 CREATE INDEX jobs_unfinished_by_key ON jobs (key_id) WHERE completed_at IS NULL;
 
 -- +goose Down

@@ -1,7 +1,7 @@
-// Package migrations holds the schema of the database as goose migrations,
-// built into the program. A migration that has been released is never changed;
-// the next change is the next file. River's own tables are River's business
-// and migrated by it, see internal/postgres.
+// Package migrations holds the schema of the database as goose migrations, which
+// are part of the program. Statements of a released migration are never changed:
+// a change is a new file. River's tables are created by River's own migrations,
+// see internal/postgres.
 package migrations
 
 import "embed"

@@ -10,8 +10,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// CancelJob ends a job of the key at once: the run that holds it has lost it
-// from here on, and River ends the context of its worker within milliseconds.
+// CancelJob ends a job of the key at once. Its run has lost the job when this
+// returns, and River cancels the context of the run's worker soon after.
 func (s *Store) CancelJob(ctx context.Context, keyID, id string) (job.State, error) {
 	var st job.State
 	err := s.withTx(ctx, func(tx *txn) error {
@@ -22,11 +22,7 @@ func (s *Store) CancelJob(ctx context.Context, keyID, id string) (job.State, err
 		if r.state.Finished() {
 			return job.Errorf(job.JobFinished, "The job has already finished and cannot be cancelled.")
 		}
-		if err := fence(ctx, tx, r.state.ID); err != nil {
-			return err
-		}
-		var riverJob int64
-		err = tx.QueryRow(ctx, `UPDATE jobs SET cancel_requested_at = now() WHERE id = $1 RETURNING river_id`, r.state.ID).Scan(&riverJob)
+		riverJob, err := fence(ctx, tx, r.state.ID)
 		if err != nil {
 			return err
 		}
@@ -35,7 +31,7 @@ func (s *Store) CancelJob(ctx context.Context, keyID, id string) (job.State, err
 		}
 		_, err = s.river.JobCancelTx(ctx, tx.Tx, riverJob)
 		if errors.Is(err, rivertype.ErrNotFound) {
-			return nil // River has cleaned it: there is nothing to stop
+			return nil // River has deleted it, so nothing runs
 		}
 		return err
 	})

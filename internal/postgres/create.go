@@ -14,16 +14,15 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// errIdempotentRepeat says that a job with the idempotency key is there already.
+// errIdempotentRepeat: a job with this idempotency key exists.
 var errIdempotentRepeat = errors.New("the idempotency key is taken")
 
-// CreateJob accepts a job: its row, those of its outputs and the River job
-// that probes its input are written together. A repeat, by idempotency key,
-// returns the job as it stands now. A *job.Error of job.TooManyJobs says that the
-// key has as many jobs as it may.
+// CreateJob accepts a job: it inserts the job, its outputs and the River job that
+// probes the input in one transaction. A repeat, by idempotency key, returns the
+// current state of the first job. It fails with a *job.Error with job.TooManyJobs
+// when the API key has reached its limit.
 func (s *Store) CreateJob(ctx context.Context, n job.Submission) (job.State, error) {
-	// PostgreSQL keeps microseconds; what is answered now must equal what is
-	// read later.
+	// PostgreSQL stores microseconds. This answer must equal later ones.
 	st := job.New(randomID(), s.now().UTC().Truncate(time.Microsecond), n.Spec.Outputs)
 	hash := sha256.Sum256(n.Request)
 	err := s.withTx(ctx, func(tx *txn) error { return s.insertJob(ctx, tx, st, n, hash[:]) })
@@ -51,8 +50,8 @@ func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n job.Subm
 	if n.IdempotencyKey != "" {
 		idempotency = &n.IdempotencyKey
 	}
-	// A concurrent insert with the same idempotency key makes this one wait for
-	// its end; then there is nothing to do here, or the way is free.
+	// If a concurrent transaction has inserted the same idempotency key, this
+	// statement waits for its end, and then inserts nothing or goes on.
 	var accepted bool
 	var limit int
 	err = tx.QueryRow(ctx, `
@@ -74,12 +73,12 @@ func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n job.Subm
 		return fmt.Errorf("insert the job: %w", err)
 	}
 	if !accepted {
-		return errIdempotentRepeat // also over the limit: nothing is added
+		return errIdempotentRepeat // it adds no job, so no limit applies
 	}
 	return checkQueued(ctx, tx, n.KeyID, limit)
 }
 
-// idempotentRepeat returns the job that n repeats.
+// idempotentRepeat returns the job that was created with the idempotency key of n.
 func (s *Store) idempotentRepeat(ctx context.Context, n job.Submission, hash []byte) (job.State, error) {
 	var id string
 	var first []byte

@@ -12,8 +12,9 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// LoadDelivery returns a webhook to be sent. Where to is read from the sealed
-// request each time, so that no table shows it.
+// LoadDelivery returns a webhook to be sent. Its address is read from the sealed
+// request each time, so that no table contains it. It fails with job.ErrNotFound
+// when the delivery does not exist or its job wants no notification.
 func (s *Store) LoadDelivery(ctx context.Context, id int64) (job.Delivery, error) {
 	d := job.Delivery{ID: id}
 	var r jobRow
@@ -46,9 +47,8 @@ func (s *Store) LoadDelivery(ctx context.Context, id int64) (job.Delivery, error
 	return d, nil
 }
 
-// SaveAttempt adds a try to the log of a delivery and draws the conclusion: one
-// without an error has delivered it. a.Next, unless zero, is when the schedule
-// tries again.
+// SaveAttempt logs an attempt to send a delivery. An attempt without an error marks
+// it as delivered. a.Next is the time of the next attempt, or zero.
 func (s *Store) SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt) error {
 	return s.changeDelivery(ctx, "log an attempt of", id, func(tx *txn) error {
 		var next *time.Time
@@ -57,7 +57,7 @@ func (s *Store) SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt
 		}
 		_, err := tx.Exec(ctx, `
 			WITH counted AS (
-				UPDATE deliveries SET attempts = attempts + 1, held = false,
+				UPDATE deliveries SET attempts = attempts + 1, blocked = false,
 					state = CASE WHEN $4 = '' THEN 'delivered' ELSE state END,
 					delivered_at = CASE WHEN $4 = '' THEN coalesce(delivered_at, now()) ELSE delivered_at END,
 					next_at = CASE WHEN $4 = '' OR state <> 'pending' THEN NULL ELSE coalesce($6, next_at) END
@@ -70,29 +70,29 @@ func (s *Store) SaveAttempt(ctx context.Context, id int64, a job.DeliveryAttempt
 	})
 }
 
-// Deprioritize has a River job that notifies stand behind all that have not been put
-// off: its receiver does not answer, and others do.
+// Deprioritize gives the River job of a delivery the lowest priority, because its
+// receiver does not answer.
 func (s *Store) Deprioritize(ctx context.Context, riverID int64) error {
-	if _, err := s.pool.Exec(ctx, `UPDATE river_job SET priority = $2 WHERE id = $1 AND priority < $2`, riverID, queue.LowestPriority); err != nil {
-		return fmt.Errorf("put River job %d off: %w", riverID, err)
+	if _, err := s.pool.Exec(ctx, queue.DeprioritizeSQL, riverID, queue.LowestPriority); err != nil {
+		return fmt.Errorf("deprioritize River job %d: %w", riverID, err)
 	}
 	return nil
 }
 
-// MarkGivenUp ends a delivery that no try brought through. One that was
-// delivered meanwhile stays so.
+// MarkGivenUp ends a delivery after its last attempt. If it has been delivered in
+// the meantime, by a replay, it stays delivered.
 func (s *Store) MarkGivenUp(ctx context.Context, id int64) error {
 	return s.changeDelivery(ctx, "give up", id, func(tx *txn) error { return giveUpDelivery(ctx, tx, id) })
 }
 
 func giveUpDelivery(ctx context.Context, tx *txn, id int64) error {
-	_, err := tx.Exec(ctx, `UPDATE deliveries SET state = $2, next_at = NULL, held = false WHERE id = $1 AND state = $3`,
+	_, err := tx.Exec(ctx, `UPDATE deliveries SET state = $2, next_at = NULL, blocked = false WHERE id = $1 AND state = $3`,
 		id, job.DeliveryGivenUp, job.DeliveryPending)
 	return err
 }
 
-// changeDelivery runs f with the delivery's job locked and then lets the next
-// delivery pass if f has made way for it.
+// changeDelivery runs f with the row of the delivery's job locked, and then
+// unblocks the next delivery if f has made that possible.
 func (s *Store) changeDelivery(ctx context.Context, verb string, id int64, f func(*txn) error) error {
 	err := s.withTx(ctx, func(tx *txn) error {
 		jobID, err := lockDelivery(ctx, tx, id)

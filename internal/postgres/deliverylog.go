@@ -12,11 +12,10 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// Deliveries returns what has become of the webhooks of a job of the key, in
-// their order. No address is among it.
+// Deliveries returns the log of the webhooks of a job, in their order. It contains
+// no addresses.
 func (s *Store) Deliveries(ctx context.Context, keyID, id string) (all []job.DeliveryLog, err error) {
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, s.pool, readOnly, func(tx pgx.Tx) error {
 		if err := checkJobExists(ctx, tx, keyID, id); err != nil {
 			return err
 		}
@@ -29,8 +28,8 @@ func (s *Store) Deliveries(ctx context.Context, keyID, id string) (all []job.Del
 	return all, nil
 }
 
-// Replay queues one more try of delivery n of a job of the key, at once and
-// beside its schedule, and returns its log so far.
+// Replay queues an additional attempt of delivery n of a job, outside of the retry
+// schedule, and returns the log of the delivery so far.
 func (s *Store) Replay(ctx context.Context, keyID, id string, n int) (d job.DeliveryLog, err error) {
 	err = s.withTx(ctx, func(tx *txn) error {
 		if err := checkJobExists(ctx, tx, keyID, id); err != nil {
@@ -45,7 +44,7 @@ func (s *Store) Replay(ctx context.Context, keyID, id string, n int) (d job.Deli
 			return err
 		}
 		if _, err := s.insert(ctx, tx, queue.NotifyArgs{DeliveryID: delivery, Replay: true}, nil); err != nil {
-			return fmt.Errorf("queue it: %w", err)
+			return fmt.Errorf("queue the delivery: %w", err)
 		}
 		all, err := readDeliveries(ctx, tx, id)
 		for _, l := range all {
@@ -61,7 +60,7 @@ func (s *Store) Replay(ctx context.Context, keyID, id string, n int) (d job.Deli
 	return d, nil
 }
 
-// checkJobExists is job.ErrNotFound when the key has no such job.
+// checkJobExists returns job.ErrNotFound when the key has no such job.
 func checkJobExists(ctx context.Context, tx pgx.Tx, keyID, id string) error {
 	var has bool
 	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND key_id = $2)`, sanitizeText(id), keyID).Scan(&has)
@@ -77,7 +76,7 @@ func readDeliveries(ctx context.Context, tx pgx.Tx, id string) ([]job.DeliveryLo
 	if err != nil {
 		return nil, err
 	}
-	place := map[int]int{} // by number
+	place := map[int]int{} // index in all, by number
 	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (job.DeliveryLog, error) {
 		var d job.DeliveryLog
 		var delivered, next *time.Time

@@ -10,21 +10,21 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// FinishedForGood says of each of these jobs that there is whether it has ended for good:
-// it is complete, or it failed or was cancelled, which a retry can undo, keep
-// ago at least.
+// FinishedForGood reports for each job whether its artifacts can be deleted: it is
+// completed, or it failed or was cancelled at least keep ago, so that a retry is
+// unlikely. Unknown ids are absent from the result.
 func (s *Store) FinishedForGood(ctx context.Context, ids []string, keep time.Duration) (map[string]bool, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT id, completed_at IS NOT NULL AND (status = $2 OR completed_at <= now() - $3::interval)
 		FROM jobs WHERE id = ANY($1)`, ids, string(job.JobCompleted), keep)
 	if err != nil {
-		return nil, fmt.Errorf("ask which jobs are over: %w", err)
+		return nil, fmt.Errorf("find finished jobs: %w", err)
 	}
-	over := map[string]bool{}
+	finished := map[string]bool{}
 	var id string
 	var ended bool
-	if _, err := pgx.ForEachRow(rows, []any{&id, &ended}, func() error { over[id] = ended; return nil }); err != nil {
-		return nil, fmt.Errorf("ask which jobs are over: %w", err)
+	if _, err := pgx.ForEachRow(rows, []any{&id, &ended}, func() error { finished[id] = ended; return nil }); err != nil {
+		return nil, fmt.Errorf("find finished jobs: %w", err)
 	}
-	return over, nil
+	return finished, nil
 }

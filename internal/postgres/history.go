@@ -12,12 +12,11 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// History returns a job of the key as it stands, without results, and its
-// events behind number after. It is read for every change that someone
-// watches, so it leaves out all that is long.
+// History returns the current state of a job and its events with numbers above
+// after. It is read at every change that is watched, so it leaves out all that is
+// long: the metadata of the input and the results of outputs.
 func (s *Store) History(ctx context.Context, keyID, id string, after int) (h job.History, err error) {
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, s.pool, readOnly, func(tx pgx.Tx) error {
 		h, err = readHistory(ctx, tx, keyID, id, after)
 		return err
 	})

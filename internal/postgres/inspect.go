@@ -15,13 +15,13 @@ import (
 	"github.com/copra-video/copra/migrations"
 )
 
-// Info says what a database is, for `copra doctor`.
+// Info describes a database, for `copra doctor`.
 type Info struct {
-	Version string // of PostgreSQL, "15.18"
-	Pending int    // migrations that are missing, ours and River's
+	Version string // of PostgreSQL, for example "15.18"
+	Pending int    // missing migrations, Copra's and River's
 }
 
-// Inspect looks at a database and changes nothing in it.
+// Inspect describes a database and changes nothing in it.
 func Inspect(ctx context.Context, databaseURL string) (Info, error) {
 	config, err := parseURL(databaseURL)
 	if err != nil {
@@ -34,7 +34,7 @@ func Inspect(ctx context.Context, databaseURL string) (Info, error) {
 	}
 	defer pool.Close()
 	var info Info
-	// "15.18 (Debian 15.18-0+deb12u1)" without the packager's addition
+	// "15.18 (Debian 15.18-0+deb12u1)" without the part of the packager
 	if err := pool.QueryRow(ctx, `SELECT split_part(current_setting('server_version'), ' ', 1)`).Scan(&info.Version); err != nil {
 		return Info{}, fmt.Errorf("reach the database: %w", err)
 	}
@@ -50,7 +50,8 @@ func Inspect(ctx context.Context, databaseURL string) (Info, error) {
 	return info, nil
 }
 
-// pendingOurs reads goose's table itself: goose makes it when it is missing.
+// pendingOurs counts Copra's missing migrations. It reads the table of goose by SQL,
+// because goose's own functions create the table when it is missing.
 func pendingOurs(ctx context.Context, pool *pgxpool.Pool) (int, error) {
 	var exists bool
 	if err := pool.QueryRow(ctx, `SELECT to_regclass('goose_db_version') IS NOT NULL`).Scan(&exists); err != nil {

@@ -12,13 +12,13 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// querier is a pool or a transaction.
+// querier is a connection pool or a transaction.
 type querier interface {
 	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
 	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
 }
 
-// jobRow is a job's row with its outputs.
+// jobRow is the row of a job, with its outputs.
 type jobRow struct {
 	state        job.State
 	keyID        string
@@ -30,8 +30,8 @@ type jobRow struct {
 	lastDelivery int
 }
 
-// GetJob returns what has become of a job of the key, or job.ErrNotFound when
-// there is none, or it is another key's.
+// GetJob returns the state of a job. It fails with job.ErrNotFound when the job
+// does not exist or belongs to another key.
 func (s *Store) GetJob(ctx context.Context, keyID, id string) (job.State, error) {
 	r, err := s.readJob(ctx, id, keyID)
 	if err != nil {
@@ -40,7 +40,7 @@ func (s *Store) GetJob(ctx context.Context, keyID, id string) (job.State, error)
 	return r.state, nil
 }
 
-// Load returns a job for a worker, its request unsealed.
+// Load returns a job with its unsealed request, for a worker.
 func (s *Store) Load(ctx context.Context, id string) (job.LoadedJob, error) {
 	r, err := s.readJob(ctx, id, "")
 	if err != nil {
@@ -53,19 +53,16 @@ func (s *Store) Load(ctx context.Context, id string) (job.LoadedJob, error) {
 	return job.LoadedJob{State: r.state, Request: request, AcceptedAt: r.acceptedAt}, nil
 }
 
-// readJob reads a job and its outputs as they were at one moment: two
-// statements of which the second sees more would show a finished output in a
-// job that still waits, or the reverse.
+// readJob reads a job and its outputs in one snapshot. keyID "" is any key.
 func (s *Store) readJob(ctx context.Context, id, keyID string) (r jobRow, err error) {
-	options := pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
-	err = pgx.BeginTxFunc(ctx, s.pool, options, func(tx pgx.Tx) error {
+	err = pgx.BeginTxFunc(ctx, s.pool, readOnly, func(tx pgx.Tx) error {
 		r, err = readRow(ctx, tx, id, keyID, "")
 		return err
 	})
 	return r, err
 }
 
-// readRow reads a job, of any key when keyID is "". lock is "" or "FOR UPDATE".
+// readRow reads a job. keyID "" is any key. lock is "" or "FOR UPDATE".
 func readRow(ctx context.Context, q querier, id, keyID, lock string) (jobRow, error) {
 	var r jobRow
 	var completed *time.Time
@@ -93,7 +90,7 @@ func readRow(ctx context.Context, q querier, id, keyID, lock string) (jobRow, er
 	return r, err
 }
 
-// readOutputs reads the outputs of jobs, by job and in order.
+// readOutputs reads the outputs of jobs, by job id, in the order of the request.
 func readOutputs(ctx context.Context, q querier, ids ...string) (map[string][]job.OutputState, error) {
 	rows, err := q.Query(ctx, `
 		SELECT job_id, key, type, format, stage, progress, result::text, error
@@ -122,7 +119,7 @@ func readOutputs(ctx context.Context, q querier, ids ...string) (map[string][]jo
 	return outputs, nil
 }
 
-// sealContext binds a sealed request to its row.
+// sealContext is the associated data that binds a sealed request to its row.
 func sealContext(id string) string { return "jobs/" + id }
 
 func (s *Store) unseal(id string, sealed []byte) ([]byte, error) {

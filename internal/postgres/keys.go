@@ -16,21 +16,21 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// Key is an API key without its token, which is not kept.
+// Key is an API key without its token, of which only a hash is stored.
 type Key struct {
 	ID               string
 	Name             string
-	Prefix           string // of the token, for people to tell keys apart
+	Prefix           string // of the token, to tell keys apart
 	CreatedAt        time.Time
-	RevokedAt        time.Time // zero: in force
+	RevokedAt        time.Time // zero: the key is valid
 	HasSigningSecret bool      // webhooks of its jobs are signed
 	Limits           Limits
 }
 
-// minToken is the shortest token that may be given; shorter ones can be guessed.
+// minToken is the minimum length of a token; shorter ones can be guessed.
 const minToken = 16
 
-// prefixLength leaves enough of a token in the dark.
+// prefixLength is short enough that the prefix does not help to guess a token.
 const prefixLength = 6
 
 const keyColumns = `id, name, prefix, created_at, coalesce(revoked_at, '0001-01-01 00:00:00+00'), signing_sealed IS NOT NULL,
@@ -43,9 +43,8 @@ func scanKey(row pgx.CollectableRow) (Key, error) {
 	return k, err
 }
 
-// CreateKey makes a key and returns its token, which cannot be read again.
-// token is the one to use; zero: a new random one. A token that is a key
-// already gives that key again.
+// CreateKey creates a key and returns its token, which cannot be read again. A zero
+// token makes a random one. If a key with the token exists, it is returned.
 func (s *Store) CreateKey(ctx context.Context, name string, token job.Secret) (Key, job.Secret, error) {
 	if token.IsZero() {
 		b := make([]byte, 16)
@@ -54,7 +53,7 @@ func (s *Store) CreateKey(ctx context.Context, name string, token job.Secret) (K
 	}
 	text := token.Reveal()
 	if len(text) < minToken || strings.ContainsFunc(text, func(r rune) bool { return r <= ' ' || r > '~' || r == ':' }) {
-		// A colon would end the user name in Basic credentials.
+		// In Basic credentials a colon ends the user name (RFC 7617).
 		return Key{}, job.Secret{}, fmt.Errorf("create an API key: a key must have at least %d printable ASCII characters, no space and no colon", minToken)
 	}
 	hash := sha256.Sum256([]byte(text))
@@ -79,7 +78,7 @@ func (s *Store) CreateKey(ctx context.Context, name string, token job.Secret) (K
 	return k, token, nil
 }
 
-// ListKeys returns all keys, the newest first.
+// ListKeys returns all keys, newest first.
 func (s *Store) ListKeys(ctx context.Context) ([]Key, error) {
 	rows, err := s.pool.Query(ctx, `SELECT `+keyColumns+` FROM api_keys ORDER BY created_at DESC, id`)
 	if err != nil {
@@ -92,8 +91,7 @@ func (s *Store) ListKeys(ctx context.Context) ([]Key, error) {
 	return keys, nil
 }
 
-// RevokeKey ends the key with this id, or the one in force whose token begins
-// so. Its jobs stay. job.ErrNotFound says that there is none.
+// RevokeKey revokes a key, see findKey. Its jobs stay.
 func (s *Store) RevokeKey(ctx context.Context, idOrPrefix string) error {
 	err := s.withTx(ctx, func(tx *txn) error {
 		id, err := findKey(ctx, tx, idOrPrefix)
@@ -109,8 +107,9 @@ func (s *Store) RevokeKey(ctx context.Context, idOrPrefix string) error {
 	return nil
 }
 
-// findKey locks the key in force with this id, or the one whose token begins
-// so, and returns its id.
+// findKey locks a valid key and returns its id. idOrPrefix is its id, or at least 3
+// characters of the beginning of its token. It fails with job.ErrNotFound when
+// there is no such key.
 func findKey(ctx context.Context, tx *txn, idOrPrefix string) (string, error) {
 	rows, err := tx.Query(ctx, `
 		SELECT id FROM api_keys
@@ -131,16 +130,16 @@ func findKey(ctx context.Context, tx *txn, idOrPrefix string) (string, error) {
 	return ids[0], nil
 }
 
-// likeLiteral is s, at most n bytes of it, with nothing that LIKE would take
-// for a pattern.
+// likeLiteral returns the first n bytes of s as a pattern of LIKE that matches
+// exactly them.
 func likeLiteral(s string, n int) string {
 	s = s[:min(len(s), n)]
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToValidUTF8(s, ""))
 }
 
-// Authenticate returns the id of the key in force with this token, or
-// job.ErrNotFound. The index finds a hash, which tells nothing of the token by
-// how long it takes; what was found is then compared in constant time.
+// Authenticate returns the id of the valid key with this token, or job.ErrNotFound.
+// The lookup is by hash, so its duration reveals nothing about the token; the
+// hash that was found is compared in constant time.
 func (s *Store) Authenticate(ctx context.Context, token string) (keyID string, err error) {
 	hash := sha256.Sum256([]byte(token))
 	var stored []byte
@@ -157,7 +156,7 @@ func (s *Store) Authenticate(ctx context.Context, token string) (keyID string, e
 	return keyID, nil
 }
 
-// randomID is 14 letters and digits, the form of Coconut's ids: 83 bits.
+// randomID returns 14 random letters and digits, the form of Coconut's ids: 83 bits.
 func randomID() string {
 	const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 	id := make([]byte, 0, 14)
@@ -165,7 +164,8 @@ func randomID() string {
 	for {
 		rand.Read(b[:])
 		for _, v := range b {
-			// The 8 values above 4*62 would make the first letters likelier.
+			// 256 is not a multiple of 62: the values above 4*62 would make the
+			// first letters of the alphabet more likely.
 			if int(v) >= 4*len(alphabet) {
 				continue
 			}

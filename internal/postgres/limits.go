@@ -8,17 +8,17 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/job"
 )
 
-// Limits are how much a key may ask of the server. 0: no limit.
+// Limits bound the jobs of an API key. 0 is no limit.
 type Limits struct {
-	Queued  int // jobs that have not ended, running ones among them
+	Queued  int // jobs that have not ended, including running ones
 	Running int // jobs that are transcoded at once
 }
 
-// LimitKey gives the key in force with this id, or the one whose token begins
-// so, other limits. Jobs that are there already stay.
+// LimitKey sets the limits of an API key, see findKey. Existing jobs stay.
 func (s *Store) LimitKey(ctx context.Context, idOrPrefix string, l Limits) error {
 	err := s.withTx(ctx, func(tx *txn) error {
 		id, err := findKey(ctx, tx, idOrPrefix)
@@ -34,16 +34,15 @@ func (s *Store) LimitKey(ctx context.Context, idOrPrefix string, l Limits) error
 	return nil
 }
 
-// checkQueued holds the jobs of a key, with those that tx has added, against the
-// limit; 0: none. Whoever holds the lock on the key counts what all before it
-// have added.
+// checkQueued fails with a *job.Error when a key has more jobs than the limit,
+// including those that tx has added. 0 is no limit. The lock on the key makes
+// concurrent transactions count each other's jobs.
 func checkQueued(ctx context.Context, tx *txn, keyID string, limit int) error {
 	if limit == 0 {
 		return nil
 	}
-	// Not FOR UPDATE, for which the foreign keys of concurrent inserts wait.
-	if _, err := tx.Exec(ctx, `SELECT FROM api_keys WHERE id = $1 FOR NO KEY UPDATE`, keyID); err != nil {
-		return fmt.Errorf("lock the key: %w", err)
+	if err := lockKey(ctx, tx, keyID); err != nil {
+		return err
 	}
 	var n int
 	if err := tx.QueryRow(ctx, `SELECT count(*) FROM jobs WHERE key_id = $1 AND completed_at IS NULL`, keyID).Scan(&n); err != nil {
@@ -55,9 +54,20 @@ func checkQueued(ctx context.Context, tx *txn, keyID string, limit int) error {
 	return nil
 }
 
-// AcquireRunSlot asks whether the job may be transcoded now in the given River job,
-// which has been fetched, under its key's limit on running jobs. When not, wait
-// is how long to wait before the question is put again.
+// lockKey locks an API key for the rest of the transaction. It does not use FOR
+// UPDATE, which would also block concurrent inserts of jobs, by their foreign key.
+func lockKey(ctx context.Context, tx *txn, keyID string) error {
+	if _, err := tx.Exec(ctx, `SELECT FROM api_keys WHERE id = $1 FOR NO KEY UPDATE`, keyID); err != nil {
+		return fmt.Errorf("lock the key: %w", err)
+	}
+	return nil
+}
+
+// AcquireRunSlot asks whether a job may be transcoded now, under the limit of its
+// API key on running jobs. riverID is the job's River job, which the caller has
+// fetched. If wait is not 0, the job must wait that long before it asks again. A
+// slot is given to one attempt of the River job, identified by the time at which
+// it was fetched, and is free when that attempt is no longer running.
 func (s *Store) AcquireRunSlot(ctx context.Context, id string, riverID int64) (wait time.Duration, err error) {
 	err = s.withTx(ctx, func(tx *txn) error {
 		var keyID string
@@ -65,32 +75,41 @@ func (s *Store) AcquireRunSlot(ctx context.Context, id string, riverID int64) (w
 		err := tx.QueryRow(ctx, `
 			SELECT k.id, coalesce(k.max_running, 0) FROM jobs j JOIN api_keys k ON k.id = j.key_id WHERE j.id = $1`, id).Scan(&keyID, &limit)
 		if errors.Is(err, pgx.ErrNoRows) || err == nil && limit == 0 {
-			return nil // Claim tells of a job that is not there
+			return nil // a missing job is the error of Claim
 		}
 		if err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `SELECT FROM api_keys WHERE id = $1 FOR NO KEY UPDATE`, keyID); err != nil {
-			return fmt.Errorf("lock the key: %w", err)
+		// The job before the key, as in a retry, so that the two cannot deadlock.
+		if _, err := tx.Exec(ctx, `SELECT FROM jobs WHERE id = $1 FOR UPDATE`, id); err != nil {
+			return fmt.Errorf("lock the job: %w", err)
+		}
+		if err := lockKey(ctx, tx, keyID); err != nil {
+			return err
 		}
 		var running, waiting int
 		err = tx.QueryRow(ctx, `
-			SELECT count(*) FILTER (WHERE r.state = 'running' AND r.attempted_at = j.admitted_for), count(*)
+			SELECT count(*) FILTER (WHERE `+queue.IsRunning+` AND r.attempted_at = j.run_slot_for), count(*)
 			FROM jobs j JOIN river_job r ON r.id = j.river_id
 			WHERE j.key_id = $1 AND j.completed_at IS NULL AND j.id <> $2`, keyID, id).Scan(&running, &waiting)
 		if err != nil {
 			return fmt.Errorf("count the running jobs of the key: %w", err)
 		}
 		if running >= limit {
-			// Many that wait are not all to ask every few seconds.
-			wait = min(2*time.Second+time.Duration(waiting)*20*time.Millisecond, time.Minute)
+			wait = slotWait(waiting)
 			return nil
 		}
-		_, err = tx.Exec(ctx, `UPDATE jobs SET admitted_for = (SELECT attempted_at FROM river_job WHERE id = $2) WHERE id = $1`, id, riverID)
+		_, err = tx.Exec(ctx, `UPDATE jobs SET run_slot_for = `+queue.FetchedAtSQL("$2")+` WHERE id = $1`, id, riverID)
 		return err
 	})
 	if err != nil {
-		return 0, fmt.Errorf("admit job %q: %w", id, err)
+		return 0, fmt.Errorf("acquire a run slot for job %q: %w", id, err)
 	}
 	return wait, nil
+}
+
+// slotWait is how long a job waits for a run slot before it asks again. The more
+// jobs wait, the longer each does, to bound the load on the database.
+func slotWait(waiting int) time.Duration {
+	return min(2*time.Second+time.Duration(waiting)*20*time.Millisecond, time.Minute)
 }

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"context"
 	"errors"
 	"sync"
 	"testing"
@@ -144,5 +145,43 @@ func TestRunningLimit(t *testing.T) {
 	}
 	if wait, err := f.AcquireRunSlot(t.Context(), "unknown", 1); err != nil || wait != 0 {
 		t.Errorf("an unknown job: %s, %v", wait, err)
+	}
+}
+
+// TestLockOrder lets AcquireRunSlot wait for the row of its job, and checks that it
+// does not hold the key meanwhile: a retry of the job locks them in this order.
+func TestLockOrder(t *testing.T) {
+	f := open(t)
+	f.limitKey(postgres.Limits{Running: 1})
+	id := f.create(request).ID
+	riverID := f.riverJob(id)
+	f.fetch(riverID, "node", 0)
+	tx, err := f.Pool().Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), `SELECT FROM jobs WHERE id = $1 FOR UPDATE`, id); err != nil {
+		t.Fatal(err)
+	}
+	acquired := make(chan error, 1)
+	go func() {
+		_, err := f.AcquireRunSlot(context.WithoutCancel(t.Context()), id, riverID)
+		acquired <- err
+	}()
+	for f.count(`pg_locks WHERE NOT granted AND pid <> pg_backend_pid()`) == 0 {
+		select {
+		case err := <-acquired:
+			t.Fatalf("it did not wait for the job: %v", err)
+		default:
+		}
+	}
+	if _, err := tx.Exec(t.Context(), `SELECT FROM api_keys WHERE id = $1 FOR NO KEY UPDATE NOWAIT`, f.keyID); err != nil {
+		t.Errorf("it holds the key while it waits for the job: %v", err)
+	}
+	if err := tx.Rollback(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-acquired; err != nil {
+		t.Error(err)
 	}
 }

@@ -13,43 +13,43 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// ListJobs returns a page of a key's jobs, newest first, without what ffprobe
-// found of the inputs, and the cursor of the next page, "" after the last. Jobs
-// that come meanwhile do not shift the pages.
-func (s *Store) ListJobs(ctx context.Context, keyID string, l job.ListQuery) (jobs []job.State, next string, err error) {
-	if l.Limit <= 0 {
-		l.Limit = 20
+// ListJobs returns a page of a key's jobs, newest first, and the cursor of the next
+// page, "" after the last one. The jobs have no metadata. New jobs do not shift
+// the pages.
+func (s *Store) ListJobs(ctx context.Context, keyID string, q job.ListQuery) (jobs []job.State, next string, err error) {
+	if q.Limit <= 0 {
+		q.Limit = 20
 	}
-	l.Limit = min(l.Limit, 100)
+	q.Limit = min(q.Limit, 100)
 	at, id := time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), ""
-	if l.Cursor != "" {
-		if at, id, err = parseCursor(l.Cursor); err != nil {
+	if q.Cursor != "" {
+		if at, id, err = parseCursor(q.Cursor); err != nil {
 			return nil, "", err
 		}
 	}
-	err = pgx.BeginTxFunc(ctx, s.pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
-		jobs, err = listPage(ctx, tx, keyID, l, at, id)
+	err = pgx.BeginTxFunc(ctx, s.pool, readOnly, func(tx pgx.Tx) error {
+		jobs, err = listPage(ctx, tx, keyID, q, at, id)
 		return err
 	})
 	if err != nil {
 		return nil, "", fmt.Errorf("list jobs: %w", err)
 	}
-	if len(jobs) > l.Limit { // one more than asked for tells that there is a next page
-		jobs = jobs[:l.Limit]
-		last := jobs[l.Limit-1]
+	if len(jobs) > q.Limit { // listPage asks for one more, to know whether there is a next page
+		jobs = jobs[:q.Limit]
+		last := jobs[q.Limit-1]
 		next = cursor(last.CreatedAt, last.ID)
 	}
 	return jobs, next, nil
 }
 
-func listPage(ctx context.Context, tx pgx.Tx, keyID string, l job.ListQuery, at time.Time, id string) ([]job.State, error) {
+func listPage(ctx context.Context, tx pgx.Tx, keyID string, q job.ListQuery, at time.Time, id string) ([]job.State, error) {
 	status := ""
-	if l.Status != "" {
-		status = "AND status = $5" // as a condition of its own, the index by status serves it
+	if q.Status != "" {
+		status = "AND status = $5" // "$5 = '' OR status = $5" could not use the index by status
 	}
-	args := []any{keyID, at, id, l.Limit + 1}
+	args := []any{keyID, at, id, q.Limit + 1}
 	if status != "" {
-		args = append(args, sanitizeText(string(l.Status)))
+		args = append(args, sanitizeText(string(q.Status)))
 	}
 	rows, err := tx.Query(ctx, `
 		SELECT id, created_at, coalesce(completed_at, '0001-01-01 00:00:00+00'), status, error, input_status, input_error
@@ -76,7 +76,7 @@ func listPage(ctx context.Context, tx pgx.Tx, keyID string, l job.ListQuery, at 
 	return jobs, err
 }
 
-// cursor names a place in the list by the job before it.
+// cursor encodes a position in the list: that behind a job.
 func cursor(at time.Time, id string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatInt(at.UnixMicro(), 36) + "." + id))
 }
@@ -85,7 +85,7 @@ func parseCursor(c string) (at time.Time, id string, err error) {
 	b, err := base64.RawURLEncoding.DecodeString(c)
 	micros, id, ok := strings.Cut(string(b), ".")
 	n, nerr := strconv.ParseInt(micros, 36, 64)
-	// PostgreSQL knows no time outside these.
+	// PostgreSQL cannot represent times outside of this range.
 	if err != nil || nerr != nil || !ok || sanitizeText(id) != id || n < 0 || n > 1<<57 {
 		return time.Time{}, "", job.Errorf(job.CursorNotValid, "The cursor %q is not valid; take it from the page before.", c)
 	}

@@ -11,31 +11,32 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// jobChannel is notified with a job's id after each transaction that changes what
-// can be seen of the job.
+// jobChannel is notified with the id of a job after each transaction that changes
+// a visible part of the job.
 const jobChannel = "copra_job"
 
 const (
 	// pollInterval is how often watchers are woken while no connection listens.
 	pollInterval = time.Second
-	// pingAfter is after how long without any notification the connection is
-	// asked whether it still lives.
-	pingAfter   = 30 * time.Second
+	// pingAfter is the time without notifications after which the connection is
+	// checked: a broken one may show no error.
+	pingAfter = 30 * time.Second
+	// callTimeout bounds statements that nobody waits for.
 	callTimeout = 5 * time.Second
 )
 
-// listener tells watchers of jobs that these have changed. One connection of the
-// process listens for all; it is opened for the first watcher and is not one of
-// the pool's, since it is never given back.
+// jobListener wakes watchers when their job has changed. One connection of the
+// process listens for all watchers. It is opened for the first of them, and is
+// not taken from the pool, since it is never given back.
 type jobListener struct {
 	connect func(ctx context.Context) (*pgx.Conn, error)
 	log     *slog.Logger
 
 	mu       sync.Mutex
-	watchers map[string]map[chan struct{}]struct{} // by job
-	cancel   context.CancelFunc                    // nil: nobody has watched yet
+	watchers map[string]map[chan struct{}]struct{} // by job id
+	cancel   context.CancelFunc                    // nil before the first watcher
 	closed   bool
-	done     chan struct{} // closed when the listener has ended
+	done     chan struct{} // closed when run has ended
 }
 
 func newJobListener(config *pgx.ConnConfig, log *slog.Logger) *jobListener {
@@ -47,10 +48,10 @@ func newJobListener(config *pgx.ConnConfig, log *slog.Logger) *jobListener {
 	}
 }
 
-// Watch returns a channel that gets a value when the job may have changed, and
-// the function that ends this. Changes that come while one waits to be taken
-// are one, so nobody who is slow holds anybody up; what changed is for the
-// watcher to read. The channel is never closed.
+// Watch returns a channel that receives a value when the job may have changed,
+// and a function that ends the watch. The watcher reads the job to learn what
+// changed. Changes are merged while a value waits in the channel, so a slow
+// watcher delays nobody. The channel is never closed.
 func (s *Store) Watch(id string) (changed <-chan struct{}, stop func()) { return s.listener.watch(id) }
 
 func (l *jobListener) watch(id string) (changed <-chan struct{}, stop func()) {
@@ -62,13 +63,7 @@ func (l *jobListener) watch(id string) (changed <-chan struct{}, stop func()) {
 	}
 	l.watchers[id][c] = struct{}{}
 	if l.cancel == nil && !l.closed {
-		// It serves all watchers, so no one's context bounds it; close does.
-		ctx, cancel := context.WithCancel(context.Background())
-		l.cancel = cancel
-		go func() {
-			defer close(l.done)
-			l.run(ctx)
-		}()
+		l.start()
 	}
 	return c, func() {
 		l.mu.Lock()
@@ -80,7 +75,18 @@ func (l *jobListener) watch(id string) (changed <-chan struct{}, stop func()) {
 	}
 }
 
-// close ends the listener and waits for it.
+// start starts to listen, until close. No watcher's context bounds it, since it
+// serves all of them. l.mu is held.
+func (l *jobListener) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	l.cancel = cancel
+	go func() {
+		defer close(l.done)
+		l.run(ctx)
+	}()
+}
+
+// close ends run and waits for it.
 func (l *jobListener) close() {
 	l.mu.Lock()
 	cancel := l.cancel
@@ -92,8 +98,8 @@ func (l *jobListener) close() {
 	}
 }
 
-// run listens until ctx ends. While it cannot, it has the watchers look for
-// themselves.
+// run listens until ctx ends. While it cannot, it wakes all watchers every
+// pollInterval.
 func (l *jobListener) run(ctx context.Context) {
 	for failures := 0; ; failures++ {
 		err := l.listen(ctx, func() { failures = 0 })
@@ -101,7 +107,7 @@ func (l *jobListener) run(ctx context.Context) {
 			return
 		}
 		if failures == 0 {
-			l.log.Warn("the connection that listens for changes of jobs is gone; polling meanwhile", "error", err)
+			l.log.Warn("listening for changed jobs failed; polling instead", "error", err)
 		}
 		l.wakeAll()
 		t := time.NewTimer(pollInterval)
@@ -114,8 +120,8 @@ func (l *jobListener) run(ctx context.Context) {
 	}
 }
 
-// listen wakes the watchers of each job that is notified of, until the
-// connection breaks.
+// listen wakes the watchers of each job that is notified, until the connection
+// breaks. It calls listening when it has begun.
 func (l *jobListener) listen(ctx context.Context, listening func()) error {
 	cctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -126,13 +132,13 @@ func (l *jobListener) listen(ctx context.Context, listening func()) error {
 	defer func() {
 		cctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
-		_ = conn.Close(cctx) // there is nothing to lose on it
+		_ = conn.Close(cctx) // no data can be lost
 	}()
 	if _, err := conn.Exec(cctx, `LISTEN `+jobChannel); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
 	listening()
-	l.wakeAll() // for what changed before
+	l.wakeAll() // for changes before LISTEN
 	for {
 		wctx, cancel := context.WithTimeout(ctx, pingAfter)
 		n, err := conn.WaitForNotification(wctx)
@@ -141,11 +147,11 @@ func (l *jobListener) listen(ctx context.Context, listening func()) error {
 		case err == nil:
 			l.wake(n.Payload)
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-			actx, cancel := context.WithTimeout(ctx, callTimeout)
-			err := conn.Ping(actx)
+			pctx, cancel := context.WithTimeout(ctx, callTimeout)
+			err := conn.Ping(pctx)
 			cancel()
 			if err != nil {
-				return fmt.Errorf("ask whether the connection lives: %w", err)
+				return fmt.Errorf("check the connection: %w", err)
 			}
 		default:
 			return fmt.Errorf("wait for a notification: %w", err)
@@ -153,6 +159,7 @@ func (l *jobListener) listen(ctx context.Context, listening func()) error {
 	}
 }
 
+// wake wakes the watchers of a job.
 func (l *jobListener) wake(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -164,16 +171,9 @@ func (l *jobListener) wake(id string) {
 func (l *jobListener) wakeAll() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, of := range l.watchers {
-		for c := range of {
+	for _, watchers := range l.watchers {
+		for c := range watchers {
 			signal(c)
 		}
-	}
-}
-
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default: // one is waiting there already
 	}
 }

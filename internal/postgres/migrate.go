@@ -17,12 +17,12 @@ import (
 	"github.com/copra-video/copra/migrations"
 )
 
-// migrationLock is the advisory lock that one migrating process holds. The
-// number is arbitrary and never changes.
+// migrationLock is the key of the advisory lock of the process that migrates. The
+// number is arbitrary, and must be the same in all versions.
 const migrationLock = 7_262_301_452_001
 
-// Migrate brings the schema, ours and River's, to that of this program. When
-// several processes start at once, one does it and the others wait.
+// Migrate brings Copra's and River's schema up to date with this program. When
+// several processes start at once, one migrates and the others wait.
 func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -50,9 +50,9 @@ func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
 	return err
 }
 
-// lockMigrations tries until it has the lock. It does not wait inside
-// PostgreSQL: a waiting statement holds a snapshot, and a migration that
-// builds an index concurrently would wait for that snapshot for ever.
+// lockMigrations waits for the lock. It polls, because a statement that waits in
+// PostgreSQL holds a snapshot, and CREATE INDEX CONCURRENTLY in the migration of
+// another process would wait for the end of that snapshot: a deadlock.
 func lockMigrations(ctx context.Context, pool *pgxpool.Pool) (unlock func(), err error) {
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
@@ -67,7 +67,7 @@ func lockMigrations(ctx context.Context, pool *pgxpool.Pool) (unlock func(), err
 			return nil, fmt.Errorf("lock the migrations: %w", err)
 		}
 		if got {
-			// Closing the session gives the lock back, whatever has happened.
+			// The end of the session releases the lock in every case.
 			return func() { conn.Hijack().Close(context.WithoutCancel(ctx)) }, nil
 		}
 		select {

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -11,13 +10,29 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/rivertype"
+
+	"github.com/copra-video/copra/internal/queue"
 )
 
-// txn is a transaction that keeps whom its commit concerns: the queues that it
-// added to, and the jobs of which something can be seen.
+// txn is a transaction that collects the notifications to send after its commit.
 type txn struct {
 	pgx.Tx
-	queues, jobs []string
+	queues []string // with new River jobs
+	jobs   []string // ids of jobs with visible changes
+}
+
+// withTx runs f in a transaction. If f returns nil, it commits, and publishes the
+// notifications that were collected.
+func (s *Store) withTx(ctx context.Context, f func(*txn) error) error {
+	var c *txn
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
+		c = &txn{Tx: tx}
+		return f(c)
+	})
+	if err == nil {
+		s.notifier.publish(c.queues, c.jobs)
+	}
+	return err
 }
 
 // insert adds a River job to its queue.
@@ -30,25 +45,24 @@ func (s *Store) insert(ctx context.Context, tx *txn, args river.JobArgs, o *rive
 	return inserted.Job, nil
 }
 
-// River's own word of new work is silenced, see waker: it is sent once in so long.
-const riverSilence = 24 * time.Hour
-
-// notifyInterval is between two words of the process: what comes meanwhile is told
-// together.
+// notifyInterval is the shortest time between two NOTIFY statements of a
+// process. Notifications in between are sent together.
 const notifyInterval = 2 * time.Millisecond
 
-// notifier tells workers of new work and watchers of changed jobs, after the commit
-// and for many transactions at once. A NOTIFY within a transaction would have
-// all commits that notify wait for one another, each for its write to the disk;
-// and River drops the word of what is inserted within 100 ms of the last, which
-// leaves it to be found by polling, a second later. A word that is lost with its
-// process is made up by polling too.
+// notifier tells workers of new River jobs, and watchers of changed jobs. It does
+// so after the commit and for many transactions at once, for two reasons.
+// PostgreSQL takes a lock of the whole server to commit a transaction with a
+// NOTIFY, so such commits would wait for one another's write to the disk. And
+// River drops the notification of a job inserted less than 100 ms after another
+// one, which leaves the job to polling, up to a second later.
+//
+// Notifications that are lost when a process dies are made up for by polling.
 type notifier struct {
 	pool *pgxpool.Pool
 	log  *slog.Logger
 
 	mu           sync.Mutex
-	queues, jobs map[string]struct{}
+	queues, jobs map[string]struct{} // not yet sent
 
 	due    chan struct{}
 	cancel context.CancelFunc
@@ -57,81 +71,91 @@ type notifier struct {
 
 func newNotifier(pool *pgxpool.Pool, log *slog.Logger) *notifier {
 	ctx, cancel := context.WithCancel(context.Background()) // close ends it
-	w := &notifier{pool: pool, log: log, queues: map[string]struct{}{}, jobs: map[string]struct{}{},
+	n := &notifier{pool: pool, log: log, queues: map[string]struct{}{}, jobs: map[string]struct{}{},
 		due: make(chan struct{}, 1), cancel: cancel, done: make(chan struct{})}
 	go func() {
-		defer close(w.done)
-		w.run(ctx)
+		defer close(n.done)
+		n.run(ctx)
 	}()
-	return w
+	return n
 }
 
-// close tells what is still to be told.
-func (w *notifier) close() {
-	w.cancel()
-	<-w.done
+// close sends the pending notifications.
+func (n *notifier) close() {
+	n.cancel()
+	<-n.done
 }
 
-// publish has all who listen hear soon.
-func (w *notifier) publish(queues, jobs []string) {
+// publish queues notifications and returns at once.
+func (n *notifier) publish(queues, jobs []string) {
 	if len(queues)+len(jobs) == 0 {
 		return
 	}
-	w.mu.Lock()
+	n.mu.Lock()
 	for _, q := range queues {
-		w.queues[q] = struct{}{}
+		n.queues[q] = struct{}{}
 	}
 	for _, j := range jobs {
-		w.jobs[j] = struct{}{}
+		n.jobs[j] = struct{}{}
 	}
-	w.mu.Unlock()
-	signal(w.due)
+	n.mu.Unlock()
+	signal(n.due)
 }
 
-func (w *notifier) run(ctx context.Context) {
-	gap := time.NewTimer(0)
-	defer gap.Stop()
+func (n *notifier) run(ctx context.Context) {
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			w.flush(ctx)
+			n.flush(ctx)
 			return
-		case <-w.due:
+		case <-n.due:
 		}
-		w.flush(ctx)
-		gap.Reset(notifyInterval)
+		n.flush(ctx)
+		pause.Reset(notifyInterval)
 		select {
 		case <-ctx.Done():
-		case <-gap.C:
+		case <-pause.C:
 		}
 	}
 }
 
-// flush sends what has gathered. What cannot be sent is left to polling.
-func (w *notifier) flush(ctx context.Context) {
-	w.mu.Lock()
-	var channels, payloads []string
-	for q := range w.queues {
-		channels, payloads = append(channels, riverChannel), append(payloads, fmt.Sprintf(`{"queue": %q}`, q))
-	}
-	for j := range w.jobs {
-		channels, payloads = append(channels, jobChannel), append(payloads, j)
-	}
-	clear(w.queues)
-	clear(w.jobs)
-	w.mu.Unlock()
+// flush sends the pending notifications. If that fails, they are left to polling.
+func (n *notifier) flush(ctx context.Context) {
+	channels, payloads := n.take()
 	if len(channels) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
-	_, err := w.pool.Exec(ctx, `
-		SELECT pg_notify(CASE n.channel WHEN $3 THEN current_schema() || '.' || n.channel ELSE n.channel END, n.payload)
-		FROM unnest($1::text[], $2::text[]) n (channel, payload)`, channels, payloads, riverChannel)
+	_, err := n.pool.Exec(ctx, `
+		SELECT pg_notify(CASE n.channel WHEN $3 THEN `+queue.ChannelSQL("n.channel")+` ELSE n.channel END, n.payload)
+		FROM unnest($1::text[], $2::text[]) n (channel, payload)`, channels, payloads, queue.InsertTopic)
 	if err != nil {
-		w.log.Debug("telling of new work", "error", err)
+		n.log.Debug("notify", "error", err)
 	}
 }
 
-// riverChannel, below the schema, is what River's clients listen to for new work.
-const riverChannel = "river_insert"
+// take removes the pending notifications and returns them.
+func (n *notifier) take() (channels, payloads []string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	for q := range n.queues {
+		channels, payloads = append(channels, queue.InsertTopic), append(payloads, queue.InsertPayload(q))
+	}
+	for j := range n.jobs {
+		channels, payloads = append(channels, jobChannel), append(payloads, j)
+	}
+	clear(n.queues)
+	clear(n.jobs)
+	return channels, payloads
+}
+
+// signal wakes the receiver of c, which has a buffer of one.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default: // a signal is pending already
+	}
+}

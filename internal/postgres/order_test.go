@@ -80,7 +80,7 @@ func TestDeliveriesKeepTheirOrder(t *testing.T) {
 	}
 	// The reaper makes way too.
 	f.exec(`UPDATE deliveries SET state = 'pending', attempts = 0 WHERE n = 4`)
-	f.exec(`UPDATE deliveries SET held = true WHERE n = 5`)
+	f.exec(`UPDATE deliveries SET blocked = true WHERE n = 5`)
 	f.exec(`DELETE FROM river_job WHERE (args->>'delivery_id')::bigint = $1`, f.delivery(5))
 	f.exec(`UPDATE river_job SET state = 'running', attempt = max_attempts, attempted_at = now() - interval '1 hour', attempted_by = '{gone}'
 		WHERE (args->>'delivery_id')::bigint = $1`, f.delivery(4))

@@ -1,32 +1,35 @@
-// Package postgres keeps everything that lasts, and holds every SQL statement
-// of the program. Store implements the small interfaces that api and worker
-// declare.
+// Package postgres is the only package with SQL statements. Its Store implements
+// the small interfaces that api, worker and webhook declare. DESIGN.md states the
+// invariants and the alternatives that were refused.
 //
-//	migrate.go     the schema, ours and River's
-//	inspect.go     what a database is, for copra doctor
-//	keys.go        API keys
-//	limits.go      how much a key may ask for
-//	create.go      a job accepted, with idempotency
-//	jobs.go        a job read
-//	list.go        a key's jobs, newest first
-//	run.go         a worker takes a job: claim, fence, progress
-//	record.go      a job changed: the one way
-//	cancel.go      a job ended by its customer
-//	retry.go       a finished job begun again by its customer
-//	history.go     a job's events
-//	listener.go    word of changes, as they happen
-//	notifier.go    that word sent, and that of new work
-//	deliveries.go  webhooks to be sent
-//	order.go       in which order
-//	deliverylog.go   what became of them, and replay
-//	nodes.go       workers' heartbeats
-//	reap.go        what dead workers held, and what was abandoned
-//	stats.go       figures for /metrics
+//	migrate.go      bring the schema up to date, Copra's and River's
+//	inspect.go      the state of a database, for copra doctor
+//	keys.go         API keys
+//	signing.go      secrets that sign a key's webhooks
+//	limits.go       how many jobs a key may have queued and running
+//	create.go       accept a job, with idempotency
+//	jobs.go         read a job
+//	list.go         read a page of a key's jobs
+//	history.go      read a job's events
+//	run.go          claim a job, its fence, its progress
+//	record.go       change a job, the only way
+//	cancel.go       end a job for its customer
+//	retry.go        start a finished job again for its customer
+//	deliveries.go   webhooks to be sent
+//	order.go        the order of a job's webhooks
+//	deliverylog.go  attempts to send webhooks, and replays
+//	notifier.go     transactions, and the notifications that follow them
+//	listener.go     notifications of changed jobs, for watchers
+//	nodes.go        heartbeats of workers
+//	reap.go         requeue what dead workers held
+//	stranded.go     requeue jobs without a River job
+//	finished.go     which jobs need their artifacts no more
+//	stats.go        figures for /metrics
 //
 // Three rules hold throughout. A job changes only through record, which locks
-// its row, so that state, events, deliveries and River jobs are written
-// together or not at all. A worker writes only as long as its run is the job's
-// last. Requests are sealed before they come near a statement.
+// the job's row, so that state, events, deliveries and River jobs are written
+// together or not at all. A worker can write only while its run is the latest
+// run of the job. Requests are sealed before they are part of a statement.
 package postgres
 
 import (
@@ -45,35 +48,37 @@ import (
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
+	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/internal/seal"
 )
 
 // Options of a Store.
 type Options struct {
-	// MaxConns is the most connections that the store opens. Defaults to 20.
+	// MaxConns is the maximum number of connections. Defaults to 20.
 	MaxConns int32
 
 	// Sealer encrypts the stored requests. Required.
 	Sealer *seal.Sealer
 
-	// Log is for what goes on behind the store's back. Defaults to none.
+	// Log is for errors that no caller gets. Defaults to none.
 	Log *slog.Logger
 }
 
 // Store is the database. It is safe for concurrent use.
 type Store struct {
 	pool     *pgxpool.Pool
-	river    *river.Client[pgx.Tx]
+	river    *river.Client[pgx.Tx] // only inserts and cancels
 	sealer   *seal.Sealer
 	log      *slog.Logger
 	listener *jobListener
 	notifier *notifier
 	now      func() time.Time
 
-	lastStrandedScan atomic.Int64 // when, in nanoseconds since 1970
+	lastStrandedScan atomic.Int64 // Unix time in nanoseconds
 }
 
-// Open connects to the database at databaseURL, whose schema Migrate has made.
+// Open connects to the database at databaseURL. Its schema must be that of
+// Migrate.
 func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
 	if o.Sealer == nil {
 		return nil, errors.New("open the database: no sealing key was given")
@@ -93,8 +98,7 @@ func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
-	// Without queues and workers the client only inserts.
-	client, err := river.NewClient(riverpgxv5.New(pool), &river.Config{Logger: o.Log, FetchCooldown: riverSilence, FetchPollInterval: riverSilence})
+	client, err := river.NewClient(riverpgxv5.New(pool), queue.InsertOnlyConfig(o.Log))
 	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open the queue: %w", err)
@@ -115,7 +119,7 @@ func (s *Store) check(ctx context.Context) error {
 		return err
 	}
 	var ours, rivers bool
-	err := s.pool.QueryRow(ctx, `SELECT to_regclass('jobs') IS NOT NULL, to_regclass('river_job') IS NOT NULL`).Scan(&ours, &rivers)
+	err := s.pool.QueryRow(ctx, `SELECT to_regclass('jobs') IS NOT NULL, to_regclass($1) IS NOT NULL`, queue.Table).Scan(&ours, &rivers)
 	if err != nil {
 		return fmt.Errorf("look for the schema: %w", err)
 	}
@@ -125,8 +129,8 @@ func (s *Store) check(ctx context.Context) error {
 	return nil
 }
 
-// parseURL drops what pgx says of an address that it cannot read, since it may
-// quote the password.
+// parseURL parses a database address. It drops pgx's error, which may quote the
+// password.
 func parseURL(databaseURL string) (*pgxpool.Config, error) {
 	config, err := pgxpool.ParseConfig(databaseURL)
 	if err != nil {
@@ -135,14 +139,15 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 	return config, nil
 }
 
-// Close ends all connections, after waiting for those in use.
+// Close sends the pending notifications and closes all connections. It waits for
+// those in use.
 func (s *Store) Close() {
 	s.listener.close()
 	s.notifier.close()
 	s.pool.Close()
 }
 
-// Pool is for River, which shares the connections.
+// Pool returns the connections, which the River client of a worker shares.
 func (s *Store) Pool() *pgxpool.Pool { return s.pool }
 
 // Ping reports whether the database answers.
@@ -153,27 +158,17 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
-// withTx runs f in a transaction and commits when it returns nil; then it tells
-// whom that concerns.
-func (s *Store) withTx(ctx context.Context, f func(*txn) error) error {
-	var c *txn
-	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		c = &txn{Tx: tx}
-		return f(c)
-	})
-	if err == nil {
-		s.notifier.publish(c.queues, c.jobs)
-	}
-	return err
-}
+// readOnly is a transaction whose statements all see the same snapshot. Without
+// it, a finished output could be read together with a job that is still waiting.
+var readOnly = pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}
 
-// sanitizeText makes text that PostgreSQL stores: valid UTF-8 without NUL. Names and
-// tags in media files are neither by nature.
+// sanitizeText returns s as text that PostgreSQL can store: valid UTF-8 without
+// NUL. Names and tags in media files may be neither.
 func sanitizeText(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\x00", "")
 }
 
-// sanitizeJSON is a json column's value: nil for NULL.
+// sanitizeJSON returns the value of a json column, nil for NULL.
 func sanitizeJSON(raw json.RawMessage) *string {
 	if raw == nil {
 		return nil
@@ -182,8 +177,8 @@ func sanitizeJSON(raw json.RawMessage) *string {
 	return &text
 }
 
-// encodeJSON is json.Marshal without its escaping for HTML, since what ffprobe
-// found and the customer's addresses are to come back as they were.
+// encodeJSON is json.Marshal without the escaping for HTML: file names and the
+// customer's URLs must come back unchanged.
 func encodeJSON(v any) (*string, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)

@@ -68,6 +68,9 @@ func TestReapSilentNode(t *testing.T) {
 	if n := f.reap(); n != 0 {
 		t.Fatalf("took %d jobs from a live node", n)
 	}
+	if n := f.count(`jobs WHERE id = $1 AND node = 'a'`, id); n != 1 {
+		t.Error("the job does not name its node")
+	}
 	f.record(id, run, completed("jpg:300x"))
 	f.seen("a", time.Minute)
 
@@ -92,8 +95,11 @@ func TestReapSilentNode(t *testing.T) {
 	}
 	var row string
 	f.scan(&row, `SELECT format('%s %s %s %s', state, attempt, cardinality(errors), errors[1]->>'error') FROM river_job WHERE id = $1`, riverID)
-	if row != "available 1 1 the worker a fell silent while it worked on this" {
+	if row != "available 1 1 the worker a stopped responding while it worked on this" {
 		t.Errorf("River job: %s", row)
+	}
+	if n := f.count(`jobs WHERE id = $1 AND node = ''`, id); n != 1 {
+		t.Error("the job still names the silent node")
 	}
 	// The run of the silent node is over, even before another begins.
 	if _, err := f.Record(t.Context(), id, run, completed("mp4:720p")); !errors.Is(err, job.ErrLeaseLost) {

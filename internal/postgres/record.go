@@ -13,10 +13,10 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// Record applies events to the job for a run and returns its new state. What
-// changed, the events, and the webhooks that follow from them are written
-// together or not at all. Events that repeat, or come too late, change nothing
-// and notify nobody. It fails with job.ErrLeaseLost when another run has begun.
+// Record applies events to a job on behalf of a run and returns the new state of
+// the job. The state, the events and the webhooks that follow from them are
+// written together or not at all. Events that repeat earlier ones, or come after
+// the end, change nothing. It fails with job.ErrLeaseLost when another run has begun.
 func (s *Store) Record(ctx context.Context, id string, run int64, events ...job.Event) (job.State, error) {
 	var st job.State
 	err := s.withTx(ctx, func(tx *txn) error {
@@ -33,73 +33,76 @@ func (s *Store) Record(ctx context.Context, id string, run int64, events ...job.
 	return st, nil
 }
 
-// record is the one way by which a job changes. r is its row, locked by tx.
+// record applies events to a job. It is the only way to change one. r is the
+// job's row, which tx has locked.
 func (s *Store) record(ctx context.Context, tx *txn, r jobRow, events ...job.Event) (job.State, error) {
 	st := r.state
 	before := slices.Clone(st.Outputs)
 	st.Outputs = slices.Clone(st.Outputs)
-	var happened []appliedEvent
+	var applied []appliedEvent
 	for _, e := range events {
-		m, err := applyEvent(&st, asStored(e))
+		a, err := applyEvent(&st, asStored(e))
 		if err != nil {
 			return job.State{}, err
 		}
-		happened = append(happened, m...)
+		applied = append(applied, a...)
 	}
-	if len(happened) == 0 {
+	if len(applied) == 0 {
 		return st, nil
 	}
 	batch := &pgx.Batch{}
-	if err := insertEvents(batch, r, happened); err != nil {
+	if err := insertEvents(batch, r, applied); err != nil {
 		return job.State{}, err
 	}
 	for i, o := range st.Outputs {
-		if o.Stage != before[i].Stage { // nothing else of an output changes without it
+		if o.Stage != before[i].Stage { // an event changes an output only together with its stage
 			if err := updateOutput(batch, st.ID, i, o); err != nil {
 				return job.State{}, err
 			}
 		}
 	}
-	sent := s.notifications(r, happened)
-	updateState(batch, st, r.lastEvent+len(happened), r.lastDelivery+len(sent))
+	webhooks := s.webhooks(r, applied)
+	updateState(batch, st, r.lastEvent+len(applied), r.lastDelivery+len(webhooks))
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return job.State{}, fmt.Errorf("write the changes: %w", err)
 	}
 	tx.jobs = append(tx.jobs, st.ID)
-	return st, s.insertDeliveries(ctx, tx, r, sent)
+	return st, s.insertDeliveries(ctx, tx, r, webhooks)
 }
 
-// appliedEvent is an event with the state right after it.
+// appliedEvent is an event with the state of the job right after it.
 type appliedEvent struct {
 	event job.Event
 	state job.State
 }
 
-// applyEvent is State.Apply, keeping what each event left. An event and the end of
-// the job that follows from it share one state; the encoder knows that.
+// applyEvent calls State.Apply and returns the events that it made, each with a
+// copy of the state. The last event of an output and the end of the job that
+// follows from it share one state, in which the job has ended.
 func applyEvent(st *job.State, e job.Event) ([]appliedEvent, error) {
 	events, err := st.Apply(e)
 	if err != nil {
 		return nil, err
 	}
-	var out []appliedEvent
-	for _, h := range events {
-		m := appliedEvent{event: h, state: *st}
-		m.state.Outputs = slices.Clone(st.Outputs)
-		out = append(out, m)
+	var applied []appliedEvent
+	for _, e := range events {
+		a := appliedEvent{event: e, state: *st}
+		a.state.Outputs = slices.Clone(st.Outputs)
+		applied = append(applied, a)
 	}
-	return out, nil
+	return applied, nil
 }
 
-// asStored is e as PostgreSQL will give it back.
+// asStored returns e as it will be read back: PostgreSQL stores microseconds and
+// valid text.
 func asStored(e job.Event) job.Event {
 	e.At = e.At.UTC().Truncate(time.Microsecond)
 	e.Error = sanitizeText(e.Error)
 	return e
 }
 
-// eventData is what an event's row keeps beside kind, time and output. What
-// ffprobe found stays out: it is in the state, and is long.
+// eventData is the data column of an event: all that has no column of its own,
+// without the metadata of ffprobe, which are long and part of the state.
 type eventData struct {
 	Stage  job.Stage   `json:"stage,omitempty"`
 	Error  string      `json:"error,omitempty"`
@@ -107,9 +110,9 @@ type eventData struct {
 	Result *job.Result `json:"result,omitempty"`
 }
 
-func insertEvents(b *pgx.Batch, r jobRow, happened []appliedEvent) error {
-	for i, m := range happened {
-		e := m.event
+func insertEvents(b *pgx.Batch, r jobRow, applied []appliedEvent) error {
+	for i, a := range applied {
+		e := a.event
 		data := eventData{Stage: e.Stage, Error: e.Error, Reason: e.Reason}
 		if e.Kind == job.OutputCompletedEvent {
 			result := e.Result
@@ -151,41 +154,41 @@ func updateState(b *pgx.Batch, st job.State, lastEvent, lastDelivery int) {
 		sanitizeJSON(st.Input.Metadata), lastEvent, lastDelivery)
 }
 
-// notification is a webhook to be sent.
-type notification struct {
+// webhook is a notification to be sent.
+type webhook struct {
 	event job.EventKind
 	body  []byte
 }
 
-// notifications are the webhooks that the customer wants of what happened. A
-// request that cannot be read any more, as when its sealing key was lost, gets
-// none: the job must still be able to end.
-func (s *Store) notifications(r jobRow, happened []appliedEvent) []notification {
-	if !slices.ContainsFunc(happened, func(m appliedEvent) bool { return coconut.Sent(m.event.Kind, allEvents) }) {
+// webhooks returns the webhooks that the customer asked for. It returns none when
+// the stored request cannot be read, for example because its sealing key is
+// lost: the job must be able to end nevertheless.
+func (s *Store) webhooks(r jobRow, applied []appliedEvent) []webhook {
+	if !slices.ContainsFunc(applied, func(a appliedEvent) bool { return coconut.Sent(a.event.Kind, allEvents) }) {
 		return nil
 	}
 	n, err := s.notificationOf(r)
 	if err != nil {
-		s.log.Error("no webhook is sent, since the stored request cannot be read", "job", r.state.ID, "error", err)
+		s.log.Error("webhook not sent: the stored request cannot be read", "job", r.state.ID, "error", err)
 		return nil
 	}
 	if n == nil {
 		return nil
 	}
-	var out []notification
-	for _, m := range happened {
-		if coconut.Sent(m.event.Kind, *n) {
-			out = append(out, notification{m.event.Kind, coconut.EncodeNotification(m.state, m.event, n.Metadata)})
+	var list []webhook
+	for _, a := range applied {
+		if coconut.Sent(a.event.Kind, *n) {
+			list = append(list, webhook{a.event.Kind, coconut.EncodeNotification(a.state, a.event, n.Metadata)})
 		}
 	}
-	return out
+	return list
 }
 
-// allEvents asks for all events there are, to see whether any could be sent
-// before the request is opened.
+// allEvents asks for every event that can be sent. With it, events that are never
+// sent are found without opening the request.
 var allEvents = job.Notification{Type: "http", Events: true}
 
-// notificationOf is the notification that the stored request asks for; nil: none.
+// notificationOf returns the notification of the stored request, nil if it has none.
 func (s *Store) notificationOf(r jobRow) (*job.Notification, error) {
 	request, err := s.unseal(r.state.ID, r.sealed)
 	if err != nil {
@@ -198,30 +201,32 @@ func (s *Store) notificationOf(r jobRow) (*job.Notification, error) {
 	return spec.Notification, nil
 }
 
-func (s *Store) insertDeliveries(ctx context.Context, tx *txn, r jobRow, sent []notification) error {
-	if len(sent) == 0 {
+// insertDeliveries inserts webhooks and queues the first of them, if no earlier
+// delivery blocks it (see order.go).
+func (s *Store) insertDeliveries(ctx context.Context, tx *txn, r jobRow, webhooks []webhook) error {
+	if len(webhooks) == 0 {
 		return nil
 	}
-	held, err := hasPredecessor(ctx, tx, r.state.ID)
+	blocked, err := hasPredecessor(ctx, tx, r.state.ID)
 	if err != nil {
 		return err
 	}
-	for i, n := range sent {
+	for i, h := range webhooks {
 		var id int64
 		err := tx.QueryRow(ctx, `
-			INSERT INTO deliveries (job_id, n, event, body, held, next_at)
+			INSERT INTO deliveries (job_id, n, event, body, blocked, next_at)
 			VALUES ($1, $2, $3, $4, $5, CASE WHEN NOT $5 THEN now() END) RETURNING id`,
-			r.state.ID, r.lastDelivery+1+i, string(n.event), sanitizeJSON(n.body), held).Scan(&id)
+			r.state.ID, r.lastDelivery+1+i, string(h.event), sanitizeJSON(h.body), blocked).Scan(&id)
 		if err != nil {
 			return fmt.Errorf("insert the delivery: %w", err)
 		}
-		if held {
+		if blocked {
 			continue
 		}
 		if _, err := s.insert(ctx, tx, queue.NotifyArgs{DeliveryID: id}, nil); err != nil {
 			return fmt.Errorf("queue the delivery: %w", err)
 		}
-		held = true // what follows waits for it
+		blocked = true // the next one waits for this one
 	}
 	return nil
 }

@@ -9,14 +9,14 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// signingSize is how many random bytes a signing secret has; Standard Webhooks
-// asks for 24 to 64.
+// signingSize is the number of random bytes of a signing secret. Standard Webhooks
+// wants 24 to 64.
 const signingSize = 32
 
-// RotateSigningSecret gives the key in force with this id, or the one whose token begins
-// so, a new signing secret in the form of Standard Webhooks, "whsec_" and
-// base64, and returns it; it cannot be read again. All webhooks that are sent
-// from now on are signed with it, those of jobs that are there already too.
+// RotateSigningSecret gives an API key, see findKey, a new signing secret and
+// returns it in the form of Standard Webhooks, "whsec_" and base64. It cannot be
+// read again. All webhooks sent from now on are signed with it, including those of
+// existing jobs.
 func (s *Store) RotateSigningSecret(ctx context.Context, idOrPrefix string) (job.Secret, error) {
 	b := make([]byte, signingSize)
 	rand.Read(b)
@@ -35,10 +35,10 @@ func (s *Store) RotateSigningSecret(ctx context.Context, idOrPrefix string) (job
 	return job.NewSecret(text), nil
 }
 
-// signingContext binds a sealed signing secret to its key.
+// signingContext is the associated data that binds a sealed signing secret to its key.
 func signingContext(keyID string) string { return "api_keys/" + keyID }
 
-// openSigning opens a key's signing secret; it is zero when there is none.
+// openSigning returns the signing secret of a key, zero if it has none.
 func (s *Store) openSigning(keyID string, sealed []byte) (job.Secret, error) {
 	if sealed == nil {
 		return job.Secret{}, nil

@@ -6,24 +6,22 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/copra-video/copra/internal/queue"
 )
 
-// QueueStats says how much of a queue is in one state of River's that has not
-// ended: available, running, retryable, scheduled, pending.
+// QueueStats counts the River jobs of one queue in one state: available, running,
+// retryable, scheduled or pending.
 type QueueStats struct {
 	Queue  string
 	State  string
 	Count  int64
-	Oldest time.Duration // age of the oldest: since it began when running, else since it was due; never negative
+	Oldest time.Duration // age of the oldest: since it was fetched if running, else since it was due; never negative
 }
 
-// QueueDepth counts what is in the queues, for /metrics and for scaling.
+// QueueDepth counts the River jobs that have not ended, for /metrics and for autoscaling.
 func (s *Store) QueueDepth(ctx context.Context) ([]QueueStats, error) {
-	rows, err := s.pool.Query(ctx, `
-		SELECT queue, state::text, count(*),
-			greatest(extract(epoch FROM now() - min(CASE state WHEN 'running' THEN attempted_at ELSE scheduled_at END)), 0)::float8
-		FROM river_job WHERE state IN ('available', 'running', 'retryable', 'scheduled', 'pending')
-		GROUP BY queue, state ORDER BY queue, state`)
+	rows, err := s.pool.Query(ctx, queue.StatsSQL)
 	if err != nil {
 		return nil, fmt.Errorf("count the queues: %w", err)
 	}
@@ -40,7 +38,7 @@ func (s *Store) QueueDepth(ctx context.Context) ([]QueueStats, error) {
 	return depths, nil
 }
 
-// LiveNodes counts the worker processes heard of within stale.
+// LiveNodes counts the worker processes with a heartbeat within stale.
 func (s *Store) LiveNodes(ctx context.Context, stale time.Duration) (int, error) {
 	var n int
 	err := s.pool.QueryRow(ctx, `SELECT count(*) FROM worker_node WHERE seen > now() - $1::interval`, stale).Scan(&n)

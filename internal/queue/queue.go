@@ -38,13 +38,6 @@ const (
 	NotifyAttempts    = 8 // over about 24 h, see package webhook
 )
 
-// Workers write a heartbeat every HeartbeatInterval. A worker whose heartbeat is
-// older than NodeStale counts as dead, and its jobs are given to others.
-const (
-	HeartbeatInterval = 2 * time.Second
-	NodeStale         = 10 * time.Second
-)
-
 // ProbeArgs asks for the probe of a job's input.
 type ProbeArgs struct {
 	JobID string `json:"job_id"`
