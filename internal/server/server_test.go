@@ -59,6 +59,11 @@ func startServer(t *testing.T) *server {
 // startWorker adds a worker to the process.
 func (s *server) startWorker() {
 	s.t.Helper()
+	if s.srv.media == nil {
+		if err := s.srv.findMedia(s.t.Context(), nil); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 	if err := s.srv.startWorker(s.t.Context(), context.WithoutCancel(s.t.Context())); err != nil {
 		s.t.Fatal(err)
 	}
