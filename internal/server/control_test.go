@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -284,7 +285,11 @@ func TestRetryOfAnInput(t *testing.T) {
 	if j.Status != "job.completed" {
 		t.Fatalf("it is %+v", j)
 	}
-	res, err := http.Get(j.Outputs[0].URL)
+	var urls []string
+	if err := json.Unmarshal(j.Outputs[0].URLs, &urls); err != nil || len(urls) != 1 {
+		t.Fatalf("%s: %v", j.Outputs[0].URLs, err)
+	}
+	res, err := http.Get(urls[0])
 	if err != nil {
 		t.Fatal(err)
 	}

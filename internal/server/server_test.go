@@ -192,7 +192,10 @@ func eventually(t *testing.T, what string, f func() bool) {
 type jobAnswer struct {
 	ID, Status, Progress, Error string
 	Input                       struct{ Status, Error string }
-	Outputs                     []struct{ Key, Status, URL string }
+	Outputs                     []struct {
+		Key, Status, URL string
+		URLs             json.RawMessage
+	}
 }
 
 func (j jobAnswer) finished() bool { return j.Status == "job.completed" || j.Status == "job.failed" }
