@@ -42,20 +42,6 @@ func folderOf(format string) string {
 	return format
 }
 
-// safeName makes a folder name of an output's key.
-func safeName(key string) string {
-	name := strings.Map(func(r rune) rune {
-		if r < ' ' || strings.ContainsRune(`/\:*?"<>|`, r) {
-			return '-'
-		}
-		return r
-	}, key)
-	if strings.Trim(name, ".") == "" {
-		return "output"
-	}
-	return name
-}
-
 // downloader copies what lies below an address into a folder.
 type downloader struct {
 	client *client.Client

@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,10 +18,9 @@ import (
 	"github.com/copra-video/copra/internal/command"
 	"github.com/copra-video/copra/internal/server"
 	"github.com/copra-video/copra/internal/settings"
-	"github.com/copra-video/copra/transcode/format"
 )
 
-// submission is what the subcommand was asked for.
+// submission is one call of the subcommand.
 type submission struct {
 	target  string
 	outputs []string
@@ -39,7 +37,7 @@ func Submit(ctx context.Context, call command.Call) error {
 	var sub submission
 	var s settings.Settings
 	words, err := s.Parse(call, settings.Standalone,
-		settings.Row{Flag: "o", Shown: "mp4:720p", Set: settings.List(&sub.outputs),
+		settings.Row{Flag: "o", Shown: defaultOutput, Set: settings.List(&sub.outputs),
 			Help: "an output: mp4:720p, mp4:720p=/video.mp4, httpstream, or with parameters 'jpg:320x;number=5'; repeatable."},
 		settings.Row{Flag: "out", Shown: "leaving them on the server", Set: settings.Text(&sub.out),
 			Help: "folder to download the results into."},
@@ -69,7 +67,7 @@ func Submit(ctx context.Context, call command.Call) error {
 	return sub.run(ctx, call.Stdio, c)
 }
 
-// check finds mistakes before a server is bothered.
+// check finds mistakes before a server is asked or started.
 func (sub *submission) check() error {
 	if sub.isJSON() && len(sub.outputs) > 0 {
 		return command.Usagef("submit: -o is for a FILE or URL; %s names its own outputs", sub.target)
@@ -99,8 +97,8 @@ func (sub *submission) isURL() bool {
 	return strings.HasPrefix(sub.target, "http://") || strings.HasPrefix(sub.target, "https://")
 }
 
-// connect finds the server: the one named, else the standalone one of the data
-// folder, which it starts when it does not run.
+// connect returns a client of the server that was named, else of the standalone
+// server of the data folder, which it starts if it does not run.
 func (sub *submission) connect(ctx context.Context, e command.Stdio, s settings.Settings) (*client.Client, func(), error) {
 	key := s.APIKey.Reveal()
 	if key == "" && sub.keyFile != "" {
@@ -183,8 +181,8 @@ func (sub *submission) run(ctx context.Context, e command.Stdio, c *client.Clien
 	return nil
 }
 
-// interrupted ends what Ctrl-C interrupts: a job on a server of its own is
-// cancelled, since that server goes; on another server it goes on.
+// interrupted is what Ctrl-C does. A job on a server that was started for it is
+// cancelled, since that server ends too. On another server the job goes on.
 func (sub *submission) interrupted(ctx context.Context, e command.Stdio, c *client.Client, id string) error {
 	if !sub.private {
 		fmt.Fprintf(e.Stderr, "the job %s goes on; DELETE %s/jobs/%s ends it\n", id, c.BaseURL(), id)
@@ -199,7 +197,8 @@ func (sub *submission) interrupted(ctx context.Context, e command.Stdio, c *clie
 	return command.ExitError{Code: interruptedCode}
 }
 
-// interruptedCode is what shells make of a program that SIGINT ended.
+// interruptedCode is the exit code of a program that SIGINT ended, as shells
+// report it.
 const interruptedCode = 130
 
 // body makes the request, uploading a local file first.
@@ -227,95 +226,6 @@ func (sub *submission) body(ctx context.Context, e command.Stdio, c *client.Clie
 	return json.Marshal(client.JobRequest{
 		Input: client.Input{URL: input}, Storage: &client.Storage{Service: "coconut"}, Outputs: outputs,
 	})
-}
-
-// requested is one -o: SPEC[=/PATH][;param=value...].
-type requested struct {
-	spec, path string
-	params     map[string]any
-}
-
-func parseRequested(o string) (requested, error) {
-	head, tail, _ := strings.Cut(o, ";")
-	spec, path, named := strings.Cut(head, "=/")
-	r := requested{spec: spec, params: map[string]any{}}
-	if named {
-		r.path = "/" + path
-	}
-	for p := range strings.SplitSeq(tail, ";") {
-		if p == "" {
-			continue
-		}
-		name, value, ok := strings.Cut(p, "=")
-		if !ok {
-			return r, command.Usagef("submit: -o %s: %q is not param=value", o, p)
-		}
-		var v any
-		if json.Unmarshal([]byte(value), &v) != nil {
-			v = value
-		}
-		r.params[name] = v
-	}
-	if spec == "httpstream" {
-		return r, nil
-	}
-	if _, err := format.Parse(spec); err != nil {
-		return r, command.Usagef("submit: -o %s: %w", o, err)
-	}
-	return r, nil
-}
-
-// outputParams gives each output a path: the one behind "=", else one made of
-// the input's name and the format.
-func (sub *submission) outputParams(input string) (client.Outputs, error) {
-	name := filepath.Base(input)
-	if u, err := url.Parse(input); err == nil && u.Path != "" {
-		name = filepath.Base(u.Path)
-	}
-	stem := safeName(strings.TrimSuffix(name, filepath.Ext(name)))
-	list := sub.outputs
-	if len(list) == 0 {
-		list = []string{"mp4:720p"}
-	}
-	outputs := client.Outputs{}
-	for _, o := range list {
-		r, err := parseRequested(o)
-		if err != nil {
-			return nil, err
-		}
-		params := r.params
-		if r.spec == "httpstream" {
-			if params["hls"] == nil && params["dash"] == nil {
-				params["hls"] = map[string]any{"path": "/hls"}
-				params["dash"] = map[string]any{"path": "/dash", "hlsfmp4": true}
-			}
-			if r.path == "" {
-				r.path = "/" + stem
-			}
-		}
-		if r.path == "" {
-			r.path = defaultPath(stem, r)
-		}
-		params["path"] = r.path
-		same, _ := outputs[r.spec].([]any) // outputs of this format so far
-		outputs[r.spec] = append(same, params)
-	}
-	return outputs, nil
-}
-
-// defaultPath numbers the files of an output that makes several.
-func defaultPath(stem string, r requested) string {
-	f, err := format.Parse(r.spec)
-	if err != nil {
-		return ""
-	}
-	number := ""
-	for _, p := range []string{"number", "interval", "offsets"} {
-		if r.params[p] != nil {
-			number = "_%02d"
-		}
-	}
-	return "/" + stem + "-" + safeName(r.spec) + number + "." + f.Extension()
 }
 
 // table prints what became of the job.
