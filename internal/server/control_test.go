@@ -3,7 +3,6 @@ package server
 import (
 	"bufio"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -280,16 +279,12 @@ func TestRetryOfAnInput(t *testing.T) {
 	if status, answer := s.do("POST", "/jobs/"+id+"/retry", ""); status != 200 || !strings.Contains(answer, `"input":{"status":"input.starting"}`) {
 		t.Fatalf("retry: %d %s", status, answer)
 	}
-	eventually(t, "the end", func() bool { return s.get(id).finished() })
+	eventually(t, "the end", func() bool { return s.get(id).Status.Finished() })
 	j := s.get(id)
 	if j.Status != "job.completed" {
 		t.Fatalf("it is %+v", j)
 	}
-	var urls []string
-	if err := json.Unmarshal(j.Outputs[0].URLs, &urls); err != nil || len(urls) != 1 {
-		t.Fatalf("%s: %v", j.Outputs[0].URLs, err)
-	}
-	res, err := http.Get(urls[0])
+	res, err := http.Get(j.Outputs[0].Files()[0].URL)
 	if err != nil {
 		t.Fatal(err)
 	}

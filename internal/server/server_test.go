@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/pgtest"
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/seal"
@@ -59,13 +60,11 @@ func startServer(t *testing.T) *server {
 // startWorker adds a worker to the process.
 func (s *server) startWorker() {
 	s.t.Helper()
-	if s.srv.media == nil {
-		if err := s.srv.findMedia(s.t.Context(), nil); err != nil {
+	life := context.WithoutCancel(s.t.Context())
+	for _, start := range []part{(*Server).findMedia, (*Server).startWorker} {
+		if err := start(s.srv, s.t.Context(), life); err != nil {
 			s.t.Fatal(err)
 		}
-	}
-	if err := s.srv.startWorker(s.t.Context(), context.WithoutCancel(s.t.Context())); err != nil {
-		s.t.Fatal(err)
 	}
 }
 
@@ -96,17 +95,17 @@ func (s *server) do(method, path, body string, headers ...string) (int, string) 
 func (s *server) create(body string) string {
 	s.t.Helper()
 	status, answer := s.do("POST", "/jobs", body)
-	var j jobAnswer
+	var j client.Job
 	if err := json.Unmarshal([]byte(answer), &j); err != nil || status != 201 {
 		s.t.Fatalf("POST: %d %s", status, answer)
 	}
 	return j.ID
 }
 
-func (s *server) get(id string) jobAnswer {
+func (s *server) get(id string) client.Job {
 	s.t.Helper()
 	status, answer := s.do("GET", "/jobs/"+id, "")
-	var j jobAnswer
+	var j client.Job
 	if err := json.Unmarshal([]byte(answer), &j); err != nil || status != 200 {
 		s.t.Fatalf("GET: %d %s", status, answer)
 	}
@@ -187,15 +186,3 @@ func eventually(t *testing.T, what string, f func() bool) {
 		}
 	}
 }
-
-// jobAnswer is the part of an answer about a job that the tests look at.
-type jobAnswer struct {
-	ID, Status, Progress, Error string
-	Input                       struct{ Status, Error string }
-	Outputs                     []struct {
-		Key, Status, URL string
-		URLs             json.RawMessage
-	}
-}
-
-func (j jobAnswer) finished() bool { return j.Status == "job.completed" || j.Status == "job.failed" }
