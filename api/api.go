@@ -1,14 +1,21 @@
 // Package api is the HTTP side of the server: the endpoints of the Coconut API
-// v2 under /v2, the files of the built-in storage under /storage, and what an
-// operator asks for (/healthz, /readyz, /metrics, /openapi.yaml).
+// v2 under /v2, the files of the built-in storage under /storage, and endpoints
+// for operators (/healthz, /readyz, /metrics, /openapi.yaml).
 //
-// A tour: routes.go has the whole map of paths. auth.go turns Basic
-// credentials into the id of a key. jobs.go has the handlers of Coconut's
-// endpoints, control.go and events.go those that this project adds; they call api/coconut for every byte of JSON that a client sees and the
-// interfaces below for everything that is remembered. respond.go turns errors
-// into answers, body.go bounds what is read, path.go reads addresses the way
-// the published clients write them, observe.go logs and counts, serve.go runs
-// the whole until it is told to stop.
+// Handlers get every byte of JSON that a client sees from api/coconut, and
+// everything that is stored through the interfaces below.
+//
+//	routes.go             all paths
+//	auth.go               Basic credentials to the id of an API key
+//	limit.go              requests a second of each key
+//	jobs.go               the endpoints of Coconut
+//	control.go events.go  the endpoints that Copra adds
+//	respond.go            errors to answers
+//	body.go               request bodies, with bounds
+//	path.go               URLs as the published clients write them
+//	observe.go            logs and metrics
+//	serve.go              the HTTP server and its shutdown
+//	health.go status.go   /healthz and /readyz, also for workers
 package api
 
 import (
@@ -22,76 +29,75 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// Jobs remembers jobs.
+// Jobs stores jobs. In all of its methods a job of another key is not found.
 type Jobs interface {
-	// CreateJob accepts a job and returns its first state. A *job.Error with
-	// the reason job.IdempotencyKeyReused says that the idempotency key was used
-	// before with another body; with the same body it returns the same job. One
-	// with job.TooManyJobs says that the key has as many jobs as it may.
+	// CreateJob accepts a job and returns its first state. For an idempotency key
+	// that was used with the same body it returns the job of that time; with
+	// another body it fails with a *job.Error with job.IdempotencyKeyReused. When
+	// the API key has reached its limit, it fails with job.TooManyJobs.
 	CreateJob(ctx context.Context, s job.Submission) (job.State, error)
-	// GetJob returns a job of the key, or job.ErrNotFound when there is none
-	// or it belongs to another key.
+	// GetJob fails with job.ErrNotFound when the job does not exist.
 	GetJob(ctx context.Context, keyID, id string) (job.State, error)
-	// ListJobs returns a page of the key's jobs, newest first, and the cursor
-	// of the next one, "" after the last. A cursor that is none of its own is
-	// a *job.Error.
+	// ListJobs returns a page of the key's jobs, newest first, and the cursor of
+	// the next page, "" after the last one. It fails with a *job.Error for an
+	// invalid cursor.
 	ListJobs(ctx context.Context, keyID string, q job.ListQuery) (jobs []job.State, next string, err error)
-	// CancelJob ends a job of the key and RetryJob has it begin again, or they
-	// return a *job.Error whose status is 409.
+	// CancelJob ends a job, and RetryJob starts a finished one again. They fail
+	// with a *job.Error with status 409 when the state of the job forbids it.
 	CancelJob(ctx context.Context, keyID, id string) (job.State, error)
 	RetryJob(ctx context.Context, keyID, id string) (job.State, error)
-	// History returns a job of the key with its events behind number after.
+	// History returns a job with its events whose numbers are above after.
 	History(ctx context.Context, keyID, id string, after int) (job.History, error)
-	// Watch returns a channel that gets a value whenever the job, of whichever
-	// key, may have changed, until stop.
+	// Watch returns a channel that receives a value whenever the job may have
+	// changed, until stop is called. It does not check whose job it is.
 	Watch(id string) (changed <-chan struct{}, stop func())
-	// Deliveries returns the log of a job's webhooks, and Replay sends one of
-	// them once more.
+	// Deliveries returns the log of a job's webhooks. Replay sends webhook n again
+	// and returns its log.
 	Deliveries(ctx context.Context, keyID, id string) ([]job.DeliveryLog, error)
 	Replay(ctx context.Context, keyID, id string, n int) (job.DeliveryLog, error)
 }
 
 // Keys knows the API keys.
 type Keys interface {
-	// Authenticate returns the id of the key with this token, or
-	// job.ErrNotFound. Comparing in constant time is its business.
+	// Authenticate returns the id of the key with this token, or job.ErrNotFound.
+	// It must compare in constant time.
 	Authenticate(ctx context.Context, token string) (keyID string, err error)
 }
 
-// Check is one thing that must work for the server to be of use.
+// Check is a condition for the server to be ready.
 type Check struct {
 	Name string // "database"
 	Run  func(ctx context.Context) error
 }
 
-// Config is what the API is made of.
+// Config configures the API.
 type Config struct {
 	Jobs Jobs
 	Keys Keys
-	// Storage serves what is under /storage/, without authentication; it gets
-	// the request with its path as it came. Defaults to nothing there.
+	// Storage serves /storage/ without authentication. It gets the request with
+	// its original path. Defaults to none.
 	Storage http.Handler
-	// Uploads serves PUT /v2/uploads/{name} to those who have a key. The name,
-	// decoded, is the request's PathValue("name"). Defaults to nothing there.
+	// Uploads serves PUT /v2/uploads/{name} with authentication. The decoded name
+	// is the request's PathValue("name"). Defaults to none.
 	Uploads http.Handler
-	// Ready is what /readyz looks at. Defaults to nothing, which is ready.
+	// Ready are the checks of /readyz. Defaults to none: always ready.
 	Ready []Check
-	// Metrics is the registry that /metrics shows and that the API's own
-	// metrics are added to. Defaults to a new one.
+	// Metrics is the registry of /metrics. The API registers its own metrics
+	// there. Defaults to a new one.
 	Metrics *prometheus.Registry
-	// BodyTime is how long a client may take to send a job. Defaults to 30 s.
-	BodyTime time.Duration
-	// RateLimit is how many requests a second each key may make. Defaults to 0,
-	// no limit.
+	// BodyTimeout is how long a client may take to send a job. Defaults to 30 s.
+	BodyTimeout time.Duration
+	// RateLimit is the number of requests a second that each key may make.
+	// Defaults to 0, no limit.
 	RateLimit float64
-	// Heartbeat is how often a stream of events gives a sign of life. Defaults
-	// to 15 s.
+	// Heartbeat is the interval of comments in a stream of events, which keep
+	// proxies from closing it. Defaults to 15 s.
 	Heartbeat time.Duration
 	// Region is shown by /healthz and labels the metrics. Defaults to none.
 	Region string
 	// Version is shown by /healthz and the landing page.
 	Version string
-	// Log gets a line for each request. Defaults to nowhere.
+	// Log gets a line for each request. Defaults to none.
 	Log *slog.Logger
 }
 
@@ -101,13 +107,13 @@ type server struct {
 	metrics *metrics
 }
 
-// New returns the handler of all endpoints.
+// New returns the handler of all endpoints, with the defaults of c filled in.
 func New(c Config) http.Handler {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	if c.BodyTime == 0 {
-		c.BodyTime = 30 * time.Second
+	if c.BodyTimeout == 0 {
+		c.BodyTimeout = 30 * time.Second
 	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 15 * time.Second

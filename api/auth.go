@@ -12,13 +12,13 @@ import (
 
 type keyIDKey struct{}
 
-// keyID is the id of the key that the request was made with.
+// keyID returns the id of the API key of an authenticated request.
 func keyID(r *http.Request) string {
 	id, _ := r.Context().Value(keyIDKey{}).(string)
 	return id
 }
 
-// authenticate lets in who has a key.
+// authenticate refuses requests without a valid API key.
 func (s *server) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		id, err := "", job.ErrNotFound
@@ -37,9 +37,9 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 	})
 }
 
-// basicUser is the user name of Basic credentials, "" when there are none. A
-// missing colon is tolerated and a password ignored; other schemes, Bearer
-// among them, are refused as Coconut does.
+// basicUser returns the user name of Basic credentials, "" when there are none. A
+// missing colon is tolerated and a password is ignored. Other schemes, including
+// Bearer, are refused, as Coconut does.
 func basicUser(header string) string {
 	scheme, credentials, _ := strings.Cut(header, " ")
 	if !strings.EqualFold(scheme, "Basic") {

@@ -15,52 +15,52 @@ import (
 
 const (
 	maxBody = 1 << 20 // bytes of a job request
-	// maxDiscard is how much more is read, and thrown away, of a request that
-	// is too large: a client that is still writing would see a reset
-	// connection instead of the answer.
+	// maxDiscard bounds how much of a too large body is read and discarded. A
+	// client that is still writing would get a connection reset instead of the
+	// answer.
 	maxDiscard = 64 << 20
-	// maxRest and restTime bound the same for a body that nobody wanted.
-	maxRest  = 16 << 20
-	restTime = 2 * time.Second
+	// maxUnread and unreadTimeout bound the same for a body that no handler reads.
+	maxUnread     = 16 << 20
+	unreadTimeout = 2 * time.Second
 )
 
-var errBodyTime = errors.New("the request body did not arrive in time")
+var errBodyTimeout = errors.New("the request body did not arrive in time")
 
-// readBody reads a job request, also a chunked, gzipped or Expect'ed one, that
-// may take so long to arrive.
+// readBody reads the body of a job request, which must arrive within bodyTime. It
+// may be chunked, gzipped, or announced by Expect: 100-continue.
 func readBody(w http.ResponseWriter, r *http.Request, bodyTime time.Duration) ([]byte, error) {
-	// A client that said Expect: 100-continue has sent nothing yet, and will
-	// not when it is refused without a read.
+	// A client with Expect: 100-continue sends its body only after the server has
+	// begun to read it.
 	if r.ContentLength > maxBody && r.Header.Get("Expect") != "" {
-		return nil, closing(w, tooLarge())
+		return nil, withClose(w, tooLarge())
 	}
 	deadlines := http.NewResponseController(w)
-	// Not every writer has deadlines; the server's has.
+	// Writers in tests may have no deadlines; that of the server has.
 	_ = deadlines.SetReadDeadline(time.Now().Add(bodyTime))
 
-	body, err := limited(r)
+	body, err := readLimited(r)
 	switch {
 	case err == nil:
-		// The server goes on reading in the background to notice a client that
-		// leaves; a deadline would look like that and cancel the request.
+		// The server continues to read in the background to detect a client that
+		// disconnects. The deadline would look like that, and cancel the request.
 		_ = deadlines.SetReadDeadline(time.Time{})
 		return body, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return nil, closing(w, errBodyTime)
+		return nil, withClose(w, errBodyTimeout)
 	case errors.Is(err, errTooLarge):
 		if _, err := io.CopyN(io.Discard, r.Body, maxDiscard); !errors.Is(err, io.EOF) {
-			return nil, closing(w, tooLarge())
+			return nil, withClose(w, tooLarge())
 		}
 		_ = deadlines.SetReadDeadline(time.Time{})
 		return nil, tooLarge()
 	default:
-		return nil, closing(w, job.Errorf(job.ConfigNotValid, "The request body could not be read to its end.").WithCause(err))
+		return nil, withClose(w, job.Errorf(job.ConfigNotValid, "The request body could not be read to its end.").WithCause(err))
 	}
 }
 
 var errTooLarge = errors.New("too large")
 
-func limited(r *http.Request) ([]byte, error) {
+func readLimited(r *http.Request) ([]byte, error) {
 	if r.ContentLength > maxBody {
 		return nil, errTooLarge
 	}
@@ -84,22 +84,21 @@ func tooLarge() error {
 	return job.Errorf(job.ConfigNotValid, "The request body is too large: at most %d bytes (1 MiB) are accepted.", maxBody)
 }
 
-// discardRest reads what the handler left of the body, before the answer goes
-// out. The server would do so for 256 KiB, after which it resets the
-// connection, and without a bound in time, so that a client that never sends
-// its body held the connection for ever.
-func discardRest(w http.ResponseWriter, r *http.Request) {
-	// To read would be to ask a client for the body that it holds back.
+// discardUnread reads the part of the body that the handler has not read, before
+// the answer is sent. net/http would read 256 KiB and then reset the connection,
+// and would wait without limit for a client that never sends its body.
+func discardUnread(w http.ResponseWriter, r *http.Request) {
+	// With Expect: 100-continue, reading would make the client send the body.
 	if w.Header().Get("Connection") == "close" || r.Header.Get("Expect") != "" {
 		return
 	}
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(restTime))
-	_, _ = io.CopyN(io.Discard, r.Body, maxRest) // the answer does not depend on it
+	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(unreadTimeout))
+	_, _ = io.CopyN(io.Discard, r.Body, maxUnread) // the answer does not depend on it
 }
 
-// closing returns err and has the connection closed after the answer, since
-// there may be more of the request on it.
-func closing(w http.ResponseWriter, err error) error {
+// withClose returns err and makes the server close the connection after the
+// answer, since unread parts of the request may be on it.
+func withClose(w http.ResponseWriter, err error) error {
 	w.Header().Set("Connection", "close")
 	return err
 }

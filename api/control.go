@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	usualPage = 20
-	maxPage   = 100
+	defaultPageSize = 20
+	maxPageSize     = 100
 )
 
 var jobStatuses = []job.Status{job.JobStarting, job.JobProcessing, job.JobCompleted, job.JobFailed}
@@ -23,13 +23,13 @@ func (s *server) listJobs(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	l := job.ListQuery{Status: job.Status(q.Get("status")), Limit: usualPage, Cursor: q.Get("cursor")}
+	l := job.ListQuery{Status: job.Status(q.Get("status")), Limit: defaultPageSize, Cursor: q.Get("cursor")}
 	if l.Status != "" && !slices.Contains(jobStatuses, l.Status) {
 		return job.Errorf(job.QueryNotValid, "The parameter 'status' is %q, expected one of job.starting, job.processing, job.completed and job.failed.", l.Status)
 	}
 	if text := q.Get("limit"); text != "" {
-		if l.Limit, err = strconv.Atoi(text); err != nil || l.Limit < 1 || l.Limit > maxPage {
-			return job.Errorf(job.QueryNotValid, "The parameter 'limit' is %q, expected a whole number from 1 to %d.", text, maxPage)
+		if l.Limit, err = strconv.Atoi(text); err != nil || l.Limit < 1 || l.Limit > maxPageSize {
+			return job.Errorf(job.QueryNotValid, "The parameter 'limit' is %q, expected a whole number from 1 to %d.", text, maxPageSize)
 		}
 	}
 	jobs, next, err := s.Jobs.ListJobs(r.Context(), keyID(r), l)
@@ -40,8 +40,8 @@ func (s *server) listJobs(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// query is the request's query, which may hold these parameters and no others:
-// one that is misspelt would silently list everything.
+// query returns the query of a request. It refuses unknown parameters, since a
+// misspelt one would silently list everything.
 func query(r *http.Request, known ...string) (url.Values, error) {
 	q, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -60,17 +60,17 @@ func query(r *http.Request, known ...string) (url.Values, error) {
 
 // cancelJob is DELETE /v2/jobs/{id} and POST /v2/jobs/{id}/cancel.
 func (s *server) cancelJob(w http.ResponseWriter, r *http.Request) error {
-	return s.change(w, r, s.Jobs.CancelJob)
+	return s.mutate(w, r, s.Jobs.CancelJob)
 }
 
 // retryJob is POST /v2/jobs/{id}/retry.
 func (s *server) retryJob(w http.ResponseWriter, r *http.Request) error {
-	return s.change(w, r, s.Jobs.RetryJob)
+	return s.mutate(w, r, s.Jobs.RetryJob)
 }
 
 // listDeliveries is GET /v2/jobs/{id}/deliveries.
 func (s *server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
-	id, err := wantedJob(r)
+	id, err := requestedJob(r)
 	if err != nil {
 		return err
 	}
@@ -78,14 +78,14 @@ func (s *server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	noteJob(r, id)
+	setJobID(r, id)
 	writeJSON(w, http.StatusOK, coconut.EncodeDeliveries(id, all))
 	return nil
 }
 
 // replayDelivery is POST /v2/jobs/{id}/deliveries/{n}/replay.
 func (s *server) replayDelivery(w http.ResponseWriter, r *http.Request) error {
-	id, err := wantedJob(r)
+	id, err := requestedJob(r)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func (s *server) replayDelivery(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	noteJob(r, id)
+	setJobID(r, id)
 	writeJSON(w, http.StatusAccepted, coconut.EncodeDelivery(d))
 	return nil
 }

@@ -17,25 +17,26 @@ import (
 )
 
 const (
-	// streamRetry is after how long a client that lost the stream connects anew.
-	streamRetry = time.Second
-	// streamWrite bounds one write to a client that does not read.
-	streamWrite = 20 * time.Second
+	// reconnectDelay is the delay after which a client that lost the stream
+	// reconnects.
+	reconnectDelay = time.Second
+	// streamWriteTimeout bounds one write, for clients that do not read.
+	streamWriteTimeout = 20 * time.Second
 )
 
-// jobEvents is GET /v2/jobs/{id}/events: what has happened to the job, and for
-// those who accept text/event-stream what happens to it until its end.
+// jobEvents is GET /v2/jobs/{id}/events: the past events of a job as JSON, or, for
+// clients that accept text/event-stream, all events until the end of the job.
 func (s *server) jobEvents(w http.ResponseWriter, r *http.Request) error {
-	id, err := wantedJob(r)
+	id, err := requestedJob(r)
 	if err != nil {
 		return err
 	}
 	stream := accepts(r, "text/event-stream")
-	after, err := lastSeen(r, stream)
+	after, err := lastEventID(r, stream)
 	if err != nil {
 		return err
 	}
-	// Before the first look, so that nothing falls in between.
+	// Watch before the first read, so that no change in between is missed.
 	changed, stop := s.Jobs.Watch(id)
 	if !stream {
 		stop()
@@ -45,116 +46,118 @@ func (s *server) jobEvents(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	noteJob(r, id)
+	setJobID(r, id)
 	w.Header().Set("Vary", "Accept")
 	if !stream {
 		writeJSON(w, http.StatusOK, coconut.EncodeHistory(h))
 		return nil
 	}
 	if h.State.Finished() && len(h.Events) == 0 {
-		w.WriteHeader(http.StatusNoContent) // which tells an EventSource to stay away
+		w.WriteHeader(http.StatusNoContent) // an EventSource does not reconnect after 204
 		return nil
 	}
 	header := w.Header()
 	header.Set("Content-Type", "text/event-stream; charset=utf-8")
 	header.Set("Cache-Control", "no-store")
-	header.Set("X-Accel-Buffering", "no") // nginx would collect it
+	header.Set("X-Accel-Buffering", "no") // nginx would buffer it
 	header.Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	f := &feed{to: w, flush: http.NewResponseController(w), after: after}
-	if err := s.follow(r, f, h, changed); err != nil {
+	sw := &sseWriter{w: w, controller: http.NewResponseController(w), after: after}
+	if err := s.follow(r, sw, h, changed); err != nil {
 		s.Log.DebugContext(r.Context(), "stream events: ended early", "request", requestID(r), "job", id, "error", err)
 	}
 	return nil
 }
 
-// follow sends what happens until the job has ended, the client has left or
-// the server stops.
-func (s *server) follow(r *http.Request, f *feed, h job.History, changed <-chan struct{}) error {
+// follow sends events until the job has ended, the client has disconnected or the
+// server stops.
+func (s *server) follow(r *http.Request, sw *sseWriter, h job.History, changed <-chan struct{}) error {
 	ctx := r.Context()
-	fmt.Fprintf(&f.buf, "retry: %d\n\n", streamRetry.Milliseconds())
+	fmt.Fprintf(&sw.buf, "retry: %d\n\n", reconnectDelay.Milliseconds())
 	beat := time.NewTicker(s.Heartbeat)
 	defer beat.Stop()
 	for {
-		f.add(h)
-		if err := f.send(); err != nil || h.State.Finished() {
+		sw.add(h)
+		if err := sw.send(); err != nil || h.State.Finished() {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-stopping(ctx):
+		case <-shutdown(ctx):
 			return nil
 		case <-changed:
 		case <-beat.C:
-			// The comment keeps proxies from closing the connection, and the
-			// look at the job makes up for a word that was lost.
-			f.buf.WriteString(": still here\n\n")
+			// The comment keeps proxies from closing the connection. Reading the job
+			// makes up for notifications that were lost.
+			sw.buf.WriteString(": still here\n\n")
 		}
-		next, err := s.Jobs.History(ctx, keyID(r), h.State.ID, f.after)
+		next, err := s.Jobs.History(ctx, keyID(r), h.State.ID, sw.after)
 		switch {
 		case err == nil:
 			h = next
 		case errors.Is(err, job.ErrNotFound):
 			return err
 		case ctx.Err() == nil:
-			// The database is away for a moment; the next word or beat asks again.
+			// The database is down for a moment. The next change or heartbeat tries again.
 			s.Log.WarnContext(ctx, "stream events", "request", requestID(r), "job", h.State.ID, "error", err)
 			h.Events = nil
 		}
 	}
 }
 
-// feed writes a job's events to one client.
-type feed struct {
-	to    io.Writer
-	flush *http.ResponseController
-	buf   bytes.Buffer
-	after int    // the last event sent
-	last  string // the last progress sent
+// sseWriter writes the events of a job to one client, as server-sent events of the
+// HTML standard.
+type sseWriter struct {
+	w            io.Writer
+	controller   *http.ResponseController
+	buf          bytes.Buffer
+	after        int    // the last event sent
+	lastProgress string // the last progress sent
 }
 
-// add takes what is new. Progress comes before the event that ends the job,
-// and so the stream.
-func (f *feed) add(h job.History) {
+// add buffers new events and the progress. The last progress comes before the
+// event that ends the job, after which clients close the stream.
+func (sw *sseWriter) add(h job.History) {
 	for i, e := range h.Events {
 		if h.State.Finished() && i == len(h.Events)-1 {
-			f.progress(h.State)
+			sw.progress(h.State)
 		}
-		fmt.Fprintf(&f.buf, "id: %d\nevent: %s\ndata: %s\n\n", e.N, e.Kind, coconut.EncodeEvent(h.State, e))
-		f.after = e.N
+		fmt.Fprintf(&sw.buf, "id: %d\nevent: %s\ndata: %s\n\n", e.N, e.Kind, coconut.EncodeEvent(h.State, e))
+		sw.after = e.N
 	}
-	f.progress(h.State)
+	sw.progress(h.State)
 }
 
-// progress is sent when it changed. It has no id: it cannot be asked for again.
-func (f *feed) progress(s job.State) {
+// progress buffers the progress if it has changed. It has no id, because it cannot
+// be requested again.
+func (sw *sseWriter) progress(s job.State) {
 	data := string(coconut.EncodeProgress(s))
-	if data == f.last {
+	if data == sw.lastProgress {
 		return
 	}
-	f.last = data
-	fmt.Fprintf(&f.buf, "event: progress\ndata: %s\n\n", data)
+	sw.lastProgress = data
+	fmt.Fprintf(&sw.buf, "event: progress\ndata: %s\n\n", data)
 }
 
-func (f *feed) send() error {
-	if f.buf.Len() == 0 {
+func (sw *sseWriter) send() error {
+	if sw.buf.Len() == 0 {
 		return nil
 	}
-	// Not every writer has deadlines; the server's has.
-	_ = f.flush.SetWriteDeadline(time.Now().Add(streamWrite))
-	if _, err := f.buf.WriteTo(f.to); err != nil {
+	// Writers in tests may have no deadlines; that of the server has.
+	_ = sw.controller.SetWriteDeadline(time.Now().Add(streamWriteTimeout))
+	if _, err := sw.buf.WriteTo(sw.w); err != nil {
 		return err
 	}
-	return f.flush.Flush()
+	return sw.controller.Flush()
 }
 
-// lastSeen is the number of the last event that the client has: from the
-// header of a stream that reconnects, or ?after=.
-func lastSeen(r *http.Request, stream bool) (int, error) {
+// lastEventID returns the number of the last event that the client has received:
+// from the Last-Event-ID header of a stream, or from ?after=.
+func lastEventID(r *http.Request, stream bool) (int, error) {
 	q, err := query(r, "after")
 	if err != nil {
 		return 0, err
@@ -173,8 +176,8 @@ func lastSeen(r *http.Request, stream bool) (int, error) {
 	return int(n), nil
 }
 
-// accepts reports whether the client asks for this type by its name: JSON is
-// what all others get.
+// accepts reports whether the client names this media type in Accept. Wildcards do
+// not count, since JSON is the default.
 func accepts(r *http.Request, want string) bool {
 	for _, line := range r.Header.Values("Accept") {
 		for part := range strings.SplitSeq(line, ",") {

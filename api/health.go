@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// readyTime bounds how long /readyz looks.
-const readyTime = 3 * time.Second
+// readyTimeout bounds the checks of /readyz.
+const readyTimeout = 3 * time.Second
 
-// healthz says that the process lives, and which it is.
+// healthz is GET /healthz: the process is alive. It shows version and region.
 func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
 	writeValue(w, http.StatusOK, struct {
 		Status  string `json:"status"`
@@ -19,10 +19,11 @@ func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
 	}{"ok", s.Version, s.Region})
 }
 
-// readyz says whether a job could be accepted now. The reasons name what does
-// not work; why not is in the log, since anyone may ask here.
+// readyz is GET /readyz: whether a job could be accepted now. The answer names the
+// checks that failed. Their errors are only in the log, since this endpoint needs
+// no authentication.
 func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
+	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
 	answer := struct {
 		Status  string   `json:"status"`

@@ -8,14 +8,14 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// createJob is POST /v2/jobs. The body is JSON whatever its Content-Type says:
-// the documentation's own curl sends it as a form.
+// createJob is POST /v2/jobs. The body is JSON, whatever its Content-Type: the curl
+// command in Coconut's documentation sends that of a form.
 func (s *server) createJob(w http.ResponseWriter, r *http.Request) error {
 	key, err := idempotencyKey(r)
 	if err != nil {
 		return err
 	}
-	body, err := readBody(w, r, s.BodyTime)
+	body, err := readBody(w, r, s.BodyTimeout)
 	if err != nil {
 		return err
 	}
@@ -30,7 +30,7 @@ func (s *server) createJob(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.metrics.jobs.Inc()
-	noteJob(r, state.ID)
+	setJobID(r, state.ID)
 	writeJSON(w, http.StatusCreated, coconut.EncodeJob(state))
 	return nil
 }
@@ -45,8 +45,8 @@ func (s *server) getJob(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// getMetadata is GET /v2/metadata/jobs/{id}, with and without a slash, and
-// .../{key}. A slash at the end of a key is tolerated.
+// getMetadata is GET /v2/metadata/jobs/{id} and .../{key}, each with or without a
+// slash at the end.
 func (s *server) getMetadata(w http.ResponseWriter, r *http.Request) error {
 	state, err := s.job(r)
 	if err != nil {
@@ -66,9 +66,9 @@ func (s *server) getMetadata(w http.ResponseWriter, r *http.Request) error {
 	return job.ErrNotFound
 }
 
-// job is the job that the route names, if it is one of the asker's.
+// job returns the job of the route.
 func (s *server) job(r *http.Request) (job.State, error) {
-	id, err := wantedJob(r)
+	id, err := requestedJob(r)
 	if err != nil {
 		return job.State{}, err
 	}
@@ -76,13 +76,13 @@ func (s *server) job(r *http.Request) (job.State, error) {
 	if err != nil {
 		return job.State{}, err
 	}
-	noteJob(r, state.ID)
+	setJobID(r, state.ID)
 	return state, nil
 }
 
-// change answers with the job as f has left it.
-func (s *server) change(w http.ResponseWriter, r *http.Request, f func(ctx context.Context, keyID, id string) (job.State, error)) error {
-	id, err := wantedJob(r)
+// mutate changes the job of the route by f and answers with its new state.
+func (s *server) mutate(w http.ResponseWriter, r *http.Request, f func(ctx context.Context, keyID, id string) (job.State, error)) error {
+	id, err := requestedJob(r)
 	if err != nil {
 		return err
 	}
@@ -90,20 +90,21 @@ func (s *server) change(w http.ResponseWriter, r *http.Request, f func(ctx conte
 	if err != nil {
 		return err
 	}
-	noteJob(r, state.ID)
+	setJobID(r, state.ID)
 	writeJSON(w, http.StatusOK, coconut.EncodeJob(state))
 	return nil
 }
 
-// wantedJob is the id in the route.
-func wantedJob(r *http.Request) (string, error) {
+// requestedJob returns the id of the route, or job.ErrNotFound when it cannot be
+// the id of a job.
+func requestedJob(r *http.Request) (string, error) {
 	if id := jobID(r); id != "" {
 		return id, nil
 	}
 	return "", job.ErrNotFound
 }
 
-// idempotencyKey is the header Idempotency-Key, "" when there is none.
+// idempotencyKey returns the header Idempotency-Key, "" when there is none.
 func idempotencyKey(r *http.Request) (string, error) {
 	key := r.Header.Get("Idempotency-Key")
 	if len(key) > 255 {

@@ -9,8 +9,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// limiter bounds the requests of each key. There are as many entries as keys
-// that were used, since it comes behind authentication.
+// limiter limits the requests of each API key. Only valid keys reach it, so its map
+// has an entry for each key that was used.
 type limiter struct {
 	perSecond float64
 
@@ -18,8 +18,8 @@ type limiter struct {
 	keys map[string]*rate.Limiter
 }
 
-// allow takes one request from what the key may make. A second's worth may come
-// at once, and always ten: clients that poll several jobs come in bursts.
+// allow reports whether the key may make a request now. A burst may be as large as
+// the requests of a second, and at least ten: clients poll several jobs at once.
 func (l *limiter) allow(key string) bool {
 	l.mu.Lock()
 	k := l.keys[key]
@@ -31,7 +31,7 @@ func (l *limiter) allow(key string) bool {
 	return k.Allow()
 }
 
-// limit refuses what a key asks too often.
+// limit refuses requests above the rate limit of their key.
 func (s *server) limit(next http.Handler) http.Handler {
 	if s.RateLimit <= 0 {
 		return next

@@ -14,8 +14,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// metrics are the API's own. Their labels are route patterns, methods and
-// codes, never paths: a path holds ids, and could hold anything.
+// metrics are the metrics of the API. Their labels are route patterns, methods and
+// codes, and never paths, whose number has no bound.
 type metrics struct {
 	requests *prometheus.CounterVec
 	duration *prometheus.HistogramVec
@@ -46,37 +46,39 @@ func newMetrics(registry *prometheus.Registry, region string) *metrics {
 	return m
 }
 
-// note is what becomes known of a request while it is answered.
-type note struct {
-	id  string // of the request
-	job string
+// requestInfo is what the log line of a request says besides its outcome.
+type requestInfo struct {
+	id    string // of the request
+	jobID string
 }
 
-type noteKey struct{}
+type requestInfoKey struct{}
 
-// requestID is the id in the request's log line and its X-Request-Id header.
+// requestID returns the id of a request, as in its log line and its X-Request-Id
+// header.
 func requestID(r *http.Request) string {
-	if n, ok := r.Context().Value(noteKey{}).(*note); ok {
+	if n, ok := r.Context().Value(requestInfoKey{}).(*requestInfo); ok {
 		return n.id
 	}
 	return ""
 }
 
-// noteJob has the log line name the job, once it is known to exist.
-func noteJob(r *http.Request, id string) {
-	if n, ok := r.Context().Value(noteKey{}).(*note); ok {
-		n.job = id
+// setJobID adds the job to the log line of the request. The job must exist, so that
+// the log contains no ids that clients invent.
+func setJobID(r *http.Request, id string) {
+	if n, ok := r.Context().Value(requestInfoKey{}).(*requestInfo); ok {
+		n.jobID = id
 	}
 }
 
-// observe counts and logs each request: never its headers, query or body, nor
-// its path, all of which may hold secrets.
+// observe counts and logs each request, without its headers, path, query and body,
+// which may all contain secrets.
 func (s *server) observe(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		begin := time.Now()
-		n := &note{id: rand.Text()}
+		n := &requestInfo{id: rand.Text()}
 		w.Header().Set("X-Request-Id", n.id)
-		// The wrapper passes on flushing and sendfile.
+		// This wrapper keeps http.Flusher and io.ReaderFrom (sendfile).
 		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
 		defer func() {
 			took, status := time.Since(begin), ww.Status()
@@ -90,27 +92,28 @@ func (s *server) observe(next http.Handler) http.Handler {
 				slog.String("request", n.id), slog.String("method", method), slog.String("route", route),
 				slog.Int("status", status), slog.Int("bytes", ww.BytesWritten()), slog.Duration("took", took),
 			}
-			if n.job != "" {
-				attrs = append(attrs, slog.String("job", n.job))
+			if n.jobID != "" {
+				attrs = append(attrs, slog.String("job", n.jobID))
 			}
 			s.Log.LogAttrs(r.Context(), level(route, status), "request", attrs...)
 		}()
-		next.ServeHTTP(ww, r.WithContext(context.WithValue(r.Context(), noteKey{}, n)))
-		discardRest(w, r)
+		next.ServeHTTP(ww, r.WithContext(context.WithValue(r.Context(), requestInfoKey{}, n)))
+		discardUnread(w, r)
 	})
 }
 
-// route is the pattern that the request matched.
+// route returns the pattern that the request matched.
 func route(r *http.Request) string {
 	switch p := chi.RouteContext(r.Context()).RoutePattern(); p {
-	case "", "/v2/*": // nothing, or refused before it was routed further
+	case "", "/v2/*": // no match, or refused by a middleware of /v2
 		return "other"
 	default:
 		return p
 	}
 }
 
-// method is the request's, of a bounded set.
+// method returns the method of the request, "other" for unknown ones, which clients
+// can invent.
 func method(r *http.Request) string {
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
@@ -121,7 +124,8 @@ func method(r *http.Request) string {
 	}
 }
 
-// level keeps what is asked every few seconds out of the usual log.
+// level is the level of a log line. Endpoints that are polled every few seconds are
+// logged for debugging only.
 func level(route string, status int) slog.Level {
 	switch {
 	case status >= http.StatusInternalServerError:
@@ -133,8 +137,8 @@ func level(route string, status int) slog.Level {
 	}
 }
 
-// survive turns a panic into an empty 500 and a line in the log.
-func (s *server) survive(next http.Handler) http.Handler {
+// recoverer answers a panic with an empty 500 and logs it.
+func (s *server) recoverer(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
 			p := recover()
@@ -147,7 +151,7 @@ func (s *server) survive(next http.Handler) http.Handler {
 			s.Log.ErrorContext(r.Context(), "answer request: panic",
 				"request", requestID(r), "panic", p, "stack", string(debug.Stack()))
 			if ww, ok := w.(middleware.WrapResponseWriter); ok && ww.Status() != 0 {
-				panic(http.ErrAbortHandler) // half an answer is out: cut it off
+				panic(http.ErrAbortHandler) // part of the answer was sent: abort the connection
 			}
 			w.WriteHeader(http.StatusInternalServerError)
 		}()

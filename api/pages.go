@@ -11,7 +11,7 @@ var openAPIYAML []byte
 
 func openAPI(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "application/yaml; charset=utf-8")
-	_, _ = w.Write(openAPIYAML) // a client that left is no trouble of ours
+	_, _ = w.Write(openAPIYAML) // fails only when the client has disconnected
 }
 
 var landingPage = template.Must(template.New("landing").Parse(`<!doctype html>
@@ -28,5 +28,5 @@ var landingPage = template.Must(template.New("landing").Parse(`<!doctype html>
 
 func (s *server) landing(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_ = landingPage.Execute(w, s.Config) // a client that left is no trouble of ours
+	_ = landingPage.Execute(w, s.Config) // fails only when the client has disconnected
 }

@@ -8,13 +8,12 @@ import (
 	"github.com/go-chi/chi/v5"
 )
 
-// tidyPath lets the router see the path without doubled and trailing slashes:
-// coconutpy and coconutrb end metadata addresses with one, and an endpoint
-// configured with a trailing slash makes two. Nothing is redirected and the
-// request's URL stays as it came, since a key or a stored file may have such a
-// path in earnest. The path is routed as escaped, so an escaped slash is not
-// taken for a separator.
-func tidyPath(next http.Handler) http.Handler {
+// normalizePath makes the router ignore doubled and trailing slashes: coconutpy and
+// coconutrb end the URLs of metadata with a slash, and an endpoint that is
+// configured with a trailing slash leads to two. There is no redirect, and the URL
+// of the request stays unchanged, since a key or a stored file may have such a
+// path. The router gets the escaped path, so that an escaped slash is no separator.
+func normalizePath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		chi.RouteContext(r.Context()).RoutePath = "/" + strings.Join(segments(r.URL.EscapedPath()), "/")
 		next.ServeHTTP(w, r)
@@ -25,7 +24,7 @@ func segments(path string) []string {
 	return strings.FieldsFunc(path, func(c rune) bool { return c == '/' })
 }
 
-// param is the decoded parameter name of the route.
+// param returns a decoded parameter of the route.
 func param(r *http.Request, name string) string {
 	v := chi.URLParam(r, name)
 	if d, err := url.PathUnescape(v); err == nil {
@@ -34,9 +33,9 @@ func param(r *http.Request, name string) string {
 	return v
 }
 
-// metadataKey is what follows the job's id in the address of its metadata:
-// clients append the key of an output as it is, so it may hold ':', '=', ','
-// and '/', or come percent-encoded. It is "" when nothing follows but slashes.
+// metadataKey returns the key in the URL of a job's metadata, "" when there is none.
+// Clients append the key of an output unchanged or percent-encoded, so it may
+// contain ':', '=', ',' and '/'.
 func metadataKey(u *url.URL) string {
 	rest := u.EscapedPath()
 	for range 4 { // v2, metadata, jobs, the id
@@ -49,8 +48,8 @@ func metadataKey(u *url.URL) string {
 	return key
 }
 
-// jobID is the id in the route, or "" when no job can have it, so that nothing
-// odd gets as far as the database.
+// jobID returns the id of the route, or "" when it cannot be the id of a job: no
+// other text reaches the database.
 func jobID(r *http.Request) string {
 	id := param(r, "id")
 	if len(id) > 64 {

@@ -10,16 +10,17 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// How long a client over a limit is asked to wait, in seconds: jobs take a
-// while to end.
+// retryAfter is the Retry-After header of a limit, in seconds. Jobs take longer to
+// end than a rate limit to pass.
 var retryAfter = map[job.Reason]string{job.TooManyJobs: "15", job.TooManyRequests: "1"}
 
-// statusClientLeft is seen in log and metrics only, as nginx has it.
+// statusClientLeft is the status of requests whose client has disconnected, in log
+// and metrics. nginx uses the same number.
 const statusClientLeft = 499
 
-// fail answers with err: the customer's own mistakes with their sentence, what
-// is not there with an empty 404 (coconutjs reads no other), trouble of ours
-// with an empty 5xx and a line in the log.
+// fail answers with an error: a *job.Error with its message, job.ErrNotFound with an
+// empty 404 (coconutjs understands no other), and internal errors with an empty 5xx
+// and a log line.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*job.Error](err)
 	switch {
@@ -30,30 +31,30 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		writeJSON(w, e.Reason.Status(), coconut.EncodeError(e))
 	case errors.Is(err, job.ErrNotFound):
 		notFound(w, r)
-	case errors.Is(err, errBodyTime):
+	case errors.Is(err, errBodyTimeout):
 		w.WriteHeader(http.StatusRequestTimeout)
 	case r.Context().Err() != nil:
 		w.WriteHeader(statusClientLeft)
 	default:
 		s.Log.ErrorContext(r.Context(), "answer request", "request", requestID(r), "error", err)
-		w.WriteHeader(statusOfTrouble(err))
+		w.WriteHeader(serverErrorStatus(err))
 	}
 }
 
-func statusOfTrouble(err error) int {
+func serverErrorStatus(err error) int {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }
 
-// writeJSON answers with JSON. The exact Content-Type matters: coconutrb
-// decodes by it.
+// writeJSON answers with JSON. The Content-Type must be exactly this one, by which
+// coconutrb decides how to decode.
 func writeJSON(w http.ResponseWriter, status int, body []byte) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(status)
-	_, _ = w.Write(body) // a client that left is no trouble of ours
+	_, _ = w.Write(body) // fails only when the client has disconnected
 }
 
 func notFound(w http.ResponseWriter, _ *http.Request) {

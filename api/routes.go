@@ -8,12 +8,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// routes is the map of all paths. No path redirects to another: coconutrb and
-// coconutphp do not follow redirects. Wrong methods are chi's own 405, which
-// names what is allowed and has no body.
+// routes returns the handler of all paths. No path redirects to another, because
+// coconutrb and coconutphp do not follow redirects. For a wrong method chi answers
+// 405 with an Allow header and no body.
 func (s *server) routes() http.Handler {
 	r := chi.NewRouter()
-	r.Use(s.observe, s.survive, tidyPath, middleware.GetHead)
+	r.Use(s.observe, s.recoverer, normalizePath, middleware.GetHead)
 	r.NotFound(notFound)
 
 	r.Get("/", s.landing)
@@ -46,7 +46,7 @@ func (s *server) routes() http.Handler {
 	return r
 }
 
-// handle makes a handler of f, whose error becomes the answer.
+// handle makes a handler of f. An error of f becomes the answer.
 func (s *server) handle(f func(w http.ResponseWriter, r *http.Request) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if err := f(w, r); err != nil {

@@ -11,26 +11,27 @@ import (
 )
 
 const (
-	headerTime   = 10 * time.Second  // to send a request's header
-	idleTime     = 120 * time.Second // between two requests on a connection
-	maxHeader    = 64 << 10          // bytes
-	shutdownTime = 2500 * time.Millisecond
+	headerTimeout   = 10 * time.Second  // for the header of a request
+	idleTimeout     = 120 * time.Second // between two requests on a connection
+	maxHeaderBytes  = 64 << 10          // bytes
+	shutdownTimeout = 2500 * time.Millisecond
 )
 
-// Serve answers requests on l until ctx ends, then lets those under way finish
-// and returns within 3 seconds; what takes longer, such as a large download,
-// is cut off, and streams of events end at once. There is no timeout on whole requests: files are served and
-// uploaded here too, and readBody bounds the rest.
+// Serve answers requests on l until ctx ends, and returns within 3 seconds of that.
+// Requests in flight may finish in this time; longer ones, such as large downloads,
+// are aborted, and streams of events end at once. There is no timeout for whole
+// requests, because files are served and uploaded here too; readBody bounds the
+// others.
 func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger) error {
 	srv := &http.Server{
 		Handler:           h,
-		ReadHeaderTimeout: headerTime,
-		IdleTimeout:       idleTime,
-		MaxHeaderBytes:    maxHeader,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
-		// Requests outlive ctx by the time that shutting down gives them.
+		// Requests may continue after the end of ctx, for shutdownTimeout.
 		BaseContext: func(net.Listener) context.Context {
-			return context.WithValue(context.WithoutCancel(ctx), stoppingKey{}, ctx.Done())
+			return context.WithValue(context.WithoutCancel(ctx), shutdownKey{}, ctx.Done())
 		},
 	}
 	failed := make(chan error, 1)
@@ -41,11 +42,11 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	case <-ctx.Done():
 	}
 
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTimeout)
 	defer cancel()
 	err := srv.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
-		log.Warn("stop http: requests under way were cut off")
+		log.Warn("requests in flight were aborted by the shutdown")
 		err = srv.Close()
 	}
 	if ended := <-failed; err == nil && !errors.Is(ended, http.ErrServerClosed) {
@@ -57,11 +58,11 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	return nil
 }
 
-type stoppingKey struct{}
+type shutdownKey struct{}
 
-// stopping is closed when the server that got the request begins to stop. It
-// is nil where there is no such server.
-func stopping(ctx context.Context) <-chan struct{} {
-	c, _ := ctx.Value(stoppingKey{}).(<-chan struct{})
+// shutdown returns a channel that is closed when the server of a request begins to
+// stop. It is nil outside of Serve.
+func shutdown(ctx context.Context) <-chan struct{} {
+	c, _ := ctx.Value(shutdownKey{}).(<-chan struct{})
 	return c
 }

@@ -104,7 +104,7 @@ func TestServeSaysWhenItCannot(t *testing.T) {
 // TestStalledBody has a body that stops half way end the request.
 func TestStalledBody(t *testing.T) {
 	t.Parallel()
-	w := start(t, func(c *api.Config) { c.BodyTime = 50 * time.Millisecond })
+	w := start(t, func(c *api.Config) { c.BodyTimeout = 50 * time.Millisecond })
 	for _, head := range []string{"Content-Length: 1000", "Content-Length: 10000000", "Transfer-Encoding: chunked"} {
 		c := w.dial(t)
 		write(t, c, "POST /v2/jobs HTTP/1.1\r\nHost: x\r\nAuthorization: Basic "+basicToken+"\r\n"+head+"\r\n\r\n10\r\n{")

@@ -8,8 +8,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// NewStatus returns the handler of a process that serves no API, such as a
-// worker: /healthz, /readyz and /metrics of the same form as those of New.
+// NewStatus returns the handler of a process without the API, such as a worker. It
+// has /healthz, /readyz and /metrics, as New has them.
 func NewStatus(c Config) http.Handler {
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()

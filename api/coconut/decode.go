@@ -1,25 +1,24 @@
 // Package coconut is the wire format of the Coconut API v2: it decodes and
-// validates a job request, and encodes the job object, the metadata, the
-// payloads of webhooks and errors. It is pure: bytes in, types of package job
-// out, and back.
+// validates job requests, and encodes jobs, metadata, webhook payloads and errors.
+// It is pure: bytes to types of package job, and back.
 //
-// Decoding has two halves. DecodeJob reads the request at POST and refuses
-// what can be refused then. A value that holds expressions is checked for
-// syntax only; ResolveOutput evaluates it after the probe and decodes the
-// output strictly. What the API knows and this server cannot do yet is decoded
-// like the rest and refused in supported.go.
+// Decoding has two stages. DecodeJob decodes the request at POST and refuses what
+// can be refused then. Of a value with expressions it checks only the syntax;
+// ResolveOutput evaluates it after the probe and decodes the output again. Features
+// that the API knows and this server lacks are decoded too, and refused in
+// supported.go.
 //
-// Requests are read leniently, because clients and people differ: see hash.go
-// for how values are read, and coconut-v2.md sections 1.7, 3.4, 5.1 and 10 for
-// whom.
+// Requests are decoded leniently, because published clients and users write the
+// same values in different ways. hash.go has the rules; coconut-v2.md sections 1.7,
+// 3.4, 5.1 and 10 tell which clients need them.
 package coconut
 
 import (
 	"github.com/copra-video/copra/job"
 )
 
-// DecodeJob decodes the body of POST /v2/jobs. The error is always a
-// *job.Error, to be answered with status 400.
+// DecodeJob decodes the body of POST /v2/jobs. The error is always a *job.Error
+// with status 400.
 func DecodeJob(body []byte) (*job.Spec, error) {
 	root, err := parseBody(body)
 	if err != nil {
@@ -27,8 +26,8 @@ func DecodeJob(body []byte) (*job.Spec, error) {
 	}
 	d := &decoder{}
 	spec := &job.Spec{}
-	// The order is that of the documentation; clients' tests send requests
-	// with several faults and expect the earlier one.
+	// In the order of Coconut's documentation: the test suites of clients send
+	// requests with several errors and expect the first one.
 	spec.Settings = d.settings(root.get("settings"))
 	spec.Input = d.input(root.get("input"))
 	spec.Storage = d.storage(root.get("storage"), needStorage(root.get("outputs")))
@@ -46,8 +45,8 @@ func DecodeJob(body []byte) (*job.Spec, error) {
 	return spec, nil
 }
 
-// settings decodes the job's settings. Unknown ones are passed over, as
-// api_version and other members of the job are.
+// settings decodes the settings. Unknown ones are ignored, like unknown members of
+// the job.
 func (d *decoder) settings(v *value) job.Settings {
 	if v == nil {
 		return job.Settings{}

@@ -8,12 +8,12 @@ import (
 	"github.com/copra-video/copra/transcode/expr"
 )
 
-// maxExpr bounds the bytes of one expression.
+// maxExpr is the maximum length of an expression in bytes.
 const maxExpr = 4096
 
-// evaluate returns the params with their expressions evaluated, or with vars
-// nil checked and marked as deferred. The condition and the key are read apart
-// and stay as they are.
+// evaluate returns the params with their expressions evaluated. If vars is nil, it
+// only checks the syntax of expressions and marks their params as deferred. The
+// params "if" and "key" stay unchanged, since they are read elsewhere.
 func (h hash) evaluate(o *output, vars expr.Vars) *value {
 	params := &value{kind: kindHash}
 	for _, m := range h.v.members {
@@ -54,19 +54,19 @@ func (h hash) evaluateValue(name string, v *value, vars expr.Vars, deferred func
 	if vars == nil {
 		deferred()
 		if err := expr.Check(v.text); err != nil {
-			h.d.refuse(h.reason, "%s is not valid: %s.", h.subject(shorten(name)), sentence(err))
+			h.d.refuse(h.reason, "%s is not valid: %s.", h.subject(shorten(name)), trimPeriod(err))
 		}
 		return &value{kind: kindDeferred, text: v.text}
 	}
 	result, err := expr.Eval(v.text, vars)
 	if err != nil {
-		h.d.refuse(h.reason, "%s couldn't be evaluated: %s.", h.subject(shorten(name)), sentence(err))
+		h.d.refuse(h.reason, "%s couldn't be evaluated: %s.", h.subject(shorten(name)), trimPeriod(err))
 		return v
 	}
 	return fromAny(result)
 }
 
-// fromAny makes a value of what an expression evaluates to.
+// fromAny converts the result of an expression.
 func fromAny(a any) *value {
 	switch t := a.(type) {
 	case nil:

@@ -20,7 +20,7 @@ type deliveryBody struct {
 type attemptBody struct {
 	At         string  `json:"at"`
 	Status     *int    `json:"status"` // null: there was no answer
-	Error      *string `json:"error"`  // null: it was taken
+	Error      *string `json:"error"`  // null: it succeeded
 	DurationMS int64   `json:"duration_ms"`
 }
 
@@ -39,11 +39,11 @@ func EncodeDelivery(d job.DeliveryLog) []byte { return encode(deliveryOf(d)) }
 func deliveryOf(d job.DeliveryLog) deliveryBody {
 	b := deliveryBody{
 		Number: d.N, Event: d.Event, State: d.State,
-		CreatedAt: moment(d.CreatedAt), DeliveredAt: momentOrNull(d.DeliveredAt), NextAt: momentOrNull(d.NextAt),
+		CreatedAt: timestamp(d.CreatedAt), DeliveredAt: timestampOrNull(d.DeliveredAt), NextAt: timestampOrNull(d.NextAt),
 		Attempts: make([]attemptBody, 0, len(d.Attempts)),
 	}
 	for _, a := range d.Attempts {
-		t := attemptBody{At: moment(a.At), DurationMS: a.Duration.Milliseconds()}
+		t := attemptBody{At: timestamp(a.At), DurationMS: a.Duration.Milliseconds()}
 		if a.Status != 0 {
 			t.Status = &a.Status
 		}

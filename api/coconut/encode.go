@@ -9,9 +9,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// The structs here are the captured payloads, member by member: their order is
-// the order of the JSON. Members that a shape may lack are pointers or
-// omitempty.
+// The structs here follow captured payloads of Coconut, with the members in the
+// same order. Members that may be absent are pointers or omitempty.
 
 type jobBody struct {
 	ID          string       `json:"id"`
@@ -19,7 +18,7 @@ type jobBody struct {
 	CompletedAt *string      `json:"completed_at"`
 	Status      job.Status   `json:"status"`
 	Progress    string       `json:"progress"`
-	Error       string       `json:"error,omitempty"` // of this project: "cancelled"
+	Error       string       `json:"error,omitempty"` // an addition of Copra: "cancelled"
 	Input       inputBody    `json:"input"`
 	Outputs     []outputBody `json:"outputs"`
 }
@@ -41,7 +40,7 @@ type outputBody struct {
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 }
 
-// EncodeJob encodes the job object, as GET and POST answer it.
+// EncodeJob encodes the job object of GET and POST.
 func EncodeJob(s job.State) []byte { return encode(jobOf(s)) }
 
 func jobOf(s job.State) jobBody {
@@ -72,7 +71,7 @@ func outputsOf(s job.State, metadata bool) []outputBody {
 	bodies := make([]outputBody, 0, len(s.Outputs))
 	for _, o := range s.Outputs {
 		b := outputBody{Key: o.Key, Type: o.Type, Format: o.Format, Status: o.Type.Status(o.Stage)}
-		b.URL, b.URLs, b.Error = addresses(o)
+		b.URL, b.URLs, b.Error = resultMembers(o)
 		if metadata {
 			b.Metadata = outputMetadata(o)
 		}
@@ -81,12 +80,12 @@ func outputsOf(s job.State, metadata bool) []outputBody {
 	return bodies
 }
 
-// addresses are what an output adds when it has ended: url for video, urls for
-// the others, error when it failed.
-func addresses(o job.OutputState) (url *string, urls any, fault string) {
+// resultMembers returns the members that an output has only after its end: url for
+// video, urls for images and streams, error if it failed.
+func resultMembers(o job.OutputState) (url *string, urls any, fault string) {
 	switch {
 	case o.Stage == job.Failed && o.Error == "":
-		return nil, nil, "The output failed." // clients expect a sentence
+		return nil, nil, "The output failed." // clients expect a text
 	case o.Stage == job.Failed:
 		return nil, nil, o.Error
 	case o.Stage != job.Done:
@@ -100,8 +99,8 @@ func addresses(o job.OutputState) (url *string, urls any, fault string) {
 	}
 }
 
-// outputMetadata is nil for images, for which none is shown, and for what has
-// not succeeded.
+// outputMetadata returns the metadata of an output. It is nil for images, whose
+// metadata Coconut does not show, and for outputs that are not done.
 func outputMetadata(o job.OutputState) json.RawMessage {
 	if o.Stage != job.Done || o.Type == job.TypeImage {
 		return nil
@@ -109,8 +108,8 @@ func outputMetadata(o job.OutputState) json.RawMessage {
 	return document(o.Result.Metadata)
 }
 
-// document is raw if it is a JSON object, so that no broken or null metadata
-// can break a whole payload.
+// document returns raw if it is a JSON object, else nil, so that invalid metadata
+// cannot break a payload.
 func document(raw json.RawMessage) json.RawMessage {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || raw[0] != '{' || !json.Valid(raw) {
@@ -119,7 +118,7 @@ func document(raw json.RawMessage) json.RawMessage {
 	return raw
 }
 
-// date spells a time as Ruby does.
+// date formats a time as Coconut does, which is Ruby's Time#to_s.
 func date(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05 -0700") }
 
 func dateOrNull(t time.Time) *string {
@@ -132,13 +131,14 @@ func dateOrNull(t time.Time) *string {
 
 func percent(n int) string { return fmt.Sprintf("%d%%", n) }
 
-// encode writes v without escaping &, < and >, which clients compare in URLs.
+// encode encodes v without escaping &, < and >: the test suites of clients compare
+// URLs as text.
 func encode(v any) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	if err := e.Encode(v); err != nil {
-		// Every body is a struct of strings and documents that were checked.
+		// Impossible: bodies consist of strings and of documents that are valid JSON.
 		panic(fmt.Sprintf("encode %T: %v", v, err))
 	}
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))

@@ -8,7 +8,7 @@ type errorBody struct {
 	Status  string `json:"status"`
 }
 
-// EncodeError encodes the body of a refused request.
+// EncodeError encodes the answer to a refused request.
 func EncodeError(e *job.Error) []byte {
 	return encode(errorBody{Message: e.Message, Code: e.Reason.Code(), Status: "error"})
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// decoder keeps the first refusal. Readers go on after it and return zero
-// values, so that decoding is written as a list of members.
+// decoder keeps the first error. Methods that read members continue after an error
+// and return zero values, so that decoding can be written as a list of members.
 type decoder struct {
 	err *job.Error
 }
@@ -22,20 +22,21 @@ func (d *decoder) refuse(reason job.Reason, format string, args ...any) {
 	}
 }
 
-// hash reads the members of one hash of the request, as leniently as clients
-// need: numbers as strings and strings as numbers, booleans by several names,
-// null for what is absent.
+// hash reads the members of one hash (JSON object) of the request, as leniently as
+// clients need: numbers as strings and strings as numbers, booleans in several
+// spellings, null for absent members.
 type hash struct {
 	d      *decoder
 	v      *value
-	reason job.Reason // of what it refuses
+	reason job.Reason // of its errors
 	// A message names a member as before + name + after:
 	// "The param 'hls." + "path" + "' of the output 'httpstream'".
 	before, after string
-	secret        bool // values are not to be repeated in messages
+	secret        bool // messages must not quote values
 }
 
-// section is a hash of the job: settings, input, storage, notification.
+// section returns a reader for a section of the job: settings, input, storage or
+// notification.
 func (d *decoder) section(name string, reason job.Reason, v *value) hash {
 	return hash{d: d, v: v, reason: reason, before: "The " + name + " '", after: "'"}
 }
@@ -44,7 +45,7 @@ func (h hash) subject(name string) string { return h.before + name + h.after }
 
 func (h hash) get(name string) *value { return h.v.get(name) }
 
-// refuse says that the member name is wrong and what would be right.
+// refuse reports that a member is wrong, and what is expected.
 func (h hash) refuse(name, want string) {
 	v := h.get(name)
 	switch {
@@ -57,7 +58,7 @@ func (h hash) refuse(name, want string) {
 	}
 }
 
-// hash returns the member name as a hash. ok is false when it is absent.
+// hash returns a member that is a hash. ok is false when it is absent or not one.
 func (h hash) hash(name string) (inner hash, ok bool) {
 	v := h.get(name)
 	if v == nil {
@@ -72,7 +73,7 @@ func (h hash) hash(name string) (inner hash, ok bool) {
 	return inner, true
 }
 
-// only refuses members that are not in names.
+// only refuses members whose name is not in names.
 func (h hash) only(names ...string) {
 	for _, m := range h.v.members {
 		if !slices.Contains(names, m.name) {
@@ -82,7 +83,7 @@ func (h hash) only(names ...string) {
 	}
 }
 
-// str returns a string; numbers and booleans are taken as spelled.
+// str returns a string. Numbers and booleans are returned as they are written.
 func (h hash) str(name string) string {
 	v := h.get(name)
 	if v == nil || v.kind == kindDeferred {
@@ -95,8 +96,8 @@ func (h hash) str(name string) string {
 	return v.text
 }
 
-// word is a str without surrounding space and without control characters, of
-// at most 1024 bytes.
+// word returns a string without surrounding space. It may have at most 1024 bytes
+// and no control characters.
 func (h hash) word(name string) string {
 	s := strings.TrimSpace(h.str(name))
 	if len(s) > maxPath || hasControl(s) {
@@ -106,7 +107,7 @@ func (h hash) word(name string) string {
 	return s
 }
 
-// oneOf returns a word of the list, def when it is absent or empty.
+// oneOf returns a string that must be one of words, or def if it is absent or empty.
 func (h hash) oneOf(name, def string, words ...string) string {
 	s := h.word(name)
 	if s == "" {
@@ -119,19 +120,19 @@ func (h hash) oneOf(name, def string, words ...string) string {
 	return s
 }
 
-// boolean returns a bool: true, 1, "true", "1", "yes" or "on", and their
-// opposites; "" is false.
+// boolean returns a bool, written as true, 1, "true", "1", "yes" or "on" or as
+// their opposites. "" is false.
 func (h hash) boolean(name string) bool {
 	v := h.get(name)
-	b, ok := boolOf(v)
+	b, ok := parseBool(v)
 	if !ok {
 		h.refuse(name, "true or false")
 	}
 	return b
 }
 
-// flag is a boolean for which consumers send other things: a hash or array with
-// members is true, an empty one false.
+// flag is boolean for members of which clients also send hashes and arrays: true
+// unless they are empty.
 func (h hash) flag(name string) bool {
 	if v := h.get(name); v != nil && (v.kind == kindHash || v.kind == kindList) {
 		return len(v.members)+len(v.list) > 0
@@ -139,7 +140,7 @@ func (h hash) flag(name string) bool {
 	return h.boolean(name)
 }
 
-// optionalBool tells "not said" from false.
+// optionalBool is boolean, and nil when the member is absent.
 func (h hash) optionalBool(name string) *bool {
 	if h.get(name) == nil {
 		return nil
@@ -148,7 +149,7 @@ func (h hash) optionalBool(name string) *bool {
 	return &b
 }
 
-func boolOf(v *value) (b, ok bool) {
+func parseBool(v *value) (b, ok bool) {
 	if v == nil || v.kind == kindDeferred {
 		return false, true
 	}
@@ -164,13 +165,13 @@ func boolOf(v *value) (b, ok bool) {
 	return false, false
 }
 
-// number returns a number within bounds; absent, "" and false are def.
+// number returns a number from low to high, or def for an absent member, "" or false.
 func (h hash) number(name string, def, low, high float64) float64 {
 	v := h.get(name)
 	if v == nil || v.kind == kindDeferred || blank(v) {
 		return def
 	}
-	n, ok := numberOf(v)
+	n, ok := parseNumber(v)
 	if !ok || n < low || n > high {
 		h.refuse(name, "a number "+bounds(low, high))
 		return def
@@ -178,13 +179,13 @@ func (h hash) number(name string, def, low, high float64) float64 {
 	return n
 }
 
-// integer is a number that is whole.
+// integer is number for whole numbers.
 func (h hash) integer(name string, def, low, high int) int {
 	v := h.get(name)
 	if v == nil || v.kind == kindDeferred || blank(v) {
 		return def
 	}
-	n, ok := numberOf(v)
+	n, ok := parseNumber(v)
 	if !ok || n != math.Trunc(n) || n < float64(low) || n > float64(high) {
 		h.refuse(name, "a whole number "+bounds(float64(low), float64(high)))
 		return def
@@ -196,17 +197,17 @@ func bounds(low, high float64) string {
 	return fmt.Sprintf("from %s to %s", strconv.FormatFloat(low, 'f', -1, 64), strconv.FormatFloat(high, 'f', -1, 64))
 }
 
-// blank reports whether v is what clients send for "nothing": "" or false.
+// blank reports whether v is what clients send for an absent value: "" or false.
 func blank(v *value) bool {
 	return v.kind == kindBool && v.text == "false" || v.kind == kindString && strings.TrimSpace(v.text) == ""
 }
 
-func numberOf(v *value) (float64, bool) {
+func parseNumber(v *value) (float64, bool) {
 	if v.kind != kindNumber && v.kind != kindString {
 		return 0, false
 	}
 	text := strings.TrimSpace(v.text)
-	// ParseFloat also reads hexadecimal, underscores, "inf" and "nan".
+	// ParseFloat would accept hexadecimal, underscores, "inf" and "nan" too.
 	if strings.Trim(text, "+-.0123456789eE") != "" {
 		return 0, false
 	}

@@ -22,10 +22,10 @@ type progressBody struct {
 type outputProgressBody struct {
 	Key      string     `json:"key"`
 	Status   job.Status `json:"status"`
-	Progress string     `json:"progress"` // of this output alone
+	Progress string     `json:"progress"` // of this output
 }
 
-// eventBody has of status, error and addresses what its event sets.
+// eventBody is an event. It has status, error and URLs only if the event sets them.
 type eventBody struct {
 	ID     int           `json:"id"`
 	Event  job.EventKind `json:"event"`
@@ -38,7 +38,7 @@ type eventBody struct {
 	Code   job.Reason    `json:"error_code,omitzero"` // of input.failed and output.failed
 }
 
-// EncodeHistory encodes how far a job is and its events.
+// EncodeHistory encodes the progress of a job and its events.
 func EncodeHistory(h job.History) []byte {
 	b := historyBody{progressBody: progressOf(h.State), Events: make([]eventBody, 0, len(h.Events))}
 	for _, e := range h.Events {
@@ -47,10 +47,10 @@ func EncodeHistory(h job.History) []byte {
 	return encode(b)
 }
 
-// EncodeEvent encodes one event of a job whose state is s.
+// EncodeEvent encodes an event of a job. s is the current state of the job.
 func EncodeEvent(s job.State, e job.RecordedEvent) []byte { return encode(eventOf(s, e)) }
 
-// EncodeProgress encodes how far a job and each of its outputs are.
+// EncodeProgress encodes the progress of a job and of each output.
 func EncodeProgress(s job.State) []byte { return encode(progressOf(s)) }
 
 func progressOf(s job.State) progressBody {
@@ -69,7 +69,7 @@ func progressOf(s job.State) progressBody {
 }
 
 func eventOf(s job.State, e job.RecordedEvent) eventBody {
-	b := eventBody{ID: e.N, Event: e.Kind, At: moment(e.At), Output: e.Output, Error: e.Error, Code: e.Reason}
+	b := eventBody{ID: e.N, Event: e.Kind, At: timestamp(e.At), Output: e.Output, Error: e.Error, Code: e.Reason}
 	var o job.OutputState
 	if found := s.Output(e.Output); found != nil {
 		o = *found
@@ -88,18 +88,18 @@ func eventOf(s job.State, e job.RecordedEvent) eventBody {
 		return b
 	}
 	b.Status = o.Type.Status(o.Stage)
-	b.URL, b.URLs, b.Error = addresses(o)
+	b.URL, b.URLs, b.Error = resultMembers(o)
 	return b
 }
 
-// moment spells a time to the millisecond, for what this project adds: what
-// Coconut defines has date.
-func moment(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
+// timestamp formats a time in RFC 3339 with milliseconds, for the additions of
+// Copra. Members that Coconut defines use date.
+func timestamp(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-func momentOrNull(t time.Time) *string {
+func timestampOrNull(t time.Time) *string {
 	if t.IsZero() {
 		return nil
 	}
-	s := moment(t)
+	s := timestamp(t)
 	return &s
 }

@@ -37,7 +37,7 @@ func (h hash) image() *job.ImageParams {
 	return p
 }
 
-// offsets reads the times of pictures; a single number is one of them.
+// offsets reads the times of pictures, an array or a single number.
 func (h hash) offsets() []float64 {
 	v := h.get("offsets")
 	if v == nil || v.kind == kindDeferred || blank(v) {
@@ -56,7 +56,7 @@ func (h hash) offsets() []float64 {
 		if e.kind == kindDeferred {
 			return nil
 		}
-		n, ok := numberOf(e)
+		n, ok := parseNumber(e)
 		if !ok || n < 0 || n > maxSeconds {
 			h.d.refuse(h.reason, "%s is not valid: got %s, expected an array of seconds, such as [1, 5.5].", h.subject("offsets"), e.describe())
 			return nil
@@ -66,20 +66,20 @@ func (h hash) offsets() []float64 {
 	return offsets
 }
 
-// toggle reads a param that is a bool or a hash: whether it is wanted, and the
-// hash, empty for true.
+// toggle reads a param that is a boolean or a hash of options. on is false when it
+// is absent or false. For true the hash is empty.
 func (h hash) toggle(name string) (inner hash, on bool) {
 	v := h.get(name)
 	if v == nil || v.kind == kindDeferred {
 		return hash{}, false
 	}
-	if b, ok := boolOf(v); ok {
+	if b, ok := parseBool(v); ok {
 		inner = h
 		inner.v, inner.before = &value{kind: kindHash}, h.before+name+"."
 		return inner, b
 	}
 	if v.isHash() {
-		// An empty hash is what PHP makes of "no options", not of "no".
+		// PHP encodes a hash without options as [], which means true here.
 		inner, on = h.hash(name)
 		return inner, on
 	}

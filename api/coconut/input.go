@@ -6,14 +6,14 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// inputSchemes are the schemes an input URL may have.
+// inputSchemes are the schemes that the URL of an input may have.
 var inputSchemes = []string{"http", "https", "ftp", "ftps", "sftp"}
 
-// input decodes the job's input. Members that it does not know are passed over:
-// consumers send their storage hash again with a key.
+// input decodes the input. Unknown members are ignored: clients send their storage
+// hash again, with a key.
 func (d *decoder) input(v *value) job.Input {
 	if !v.isHash() || len(v.members) == 0 {
-		// Clients compare this sentence as a whole.
+		// The test suites of clients compare this message.
 		d.refuse(job.InputNotValid, "The job 'input' is not a valid object.")
 		return job.Input{}
 	}
@@ -44,9 +44,9 @@ func (d *decoder) input(v *value) job.Input {
 	return in
 }
 
-// key reads the object's key. The documentation writes it with a slash before
-// it that is no part of it. Segments such as ".." are names like any other to
-// a bucket.
+// key reads the key of an object. Coconut's documentation writes it with a leading
+// slash, which is not part of the key. A segment such as ".." is allowed, because
+// it has no meaning in a bucket.
 func (h hash) key() string {
 	v := h.get("key")
 	if v == nil || v.kind != kindString && v.kind != kindNumber {

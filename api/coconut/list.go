@@ -7,8 +7,8 @@ type listBody struct {
 	NextCursor *string   `json:"next_cursor"`
 }
 
-// EncodeJobs encodes a page of jobs; next is the cursor of the one behind it,
-// "" after the last.
+// EncodeJobs encodes a page of jobs. next is the cursor of the next page, "" after
+// the last one.
 func EncodeJobs(jobs []job.State, next string) []byte {
 	b := listBody{Jobs: make([]jobBody, 0, len(jobs))}
 	for _, s := range jobs {

@@ -13,11 +13,11 @@ type metadataBody struct {
 
 type jobMetadata struct {
 	Input   json.RawMessage              `json:"input,omitempty"`
-	Outputs []map[string]json.RawMessage `json:"outputs,omitzero"` // of one member each
+	Outputs []map[string]json.RawMessage `json:"outputs,omitzero"` // each with one member
 }
 
 // EncodeMetadata encodes the metadata of the input and of all outputs that have
-// any. Before the probe it is an empty object: clients want it non-null.
+// any. Before the probe it is an empty object, because clients do not accept null.
 func EncodeMetadata(s job.State) []byte {
 	m := jobMetadata{Input: document(s.Input.Metadata)}
 	if m.Input != nil {
@@ -31,9 +31,9 @@ func EncodeMetadata(s job.State) []byte {
 	return encode(metadataBody{s.ID, m})
 }
 
-// EncodeMetadataKey encodes the metadata of one key: "input", by its old name
-// "source", or the key of an output. It is false when the job has no such key;
-// a key without metadata yields an empty object.
+// EncodeMetadataKey encodes the metadata of one key: "input", "source" (the old name
+// of "input"), or the key of an output. It returns false when the job has no such
+// key. A key without metadata yields an empty object.
 func EncodeMetadataKey(s job.State, key string) ([]byte, bool) {
 	found := map[string]json.RawMessage{}
 	if key == "input" || key == "source" {

@@ -6,7 +6,7 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// notification decodes whom to tell; nil when nobody.
+// notification decodes the notification, nil if the job has none.
 func (d *decoder) notification(v *value) *job.Notification {
 	if v == nil {
 		return nil
@@ -39,8 +39,8 @@ func (d *decoder) notification(v *value) *job.Notification {
 	return n
 }
 
-// params reads the parameters of the query. Nested ones become a[b], as every
-// client's query encoder writes them.
+// params reads the parameters that are added to the query of the webhook. Nested
+// ones become a[b], as the query encoders of the clients write them.
 func (h hash) params() map[string]string {
 	v := h.get("params")
 	if v == nil || blank(v) {

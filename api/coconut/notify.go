@@ -6,8 +6,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// Sent reports whether an event goes to the webhook: those of the job always,
-// those of the input and the outputs when they were asked for, and no others.
+// Sent reports whether an event is sent to the webhook. Events of the job always
+// are; those of the input and of outputs are if the notification asks for events.
 func Sent(k job.EventKind, n job.Notification) bool {
 	switch k {
 	case job.JobCompletedEvent, job.JobFailedEvent:
@@ -21,7 +21,7 @@ func Sent(k job.EventKind, n job.Notification) bool {
 type envelope struct {
 	JobID    string        `json:"job_id"`
 	Event    job.EventKind `json:"event"`
-	Metadata bool          `json:"metadata"` // whether data carries any
+	Metadata bool          `json:"metadata"` // whether Data has any
 	Data     any           `json:"data"`
 }
 
@@ -54,8 +54,8 @@ type jobEvent struct {
 	Outputs     []outputBody `json:"outputs"`
 }
 
-// EncodeNotification encodes the payload of event e, s being the state after
-// it. metadata says whether the notification asked for metadata.
+// EncodeNotification encodes the webhook of event e. s is the state of the job after
+// the event. metadata is true if the notification asks for metadata.
 func EncodeNotification(s job.State, e job.Event, metadata bool) []byte {
 	b := envelope{JobID: s.ID, Event: e.Kind}
 	switch e.Kind {
@@ -84,7 +84,7 @@ func outputEventOf(s job.State, e job.Event, metadata bool) outputEvent {
 	if found := s.Output(e.Output); found != nil {
 		o = *found
 	}
-	// The event decides: the state may have moved on since.
+	// Stage, result and error are those of the event, since s may be later.
 	o.Stage, o.Result, o.Error = job.Done, e.Result, e.Error
 	if e.Kind == job.OutputFailedEvent {
 		o.Stage = job.Failed
@@ -95,7 +95,7 @@ func outputEventOf(s job.State, e job.Event, metadata bool) outputEvent {
 		Progress: percent(s.EventProgress()),
 		Key:      e.Output,
 	}
-	d.URL, d.URLs, d.Error = addresses(o)
+	d.URL, d.URLs, d.Error = resultMembers(o)
 	if metadata {
 		d.Metadata = outputMetadata(o)
 	}

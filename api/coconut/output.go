@@ -10,21 +10,22 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// streamKey is the key of httpstream outputs in the outputs hash.
+// streamKey is the key of streams in the outputs hash.
 const streamKey = "httpstream"
 
-// output is what is known of one output: everything when its expressions were
-// evaluated, else all but the deferred params.
+// output is a decoded output. Until its expressions are evaluated, deferred params
+// are missing.
 type output struct {
 	job.Output
-	name      string // what messages call it
-	key       string // the param; "" when it was not given
-	echo      string // the format as shown to clients
-	condition string
-	deferred  map[string]bool // params that hold expressions
+	name        string // as in messages
+	key         string // the param 'key'; "" if absent
+	shownFormat string // the format as shown to clients
+	condition   string
+	deferred    map[string]bool // params that hold expressions
 }
 
-// Params by kind of output, coconut-v2.md sections 5.2 to 5.4, as messages list them.
+// Params by kind of output (coconut-v2.md sections 5.2 to 5.4), in the order of
+// messages.
 var (
 	videoParams = []string{
 		"path", "url", "if", "key", "format", "offset", "duration", "fit", "transpose", "vflip", "hflip",
@@ -44,8 +45,8 @@ var (
 	}
 )
 
-// output decodes one output. vars is nil at POST: then expressions are checked
-// for syntax and deferred. name is what messages call it.
+// output decodes an output. name is its name in messages. vars is nil at POST, when
+// only the syntax of expressions is checked.
 func (d *decoder) output(mapKey, name string, v *value, vars expr.Vars) *output {
 	o := &output{name: name, deferred: map[string]bool{}}
 	h := hash{d: d, reason: job.OutputParamNotValid, before: "The param '", after: "' of the output '" + shorten(name) + "'"}
@@ -59,7 +60,7 @@ func (d *decoder) output(mapKey, name string, v *value, vars expr.Vars) *output 
 
 	kind := format.KindStream
 	if mapKey != streamKey {
-		o.Format, o.echo = h.format(mapKey)
+		o.Format, o.shownFormat = h.format(mapKey)
 		if d.err != nil {
 			return o
 		}
@@ -67,7 +68,7 @@ func (d *decoder) output(mapKey, name string, v *value, vars expr.Vars) *output 
 	}
 	switch kind {
 	case format.KindStream:
-		o.Type, o.echo = job.TypeStream, streamKey
+		o.Type, o.shownFormat = job.TypeStream, streamKey
 		h.only(streamParams...)
 		o.Stream = h.stream()
 	case format.KindImage:
@@ -75,7 +76,7 @@ func (d *decoder) output(mapKey, name string, v *value, vars expr.Vars) *output 
 		h.only(imageParams...)
 		h.destination(&o.Output)
 		o.Image = h.image()
-		h.sequence(o)
+		h.checkSequence(o)
 	case format.KindAnimated:
 		o.Type = job.TypeImage
 		h.only(animatedParams...)
@@ -86,13 +87,13 @@ func (d *decoder) output(mapKey, name string, v *value, vars expr.Vars) *output 
 		h.only(videoParams...)
 		h.destination(&o.Output)
 		o.Video = h.video()
-		h.copied(o)
+		h.checkCopied(o)
 	}
 	return o
 }
 
-// copied refuses to change a picture that is copied as it is.
-func (h hash) copied(o *output) {
+// checkCopied refuses params that change the picture when the video codec is copy.
+func (h hash) checkCopied(o *output) {
 	if o.Format.VideoCodec() != format.Copy {
 		return
 	}
@@ -111,8 +112,8 @@ func (h hash) copied(o *output) {
 	}
 }
 
-// params brings the shapes in which an output can be written to a hash: a
-// string is its path, null and [] are an empty hash.
+// params normalizes an output to a hash. A string is its path; null and [] are an
+// empty hash.
 func (d *decoder) params(mapKey, name string, v *value) *value {
 	switch {
 	case v.kind == kindString && mapKey == streamKey:
@@ -127,7 +128,7 @@ func (d *decoder) params(mapKey, name string, v *value) *value {
 	return &value{kind: kindHash}
 }
 
-// condition reads `if`. It is not evaluated now, so only its syntax is checked.
+// condition reads the param 'if' and checks its syntax. It is evaluated after the probe.
 func (h hash) condition() string {
 	v := h.get("if")
 	if v == nil || v.kind == kindString && blank(v) {
@@ -142,13 +143,13 @@ func (h hash) condition() string {
 		return ""
 	}
 	if err := expr.CheckCondition(v.text); err != nil {
-		h.d.refuse(h.reason, "%s is not valid: %s.", h.subject("if"), sentence(err))
+		h.d.refuse(h.reason, "%s is not valid: %s.", h.subject("if"), trimPeriod(err))
 	}
 	return v.text
 }
 
-// outputKey reads the key, which names the output from the first answer on and
-// so cannot wait for an evaluation.
+// outputKey reads the param 'key'. It may have no expressions, because the answer to
+// POST contains it.
 func (h hash) outputKey() string {
 	key := h.str("key")
 	if len(key) > maxKey || hasControl(key) || expr.HasExpr(key) {
@@ -158,27 +159,27 @@ func (h hash) outputKey() string {
 	return key
 }
 
-// format reads what to make from the key in the outputs hash, or from the
-// format hash, which replaces all of that key but the container. The second
-// result is what clients are shown.
+// format reads the format from the key in the outputs hash, or from the param
+// 'format', which replaces all of that key but the container. The second result is
+// the format as clients see it.
 func (h hash) format(mapKey string) (format.Format, string) {
 	inner, _ := h.hash("format")
 	if inner.empty() {
 		f, err := format.Parse(mapKey)
 		if err != nil {
-			h.d.refuse(job.OutputFormatNotValid, "The format of the output '%s' is not valid: %s.", shorten(mapKey), sentence(err))
+			h.d.refuse(job.OutputFormatNotValid, "The format of the output '%s' is not valid: %s.", shorten(mapKey), trimPeriod(err))
 		}
 		return f, mapKey
 	}
 	members := map[string]any{}
 	for _, m := range inner.v.members {
 		if plain, known := m.value.plain(); known {
-			members[m.name] = wholeSides(m.name, plain)
+			members[m.name] = truncateFractions(m.name, plain)
 		}
 	}
 	f, err := format.FromHash(mapKey, members)
 	if err != nil {
-		h.d.refuse(job.OutputFormatNotValid, "The param 'format' of the output '%s' is not valid: %s.", shorten(mapKey), sentence(err))
+		h.d.refuse(job.OutputFormatNotValid, "The param 'format' of the output '%s' is not valid: %s.", shorten(mapKey), trimPeriod(err))
 		return f, mapKey
 	}
 	return f, f.String()
@@ -186,9 +187,9 @@ func (h hash) format(mapKey string) (format.Format, string) {
 
 var fraction = regexp.MustCompile(`\.\d+`)
 
-// wholeSides cuts off fractions where only whole numbers make sense: half the
-// width of an odd picture is an expression that everybody writes.
-func wholeSides(name string, plain any) any {
+// truncateFractions removes fractions from members that are whole numbers. Half of an
+// odd width is a common result of an expression.
+func truncateFractions(name string, plain any) any {
 	switch name {
 	case "resolution", "video_bitrate", "audio_bitrate", "maxrate":
 		switch v := plain.(type) {
@@ -201,8 +202,7 @@ func wholeSides(name string, plain any) any {
 	return plain
 }
 
-// empty reports whether the hash says nothing: members that are null or "" are
-// as good as absent.
+// empty reports whether all members of the hash are null or "".
 func (h hash) empty() bool {
 	if h.v != nil {
 		for _, m := range h.v.members {
@@ -214,8 +214,8 @@ func (h hash) empty() bool {
 	return true
 }
 
-// plain is v as package format takes it. known is false for what is absent or
-// not evaluated yet.
+// plain returns v as package format takes it. known is false for null and for values
+// that are not evaluated yet.
 func (v *value) plain() (plain any, known bool) {
 	switch v.kind {
 	case kindNull, kindDeferred:
@@ -223,7 +223,7 @@ func (v *value) plain() (plain any, known bool) {
 	case kindBool:
 		return v.text == "true", true
 	case kindNumber:
-		n, ok := numberOf(v)
+		n, ok := parseNumber(v)
 		if !ok {
 			return v.text, true
 		}
@@ -235,7 +235,7 @@ func (v *value) plain() (plain any, known bool) {
 	}
 }
 
-// destination reads path or url. A path names a file.
+// destination reads 'url' or 'path'. The path must have a file name.
 func (h hash) destination(o *job.Output) {
 	if u := h.get("url"); u != nil && !blank(u) {
 		o.URL = h.url("url", uploadSchemes...)
@@ -252,8 +252,9 @@ func (h hash) destination(o *job.Output) {
 	}
 }
 
-// sequence refuses several pictures without a way to name them.
-func (h hash) sequence(o *output) {
+// checkSequence refuses several pictures whose path has no sequence variable, since
+// they would overwrite each other.
+func (h hash) checkSequence(o *output) {
 	i := o.Image
 	if i.VTT != nil && !o.URL.IsZero() {
 		h.d.refuse(job.OutputPathNotValid, "%s is not valid: pictures and their 'vtt' cannot go to one URL, expected a 'path'.", h.subject("url"))
@@ -261,7 +262,7 @@ func (h hash) sequence(o *output) {
 	}
 	several := i.Number > 1 || i.HasInterval || len(i.Offsets) > 1
 	if i.Sprite != nil {
-		// All pictures are on one sheet unless there is a limit to it.
+		// Without a limit all pictures are in one sprite sheet.
 		several = i.Sprite.Limit > 0 && (i.HasInterval || i.Number > i.Sprite.Limit || len(i.Offsets) > i.Sprite.Limit)
 	}
 	if !several || o.deferred["path"] || hasSequence(o.Path) {

@@ -10,18 +10,18 @@ import (
 
 const (
 	maxOutputs = 30
-	maxKey     = 255 // bytes of an output's key
+	maxKey     = 255 // bytes
 )
 
-// entry is one output of the request, arrays flattened.
+// entry is one output of the request.
 type entry struct {
 	mapKey string
 	value  *value
 }
 
-// entries flattens the outputs hash in the order of the request. A value that
-// is an array holds several outputs of one format; an empty one is PHP's empty
-// hash.
+// entries lists the outputs in the order of the request. A value that is an array
+// contains several outputs of one format, except for an empty array, which is
+// PHP's encoding of an empty hash.
 func entries(outputs *value) []entry {
 	if outputs == nil {
 		return nil
@@ -39,8 +39,8 @@ func entries(outputs *value) []entry {
 	return all
 }
 
-// needStorage reports whether the job must have a storage: unless every output
-// brings its own URL.
+// needStorage reports whether the job must have a storage, that is, whether any
+// output has no URL of its own.
 func needStorage(outputs *value) bool {
 	all := entries(outputs)
 	for _, e := range all {
@@ -51,8 +51,8 @@ func needStorage(outputs *value) bool {
 	return len(all) == 0
 }
 
-// outputs decodes the job's outputs: the requests to keep, and what is known of
-// them before the probe.
+// outputs decodes the outputs as far as possible before the probe. It also returns
+// them as requests, which ResolveOutput decodes later.
 func (d *decoder) outputs(v *value) ([]job.OutputRequest, []*output) {
 	if v == nil || v.kind != kindHash && !v.isHash() {
 		d.refuse(job.OutputsNotValid, "The job 'outputs' is not a valid object: got %s, expected a hash of formats, such as {\"mp4:720p\": {\"path\": \"/video.mp4\"}}.", v.describe())
@@ -77,7 +77,7 @@ func (d *decoder) outputs(v *value) ([]job.OutputRequest, []*output) {
 		request := job.OutputRequest{
 			Key:       o.key,
 			Type:      o.Type,
-			Format:    o.echo,
+			Format:    o.shownFormat,
 			MapKey:    e.mapKey,
 			Raw:       e.value.raw,
 			Condition: o.condition,
@@ -88,8 +88,8 @@ func (d *decoder) outputs(v *value) ([]job.OutputRequest, []*output) {
 	return requests, decoded
 }
 
-// keys gives every output its key. Those that were given stay and must differ;
-// the others get the key in the outputs hash, with a number when that is taken:
+// keys gives every output a unique key. Keys of the request stay and must differ.
+// Other outputs get their key in the outputs hash, with a number if it is taken:
 // mp4:720p, mp4:720p-2, mp4:720p-3.
 func (d *decoder) keys(requests []job.OutputRequest) {
 	taken := map[string]bool{}
@@ -115,9 +115,8 @@ func (d *decoder) keys(requests []job.OutputRequest) {
 	}
 }
 
-// ResolveOutput evaluates the expressions of an accepted output with what the
-// probe has found and decodes it strictly. The error is always a *job.Error:
-// the sentence with which the output fails.
+// ResolveOutput evaluates the expressions of an accepted output and decodes it. The
+// error is always a *job.Error, with which the output fails.
 func ResolveOutput(req job.OutputRequest, vars expr.Vars) (*job.Output, error) {
 	v, err := parseRaw(req.Raw)
 	if err != nil {
@@ -138,18 +137,18 @@ func ResolveOutput(req job.OutputRequest, vars expr.Vars) (*job.Output, error) {
 	return &o.Output, nil
 }
 
-// EvalCondition reports whether an output is to be made. The error is a
-// *job.Error.
+// EvalCondition reports whether the condition of an output is true. The error is
+// always a *job.Error.
 func EvalCondition(req job.OutputRequest, vars expr.Vars) (bool, error) {
 	if req.Condition == "" {
 		return true, nil
 	}
 	yes, err := expr.Condition(req.Condition, vars)
 	if err != nil {
-		return false, job.Errorf(job.OutputParamNotValid, "The condition of the output '%s' couldn't be evaluated: %s.", shorten(req.Key), sentence(err)).WithCause(err)
+		return false, job.Errorf(job.OutputParamNotValid, "The condition of the output '%s' couldn't be evaluated: %s.", shorten(req.Key), trimPeriod(err)).WithCause(err)
 	}
 	return yes, nil
 }
 
-// sentence is the text of err without a full stop.
-func sentence(err error) string { return strings.TrimRight(err.Error(), ".") }
+// trimPeriod returns the text of err without a full stop at its end.
+func trimPeriod(err error) string { return strings.TrimRight(err.Error(), ".") }

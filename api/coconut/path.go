@@ -11,13 +11,13 @@ import (
 )
 
 const (
-	maxPath = 1024 // bytes of a path or key, the bound of S3
-	maxURL  = 8192 // bytes of a URL
+	maxPath = 1024 // bytes of a path or key, the limit of S3
+	maxURL  = 8192 // bytes
 )
 
 func hasControl(s string) bool { return strings.ContainsFunc(s, unicode.IsControl) }
 
-// pathFault says what is wrong with a path, "" when nothing is.
+// pathFault returns what is expected of a path that is invalid, "" for a valid one.
 func pathFault(p string) string {
 	switch {
 	case len(p) > maxPath:
@@ -33,8 +33,7 @@ func pathFault(p string) string {
 	return ""
 }
 
-// path returns a member that is a path; whether it may be empty is the
-// caller's.
+// path returns a member that is a path. It may be empty.
 func (h hash) path(name string) string {
 	v := h.get(name)
 	if v == nil || v.kind == kindDeferred {
@@ -51,8 +50,8 @@ func (h hash) path(name string) string {
 	return v.text
 }
 
-// folder joins folders into one with a slash before it and none behind, so that
-// a file is folder + "/" + name. The root is "".
+// folder joins folders into one with a leading and no trailing slash, so that a file
+// is folder + "/" + name. The root is "".
 func folder(parts ...string) string {
 	joined := ""
 	for _, p := range parts {
@@ -63,8 +62,8 @@ func folder(parts ...string) string {
 	return joined
 }
 
-// hasSequence reports whether p has a variable for the number of a picture:
-// %d, %2d, %02d, %.2d, or #num#.
+// hasSequence reports whether a path has a variable for the number of a picture:
+// %d, %2d, %02d, %.2d or #num#.
 func hasSequence(p string) bool {
 	if strings.Contains(p, "#num#") {
 		return true
@@ -81,7 +80,8 @@ func hasSequence(p string) bool {
 	}
 }
 
-// url returns a member that is an absolute URL with one of the schemes.
+// url returns a member that is an absolute URL with one of the schemes. It may be
+// empty.
 func (h hash) url(name string, schemes ...string) job.Secret {
 	v := h.get(name)
 	if v == nil || v.kind == kindDeferred {
@@ -103,8 +103,8 @@ func (h hash) url(name string, schemes ...string) job.Secret {
 	return job.NewSecret(text)
 }
 
-// urlFault says what is wrong with a URL, "" when nothing is. It looks at the
-// syntax only: whether the host is there and may be reached shows later.
+// urlFault returns what is wrong with the syntax of a URL, "" for a valid one. The
+// host is checked only when it is dialled.
 func urlFault(text string, schemes []string) string {
 	if len(text) > maxURL {
 		return "is longer than " + strconv.Itoa(maxURL) + " bytes"
@@ -114,12 +114,12 @@ func urlFault(text string, schemes []string) string {
 	}
 	u, err := url.Parse(text)
 	if err != nil {
-		return "is not a URL" // the parser's words would repeat credentials
+		return "is not a URL" // err may quote credentials
 	}
 	if u.Scheme == "" || u.Opaque != "" {
 		return "is not an absolute URL"
 	}
-	if !slices.Contains(schemes, u.Scheme) { // url.Parse has made it lower case
+	if !slices.Contains(schemes, u.Scheme) { // url.Parse returns it in lower case
 		return "has the scheme '" + shorten(u.Scheme) + "'"
 	}
 	if u.Hostname() == "" {
@@ -133,8 +133,8 @@ func urlFault(text string, schemes []string) string {
 	return ""
 }
 
-// redactURL leaves out of a URL, valid or not, what may be secret: user info
-// and query.
+// redactURL removes the parts of a URL that may be secret: user info, query and
+// fragment. The URL may be invalid.
 func redactURL(s string) string {
 	s, _, _ = strings.Cut(s, "?")
 	s, _, _ = strings.Cut(s, "#")

@@ -2,29 +2,27 @@ package coconut
 
 import "slices"
 
-// service is one row of the table of storage services: which members it needs
-// and takes, coconut-v2.md sections 3.2, 3.3 and 12.
+// service is a row of the table of storage services (coconut-v2.md sections 3.2, 3.3
+// and 12). A name "a|b" stands for either member; the value is stored as a.
 type service struct {
 	name    string
 	aliases []string
-	// target is the member that says where in the service: bucket, bucket_id
-	// or container; "" when there is none.
+	// target is the member with the place in the service: bucket, bucket_id or
+	// container; "" if the service has none.
 	target string
-	// needs are further members without which a request is refused. One that
-	// is written "a|b" is satisfied by either.
+	// needs are further required members.
 	needs []string
-	// credentials are required, optional ones are not. A name written "a|b"
-	// is accepted as either and kept as a.
+	// credentials are required credentials, optional are others.
 	credentials []string
 	optional    []string
-	// instead is a credential that does alone what the required ones do. As a
-	// hash it is kept as its JSON text.
-	instead string
-	options []string // members that go to Storage.Options
-	acls    []string // accepted values of acl; nil: acl is not known
-	classes []string // accepted values of storage_class; nil: not known
-	input   []string // members needed beside target and key when it is an input
-	noInput bool     // it cannot be an input
+	// alternative is a credential that replaces all required ones. A hash is stored
+	// as its JSON text.
+	alternative string
+	options     []string // members that are stored in Storage.Options
+	acls        []string // values of acl; nil: acl is ignored
+	classes     []string // values of storage_class; nil: it is ignored
+	input       []string // required members of an input, besides target and key
+	noInput     bool     // the service cannot be an input
 }
 
 var (
@@ -43,13 +41,12 @@ var (
 	regionOrEndpoint = []string{"region|endpoint"}
 )
 
-// services is the table. A service that is named neither here nor by an alias
-// is storage_service_not_valid.
+// services is the table of storage services.
 var services = []service{
 	{name: "coconut", noInput: true},
 	{name: "s3", target: "bucket", needs: []string{"region"}, credentials: awsKeys, acls: s3ACLs, classes: s3Classes, input: []string{"region"}},
 	{name: "s3other", target: "bucket", needs: []string{"endpoint"}, credentials: awsKeys, acls: s3ACLs, classes: s3Classes, input: []string{"endpoint"}},
-	{name: "gcs", target: "bucket", credentials: awsKeys, instead: "service_account_json", acls: s3ACLs, classes: gcsClasses},
+	{name: "gcs", target: "bucket", credentials: awsKeys, alternative: "service_account_json", acls: s3ACLs, classes: gcsClasses},
 	{name: "dospaces", target: "bucket", credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
 	{name: "linode", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
 	{name: "wasabi", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
@@ -68,11 +65,10 @@ var services = []service{
 	{name: "ipfs_infura", credentials: []string{"project_id", "project_secret"}, options: []string{"gateway_dns"}, noInput: true},
 }
 
-// serviceURL is the Service of a storage without one, which is a URL to upload
-// to.
+// serviceURL is Storage.Service of a storage that is a URL to upload to.
 const serviceURL = "url"
 
-// uploadSchemes are the schemes of URL storage and of an output's url.
+// uploadSchemes are the schemes of a storage that is a URL, and of an output's 'url'.
 var uploadSchemes = []string{"http", "https", "ftp", "ftps", "sftp"}
 
 func findService(name string) (service, bool) {

@@ -8,8 +8,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// storage decodes the job's storage. It is nil when there is none, or only an
-// empty one, and no output needs it.
+// storage decodes the storage. It is nil when it is absent or empty and no output
+// needs one.
 func (d *decoder) storage(v *value, needed bool) *job.Storage {
 	if v == nil || v.isHash() && len(v.members) == 0 {
 		if !needed {
@@ -51,7 +51,7 @@ func (d *decoder) storage(v *value, needed bool) *job.Storage {
 	return s
 }
 
-// service reads the service and finds its row.
+// service reads 'service' and returns its row.
 func (h hash) service(input bool) (service, bool) {
 	names := strings.Join(serviceNames(input), ", ")
 	v := h.get("service")
@@ -67,9 +67,9 @@ func (h hash) service(input bool) (service, bool) {
 	return row, true
 }
 
-// bucket reads what storage and input have in common. The credentials are
-// checked first: a client whose environment is not set sends every member
-// empty, and is told of those.
+// bucket reads the members that storages and inputs have in common. It checks the
+// credentials first: a client without its environment variables sends all members
+// empty, and the credentials are the most useful error then.
 func (h hash) bucket(row service, section string) *job.Storage {
 	s := &job.Storage{Service: row.name, Credentials: h.credentials(row, section)}
 	if row.target != "" {
@@ -99,7 +99,7 @@ func (h hash) bucket(row service, section string) *job.Storage {
 	return s
 }
 
-// endpoint reads an endpoint, which people also write without a scheme.
+// endpoint reads an endpoint, which may have no scheme.
 func (h hash) endpoint() string {
 	text := h.word("endpoint")
 	if text == "" {
@@ -115,7 +115,7 @@ func (h hash) endpoint() string {
 	return strings.TrimRight(text, "/")
 }
 
-// need refuses when none of the names "a|b" is given.
+// need refuses a request without any of the members "a|b".
 func (h hash) need(names string) {
 	list := strings.Split(names, "|")
 	for _, n := range list {
@@ -134,13 +134,13 @@ func (h hash) credentials(row service, section string) map[string]job.Secret {
 	for i, n := range row.credentials {
 		names[i], _, _ = strings.Cut(n, "|")
 	}
-	if v := h.get("credentials").get(row.instead); row.instead != "" && v != nil {
+	if v := h.get("credentials").get(row.alternative); row.alternative != "" && v != nil {
 		text := v.text
 		if v.kind == kindHash {
 			text = string(v.raw)
 		}
 		if strings.TrimSpace(text) != "" {
-			return map[string]job.Secret{row.instead: job.NewSecret(text)}
+			return map[string]job.Secret{row.alternative: job.NewSecret(text)}
 		}
 	}
 	found := h.get("credentials").secrets(row.credentials)
@@ -156,8 +156,8 @@ func (h hash) credentials(row service, section string) map[string]job.Secret {
 	return found
 }
 
-// secrets reads the members with names, each "a" or "a|b"; what is not a
-// non-empty string or number is left out.
+// secrets returns the members that are non-empty strings or numbers, by name. A name
+// is "a" or "a|b", see service.
 func (v *value) secrets(names []string) map[string]job.Secret {
 	found := map[string]job.Secret{}
 	for _, alternatives := range names {
@@ -175,7 +175,7 @@ func (v *value) secrets(names []string) map[string]job.Secret {
 	return found
 }
 
-// quoted lists names as 'a', 'b' and 'c'.
+// quoted returns "'a', 'b' and 'c'".
 func quoted(names []string) string {
 	q := slices.Clone(names)
 	for i := range q {
@@ -193,7 +193,7 @@ func (h hash) urlStorage() *job.Storage {
 		h.refuse("url", "an absolute URL with one of the schemes "+strings.Join(uploadSchemes, ", "))
 	}
 	s.PublicHost = h.word("public_host")
-	// A server for SFTP may want a key, and customers may know the server's.
+	// For SFTP: a private key to log in with, and the expected key of the server.
 	if found := h.get("credentials").secrets(sshKeys); len(found) > 0 {
 		s.Credentials = found
 	}

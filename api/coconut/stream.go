@@ -10,25 +10,25 @@ import (
 
 const maxVariants = 30
 
-// stream decodes the params of httpstream outputs, coconut-v2.md section 5.4. The folders of
-// hls and dash include the output's path, so Output.Path stays empty.
+// stream decodes the params of httpstream outputs (coconut-v2.md section 5.4). The
+// folders of hls and dash include the output's path, so Output.Path stays empty.
 func (h hash) stream() *job.StreamParams {
 	base := h.as(job.OutputPathNotValid).path("path")
 	p := &job.StreamParams{PlaylistName: h.playlistName()}
 	variants := h.get("variants")
-	folders := 0 // that are known
+	folders := 0 // not deferred
 	if inner, on := h.packaging("hls"); on {
 		inner.only("path", "version", "variants", "encryption_key", "encryption_key_uri", "hls_encryption_key", "hls_encryption_key_uri")
 		p.HLS = &job.HLSParams{Path: inner.folder(base), Version: inner.integer("version", 0, 3, 12)}
-		folders += known(inner.get("path"))
+		folders += countGiven(inner.get("path"))
 		p.HLS.EncryptionKey, p.HLS.EncryptionKeyURI = h.encryption(inner)
-		variants = first(variants, inner.get("variants"))
+		variants = firstGiven(variants, inner.get("variants"))
 	}
 	if inner, on := h.packaging("dash"); on {
 		inner.only("path", "hlsfmp4", "variants")
 		p.DASH = &job.DASHParams{Path: inner.folder(base), HLSFMP4: inner.boolean("hlsfmp4")}
-		folders += known(inner.get("path"))
-		variants = first(variants, inner.get("variants"))
+		folders += countGiven(inner.get("path"))
+		variants = firstGiven(variants, inner.get("variants"))
 	}
 	switch {
 	case p.HLS == nil && p.DASH == nil:
@@ -40,21 +40,21 @@ func (h hash) stream() *job.StreamParams {
 	return p
 }
 
-func known(v *value) int {
+func countGiven(v *value) int {
 	if v == nil || v.kind == kindDeferred {
 		return 0
 	}
 	return 1
 }
 
-// as returns h with another reason for what it refuses.
+// as returns h with another reason for its errors.
 func (h hash) as(reason job.Reason) hash {
 	h.reason = reason
 	return h
 }
 
-// packaging reads hls or dash: a hash, or a string that is its path; false is
-// none.
+// packaging reads 'hls' or 'dash', a hash or a string that is its path. It returns
+// false when it is absent.
 func (h hash) packaging(name string) (hash, bool) {
 	v := h.get(name)
 	if v == nil || v.kind != kindDeferred && blank(v) {
@@ -68,8 +68,8 @@ func (h hash) packaging(name string) (hash, bool) {
 	return h.hash(name)
 }
 
-// folder reads the path of a packaging, which people write as "hls/", "/hls"
-// or "hls", below the path of the output.
+// folder reads the path of a packaging, below the path of the output. "hls/", "/hls"
+// and "hls" are the same.
 func (h hash) folder(base string) string {
 	if v := h.get("path"); v != nil && v.kind == kindDeferred {
 		return ""
@@ -97,8 +97,8 @@ func (h hash) playlistName() string {
 	return name
 }
 
-// encryption reads the key of AES-128 from the hls hash, by its name there or
-// by that of v1, which may also stand in the output.
+// encryption reads the AES-128 key and its URI. They may have the names of version 2
+// in the hls hash, or those of version 1 in the hls hash or in the output.
 func (h hash) encryption(hls hash) (job.Secret, string) {
 	key, uri := job.Secret{}, ""
 	for _, at := range []struct {
@@ -132,8 +132,8 @@ func (h hash) encryption(hls hash) (job.Secret, string) {
 	return key, uri
 }
 
-// variants reads the renditions, by default the documented ladder. Some write
-// them in hls or dash.
+// variants reads the variants. The default is the ladder of the documentation, for
+// which the second result is true.
 func (h hash) variants(v *value) ([]format.Format, bool) {
 	if v == nil || v.kind == kindDeferred || blank(v) || v.isHash() && len(v.members) == 0 {
 		return defaultLadder(), true
@@ -166,45 +166,45 @@ func (h hash) variants(v *value) ([]format.Format, bool) {
 	return variants, false
 }
 
-// silentVariant is a variant that has video alone where others have video and
-// audio; nil when there is none. Variants of audio alone go with either.
+// silentVariant returns a variant with video and no audio, if others have both; else
+// nil. Variants without video do not matter.
 func silentVariant(variants []format.Format) *format.Format {
 	var silent *format.Format
-	heard := false
+	hasAudio := false
 	for i, f := range variants {
 		switch {
 		case f.VideoCodec() == "":
 		case f.AudioCodec() == "":
 			silent = &variants[i]
 		default:
-			heard = true
+			hasAudio = true
 		}
 	}
-	if !heard {
+	if !hasAudio {
 		return nil
 	}
 	return silent
 }
 
-// variant reads one rendition and says what is wrong with it, "" for nothing.
+// variant reads one variant. fault is what is wrong with it, "" if it is valid.
 func variant(v *value) (f format.Format, fault string) {
 	if v.kind != kindString {
 		return f, "got " + v.describe() + ", expected formats as strings, such as \"mp4:720p\""
 	}
 	f, err := format.Parse(v.text)
 	if err != nil {
-		return f, sentence(err)
+		return f, trimPeriod(err)
 	}
 	if f.VideoCodec() == "" && f.AudioCodec() == "" {
 		return f, quote(v.text) + " has neither video nor audio"
 	}
 	if err := format.SupportedVariant(f); err != nil {
-		return f, sentence(err)
+		return f, trimPeriod(err)
 	}
 	return f, ""
 }
 
-// defaultLadder is the ladder when there are no variants.
+// defaultLadder returns the variants of a request that names none.
 func defaultLadder() []format.Format {
 	var ladder []format.Format
 	for _, s := range format.DefaultLadder {
@@ -215,7 +215,7 @@ func defaultLadder() []format.Format {
 	return ladder
 }
 
-func first(values ...*value) *value {
+func firstGiven(values ...*value) *value {
 	for _, v := range values {
 		if v != nil && !blank(v) {
 			return v

@@ -5,14 +5,14 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// What the API knows and this server does not do yet is refused here and
-// nowhere else: a request is told at POST, not by a failing job.
+// Features that the API knows and this server lacks are refused here and nowhere
+// else, so that the error is the answer to POST and not a failed job.
 
-// unsupportedOutput refuses an output whose format is not made here.
+// unsupportedOutput returns an error for a format that the server cannot make.
 func unsupportedOutput(o *output) *job.Error {
-	if o.Stream == nil { // variants are checked where they are read
+	if o.Stream == nil { // variants are checked in stream.go
 		if err := format.Supported(o.Format); err != nil {
-			return job.Errorf(job.OutputFormatNotValid, "The output '%s' is not supported: %s.", shorten(o.name), sentence(err))
+			return job.Errorf(job.OutputFormatNotValid, "The output '%s' is not supported: %s.", shorten(o.name), trimPeriod(err))
 		}
 	}
 	return nil

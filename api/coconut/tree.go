@@ -11,10 +11,10 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// maxDepth bounds the nesting of a request.
+// maxDepth is the maximum nesting of a request.
 const maxDepth = 32
 
-// kind is what a JSON value is.
+// kind is the type of a value.
 type kind int
 
 const (
@@ -24,13 +24,13 @@ const (
 	kindString
 	kindList
 	kindHash
-	// kindDeferred is a string with expressions, whose value is known only
-	// after the probe. Every reader takes it as given, but of unknown value.
+	// kindDeferred is a string with expressions, which are evaluated after the
+	// probe. Readers treat it as present, with an unknown value.
 	kindDeferred
 )
 
-// value is a JSON value that keeps what encoding/json loses: the order of the
-// members, numbers as they were spelled, and the bytes it was read from.
+// value is a JSON value. It keeps what encoding/json loses: the order of members, the
+// spelling of numbers, and the original bytes.
 type value struct {
 	kind    kind
 	text    string // string: its value; number: its literal; bool: "true" or "false"
@@ -44,8 +44,7 @@ type member struct {
 	value *value
 }
 
-// get returns the member with name, nil when it is absent or null: the two mean
-// the same everywhere.
+// get returns a member, nil if it is absent or null. The two are the same everywhere.
 func (v *value) get(name string) *value {
 	if v == nil {
 		return nil
@@ -58,13 +57,13 @@ func (v *value) get(name string) *value {
 	return nil
 }
 
-// isHash reports whether v can be read as a hash. PHP encodes an empty hash as
-// [], so an empty list is one.
+// isHash reports whether v is a hash. PHP encodes an empty hash as [], so an empty
+// list is one too.
 func (v *value) isHash() bool {
 	return v != nil && (v.kind == kindHash || v.kind == kindList && len(v.list) == 0)
 }
 
-// describe names v in a message, shortened so that a message stays a sentence.
+// describe returns v for a message, shortened.
 func (v *value) describe() string {
 	switch {
 	case v == nil || v.kind == kindNull:
@@ -80,25 +79,25 @@ func (v *value) describe() string {
 	}
 }
 
-// quote puts s in quotation marks for a message.
+// quote returns s for a message, shortened and in quotation marks.
 func quote(s string) string { return strconv.Quote(shorten(s)) }
 
 func shorten(s string) string {
-	const most = 100
-	if len(s) <= most {
+	const limit = 100
+	if len(s) <= limit {
 		return s
 	}
-	return strings.ToValidUTF8(s[:most], "") + "..."
+	return strings.ToValidUTF8(s[:limit], "") + "..."
 }
 
-// parseBody reads a request body. It refuses what is not one JSON hash, is
-// nested too deeply, or names a member twice: encoding/json would take the last
-// silently, and the customer would get something else than was written.
+// parseBody parses a request body, which must be one JSON hash. It refuses deep
+// nesting and duplicate members: encoding/json would silently take the last one,
+// which may not be the one that the customer meant.
 func parseBody(body []byte) (*value, *job.Error) {
 	body = bytes.TrimPrefix(body, []byte("\xef\xbb\xbf"))
 	p := &parser{body: body, dec: json.NewDecoder(bytes.NewReader(body))}
-	// The token reader accepts some texts that are not JSON, so the whole is
-	// checked first; that also finds what follows the hash.
+	// Decoder.Token accepts some texts that are not JSON, and stops at the end of
+	// the hash. So the whole body is checked first.
 	var whole json.RawMessage
 	if err := json.Unmarshal(body, &whole); err != nil {
 		return nil, job.Errorf(job.ConfigNotValid, "The job is not valid JSON: %s.", syntaxText(err))
@@ -121,7 +120,7 @@ func syntaxText(err error) string {
 	return err.Error()
 }
 
-// parseRaw reads parameters that were accepted before.
+// parseRaw parses stored params of an output.
 func parseRaw(raw []byte) (*value, *job.Error) {
 	if !json.Valid(raw) {
 		return nil, job.Errorf(job.ConfigNotValid, "The stored params of the output are not valid JSON.")
@@ -136,7 +135,7 @@ type parser struct {
 	dec  *json.Decoder
 }
 
-// value reads the next value; path says where it stands.
+// value parses the next value. path is its position in the request.
 func (p *parser) value(path []string) (*value, *job.Error) {
 	if len(path) > maxDepth {
 		return nil, job.Errorf(job.ConfigNotValid, "The job is not valid: it is nested more than %d levels deep.", maxDepth)
@@ -159,8 +158,7 @@ func (p *parser) value(path []string) (*value, *job.Error) {
 	case string:
 		v.kind, v.text = kindString, t
 	}
-	// The decoder stands behind the previous token when a value begins, so the
-	// separators between are not part of it.
+	// start is the end of the previous token, so separators are removed.
 	v.raw = bytes.TrimLeft(p.body[start:p.dec.InputOffset()], " \t\r\n:,")
 	return v, nil
 }
@@ -200,7 +198,7 @@ func (p *parser) composite(v *value, open json.Delim, path []string) *job.Error 
 	return nil
 }
 
-// sectionReasons are the reasons of trouble in a section of the job.
+// sectionReasons are the reasons of errors by section of the job.
 var sectionReasons = map[string]job.Reason{
 	"settings":     job.SettingsNotValid,
 	"input":        job.InputNotValid,
@@ -208,8 +206,7 @@ var sectionReasons = map[string]job.Reason{
 	"notification": job.NotificationNotValid,
 }
 
-// duplicate refuses a member that is there twice, with the reason of its
-// section.
+// duplicate returns the error for a member that occurs twice.
 func duplicate(path []string, name string) *job.Error {
 	if len(path) == 0 {
 		return job.Errorf(job.ConfigNotValid, "The job has the member '%s' twice: write it once.", shorten(name))

@@ -12,10 +12,10 @@ import (
 	"github.com/copra-video/copra/transcode/expr"
 )
 
-// Vars are the variables of coconut-v2.md section 5.5 for expressions. Every documented name
-// is there for every input: what an input lacks is 0, "" or false, so that a
-// condition about the video of an audio file is false and no error. Sizes are
-// those of the picture as it is shown, after its rotation.
+// Vars returns the variables for expressions (coconut-v2.md section 5.5). Every
+// documented variable exists for every input. It is 0, "" or false when the input
+// has no such property, so that a condition on the video of an audio file is false
+// instead of an error. Width and height are those after rotation.
 func Vars(m job.Media) expr.Vars {
 	vars := expr.Vars{
 		"input.mime_type":     mimeType(m),
@@ -65,10 +65,10 @@ func Vars(m job.Media) expr.Vars {
 
 func kilobits(n int64) float64 { return math.Round(float64(n) / 1000) }
 
-// metadataVars adds the scalars of ffprobe's JSON by their paths:
-// input.metadata.format.duration, input.metadata.streams[0].width, the index
-// also as streams.0. A string that
-// is a plain number, as ffprobe writes most of them, counts as one.
+// metadataVars adds the scalars of ffprobe's JSON by their paths, such as
+// input.metadata.format.duration and input.metadata.streams[0].width. An index may
+// also be written as streams.0. A string that is a number, as ffprobe writes most
+// numbers, is a number.
 func metadataVars(vars expr.Vars, name string, v any) {
 	switch t := v.(type) {
 	case map[string]any:
@@ -86,7 +86,7 @@ func metadataVars(vars expr.Vars, name string, v any) {
 		}
 	case string:
 		vars[name] = t
-		if n, ok := numberOf(&value{kind: kindString, text: t}); ok {
+		if n, ok := parseNumber(&value{kind: kindString, text: t}); ok {
 			vars[name] = n
 		}
 	case bool:
@@ -94,7 +94,8 @@ func metadataVars(vars expr.Vars, name string, v any) {
 	}
 }
 
-// mimeTypes by the first of ffprobe's format names: with video and without.
+// mimeTypes are the MIME types by the first of ffprobe's format names, with video and
+// without.
 var mimeTypes = map[string][2]string{
 	"mov":       {"video/mp4", "audio/mp4"},
 	"matroska":  {"video/x-matroska", "audio/x-matroska"},
@@ -106,7 +107,7 @@ var mimeTypes = map[string][2]string{
 	"asf":       {"video/x-ms-wmv", "audio/x-ms-wma"},
 	"ogg":       {"video/ogg", "audio/ogg"},
 	"mxf":       {"application/mxf", "application/mxf"},
-	"mp3":       {"audio/mpeg", "audio/mpeg"}, // with video: a cover
+	"mp3":       {"audio/mpeg", "audio/mpeg"}, // its video is a cover picture
 	"aac":       {"audio/aac", "audio/aac"},
 	"wav":       {"audio/x-wav", "audio/x-wav"},
 	"flac":      {"audio/flac", "audio/flac"},

@@ -7,10 +7,10 @@ import (
 	"github.com/copra-video/copra/transcode/expr"
 )
 
-// maxSeconds bounds times: a hundred days.
+// maxSeconds is the maximum of times: a hundred days.
 const maxSeconds = 100 * 24 * 3600
 
-// video decodes the params of video and audio outputs, coconut-v2.md section 5.2.
+// video decodes the params of video and audio outputs (coconut-v2.md section 5.2).
 func (h hash) video() *job.VideoParams {
 	p := &job.VideoParams{
 		Offset:      h.number("offset", 0, 0, maxSeconds),
@@ -29,7 +29,7 @@ func (h hash) video() *job.VideoParams {
 
 func (h hash) fit() string { return h.oneOf("fit", "pad", "pad", "crop") }
 
-// transpose tells "not said" from 0, which turns and flips.
+// transpose reads 0 to 3, the values of ffmpeg's transpose filter, nil if absent.
 func (h hash) transpose() *int {
 	v := h.get("transpose")
 	if v == nil || v.kind == kindDeferred || blank(v) {
@@ -39,9 +39,8 @@ func (h hash) transpose() *int {
 	return &n
 }
 
-// crop reads "W:H". The sides may be arithmetic with the sides of the input's
-// picture, by the names of ffmpeg's crop: "iw/2:ih". What separates filters
-// stays out.
+// crop reads "W:H". Width and height may be arithmetic with the variables of ffmpeg's
+// crop filter, such as "iw/2:ih". Characters that separate filters are not allowed.
 func (h hash) crop() (w, height string) {
 	v := h.get("crop")
 	if v == nil || v.kind == kindDeferred || blank(v) {
@@ -56,7 +55,7 @@ func (h hash) crop() (w, height string) {
 	return w, height
 }
 
-// cropVars are all that the sides of a crop can be told with.
+// cropVars are the variables of a crop, with values for checking its syntax.
 var cropVars = expr.Vars{"iw": 1e6, "ih": 1e6, "in_w": 1e6, "in_h": 1e6}
 
 func cropSide(s string) bool {
@@ -67,8 +66,8 @@ func cropSide(s string) bool {
 	return err == nil
 }
 
-// watermark reads the picture to lay over; false and "" are none, a string is
-// its URL.
+// watermark reads the watermark: a hash, or a string that is its URL. It is nil for
+// false and "".
 func (h hash) watermark() *job.Watermark {
 	v := h.get("watermark")
 	if v == nil || v.kind == kindDeferred || blank(v) || v.isHash() && len(v.members) == 0 {
