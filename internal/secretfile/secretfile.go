@@ -11,7 +11,8 @@ import (
 
 // ReadOrCreate returns the text of the file. If there is none it generates the
 // text and writes the file with mode 0600. When several processes start
-// together, one of them makes the file and all return its text.
+// together, one of them makes the file and all return its text. An empty file is
+// replaced, without that guarantee.
 func ReadOrCreate(path string, generate func() (string, error)) (text string, made bool, err error) {
 	data, err := os.ReadFile(path)
 	if err == nil && len(strings.TrimSpace(string(data))) > 0 {

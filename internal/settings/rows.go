@@ -1,11 +1,13 @@
 package settings
 
 import (
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
@@ -166,7 +168,7 @@ func (s *Settings) workRows() []Row {
 			Help: "largest input in GiB."},
 		{Group: Work, Flag: "min-free-disk", Env: "COPRA_MIN_FREE_DISK", Default: "1024", Set: size(&s.MinFreeDisk, 1<<20, 0, 1<<30),
 			Help: "MiB that must be free in the work directory, besides what the job takes of it, before a job is transcoded; until then it waits. 0 is no check."},
-		{Group: Work, Flag: "preset", Env: "COPRA_PRESETS", Shown: "libx264=fast, libx265=fast, libvpx=2, libvpx-vp9=2", Set: pairs(&s.Presets),
+		{Group: Work, Flag: "preset", Env: "COPRA_PRESETS", Shown: pairsText(transcode.DefaultPresets()), Set: pairs(&s.Presets),
 			Help: "encoder preset, libx264=medium; repeatable, or separated by commas."},
 		{Group: Work, Flag: "shutdown-grace", Env: "COPRA_SHUTDOWN_GRACE", Default: "0s", Set: Duration(&s.ShutdownGrace, 0),
 			Help: "how long running work may go on after SIGTERM before it is handed back, 10m."},
@@ -182,5 +184,14 @@ func (s *Settings) workRows() []Row {
 
 // short is a duration without the zeros that String adds: 1m instead of 1m0s.
 func short(d time.Duration) string { return strings.TrimSuffix(d.String(), "0s") }
+
+// pairsText is what the parser pairs reads.
+func pairsText(pairs map[string]string) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(pairs)) {
+		list = append(list, name+"="+pairs[name])
+	}
+	return strings.Join(list, ", ")
+}
 
 func mib(bytes int64) string { return strconv.FormatInt(bytes>>20, 10) }
