@@ -23,7 +23,7 @@ import (
 
 // live has the running job come as far as that two of its events are known.
 func live(w *world) {
-	s := job.New(runningID, at("2021-08-31T07:57:06Z"), []job.OutputRequest{
+	s := job.NewState(runningID, at("2021-08-31T07:57:06Z"), []job.OutputRequest{
 		{Key: "mp4", Type: job.TypeVideo, Format: "mp4"}, {Key: "jpg", Type: job.TypeImage, Format: "jpg"}})
 	w.store.jobs[runningID] = s
 	w.store.happen(runningID, job.Event{Kind: job.JobStartedEvent})

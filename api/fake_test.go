@@ -76,7 +76,7 @@ func (s *store) CreateJob(_ context.Context, n job.Submission) (job.State, error
 	}
 	id := fmt.Sprintf("S9BkOufdntiP%02d", len(s.created))
 	s.created = append(s.created, n)
-	s.jobs[id] = job.New(id, at("2021-09-25T17:45:59Z"), n.Spec.Outputs)
+	s.jobs[id] = job.NewState(id, at("2021-09-25T17:45:59Z"), n.Spec.Outputs)
 	s.owner[id] = n.KeyID
 	if n.IdempotencyKey != "" {
 		s.idem[n.IdempotencyKey] = id
@@ -244,7 +244,7 @@ const probe = `{"streams":[{"index":0,"codec_type":"video","width":1280}],"forma
 // finished is a job with an output of each kind, one under a key that is hard
 // to write into a path.
 func finished() job.State {
-	s := job.New(finishedID, at("2021-10-13T11:25:26Z"), []job.OutputRequest{
+	s := job.NewState(finishedID, at("2021-10-13T11:25:26Z"), []job.OutputRequest{
 		{Key: "mp4:::quality=4,maxrate=400k", Type: job.TypeVideo, Format: "mp4:::quality=4,maxrate=400k"},
 		{Key: "a/b c", Type: job.TypeVideo, Format: "mp4:240p"},
 		{Key: "jpg:300x", Type: job.TypeImage, Format: "jpg:300x"},
@@ -269,13 +269,13 @@ func finished() job.State {
 
 // failed is a job whose input failed.
 func failed() job.State {
-	s := job.New(failedID, at("2021-08-31T07:57:06Z"), []job.OutputRequest{{Key: "mp4", Type: job.TypeVideo, Format: "mp4"}})
+	s := job.NewState(failedID, at("2021-08-31T07:57:06Z"), []job.OutputRequest{{Key: "mp4", Type: job.TypeVideo, Format: "mp4"}})
 	return applied(s, []job.Event{{Kind: job.JobStartedEvent}, {Kind: job.InputFailedEvent, Error: "HTTP status code: 404"}})
 }
 
 // running is a job that a worker has just taken.
 func running() job.State {
-	s := job.New(runningID, at("2021-08-31T07:57:06Z"), []job.OutputRequest{{Key: "mp4", Type: job.TypeVideo, Format: "mp4"}})
+	s := job.NewState(runningID, at("2021-08-31T07:57:06Z"), []job.OutputRequest{{Key: "mp4", Type: job.TypeVideo, Format: "mp4"}})
 	return applied(s, []job.Event{{Kind: job.JobStartedEvent}})
 }
 

@@ -84,7 +84,7 @@ func TestJob(t *testing.T) {
 	if diff := cmp.Diff(object(t, body), object(t, again)); diff != "" {
 		t.Errorf("encoded again:\n%s", diff)
 	}
-	fresh := job.New("a", created, nil)
+	fresh := job.NewState("a", created, nil)
 	if again, err := json.Marshal(decodeJob(t, coconut.EncodeJob(fresh))); err != nil || !strings.Contains(string(again), `"completed_at":null`) {
 		t.Errorf("%s, %v", again, err)
 	}
@@ -143,7 +143,7 @@ func TestMetadata(t *testing.T) {
 	if got.Output("s") != &got.Outputs[1].MediaInfo || got.Output("jpg") != nil {
 		t.Error("Output finds another")
 	}
-	early, err := against(t, answer(200, string(coconut.EncodeMetadata(job.New("a", created, nil))))).Metadata(t.Context(), "a")
+	early, err := against(t, answer(200, string(coconut.EncodeMetadata(job.NewState("a", created, nil))))).Metadata(t.Context(), "a")
 	if diff := cmp.Diff(&client.Metadata{JobID: "a"}, early); diff != "" || err != nil {
 		t.Errorf("before the probe: %v\n%s", err, diff)
 	}

@@ -150,7 +150,7 @@ func TestAnswer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := json.Unmarshal(coconut.EncodeJob(job.New(id, at.UTC(), spec.Outputs)), &got); err != nil {
+	if err := json.Unmarshal(coconut.EncodeJob(job.NewState(id, at.UTC(), spec.Outputs)), &got); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(got, want); diff != "" {

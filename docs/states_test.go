@@ -49,7 +49,7 @@ func events() []job.Event {
 
 // in returns a job of one output in a stage, with the status that goes with it.
 func in(status job.Status, stage job.Stage) job.State {
-	s := job.New("j", time.Unix(0, 0), []job.OutputRequest{{Key: "a", Type: job.TypeVideo}})
+	s := job.NewState("j", time.Unix(0, 0), []job.OutputRequest{{Key: "a", Type: job.TypeVideo}})
 	s.Status, s.Outputs[0].Stage = status, stage
 	return s
 }

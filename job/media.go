@@ -44,19 +44,19 @@ type VideoStream struct {
 	ColorTransfer  string // "smpte2084" (PQ), "arib-std-b67" (HLG), "bt709", ...
 	ColorPrimaries string
 	ColorRange     string      // "tv", "pc"
-	Light          HDRMetadata // of HDR
+	HDR            HDRMetadata // of HDR
 	Default        bool
 }
 
 // HDRMetadata is what an HDR stream says of its light (SMPTE ST 2086 and CTA-861.3).
 type HDRMetadata struct {
-	Red, Green, Blue, White [2]float64 // chromaticities x, y of the mastering display
-	Min, Max                float64    // its luminance in cd/m2; both 0: not said
-	MaxCLL, MaxFALL         int        // brightest pixel and brightest frame in cd/m2; 0: not said
+	Red, Green, Blue, White    [2]float64 // chromaticities x, y of the mastering display
+	MinLuminance, MaxLuminance float64    // its luminance in cd/m2; both 0: not said
+	MaxCLL, MaxFALL            int        // brightest pixel and brightest frame in cd/m2; 0: not said
 }
 
 // HasMasteringDisplay reports whether the mastering display is described.
-func (l HDRMetadata) HasMasteringDisplay() bool { return l.Max > 0 && l.White != [2]float64{} }
+func (l HDRMetadata) HasMasteringDisplay() bool { return l.MaxLuminance > 0 && l.White != [2]float64{} }
 
 // AudioStream is one audio stream.
 type AudioStream struct {

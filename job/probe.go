@@ -54,15 +54,15 @@ func ParseMedia(raw []byte) (Media, error) {
 		}
 		switch s.Type {
 		case "video":
-			if v, ok := s.video(); ok {
+			if v, ok := s.videoStream(); ok {
 				m.Video = append(m.Video, v)
 			}
 		case "audio":
-			if a, ok := s.audio(); ok {
+			if a, ok := s.audioStream(); ok {
 				m.Audio = append(m.Audio, a)
 			}
 		case "subtitle":
-			m.Subtitles = append(m.Subtitles, s.subtitle())
+			m.Subtitles = append(m.Subtitles, s.subtitleStream())
 		}
 	}
 	m.Duration = doc.Format.Duration.positive()
@@ -74,20 +74,20 @@ func ParseMedia(raw []byte) (Media, error) {
 	} else if !math.IsInf(earliest, 0) {
 		m.StartTime = earliest
 	}
-	m.endsToLengths()
-	if played := m.played(); played > 0 && played < m.Duration {
+	m.durationsFromEnds()
+	if played := m.playTime(); played > 0 && played < m.Duration {
 		m.Duration = played
 	}
-	if isImage(m.FormatName) {
+	if isPictureDemuxer(m.FormatName) {
 		// ffprobe gives a picture the length of one frame at 25 fps.
 		m.Duration = 0
 	}
 	return m, nil
 }
 
-// endsToLengths makes lengths of what are ends in Matroska and NUT, whose clock
+// durationsFromEnds makes lengths of what are ends in Matroska and NUT, whose clock
 // may begin late: the duration of the file, and of a stream whose tag says so.
-func (m *Media) endsToLengths() {
+func (m *Media) durationsFromEnds() {
 	if m.FormatName != "nut" && !strings.Contains(m.FormatName, "matroska") || m.StartTime <= 0 || m.Duration <= m.StartTime {
 		return
 	}
@@ -106,10 +106,10 @@ func (m *Media) endsToLengths() {
 	}
 }
 
-// played is how long there is something to see or hear; 0 when a stream does
+// playTime is how long there is something to see or hear; 0 when a stream does
 // not tell. The duration of the file counts subtitles and data too, which may
 // go on for long after the end.
-func (m *Media) played() float64 {
+func (m *Media) playTime() float64 {
 	end := 0.0
 	for _, v := range m.Video {
 		if v.Duration == 0 {
@@ -126,15 +126,15 @@ func (m *Media) played() float64 {
 	return end
 }
 
-// isImage reports whether a demuxer reads single pictures: image2, png_pipe,
+// isPictureDemuxer reports whether a demuxer reads single pictures: image2, png_pipe,
 // jpeg_pipe and their like, and mjpeg, which is what a JPEG without a telling
 // name may be taken for.
-func isImage(formatName string) bool {
+func isPictureDemuxer(formatName string) bool {
 	return formatName == "image2" || formatName == "mjpeg" || strings.HasSuffix(formatName, "_pipe")
 }
 
 // Still reports whether the file is a single picture.
-func (m *Media) Still() bool { return isImage(m.FormatName) }
+func (m *Media) Still() bool { return isPictureDemuxer(m.FormatName) }
 
 // SetFilename replaces format.filename in Raw, where ffprobe puts the path of
 // a scratch file that is no client's business. All else stays byte for byte;
@@ -192,21 +192,21 @@ func member(raw []byte, key string) (value json.RawMessage, at int64, ok bool) {
 	return nil, 0, false
 }
 
-func (s probeStream) video() (VideoStream, bool) {
-	if s.Disposition.has("attached_pic") || !s.known() {
+func (s probeStream) videoStream() (VideoStream, bool) {
+	if s.Disposition.has("attached_pic") || !s.hasCodec() {
 		return VideoStream{}, false
 	}
 	v := VideoStream{
 		Index: int(s.Index.int()), Codec: string(s.Codec), Profile: string(s.Profile),
 		Level: int(s.Level.int()), CodecTag: string(s.Tag),
-		Width: side(s.Width), Height: side(s.Height),
-		SAR: s.SAR.ratio(), Rotation: s.rotation(),
+		Width: intOf(s.Width), Height: intOf(s.Height),
+		SAR: s.SAR.rational(), Rotation: s.rotation(),
 		PixFmt: string(s.PixFmt), BitDepth: bitDepth(string(s.PixFmt), s.RawBits.int()),
-		FieldOrder: string(s.FieldOrder), FPS: s.fps(), BaseFPS: plausibleFPS(s.BaseFPS.ratio()),
-		BitRate: s.BitRate.int(), Duration: s.duration(), StartTime: s.start(), Frames: s.Frames.int(),
-		ColorSpace: s.ColorSpace.known(), ColorTransfer: s.ColorTransfer.known(),
-		ColorPrimaries: s.ColorPrimaries.known(), ColorRange: s.ColorRange.known(),
-		Light: s.SideData.light(), Default: s.Disposition.has("default"),
+		FieldOrder: string(s.FieldOrder), FPS: s.fps(), BaseFPS: plausibleFPS(s.BaseFPS.rational()),
+		BitRate: s.BitRate.int(), Duration: s.duration(), StartTime: s.startTime(), Frames: s.Frames.int(),
+		ColorSpace: s.ColorSpace.value(), ColorTransfer: s.ColorTransfer.value(),
+		ColorPrimaries: s.ColorPrimaries.value(), ColorRange: s.ColorRange.value(),
+		HDR: s.SideData.hdrMetadata(), Default: s.Disposition.has("default"),
 	}
 	if v.FieldOrder == "unknown" {
 		v.FieldOrder = ""
@@ -217,18 +217,18 @@ func (s probeStream) video() (VideoStream, bool) {
 	return v, v.Width > 0 && v.Height > 0
 }
 
-func (s probeStream) audio() (AudioStream, bool) {
+func (s probeStream) audioStream() (AudioStream, bool) {
 	a := AudioStream{
 		Index: int(s.Index.int()), Codec: string(s.Codec), Profile: string(s.Profile),
-		SampleRate: side(s.SampleRate), Channels: side(s.Channels), ChannelLayout: s.ChannelLayout.known(),
-		BitRate: s.BitRate.int(), Duration: s.duration(), StartTime: s.start(), Frames: s.Frames.int(),
+		SampleRate: intOf(s.SampleRate), Channels: intOf(s.Channels), ChannelLayout: s.ChannelLayout.value(),
+		BitRate: s.BitRate.int(), Duration: s.duration(), StartTime: s.startTime(), Frames: s.Frames.int(),
 		Language: s.language(), Title: s.Tags.get("title"), Default: s.Disposition.has("default"),
 		VisualImpaired: s.Disposition.has("visual_impaired"), HearingImpaired: s.Disposition.has("hearing_impaired"), Commentary: s.Disposition.has("comment"),
 	}
-	return a, s.known() && a.SampleRate > 0 && a.Channels > 0
+	return a, s.hasCodec() && a.SampleRate > 0 && a.Channels > 0
 }
 
-func (s probeStream) subtitle() SubtitleStream {
+func (s probeStream) subtitleStream() SubtitleStream {
 	return SubtitleStream{
 		Index: int(s.Index.int()), Codec: string(s.Codec), Text: slices.Contains(textSubtitles, string(s.Codec)),
 		Language: s.language(), Title: s.Tags.get("title"),

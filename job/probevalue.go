@@ -20,39 +20,41 @@ type probeFormat struct {
 }
 
 type probeStream struct {
-	Index          number `json:"index"`
-	Type           text   `json:"codec_type"`
-	Codec          text   `json:"codec_name"`
-	Profile        text   `json:"profile"`
-	Level          number `json:"level"`
-	Tag            text   `json:"codec_tag_string"`
-	Width          number `json:"width"`
-	Height         number `json:"height"`
-	SAR            text   `json:"sample_aspect_ratio"`
-	PixFmt         text   `json:"pix_fmt"`
-	RawBits        number `json:"bits_per_raw_sample"`
-	FieldOrder     text   `json:"field_order"`
-	AvgFPS         text   `json:"avg_frame_rate"`
-	BaseFPS        text   `json:"r_frame_rate"`
-	SampleRate     number `json:"sample_rate"`
-	Channels       number `json:"channels"`
-	ChannelLayout  text   `json:"channel_layout"`
-	BitRate        number `json:"bit_rate"`
-	Duration       number `json:"duration"`
-	StartTime      number `json:"start_time"`
-	Frames         number `json:"nb_frames"`
-	ColorSpace     text   `json:"color_space"`
-	ColorTransfer  text   `json:"color_transfer"`
-	ColorPrimaries text   `json:"color_primaries"`
-	ColorRange     text   `json:"color_range"`
-	Disposition    flags  `json:"disposition"`
-	Tags           tags   `json:"tags"`
-	SideData       sides  `json:"side_data_list"`
+	Index          number       `json:"index"`
+	Type           text         `json:"codec_type"`
+	Codec          text         `json:"codec_name"`
+	Profile        text         `json:"profile"`
+	Level          number       `json:"level"`
+	Tag            text         `json:"codec_tag_string"`
+	Width          number       `json:"width"`
+	Height         number       `json:"height"`
+	SAR            text         `json:"sample_aspect_ratio"`
+	PixFmt         text         `json:"pix_fmt"`
+	RawBits        number       `json:"bits_per_raw_sample"`
+	FieldOrder     text         `json:"field_order"`
+	AvgFPS         text         `json:"avg_frame_rate"`
+	BaseFPS        text         `json:"r_frame_rate"`
+	SampleRate     number       `json:"sample_rate"`
+	Channels       number       `json:"channels"`
+	ChannelLayout  text         `json:"channel_layout"`
+	BitRate        number       `json:"bit_rate"`
+	Duration       number       `json:"duration"`
+	StartTime      number       `json:"start_time"`
+	Frames         number       `json:"nb_frames"`
+	ColorSpace     text         `json:"color_space"`
+	ColorTransfer  text         `json:"color_transfer"`
+	ColorPrimaries text         `json:"color_primaries"`
+	ColorRange     text         `json:"color_range"`
+	Disposition    flags        `json:"disposition"`
+	Tags           tags         `json:"tags"`
+	SideData       sideDataList `json:"side_data_list"`
 }
 
-func (s probeStream) known() bool { return s.Codec != "" && s.Codec != "unknown" && s.Codec != "none" }
+func (s probeStream) hasCodec() bool {
+	return s.Codec != "" && s.Codec != "unknown" && s.Codec != "none"
+}
 
-func (s probeStream) start() float64 {
+func (s probeStream) startTime() float64 {
 	f, _ := s.StartTime.value()
 	return f
 }
@@ -62,7 +64,7 @@ func (s probeStream) duration() float64 {
 	if d := s.Duration.positive(); d > 0 {
 		return d
 	}
-	return clock(s.Tags.get("DURATION"))
+	return parseClock(s.Tags.get("DURATION"))
 }
 
 // language is the tag, "" for the ways of saying that it is not known.
@@ -81,16 +83,16 @@ func (s probeStream) language() string {
 func (s probeStream) rotation() int {
 	for _, d := range s.SideData {
 		if r, ok := d.Rotation.value(); ok {
-			return quarter(-r)
+			return quarterTurn(-r)
 		}
 	}
 	if r, err := strconv.ParseFloat(s.Tags.get("rotate"), 64); err == nil {
-		return quarter(r)
+		return quarterTurn(r)
 	}
 	return 0
 }
 
-func quarter(degrees float64) int {
+func quarterTurn(degrees float64) int {
 	if math.IsNaN(degrees) || math.Abs(degrees) > 1e6 {
 		return 0
 	}
@@ -102,7 +104,7 @@ func quarter(degrees float64) int {
 // or when the two are so close (less than half of what parts 30 from 29.97)
 // that the average is the base rate with the rounding of a container's clock.
 func (s probeStream) fps() format.Rational {
-	avg, base := plausibleFPS(s.AvgFPS.ratio()), plausibleFPS(s.BaseFPS.ratio())
+	avg, base := plausibleFPS(s.AvgFPS.rational()), plausibleFPS(s.BaseFPS.rational())
 	if avg.Num == 0 {
 		return base
 	}
@@ -134,16 +136,16 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// known is the value, "" for ffprobe's ways of saying that it has none.
-func (t text) known() string {
+// value is the text, "" for ffprobe's ways of saying that it has none.
+func (t text) value() string {
 	if t == "unknown" || t == "N/A" || t == "reserved" {
 		return ""
 	}
 	return string(t)
 }
 
-// ratio reads "a/b" or "a:b"; 0/1 when it is none.
-func (t text) ratio() format.Rational {
+// rational reads "a/b" or "a:b"; 0/1 when it is none.
+func (t text) rational() format.Rational {
 	zero := format.Rational{Num: 0, Den: 1}
 	a, b, ok := strings.Cut(strings.Replace(string(t), ":", "/", 1), "/")
 	if !ok {
@@ -194,8 +196,8 @@ func (n number) int() int64 {
 	return int64(n.f)
 }
 
-// side reads a size that ends in an int of any platform.
-func side(n number) int {
+// intOf reads a size that ends in an int of any platform.
+func intOf(n number) int {
 	if v := n.int(); v <= math.MaxInt32 {
 		return int(v)
 	}
@@ -249,8 +251,8 @@ func (t tags) strings() map[string]string {
 	return m
 }
 
-// clock reads "HH:MM:SS.fraction" as seconds; 0 when it is none.
-func clock(s string) float64 {
+// parseClock reads "HH:MM:SS.fraction" as seconds; 0 when it is none.
+func parseClock(s string) float64 {
 	parts := strings.Split(s, ":")
 	if len(parts) != 3 {
 		return 0
@@ -271,7 +273,7 @@ func clock(s string) float64 {
 // bits of a whole pixel (rgb48, rgba64).
 func bitDepth(pixFmt string, raw int64) int {
 	name := strings.TrimSuffix(strings.TrimSuffix(pixFmt, "le"), "be")
-	if d, ok := oddDepths[name]; ok {
+	if d, ok := depthsByName[name]; ok {
 		return d
 	}
 	digits := name[len(strings.TrimRight(name, "0123456789")):]
@@ -290,7 +292,7 @@ func bitDepth(pixFmt string, raw int64) int {
 	return 8
 }
 
-var oddDepths = map[string]int{
+var depthsByName = map[string]int{
 	"rgb48": 16, "bgr48": 16, "rgba64": 16, "bgra64": 16, "ayuv64": 16, "ya16": 16,
 	"y210": 10, "y212": 12, "xv30": 10, "xv36": 12, "xyz12": 12, "v30x": 10, "nv20": 10,
 	"gbrpf32": 32, "gbrapf32": 32, "grayf32": 32,

@@ -9,7 +9,7 @@ import "time"
 // reports false, and changes nothing, when the job has not finished or nothing
 // of it is left to do. Apply calls it for JobRetriedEvent.
 func (s *State) Retry() bool {
-	if !s.Finished() || !s.retryable() {
+	if !s.Finished() || !s.hasRetryable() {
 		return false
 	}
 	s.Status, s.Error = JobStarting, ""
@@ -19,21 +19,21 @@ func (s *State) Retry() bool {
 	}
 	s.Input.Status, s.Input.Error = InputStarting, ""
 	for i := range s.Outputs {
-		if o := &s.Outputs[i]; o.Stage.again() {
+		if o := &s.Outputs[i]; o.Stage.retryable() {
 			o.Stage, o.Progress, o.Error = Waiting, 0, ""
 		}
 	}
 	return true
 }
 
-func (s *State) retryable() bool {
+func (s *State) hasRetryable() bool {
 	for _, o := range s.Outputs {
-		if o.Stage.again() {
+		if o.Stage.retryable() {
 			return true
 		}
 	}
 	return false
 }
 
-// again reports whether a retry makes an output in stage s once more.
-func (s Stage) again() bool { return s == Failed || s == Aborted }
+// retryable reports whether a retry makes an output in stage s once more.
+func (s Stage) retryable() bool { return s == Failed || s == Aborted }

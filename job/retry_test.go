@@ -11,7 +11,7 @@ import (
 
 func TestRetry(t *testing.T) {
 	start := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	accepted := job.New("a", start, []job.OutputRequest{
+	accepted := job.NewState("a", start, []job.OutputRequest{
 		{Key: "done", Type: job.TypeVideo}, {Key: "bad", Type: job.TypeVideo}, {Key: "off", Type: job.TypeImage}, {Key: "cut", Type: job.TypeStream},
 	})
 	begin := []job.Event{

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// sides is the side data of a stream, as far as it turns the picture or tells
+// sideDataList is the side data of a stream, as far as it turns the picture or tells
 // of its light.
-type sides []struct {
+type sideDataList []struct {
 	Type     text   `json:"side_data_type"`
 	Rotation number `json:"rotation"`
 	RedX     text   `json:"red_x"`
@@ -26,30 +26,30 @@ type sides []struct {
 	MaxFALL  number `json:"max_average"`
 }
 
-func (s *sides) UnmarshalJSON(b []byte) error {
-	type plain sides
+func (s *sideDataList) UnmarshalJSON(b []byte) error {
+	type plain sideDataList
 	var list plain
 	if json.Unmarshal(b, &list) == nil {
-		*s = sides(list)
+		*s = sideDataList(list)
 	}
 	return nil
 }
 
 // ffprobe's names of the side data about light.
 const (
-	masteringData = "Mastering display metadata"
-	lightData     = "Content light level metadata"
+	masteringDisplay  = "Mastering display metadata"
+	contentLightLevel = "Content light level metadata"
 )
 
-func (s sides) light() (l HDRMetadata) {
+func (s sideDataList) hdrMetadata() (l HDRMetadata) {
 	for _, d := range s {
 		switch d.Type {
-		case masteringData:
+		case masteringDisplay:
 			l.Red, l.Green = [2]float64{d.RedX.fraction(), d.RedY.fraction()}, [2]float64{d.GreenX.fraction(), d.GreenY.fraction()}
 			l.Blue, l.White = [2]float64{d.BlueX.fraction(), d.BlueY.fraction()}, [2]float64{d.WhiteX.fraction(), d.WhiteY.fraction()}
-			l.Min, l.Max = d.Min.fraction(), d.Max.fraction()
-		case lightData:
-			l.MaxCLL, l.MaxFALL = side(d.MaxCLL), side(d.MaxFALL)
+			l.MinLuminance, l.MaxLuminance = d.Min.fraction(), d.Max.fraction()
+		case contentLightLevel:
+			l.MaxCLL, l.MaxFALL = intOf(d.MaxCLL), intOf(d.MaxFALL)
 		}
 	}
 	return l
@@ -70,7 +70,7 @@ func (t text) fraction() float64 {
 // their light in the container: then the frames may.
 func (m *Media) MissingHDR() (streams []int) {
 	for _, v := range m.Video {
-		if (v.ColorTransfer == "smpte2084" || v.ColorTransfer == "arib-std-b67") && v.Light == (HDRMetadata{}) {
+		if (v.ColorTransfer == "smpte2084" || v.ColorTransfer == "arib-std-b67") && v.HDR == (HDRMetadata{}) {
 			streams = append(streams, v.Index)
 		}
 	}
@@ -96,7 +96,7 @@ func (m *Media) MergeHDR(stream int, frames []byte) {
 				Type string `json:"side_data_type"`
 			}
 			var compact bytes.Buffer
-			if json.Unmarshal(raw, &d) == nil && (d.Type == masteringData || d.Type == lightData) && json.Compact(&compact, raw) == nil {
+			if json.Unmarshal(raw, &d) == nil && (d.Type == masteringDisplay || d.Type == contentLightLevel) && json.Compact(&compact, raw) == nil {
 				found = append(found, compact.Bytes())
 			}
 		}
@@ -104,7 +104,7 @@ func (m *Media) MergeHDR(stream int, frames []byte) {
 			break
 		}
 	}
-	at, add := sideDataPlace(m.Raw, stream)
+	at, add := sideDataInsertion(m.Raw, stream)
 	if len(found) == 0 || at == 0 {
 		return
 	}
@@ -115,9 +115,9 @@ func (m *Media) MergeHDR(stream int, frames []byte) {
 	}
 }
 
-// sideDataPlace finds where in raw an element of a stream's side data goes, and
+// sideDataInsertion finds where in raw an element of a stream's side data goes, and
 // what must stand around it. 0 when there is no such stream.
-func sideDataPlace(raw []byte, index int) (at int64, around [2]string) {
+func sideDataInsertion(raw []byte, index int) (at int64, around [2]string) {
 	streams, from, ok := member(raw, "streams")
 	if !ok {
 		return 0, around

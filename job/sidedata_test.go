@@ -23,13 +23,13 @@ func TestAddLight(t *testing.T) {
 			}
 			rotation := m.Video[0].Rotation
 			m.MergeHDR(1, []byte(pqFrame))
-			l := m.Video[0].Light
-			if !l.HasMasteringDisplay() || l.Max != 1000 || l.Min != 0.005 || l.Red != [2]float64{0.68, 0.32} || l.MaxCLL != 1000 || l.MaxFALL != 400 {
+			l := m.Video[0].HDR
+			if !l.HasMasteringDisplay() || l.MaxLuminance != 1000 || l.MinLuminance != 0.005 || l.Red != [2]float64{0.68, 0.32} || l.MaxCLL != 1000 || l.MaxFALL != 400 {
 				t.Errorf("%+v", l)
 			}
 			// What is stored is Raw, so a second reading finds the same.
 			again, err := ParseMedia(m.Raw)
-			if err != nil || !json.Valid(m.Raw) || again.Video[0].Light != l || again.Video[0].Rotation != rotation {
+			if err != nil || !json.Valid(m.Raw) || again.Video[0].HDR != l || again.Video[0].Rotation != rotation {
 				t.Errorf("%v: %s", err, m.Raw)
 			}
 			if len(m.MissingHDR()) != 0 {
@@ -48,7 +48,7 @@ func TestAddLightOfNothing(t *testing.T) {
 		}
 		m.MergeHDR(0, []byte(frames))
 		m.MergeHDR(7, []byte(pqFrame))
-		if string(m.Raw) != raw || m.Video[0].Light != (HDRMetadata{}) {
+		if string(m.Raw) != raw || m.Video[0].HDR != (HDRMetadata{}) {
 			t.Errorf("%s: %s", frames, m.Raw)
 		}
 	}

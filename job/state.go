@@ -55,8 +55,8 @@ type StreamURL struct {
 	URL    string `json:"url"`
 }
 
-// New returns the state of a job that was just accepted.
-func New(id string, at time.Time, outputs []OutputRequest) State {
+// NewState returns the state of a job that was just accepted.
+func NewState(id string, at time.Time, outputs []OutputRequest) State {
 	s := State{ID: id, CreatedAt: at, Status: JobStarting, Input: InputState{Status: InputStarting}}
 	for _, o := range outputs {
 		s.Outputs = append(s.Outputs, OutputState{Key: o.Key, Type: o.Type, Format: o.Format, Stage: Waiting})
@@ -152,19 +152,19 @@ func (s *State) Apply(e Event) ([]Event, error) {
 	if s.Finished() {
 		return nil, nil
 	}
-	changed, err := s.change(e)
+	changed, err := s.applyEvent(e)
 	if err != nil || !changed {
 		return nil, err
 	}
 	happened := []Event{e}
-	if end, ok := s.end(e); ok {
+	if end, ok := s.outcome(e); ok {
 		s.Status, s.CompletedAt = Status(end), e.At
 		happened = append(happened, Event{Kind: end, At: e.At, Error: s.Error})
 	}
 	return happened, nil
 }
 
-func (s *State) change(e Event) (bool, error) {
+func (s *State) applyEvent(e Event) (bool, error) {
 	switch e.Kind {
 	case JobStartedEvent:
 		if s.Status != JobStarting {
@@ -186,20 +186,20 @@ func (s *State) change(e Event) (bool, error) {
 		return true, nil
 	case InputFailedEvent:
 		s.Input.Status, s.Input.Error = InputFailed, e.Error
-		s.abort()
+		s.abortUnfinished()
 		return true, nil
 	case JobCancelledEvent:
 		s.Error = "cancelled"
-		s.abort()
+		s.abortUnfinished()
 		return true, nil
 	case OutputStageEvent, OutputCompletedEvent, OutputFailedEvent, OutputSkippedEvent:
-		return s.changeOutput(e)
+		return s.applyOutputEvent(e)
 	default:
 		return false, fmt.Errorf("apply event %q: not an event that is recorded directly", e.Kind)
 	}
 }
 
-func (s *State) changeOutput(e Event) (bool, error) {
+func (s *State) applyOutputEvent(e Event) (bool, error) {
 	o := s.Output(e.Output)
 	if o == nil {
 		return false, fmt.Errorf("apply event %q: the job has no output %q", e.Kind, e.Output)
@@ -226,8 +226,8 @@ func (s *State) changeOutput(e Event) (bool, error) {
 	return true, nil
 }
 
-// abort ends what has not ended.
-func (s *State) abort() {
+// abortUnfinished ends what has not ended.
+func (s *State) abortUnfinished() {
 	for i := range s.Outputs {
 		if !s.Outputs[i].Stage.Final() {
 			s.Outputs[i].Stage = Aborted
@@ -235,9 +235,9 @@ func (s *State) abort() {
 	}
 }
 
-// end says how the job ends, if it does: failed when the input failed, it was
+// outcome says how the job ends, if it does: failed when the input failed, it was
 // cancelled, or any output failed; skipped outputs do not fail it.
-func (s *State) end(e Event) (EventKind, bool) {
+func (s *State) outcome(e Event) (EventKind, bool) {
 	if e.Kind == InputFailedEvent || e.Kind == JobCancelledEvent {
 		return JobFailedEvent, true
 	}

@@ -67,7 +67,7 @@ func (p *planner) hdr(r rendition) *hdr {
 	if !p.src.hdr() || r.toneMap {
 		return nil
 	}
-	return &hdr{p.src.primaries(), p.src.video.ColorTransfer, p.src.matrix(), p.src.video.Light}
+	return &hdr{p.src.primaries(), p.src.video.ColorTransfer, p.src.matrix(), p.src.video.HDR}
 }
 
 // x265Params: x265 takes the tags from ffmpeg, but the light only so. In the
@@ -86,7 +86,7 @@ func (h *hdr) x265Params() []string {
 			return fmt.Sprintf("(%d,%d)", int(math.Round(c[0]*50000)), int(math.Round(c[1]*50000)))
 		}
 		params = append(params, fmt.Sprintf("master-display=G%sB%sR%sWP%sL(%d,%d)", chroma(m.Green), chroma(m.Blue), chroma(m.Red), chroma(m.White),
-			int(math.Round(m.Max*10000)), int(math.Round(m.Min*10000))))
+			int(math.Round(m.MaxLuminance*10000)), int(math.Round(m.MinLuminance*10000))))
 	}
 	if m := h.light; m.MaxCLL > 0 {
 		params = append(params, fmt.Sprintf("max-cll=%d,%d", m.MaxCLL, m.MaxFALL))
@@ -105,7 +105,7 @@ func (h *hdr) svtParams() []string {
 			return "(" + strconv.FormatFloat(c[0], 'f', 5, 64) + "," + strconv.FormatFloat(c[1], 'f', 5, 64) + ")"
 		}
 		params = append(params, fmt.Sprintf("mastering-display=G%sB%sR%sWP%sL(%s,%s)", chroma(m.Green), chroma(m.Blue), chroma(m.Red), chroma(m.White),
-			strconv.FormatFloat(m.Max, 'f', 4, 64), strconv.FormatFloat(m.Min, 'f', 4, 64)))
+			strconv.FormatFloat(m.MaxLuminance, 'f', 4, 64), strconv.FormatFloat(m.MinLuminance, 'f', 4, 64)))
 	}
 	if m := h.light; m.MaxCLL > 0 {
 		params = append(params, fmt.Sprintf("content-light=%d,%d", m.MaxCLL, m.MaxFALL))
@@ -171,8 +171,8 @@ func (p *planner) toSDR(node *branch, in frame, list []graphOutput) frame {
 // peak is the brightest light of the source in cd/m2. What cannot be true, and
 // what is not said, is the usual 1000.
 func (s *source) peak() float64 {
-	m := s.video.Light
-	for _, v := range []float64{float64(m.MaxCLL), m.Max} {
+	m := s.video.HDR
+	for _, v := range []float64{float64(m.MaxCLL), m.MaxLuminance} {
 		if s.video.ColorTransfer == "smpte2084" && v >= 2*nominalPeak && v <= 10000 {
 			return v
 		}

@@ -71,7 +71,7 @@ func TestHDR(t *testing.T) {
 			t.Parallel()
 			dir := hdrClip(t, tt.transfer, tt.more)
 			m := probeLight(t, dir, SourceName)
-			if got := m.Video[0].Light.HasMasteringDisplay(); got != strings.Contains(tt.more, "master") {
+			if got := m.Video[0].HDR.HasMasteringDisplay(); got != strings.Contains(tt.more, "master") {
 				t.Fatalf("mastering display found: %v; %s", got, m.Raw)
 			}
 			o := fast
@@ -94,11 +94,11 @@ func TestHDR(t *testing.T) {
 				if v.PixFmt != w.pixFmt || v.ColorTransfer != w.transfer || v.ColorPrimaries != w.primaries {
 					t.Errorf("%s: %s %s %s, want %+v", f, v.PixFmt, v.ColorTransfer, v.ColorPrimaries, w)
 				}
-				if w.light && (!near(v.Light.Max, 1000) || !near(v.Light.Red[0], 0.68) || v.Light.MaxCLL != 1000 || v.Light.MaxFALL != 400) {
-					t.Errorf("%s: light %+v", f, v.Light)
+				if w.light && (!near(v.HDR.MaxLuminance, 1000) || !near(v.HDR.Red[0], 0.68) || v.HDR.MaxCLL != 1000 || v.HDR.MaxFALL != 400) {
+					t.Errorf("%s: light %+v", f, v.HDR)
 				}
-				if !w.light && v.Light != (job.HDRMetadata{}) && w.transfer != "smpte2084" {
-					t.Errorf("%s: SDR with light %+v", f, v.Light)
+				if !w.light && v.HDR != (job.HDRMetadata{}) && w.transfer != "smpte2084" {
+					t.Errorf("%s: SDR with light %+v", f, v.HDR)
 				}
 				if w == sdr {
 					if y := meanLuma(t, dir, r.Files[0].Name); y < tt.luma-15 || y > tt.luma+15 {

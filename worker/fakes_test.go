@@ -92,7 +92,7 @@ func newFakeStore(j *journal, request string, media job.Media) *fakeStore {
 	if err != nil {
 		panic(err)
 	}
-	s := &fakeStore{j: j, request: []byte(request), state: job.New(fakeJob, time.Now(), spec.Outputs)}
+	s := &fakeStore{j: j, request: []byte(request), state: job.NewState(fakeJob, time.Now(), spec.Outputs)}
 	s.state.Input.Metadata = media.Raw
 	return s
 }

@@ -40,7 +40,7 @@ func state() job.State {
 }
 
 func TestEncodeJob(t *testing.T) {
-	fresh := job.New("S9BkOufdntiPR9", created, []job.OutputRequest{
+	fresh := job.NewState("S9BkOufdntiPR9", created, []job.OutputRequest{
 		{Key: "mp4:720p", Type: job.TypeVideo, Format: "mp4:720p"},
 		{Key: "httpstream", Type: job.TypeStream, Format: "httpstream"},
 		{Key: "jpg:480x", Type: job.TypeImage, Format: "jpg:480x"},
@@ -53,11 +53,11 @@ func TestEncodeJob(t *testing.T) {
 		{Key: "b", Type: job.TypeStream, Format: "httpstream", Stage: job.Queued},
 		{Key: "c", Type: job.TypeImage, Format: "jpg", Stage: job.Skipped},
 	}
-	failed := job.New("id", created, []job.OutputRequest{{Key: "mp4", Type: job.TypeVideo, Format: "mp4"}})
+	failed := job.NewState("id", created, []job.OutputRequest{{Key: "mp4", Type: job.TypeVideo, Format: "mp4"}})
 	if _, err := failed.Apply(job.Event{Kind: job.InputFailedEvent, At: completed, Error: "HTTP status code: 404"}); err != nil {
 		t.Fatal(err)
 	}
-	cancelled := job.New("id", created, []job.OutputRequest{{Key: "jpg", Type: job.TypeImage, Format: "jpg"}})
+	cancelled := job.NewState("id", created, []job.OutputRequest{{Key: "jpg", Type: job.TypeImage, Format: "jpg"}})
 	if _, err := cancelled.Apply(job.Event{Kind: job.JobCancelledEvent, At: completed}); err != nil {
 		t.Fatal(err)
 	}
@@ -95,7 +95,7 @@ func TestEncodeJob(t *testing.T) {
 }
 
 func TestEncodeMetadata(t *testing.T) {
-	before := job.New("id", created, []job.OutputRequest{{Key: "mp4", Type: job.TypeVideo}})
+	before := job.NewState("id", created, []job.OutputRequest{{Key: "mp4", Type: job.TypeVideo}})
 	probed := before
 	probed.Input.Metadata = probe
 	for _, c := range []struct {

@@ -59,7 +59,7 @@ func FuzzDecodeJob(f *testing.F) {
 				fuzzRefused(t, err)
 			}
 		}
-		if !json.Valid(EncodeJob(job.New("id", created, spec.Outputs))) {
+		if !json.Valid(EncodeJob(job.NewState("id", created, spec.Outputs))) {
 			t.Error("the job does not encode")
 		}
 	})

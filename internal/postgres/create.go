@@ -23,7 +23,7 @@ var errIdempotentRepeat = errors.New("the idempotency key is taken")
 // when the API key has reached its limit.
 func (s *Store) CreateJob(ctx context.Context, n job.Submission) (job.State, error) {
 	// PostgreSQL stores microseconds. This answer must equal later ones.
-	st := job.New(randomID(), s.now().UTC().Truncate(time.Microsecond), n.Spec.Outputs)
+	st := job.NewState(randomID(), s.now().UTC().Truncate(time.Microsecond), n.Spec.Outputs)
 	hash := sha256.Sum256(n.Request)
 	err := s.withTx(ctx, func(tx *txn) error { return s.insertJob(ctx, tx, st, n, hash[:]) })
 	if errors.Is(err, errIdempotentRepeat) {

@@ -138,7 +138,7 @@ func (w *world) exchange(t *testing.T, e exchange) []string {
 // story is a job with an output of each type, to which events have happened.
 func (s *server) story(t *testing.T, events []job.Event) job.State {
 	t.Helper()
-	state := job.New(jobID, accepted, []job.OutputRequest{
+	state := job.NewState(jobID, accepted, []job.OutputRequest{
 		{Key: "mp4:720p", Type: job.TypeVideo, Format: "mp4:720p"},
 		{Key: "jpg:300x", Type: job.TypeImage, Format: "jpg:300x"},
 		{Key: "httpstream", Type: job.TypeStream, Format: "httpstream"},
@@ -182,7 +182,7 @@ func (s *server) CreateJob(_ context.Context, n job.Submission) (job.State, erro
 	if len(s.created) > 1 {
 		id = fmt.Sprintf("job%011d", len(s.created))
 	}
-	s.jobs[id] = job.New(id, accepted, n.Spec.Outputs)
+	s.jobs[id] = job.NewState(id, accepted, n.Spec.Outputs)
 	return s.jobs[id], nil
 }
 
