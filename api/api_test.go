@@ -20,15 +20,15 @@ import (
 
 const minimal = `{"input":{"url":"https://example.com/in.mov"},"storage":{"service":"coconut"},"outputs":{"mp4:240p":{"path":"/240p.mp4"}}}`
 
-// answer is what came back.
+// answer is a response.
 type answer struct {
 	status int
 	header http.Header
 	body   string
 }
 
-// do sends one request with user as the API key ("" for none); nothing is
-// redirected.
+// do sends a request with user as the API key, "" for none. It follows no
+// redirects.
 func (w *world) do(t *testing.T, method, path, user, body string, headers ...string) answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, w.URL, strings.NewReader(body))
@@ -323,7 +323,7 @@ func TestUploadAndStorage(t *testing.T) {
 	if got := w.do(t, "PUT", "/v2/uploads/my%20clip.mov", token, "abc", "Content-Type", "application/octet-stream"); got.status != 201 || !strings.Contains(got.body, "my clip.mov") {
 		t.Errorf("upload: %d %s", got.status, got.body)
 	}
-	// The storage gets the path as it came, double slash and all.
+	// The storage gets the original path, including double slashes.
 	if got := w.do(t, "GET", "/storage/13/11/abc/_x//a.avi", "", ""); got.body != "file /storage/13/11/abc/_x//a.avi" {
 		t.Errorf("storage: %d %s", got.status, got.body)
 	}
@@ -337,7 +337,7 @@ func TestUploadAndStorage(t *testing.T) {
 	}
 }
 
-// TestBuiltInStorage sends and reads a file through the real storage.
+// TestBuiltInStorage uploads and downloads a file with the real storage.
 func TestBuiltInStorage(t *testing.T) {
 	files, err := local.Open(local.Options{
 		Dir: t.TempDir(), PublicURL: "https://copra.example.com", MaxUpload: 1 << 20,
@@ -375,7 +375,7 @@ func TestBuiltInStorage(t *testing.T) {
 	}
 }
 
-// FuzzPath has no address redirect, or trouble the server.
+// FuzzPath checks that no path leads to a redirect or to an internal error.
 func FuzzPath(f *testing.F) {
 	for _, s := range []string{"/v2/jobs/x", "//v2//metadata/jobs/x//a%2f%zz/../b/", "", "*", "/storage/../v2/jobs", "/v2/metadata/jobs/\x00/%"} {
 		f.Add(s)
@@ -394,8 +394,8 @@ func FuzzPath(f *testing.F) {
 	})
 }
 
-// FuzzPlace: a client that reconnects with anything in Last-Event-ID, after or
-// cursor is answered or told what is wrong.
+// FuzzPlace checks that any Last-Event-ID, after and cursor is answered or refused
+// with a message.
 func FuzzPlace(f *testing.F) {
 	for _, s := range []string{"", "7", "-1", "1e3", "4294967296", "٣", "\x00", "a&b", "%zz", strings.Repeat("9", 500)} {
 		f.Add(s, s, s)
@@ -441,8 +441,7 @@ func TestHealth(t *testing.T) {
 	}
 }
 
-// TestNothingLeaks plants canaries where secrets may be and looks for them in
-// log and metrics.
+// TestNothingLeaks sends canaries as secrets and looks for them in log and metrics.
 func TestNothingLeaks(t *testing.T) {
 	w := start(t)
 	const canary = "CANARY"

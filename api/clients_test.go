@@ -16,21 +16,21 @@ import (
 	"github.com/copra-video/copra/internal/spec/observed"
 )
 
-// Requests as the published clients and the usual tools write them, byte for
-// byte on a plain connection, and answers judged the way their code does:
-// which of them ends well depends on details that an HTTP library hides.
+// These tests send the requests of the published clients and of common tools byte
+// for byte on a plain connection, and read the answers as their code does. Whether
+// a client succeeds depends on details that an HTTP library hides.
 
-// message is what a client put on the wire: its header lines and its body.
+// message is a request on the wire: header lines and body.
 type message struct {
 	head string // lines parted by \n
 	body string
 }
 
-// basicToken is what follows Basic in the requests of who has the key.
+// basicToken is the Basic credentials with the valid key.
 var basicToken = base64.StdEncoding.EncodeToString([]byte(token + ":"))
 
-// dial opens a connection that is closed with the test, and gives up on it
-// before the test's own limit.
+// dial opens a connection that is closed at the end of the test. Its deadline is
+// before that of the test.
 func (w *world) dial(t *testing.T) net.Conn {
 	t.Helper()
 	var d net.Dialer
@@ -45,8 +45,8 @@ func (w *world) dial(t *testing.T) net.Conn {
 	return c
 }
 
-// wire puts m on a new connection and returns what comes back. A body is sent
-// after a "100 Continue" when the head asks for one.
+// wire sends m on a new connection and returns the answer. If the header has Expect:
+// 100-continue, the body is sent after "100 Continue".
 func (w *world) wire(t *testing.T, m message) answer {
 	t.Helper()
 	c := w.dial(t)
@@ -89,19 +89,19 @@ func read(t *testing.T, res *http.Response) answer {
 	return answer{res.StatusCode, res.Header, string(b)}
 }
 
-// chunked is s as Node sends what is written at once.
+// chunked returns s in the chunked encoding of Node, as a single chunk.
 func chunked(s string) string { return fmt.Sprintf("%x\r\n%s\r\n0\r\n\r\n", len(s), s) }
 
-// outcome is what a client hands to its caller: a value, or an error's text.
+// outcome is what a client returns to its caller: a value, or the text of an error.
 type outcome struct {
 	value map[string]any
 	err   string
 }
 
-// client is a published client: how it asks and how it reads.
+// client is a published client: its requests, and how it reads answers.
 type client struct {
 	name string
-	// post and get are the heads of its requests; PATH stands for the path.
+	// post and get are the headers of its requests, with PATH for the path.
 	post, get string
 	chunked   bool
 	read      func(t *testing.T, a answer) outcome
@@ -147,8 +147,8 @@ var clients = []client{
 	},
 }
 
-// readJS: everything that has a body must be JSON, 400 and 401 are errors with
-// a message and a code.
+// readJS reads as coconutjs: every body must be JSON; 400 and 401 are errors with a
+// message and a code.
 func readJS(t *testing.T, a answer) outcome {
 	if a.status == 404 && a.body == "" { // 3.0.3: an empty body is not parsed
 		return outcome{err: "Server returned HTTP status 404 (server_error)"}
@@ -163,9 +163,8 @@ func readJS(t *testing.T, a answer) outcome {
 	return outcome{value: v}
 }
 
-// readGo: an answer is read twice, into a map and from there into a struct of
-// strings; any member of another type makes the whole job empty without an
-// error.
+// readGo reads as coconutgo: into a map, and from there into a struct of strings. A
+// member of another type makes the whole job empty, without an error.
 func readGo(t *testing.T, a answer) outcome {
 	if a.header.Get("Content-Encoding") == "gzip" {
 		t.Error("Go's transport undoes gzip by itself; the test does not")
@@ -218,7 +217,8 @@ func readGo(t *testing.T, a answer) outcome {
 	return outcome{value: v}
 }
 
-// readPy: httplib2 follows redirects of GET, which there must be none of.
+// readPy reads as coconutpy. Its httplib2 follows redirects of GET; there must be
+// none.
 func readPy(t *testing.T, a answer) outcome {
 	switch {
 	case a.status == 400 || a.status == 401:
@@ -230,8 +230,8 @@ func readPy(t *testing.T, a answer) outcome {
 	return outcome{value: a.value(t)}
 }
 
-// readRb: the body is decoded by the answer's MIME type, of 400 and 401 too;
-// the http gem follows no redirects.
+// readRb reads as coconutrb, which decodes the body by the MIME type of the answer,
+// also for 400 and 401. It follows no redirects.
 func readRb(t *testing.T, a answer) outcome {
 	if a.status > 399 && a.status != 400 && a.status != 401 {
 		return outcome{err: fmt.Sprintf("Server returned HTTP status %d (server_error)", a.status)}
@@ -243,7 +243,7 @@ func readRb(t *testing.T, a answer) outcome {
 	return readPHP(t, a)
 }
 
-// readPHP: an error is one string; redirects are not followed.
+// readPHP reads as coconutphp: an error is one string. It follows no redirects.
 func readPHP(t *testing.T, a answer) outcome {
 	switch {
 	case a.status >= 300 && a.status < 400:
@@ -257,9 +257,9 @@ func readPHP(t *testing.T, a answer) outcome {
 	return outcome{value: a.value(t)}
 }
 
-// bodies are the jobs of the clients' own suites, spelled as each language
-// spells JSON: Go sorts members and sends null for what is unset, Python puts
-// blanks, PHP escapes slashes and sends [] for an empty hash.
+// bodies are the jobs of the clients' test suites, in the JSON of each language: Go
+// sorts members and sends null for unset ones, Python adds spaces, PHP escapes
+// slashes and sends [] for an empty hash.
 var bodies = map[string]string{
 	"coconutjs":  `{"input":{"url":"https://s3-eu-west-1.amazonaws.com/files.coconut.co/bbb_800k.mp4"},"outputs":{"mp4:240p":{"key":"mp4:240p","path":"/coconutjs/tests/t1.mp4","duration":1}},"storage":{"service":"s3","bucket":"b","region":"us-east-1","credentials":{"access_key_id":"a","secret_access_key":"s"}},"notification":{"type":"http","url":"https://example.com/hook"}}`,
 	"coconutgo":  `{"input":{"url":"https://s3-eu-west-1.amazonaws.com/files.coconut.co/bbb_800k.mp4"},"notification":null,"outputs":{"mp4:240p":{"duration":1,"key":"mp4:240p","path":"/coconutgo/tests/t1.mp4"}},"storage":{"service":"coconut"}}`,
@@ -282,7 +282,8 @@ func (c client) create(t *testing.T, w *world, body string) outcome {
 	return c.read(t, w.wire(t, m))
 }
 
-// TestUnsetStorage is what the Go suite sends without its environment.
+// TestUnsetStorage sends what the Go test suite sends without its environment
+// variables.
 func TestUnsetStorage(t *testing.T) {
 	w, c := start(t), clients[1]
 	body := strings.Replace(bodies[c.name], `"storage":{"service":"coconut"}`,
@@ -299,7 +300,7 @@ func TestUnsetStorage(t *testing.T) {
 	}
 }
 
-// slashes are the metadata addresses that a client writes.
+// slashes are the metadata URLs of a client.
 func (c client) slashes(id, key string) []string {
 	switch c.name {
 	case "coconutpy", "coconutrb": // a slash follows the id in any case
@@ -328,7 +329,7 @@ func TestClientsCreateAndRetrieve(t *testing.T) {
 			if got := c.ask(t, w, "/v2/jobs/"+id); got.err != "" || got.value["id"] != id || got.value["status"] != "job.starting" {
 				t.Errorf("retrieve: %v", got)
 			}
-			// coconutgo asks at once and requires metadata that is there.
+			// coconutgo asks at once, and needs metadata that is not null.
 			for _, path := range c.slashes(id, "")[:1] {
 				got := c.ask(t, w, path)
 				if _, ok := got.value["metadata"].(map[string]any); !ok || got.value["job_id"] != id {
@@ -393,7 +394,7 @@ func TestClientsSeeErrors(t *testing.T) {
 	}
 }
 
-// TestConsumers are those who use no client.
+// TestConsumers sends the requests of programs that use no published client.
 func TestConsumers(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -425,8 +426,8 @@ func TestConsumers(t *testing.T) {
 	}
 }
 
-// TestLargeBodyOnTheWire sends more than is accepted in the three ways there
-// are; each ends with the answer, not with a broken connection.
+// TestLargeBodyOnTheWire sends a too large body in the three possible ways. Each
+// must end with the answer, and not with a connection reset.
 func TestLargeBodyOnTheWire(t *testing.T) {
 	const head = "POST /v2/jobs HTTP/1.1\nHost: $HOST\nAuthorization: Basic $AUTH\nContent-Type: application/json\n"
 	large := strings.Repeat("a", 10<<20)
@@ -449,8 +450,8 @@ func TestLargeBodyOnTheWire(t *testing.T) {
 	}
 }
 
-// TestLargeBodyRefused has those refused for other reasons get their answer
-// too, though nobody wants to know what they send.
+// TestLargeBodyRefused checks that a request with a large body that is refused for
+// another reason gets its answer too.
 func TestLargeBodyRefused(t *testing.T) {
 	large := strings.Repeat("a", 10<<20)
 	for _, c := range []struct {
@@ -469,8 +470,8 @@ func TestLargeBodyRefused(t *testing.T) {
 	}
 }
 
-// TestKeepAlive has the answer to a refused request leave the connection fit
-// for the next one, or say that it is not.
+// TestKeepAlive checks that the connection of a refused request can be used again,
+// unless the answer says that it is closed.
 func TestKeepAlive(t *testing.T) {
 	w := start(t)
 	c := w.dial(t)

@@ -21,7 +21,7 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// live has the running job come as far as that two of its events are known.
+// live brings the running job to its second event.
 func live(w *world) {
 	s := job.NewState(runningID, at("2021-08-31T07:57:06Z"), []job.OutputRequest{
 		{Key: "mp4", Type: job.TypeVideo, Format: "mp4"}, {Key: "jpg", Type: job.TypeImage, Format: "jpg"}})
@@ -66,7 +66,7 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// sent is one message of a stream.
+// sent is a message of a stream.
 type sent struct{ id, event, data string }
 
 // stream is an open stream of events.
@@ -95,8 +95,8 @@ func (w *world) stream(t *testing.T, ctx context.Context, query string, headers 
 	return &stream{t, res, bufio.NewScanner(res.Body)}
 }
 
-// next is the next message; a comment is one with its text as the event.
-// io.EOF ends the stream.
+// next returns the next message. A comment is a message with the comment as its
+// event. The end of the stream is io.EOF.
 func (s *stream) next() (sent, error) {
 	var m sent
 	for s.lines.Scan() {
@@ -147,7 +147,7 @@ func TestStream(t *testing.T) {
 	w.store.happen(runningID, job.Event{Kind: job.OutputCompletedEvent, Output: "jpg"})
 	s.expect(sent{"3", "output.completed", `"output":"jpg"`}, sent{"", "progress", `"progress":"33%"`})
 
-	// One that comes later, or again, has what it lacks.
+	// A client that connects later, or again, gets the events that it lacks.
 	again := w.stream(t, t.Context(), "?after=1", "Last-Event-ID", "2")
 	again.expect(sent{"3", "output.completed", ""}, sent{"", "progress", `"progress":"33%"`})
 
@@ -163,7 +163,7 @@ func TestStream(t *testing.T) {
 	} else {
 		late.expect(sent{"", "progress", ""}, sent{"5", "job.failed", ""})
 	}
-	// 204 keeps an EventSource from coming again and again.
+	// After 204 an EventSource does not reconnect.
 	if done := w.stream(t, t.Context(), "", "Last-Event-ID", "5"); done.res.StatusCode != 204 {
 		t.Errorf("with all seen: %s", done.res.Status)
 	}
@@ -194,8 +194,8 @@ func TestStreamIsAskedForByName(t *testing.T) {
 	res.Body.Close()
 }
 
-// TestStreamLeavesNothing lets clients leave in the middle, one of which never
-// read.
+// TestStreamLeavesNothing disconnects clients in the middle of a stream, one of
+// which has never read.
 func TestStreamLeavesNothing(t *testing.T) {
 	ignore := goleak.IgnoreCurrent()
 	t.Run("clients", func(t *testing.T) {
@@ -274,7 +274,7 @@ func TestServerThatStopsEndsStreams(t *testing.T) {
 	testtime.Within(t, "the end of Serve", begin, time.Second)
 }
 
-// TestHeartbeatTime shows the usual pace without waiting for it.
+// TestHeartbeatTime checks the default interval on a simulated clock.
 func TestHeartbeatTime(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		st := &store{jobs: map[string]job.State{}, owner: map[string]string{}, events: map[string][]job.RecordedEvent{}, watchers: map[chan struct{}]bool{}}
@@ -296,7 +296,7 @@ func TestHeartbeatTime(t *testing.T) {
 	})
 }
 
-// writer is a response that can be flushed.
+// writer is a response writer that can be flushed.
 type writer struct {
 	header http.Header
 	body   strings.Builder

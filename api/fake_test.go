@@ -23,7 +23,7 @@ const (
 	otherToken = "k-ffffffffffffffffffffffffffffffff"
 )
 
-// store is an api.Jobs and api.Keys in memory.
+// store is api.Jobs and api.Keys in memory.
 type store struct {
 	mu      sync.Mutex
 	jobs    map[string]job.State
@@ -127,7 +127,7 @@ func (s *store) apply(ctx context.Context, keyID, id string, kind job.EventKind,
 	return s.GetJob(ctx, keyID, id)
 }
 
-// happen applies an event and tells those who watch.
+// happen applies an event and notifies watchers.
 func (s *store) happen(id string, e job.Event) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -174,7 +174,7 @@ func (s *store) Watch(string) (<-chan struct{}, func()) {
 	}
 }
 
-// watching is how many watch.
+// watching returns the number of watchers.
 func (s *store) watching() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,7 +214,7 @@ func (s *store) Replay(ctx context.Context, keyID, id string, n int) (job.Delive
 	return all[n-1], nil
 }
 
-// last is the newest job as it was asked for.
+// last returns the newest submission.
 func (s *store) last(t *testing.T) job.Submission {
 	t.Helper()
 	s.mu.Lock()
@@ -241,8 +241,8 @@ const (
 
 const probe = `{"streams":[{"index":0,"codec_type":"video","width":1280}],"format":{"duration":"15.045000"}}`
 
-// finished is a job with an output of each kind, one under a key that is hard
-// to write into a path.
+// finished is a job with an output of each kind. One has a key that is hard to write
+// in a path.
 func finished() job.State {
 	s := job.NewState(finishedID, at("2021-10-13T11:25:26Z"), []job.OutputRequest{
 		{Key: "mp4:::quality=4,maxrate=400k", Type: job.TypeVideo, Format: "mp4:::quality=4,maxrate=400k"},
@@ -273,7 +273,7 @@ func failed() job.State {
 	return applied(s, []job.Event{{Kind: job.JobStartedEvent}, {Kind: job.InputFailedEvent, Error: "HTTP status code: 404"}})
 }
 
-// running is a job that a worker has just taken.
+// running is a job that a worker has just claimed.
 func running() job.State {
 	s := job.NewState(runningID, at("2021-08-31T07:57:06Z"), []job.OutputRequest{{Key: "mp4", Type: job.TypeVideo, Format: "mp4"}})
 	return applied(s, []job.Event{{Kind: job.JobStartedEvent}})
@@ -289,7 +289,7 @@ func applied(s job.State, events []job.Event) job.State {
 	return s
 }
 
-// logs is a log that can be read while it is written.
+// logs is a log that can be read concurrently with writes.
 type logs struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -307,7 +307,7 @@ func (l *logs) String() string {
 	return l.b.String()
 }
 
-// world is a server whose every answer is held against openapi.yaml.
+// world is a server whose answers are all checked against openapi.yaml.
 type world struct {
 	*httptest.Server
 	store *store

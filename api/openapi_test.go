@@ -53,8 +53,8 @@ func TestDescriptionIsServed(t *testing.T) {
 	}
 }
 
-// described holds all that passes through next against openapi.yaml: every
-// answer, and every request that was accepted.
+// described checks everything that passes through next against openapi.yaml: all
+// answers, and all requests that were accepted.
 func described(t *testing.T, next http.Handler) http.Handler {
 	doc := description(t)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -76,8 +76,8 @@ func described(t *testing.T, next http.Handler) http.Handler {
 		seen := httptest.NewRecorder()
 		next.ServeHTTP(&passThrough{ResponseWriter: w, seen: seen}, r)
 
-		// The server reads a body as JSON whatever its type; the validator
-		// reads it by its type.
+		// The server reads every body as JSON; the validator reads it by its
+		// Content-Type.
 		asked := r.Clone(context.Background())
 		asked.Body = io.NopCloser(&sent)
 		if asked.Header.Get("Content-Encoding") == "gzip" {
@@ -118,7 +118,7 @@ func described(t *testing.T, next http.Handler) http.Handler {
 	})
 }
 
-// passThrough writes to the client and remembers.
+// passThrough writes to the client and keeps a copy.
 type passThrough struct {
 	http.ResponseWriter
 	seen *httptest.ResponseRecorder
@@ -142,8 +142,8 @@ func (p *passThrough) Write(b []byte) (int, error) {
 
 func (p *passThrough) Unwrap() http.ResponseWriter { return p.ResponseWriter }
 
-// template finds the described path that p is: the usual routers know no
-// parameter that holds slashes.
+// template returns the path template of p. Common routers have no parameters that
+// contain slashes.
 func template(doc *openapi3.T, p string) (string, map[string]string) {
 	if doc.Paths.Value(p) != nil && !strings.Contains(p, "{") {
 		return p, nil
@@ -176,8 +176,8 @@ func template(doc *openapi3.T, p string) (string, map[string]string) {
 	}
 }
 
-// TestNotificationsAreDescribed holds every payload of a job's life against
-// the callback.
+// TestNotificationsAreDescribed checks the webhooks of all events against the
+// callback in openapi.yaml.
 func TestNotificationsAreDescribed(t *testing.T) {
 	schema := description(t).Components.Schemas["Notification"].Value
 	for _, s := range []job.State{finished(), failed()} {

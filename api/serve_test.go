@@ -17,7 +17,7 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// serve runs h until the test ends, or stop is called; done has Serve's error.
+// serve runs h until the test ends or stop is called. done receives Serve's error.
 func serve(t *testing.T, h http.Handler) (addr string, stop func(), done <-chan error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -101,7 +101,7 @@ func TestServeSaysWhenItCannot(t *testing.T) {
 	}
 }
 
-// TestStalledBody has a body that stops half way end the request.
+// TestStalledBody checks that a body that stops half way ends the request.
 func TestStalledBody(t *testing.T) {
 	t.Parallel()
 	w := start(t, func(c *api.Config) { c.BodyTimeout = 50 * time.Millisecond })
@@ -129,8 +129,8 @@ func TestStalledBody(t *testing.T) {
 	}
 }
 
-// TestClientLeaves has a client that is gone before the answer be no error of
-// the server's.
+// TestClientLeaves checks that a client that disconnects before the answer is not
+// counted as an internal error.
 func TestClientLeaves(t *testing.T) {
 	begun, logged := make(chan struct{}), make(chan struct{})
 	w := start(t, func(c *api.Config) {
@@ -148,7 +148,7 @@ func TestClientLeaves(t *testing.T) {
 	}
 }
 
-// waiting is Jobs whose GetJob lasts until the request is given up.
+// waiting is Jobs whose GetJob lasts until the context of the request ends.
 type waiting struct {
 	api.Jobs
 	begun chan struct{}
@@ -160,7 +160,7 @@ func (j waiting) GetJob(ctx context.Context, _, _ string) (job.State, error) {
 	return job.State{}, ctx.Err()
 }
 
-// notify closes a channel after the first line.
+// notify closes a channel after the first log line.
 type notify struct {
 	slog.Handler
 	logged chan struct{}
@@ -171,8 +171,8 @@ func (n notify) Handle(ctx context.Context, r slog.Record) error {
 	return n.Handler.Handle(ctx, r)
 }
 
-// TestUnsentBody has a refused request whose body never comes give its
-// connection back: the answer arrives, and then the end.
+// TestUnsentBody checks that a refused request whose body never arrives gets its
+// answer, and that its connection is closed then.
 func TestUnsentBody(t *testing.T) {
 	t.Parallel()
 	w := start(t)

@@ -11,12 +11,12 @@ import (
 	"github.com/copra-video/copra/transcode/expr"
 )
 
-// climbs are paths that would leave the folder that they are put below.
+// climbs are paths that would leave their base folder.
 var climbs = []string{
 	"..", "../x", "/../x.mp4", "/a/../../x.mp4", "/a/..", `/a\..\..\x.mp4`, `..\x.mp4`, "//..//x.mp4", "/a/../b.mp4", "/x\u0000.mp4", "/x\n.mp4",
 }
 
-// places are requests with a path at %s, a JSON string.
+// places are requests with %s for a path, a JSON string.
 var places = map[string]string{
 	"storage":          `"storage": {"service": "coconut", "path": %s}, "outputs": {"mp4": {"path": "/a.mp4"}}`,
 	"storage of s3":    `"storage": {"service": "s3", "bucket": "b", "region": "us-east-1", "credentials": {"access_key_id": "a", "secret_access_key": "s"}, "path": %s}, "outputs": {"mp4": {"path": "/a.mp4"}}`,
@@ -30,8 +30,7 @@ var places = map[string]string{
 	"name of a track":  `"storage": {"service": "coconut"}, "outputs": {"jpg": {"path": "/a_%%02d.jpg", "number": 4, "sprite": {"limit": 4, "columns": 2}, "vtt": {"filename": %s}}}`,
 }
 
-// TestClimbing: no path of a request leads out of the place that it is for,
-// wherever it stands.
+// TestClimbing checks that no path of a request can leave its base folder.
 func TestClimbing(t *testing.T) {
 	for place, form := range places {
 		good := `"/good_%02d"`
@@ -52,7 +51,7 @@ func TestClimbing(t *testing.T) {
 	}
 }
 
-// TestClimbingLater: what an expression makes of a path is looked at too.
+// TestClimbingLater checks paths that are the result of an expression.
 func TestClimbingLater(t *testing.T) {
 	for _, path := range []string{"/{{ input.format }}/x.mp4", "/a/{{ input.format }}", "{{ input.format }}.mp4"} {
 		body := fmt.Sprintf(`{"input": {"url": "https://example.com/in.mp4"}, "storage": {"service": "coconut"}, "outputs": {"mp4": {"path": %q}}}`, path)

@@ -13,7 +13,7 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// secrets lets cmp compare what must not be seen.
+// secrets makes cmp compare secrets by value.
 var secrets = cmp.Comparer(func(a, b job.Secret) bool { return a == b })
 
 func decode(t *testing.T, body []byte) *job.Spec {
@@ -25,7 +25,7 @@ func decode(t *testing.T, body []byte) *job.Spec {
 	return spec
 }
 
-// resolve decodes the only output of body with the variables.
+// resolve decodes the only output of body with these variables.
 func resolve(t *testing.T, body []byte, vars expr.Vars) *job.Output {
 	t.Helper()
 	spec := decode(t, body)
@@ -36,7 +36,7 @@ func resolve(t *testing.T, body []byte, vars expr.Vars) *job.Output {
 	return o
 }
 
-// TestAccepted holds the shapes that clients and consumers send, by who does.
+// TestAccepted has the shapes of requests that clients send, by client.
 func TestAccepted(t *testing.T) {
 	aws := `"credentials": {"access_key_id": "a", "secret_access_key": "b"}`
 	for _, c := range []struct {
@@ -158,7 +158,7 @@ func unindent(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// summary writes what a spec says, secrets too, in a line for each part.
+// summary writes a spec, including secrets, with a line for each part.
 func summary(t *testing.T, s *job.Spec) string {
 	t.Helper()
 	var b strings.Builder
@@ -245,8 +245,7 @@ func TestResolveExpressions(t *testing.T) {
 	}
 }
 
-// hasExpressions reports whether parameters of an accepted output are known only
-// after the probe.
+// hasExpressions reports whether params of an accepted output have expressions.
 func hasExpressions(t *testing.T, o job.OutputRequest) bool {
 	t.Helper()
 	v, err := parseRaw(o.Raw)
@@ -256,7 +255,7 @@ func hasExpressions(t *testing.T, o job.OutputRequest) bool {
 	return len((&decoder{}).output(o.MapKey, o.Key, v, nil).deferred) > 0
 }
 
-// TestDeferred looks at what is known before the probe.
+// TestDeferred checks what is decoded before the probe.
 func TestDeferred(t *testing.T) {
 	spec := decode(t, body(`outputs: {
 		"mp4:240p": {"path": "/a.mp4", "format": {"resolution": "{% input.width / 2 %}x", "video_codec": "hevc"}},
@@ -272,8 +271,8 @@ func TestDeferred(t *testing.T) {
 	}
 }
 
-// TestResolveRefused: what an expression makes is decoded as strictly as what
-// was written, and what the server cannot do is found then.
+// TestResolveRefused checks that the result of an expression is decoded as strictly
+// as a literal, and that unsupported features are refused then.
 func TestResolveRefused(t *testing.T) {
 	vars := expr.Vars{"input.width": 1920.0, "input.duration": 30.0, "input.format": "../x"}
 	for _, c := range []struct {
@@ -327,8 +326,7 @@ func TestEvalCondition(t *testing.T) {
 	}
 }
 
-// TestDecodedUnsupported: what is refused for now decodes into the types of
-// package job all the same, ready for when it is supported.
+// TestDecodedUnsupported checks that unsupported features are decoded nevertheless.
 func TestDecodedUnsupported(t *testing.T) {
 	read := func(mapKey, params string) *output {
 		t.Helper()
@@ -371,7 +369,7 @@ func TestDecodedUnsupported(t *testing.T) {
 	}
 }
 
-// TestServices decodes a storage of every row of the table.
+// TestServices decodes a storage for each row of the table.
 func TestServices(t *testing.T) {
 	for _, c := range []struct{ storage, service, bucket string }{
 		{`{"service": "gcs", "bucket": "b", AWS}`, "gcs", "b"},
@@ -439,7 +437,7 @@ func TestStorageNotNeeded(t *testing.T) {
 	}
 }
 
-// TestRaw: an output is decoded again from exactly what was sent.
+// TestRaw checks that an output is stored byte for byte.
 func TestRaw(t *testing.T) {
 	spec := decode(t, body(`outputs: { "mp4" : [ {"path":"/a.mp4"} , "/b.mp4" ], "jpg":"/c.jpg" }`))
 	var got []string

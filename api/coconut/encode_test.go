@@ -22,7 +22,7 @@ const (
 	ffmpegError = "The media file couldn't be encoded because of a FFmpeg error."
 )
 
-// state is a job with one output of each type, each done, and one that failed.
+// state is a job with a finished output of each type and a failed one.
 func state() job.State {
 	return job.State{
 		ID: "S9BkOufdntiPR9", CreatedAt: created, CompletedAt: completed, Status: job.JobFailed,
@@ -132,7 +132,7 @@ func TestEncodeMetadataKey(t *testing.T) {
 }
 
 func TestEncodeNotification(t *testing.T) {
-	// The state as it was when one, two ... of the four outputs had ended.
+	// The state when one, two ... of the four outputs have ended.
 	at := func(done int) job.State {
 		s := state()
 		s.Status, s.CompletedAt = job.JobProcessing, time.Time{}
@@ -240,7 +240,7 @@ func TestEncodeError(t *testing.T) {
 		EncodeError(job.Errorf(job.InputNotValid, "The job 'input' is not a valid object.")))
 }
 
-// sameBytes compares with want, in which line breaks are only for reading.
+// sameBytes compares with want without its line breaks.
 func sameBytes(t *testing.T, want string, got []byte) {
 	t.Helper()
 	lines := strings.Split(want, "\n")

@@ -9,9 +9,9 @@ import (
 	"github.com/copra-video/copra/transcode/expr"
 )
 
-// FuzzDecodeJob: no body makes the decoder panic; every refusal is a customer's
-// error with a code and a sentence; what is accepted has unique keys, is
-// decoded again the same from its Raw, and never panics when it is evaluated.
+// FuzzDecodeJob checks that no body makes the decoder panic. An error must be a
+// *job.Error with reason and message. An accepted job must have unique keys, must be
+// decoded from its Raw with the same result, and must not panic when evaluated.
 func FuzzDecodeJob(f *testing.F) {
 	for _, b := range [][]byte{
 		body(), nil, []byte("[]"), []byte(`{"a": {"b": [1, null, true, "x"]}}`),

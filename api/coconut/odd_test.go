@@ -9,7 +9,7 @@ import (
 	"github.com/copra-video/copra/transcode/expr"
 )
 
-// rich is a request that uses every member there is.
+// rich is a request with every known member.
 const rich = `{"settings": {"ultrafast": true, "priority": 1, "max_duration": 60},
 "input": {"service": "s3", "bucket": "b", "region": "r", "endpoint": "https://e", "key": "k", "credentials": {"access_key_id": "a", "secret_access_key": "b"}},
 "storage": {"service": "s3", "bucket": "b", "region": "r", "path": "/p", "secure": true, "acl": "private", "storage_class": "GLACIER", "expires": "x", "cache_control": "y", "force_path_style": true, "endpoint": "https://e", "credentials": {"access_key_id": "a", "secret_access_key": "b"}},
@@ -21,9 +21,9 @@ const rich = `{"settings": {"ultrafast": true, "priority": 1, "max_duration": 60
  "httpstream": {"path": "/s", "variants": ["mp4:360p", "mp4:x:64k"], "playlist_name": "m", "hls": {"path": "hls", "version": null}, "dash": {"path": "dash", "hlsfmp4": true}}},
 "notification": {"type": "http", "url": "https://a/b", "params": {"a": 1}, "metadata": true, "events": false, "region": "r", "topic_arn": "t", "credentials": {}}}`
 
-// TestOddValues puts every odd value in the place of every value of a rich
-// request. Each is either accepted, and then decodes and resolves again, or
-// refused with a code and a sentence; none panics.
+// TestOddValues replaces each value of a rich request by each odd value. The result
+// is either accepted, and can be decoded and resolved again, or refused with a
+// reason and a message. None panics.
 func TestOddValues(t *testing.T) {
 	if _, err := DecodeJob([]byte(rich)); err != nil {
 		t.Fatalf("the request itself is refused: %v", err)
@@ -80,7 +80,7 @@ func eachValue(v *value, do func(*value)) {
 	do(v)
 }
 
-// spell writes a tree as JSON, raw values as they are.
+// spell encodes a tree as JSON, with raw values unchanged.
 func spell(v *value) string {
 	var parts []string
 	switch v.kind {

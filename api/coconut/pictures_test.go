@@ -8,8 +8,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// Every param of videos and pictures that shapes them, in the spellings of
-// clients, and what is understood.
+// All params that shape videos and pictures, in the spellings of clients, and their
+// decoded values.
 func TestShapingParams(t *testing.T) {
 	one := 1
 	none := 0
@@ -57,7 +57,7 @@ func TestShapingParams(t *testing.T) {
 	}
 }
 
-// Expressions that give fractions are sizes and bitrates all the same.
+// Sizes and bitrates may be expressions whose results are fractions.
 func TestFractions(t *testing.T) {
 	spec, err := DecodeJob(body(`outputs: {"mp4": {"path": "/a.mp4", "format": {"resolution": "{% input.width / 7 %}x", "video_bitrate": "{% input.video_bitrate / 2 %}k", "fps": "{% 25 / 2 %}fps"}}}`))
 	if err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// body makes a request of valid members with those of the argument instead.
-// Each is given as `name: json`; an empty json leaves the member out.
+// body returns a valid request with these members replaced. Each is written as
+// `name: json`. An empty json removes the member.
 func body(members ...string) []byte {
 	defaults := map[string]string{
 		"input":   `{"url": "https://example.com/in.mov"}`,
@@ -35,8 +35,8 @@ const (
 	awsMessage   = "The storage credentials are not correct, you must define your 'access_key_id' and 'secret_access_key'."
 )
 
-// TestRefused provokes every code of a 400, with the words by which the
-// customer sees what was wrong.
+// TestRefused has a request for every code with status 400, and the words of its
+// message that tell the customer what is wrong.
 func TestRefused(t *testing.T) {
 	many := make([]string, 31)
 	for i := range many {
@@ -274,8 +274,8 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestRefusedKeepsSecrets refuses requests with secrets at every place where a
-// message repeats what it got.
+// TestRefusedKeepsSecrets has requests with secrets wherever a message quotes a
+// value.
 func TestRefusedKeepsSecrets(t *testing.T) {
 	for _, b := range [][]byte{
 		body(`input: {"url": "gopher://user:hunter2@host/x?sig=hunter2"}`),

@@ -11,8 +11,8 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// phone is a clip that a telephone held upright made: coded lying, shown
-// standing.
+// phone is a clip of a telephone held upright: encoded in landscape, shown in
+// portrait.
 func phone() job.Media {
 	return job.Media{
 		Raw:        json.RawMessage(`{"streams":[{"index":0,"width":1920,"codec_name":"h264"},{"sample_rate":"44100"}],"format":{"duration":"15.045000","tags":{"major_brand":"qt  "}}}`),
@@ -40,8 +40,8 @@ func TestVars(t *testing.T) {
 	}
 }
 
-// TestVarsOfAudio: a condition about the picture of a sound file is false, so
-// that its output is skipped, and no error.
+// TestVarsOfAudio checks that a condition on the picture of an audio file is false
+// and no error, so that its output is skipped.
 func TestVarsOfAudio(t *testing.T) {
 	vars := Vars(job.Media{FormatName: "mp3", Audio: []job.AudioStream{{Codec: "mp3"}}})
 	for condition, want := range map[string]bool{
@@ -58,8 +58,8 @@ func TestVarsOfAudio(t *testing.T) {
 	}
 }
 
-// TestVarsInConditions evaluates the documented conditions on a real clip's
-// variables.
+// TestVarsInConditions evaluates the documented conditions with the variables of a
+// real clip.
 func TestVarsInConditions(t *testing.T) {
 	for condition, want := range map[string]bool{
 		"{{ input.width }} >= 480":                            true,
