@@ -10,8 +10,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// BenchmarkCreateAndGet is the database's part of POST and GET. The test
-// server does not wait for the disk; a real one adds that to each POST.
+// BenchmarkCreateAndGet measures the database's part of POST and GET. The test
+// server does not flush to disk; a real one adds that to each POST.
 func BenchmarkCreateAndGet(b *testing.B) {
 	sealer, err := seal.ParseKeys([]string{seal.Generate()})
 	if err != nil {

@@ -6,8 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// FuzzCursor: a cursor of a client is a place in the list or is refused; ours come
-// back as they were.
+// FuzzCursor checks that any cursor of a client is a position in the list or is
+// refused, and that our own cursors can be parsed.
 func FuzzCursor(f *testing.F) {
 	f.Add(cursor(time.Unix(1_700_000_000, 123000), "2QcdNFigRRztnh"))
 	f.Add("LmE")

@@ -38,7 +38,7 @@ func TestQueuedLimit(t *testing.T) {
 	if _, err := f.CreateJob(t.Context(), f.newJob(request)); !tooMany(err) {
 		t.Errorf("the third job: %v", err)
 	}
-	// What was accepted once is not asked for anew.
+	// A repeat adds no job, so no limit applies.
 	if again, err := f.CreateJob(t.Context(), repeat); err != nil || again.ID != first.ID {
 		t.Errorf("a repeat: %s, %v", again.ID, err)
 	}
@@ -47,7 +47,7 @@ func TestQueuedLimit(t *testing.T) {
 	if _, err := f.CreateJob(t.Context(), n); err != nil {
 		t.Errorf("another key: %v", err)
 	}
-	// The end of one makes room, which a retry of it takes again.
+	// The end of a job makes room for another one. Then its retry is over the limit.
 	if _, err := f.CancelJob(t.Context(), f.keyID, first.ID); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestQueuedLimit(t *testing.T) {
 	observed.Row(t, "errors.md too_many_jobs")
 }
 
-// TestQueuedLimitHolds: however many ask at once.
+// TestQueuedLimitHolds exceeds the limit by concurrent requests.
 func TestQueuedLimitHolds(t *testing.T) {
 	f := open(t)
 	const limit = 5
@@ -101,7 +101,7 @@ func TestRunningLimit(t *testing.T) {
 	f := open(t)
 	f.limitKey(postgres.Limits{Running: 1})
 	a, b := f.create(request), f.create(request)
-	// checkQueued fetches the job's River job and asks for it.
+	// admit fetches the River job of a job and asks for a run slot.
 	admit := func(id string) time.Duration {
 		t.Helper()
 		riverID := f.riverJob(id)
@@ -112,7 +112,7 @@ func TestRunningLimit(t *testing.T) {
 		}
 		return wait
 	}
-	// snooze is what River does with one that has to wait.
+	// snooze does what River does with a job that has to wait.
 	snooze := func(id string) {
 		t.Helper()
 		var n int
@@ -127,7 +127,7 @@ func TestRunningLimit(t *testing.T) {
 		}
 		snooze(b.ID)
 	}
-	// One that asks again, as after a crash, has its place still.
+	// A job that asks again, as after a crash, keeps its slot.
 	snooze(a.ID)
 	if wait := admit(a.ID); wait != 0 {
 		t.Errorf("the first one waits %s when it comes again", wait)

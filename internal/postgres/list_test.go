@@ -15,7 +15,7 @@ func TestListJobs(t *testing.T) {
 	for range 5 {
 		want = append([]string{f.create(request).ID}, want...)
 	}
-	// Jobs of the same moment are in an order of their own, and all in it.
+	// Jobs with the same time are all listed, in some stable order.
 	f.exec(`UPDATE jobs SET created_at = created_at - interval '1 hour' WHERE id = $1`, want[4])
 	mine := f.keyID
 	f.keyID = f.key("other")

@@ -11,9 +11,9 @@ import (
 	"github.com/copra-video/copra/internal/queue"
 )
 
-// TestWake creates jobs at once and has a worker hear of each: without the word
-// it would look an hour later.
-func TestWake(t *testing.T) {
+// TestNotifier creates jobs at once, and checks that a worker is notified of each:
+// it would poll an hour later.
+func TestNotifier(t *testing.T) {
 	f := open(t)
 	const jobs = 20
 	worked := make(chan string, jobs)
@@ -42,13 +42,13 @@ func TestWake(t *testing.T) {
 		select {
 		case <-worked:
 		case <-late:
-			t.Fatalf("%s was not heard of", what)
+			t.Fatalf("waited in vain for %s", what)
 		}
 	}
 	f.create(request)
 	await("the first job")
-	// Jobs that come while a worker looks, and while the word of others is on its
-	// way.
+	// Jobs that are created while the worker fetches, and while notifications of
+	// others are pending.
 	for n := range jobs {
 		f.create(request)
 		if n%5 == 4 {

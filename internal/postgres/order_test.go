@@ -13,7 +13,7 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// queued lists the numbers of the deliveries that have a River job.
+// queued returns the numbers of the deliveries that have a River job.
 func (f *fixture) queued() (list string) {
 	f.t.Helper()
 	f.scan(&list, `SELECT coalesce(string_agg(d.n::text, ' ' ORDER BY r.id), '') FROM river_job r
@@ -27,7 +27,7 @@ func (f *fixture) delivery(n int) (id int64) {
 	return id
 }
 
-// try logs a try of delivery n.
+// try saves an attempt of delivery n.
 func (f *fixture) try(n int, fault string) {
 	f.t.Helper()
 	a := job.DeliveryAttempt{At: time.Now(), Status: 200, Error: fault}
@@ -68,7 +68,7 @@ func TestDeliveriesKeepTheirOrder(t *testing.T) {
 			t.Errorf("%s: queued %s, want %s", s.name, f.queued(), s.want)
 		}
 	}
-	// With nothing before it, the next is queued at once.
+	// Without an earlier delivery, the next one is queued at once.
 	if _, err := f.RetryJob(t.Context(), f.keyID, id); err != nil {
 		t.Fatal(err)
 	}
@@ -78,7 +78,7 @@ func TestDeliveriesKeepTheirOrder(t *testing.T) {
 	if f.queued() != "1 2 3 4 5" {
 		t.Errorf("queued %s", f.queued())
 	}
-	// The reaper makes way too.
+	// The reaper unblocks too.
 	f.exec(`UPDATE deliveries SET state = 'pending', attempts = 0 WHERE n = 4`)
 	f.exec(`UPDATE deliveries SET blocked = true WHERE n = 5`)
 	f.exec(`DELETE FROM river_job WHERE (args->>'delivery_id')::bigint = $1`, f.delivery(5))
@@ -92,8 +92,8 @@ func TestDeliveriesKeepTheirOrder(t *testing.T) {
 	}
 }
 
-// TestHeldForTooLong has a hand-over go missing.
-func TestHeldForTooLong(t *testing.T) {
+// TestBlockedForTooLong loses the hand-over from one delivery to the next.
+func TestBlockedForTooLong(t *testing.T) {
 	f := open(t)
 	id := f.create(request).ID
 	run := f.process(id)
@@ -131,7 +131,7 @@ func TestDeliveryLog(t *testing.T) {
 	if d := all[1]; d.N != 2 || !d.NextAt.IsZero() || d.Attempts != nil {
 		t.Errorf("one that waits: %+v", d)
 	}
-	// A replay that fails leaves the schedule alone, one that succeeds ends it.
+	// A failed replay does not change the retry schedule; a successful one ends it.
 	if err := f.SaveAttempt(t.Context(), f.delivery(1), job.DeliveryAttempt{At: time.Now(), Error: "x"}); err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestSigningSecret(t *testing.T) {
 	if err != nil || len(keys) != 1 || !keys[0].HasSigningSecret {
 		t.Errorf("listed %+v %v", keys, err)
 	}
-	// A sealed secret that was moved to another key does not open.
+	// A sealed secret cannot be opened for another key.
 	f.exec(`UPDATE jobs SET key_id = $1`, f.key("other"))
 	f.exec(`UPDATE api_keys SET signing_sealed = (SELECT signing_sealed FROM api_keys WHERE id = $1)`, f.keyID)
 	if _, err := f.LoadDelivery(t.Context(), f.delivery(1)); err == nil {
@@ -253,8 +253,8 @@ func TestWatch(t *testing.T) {
 	}
 	wait("the end", changed)
 
-	// What is no change, or another job's, wakes nobody; a marker that comes
-	// after shows that nothing came before.
+	// A change of nothing, or of another job, wakes nobody. A later change shows
+	// that nothing came before it.
 	otherChanged, stopOther := f.Watch(other)
 	defer stopOther()
 	f.record(other, otherRun, completed("jpg:300x"))
@@ -268,7 +268,7 @@ func TestWatch(t *testing.T) {
 	default:
 	}
 
-	// The connection is cut, and found again.
+	// The connection breaks, and is opened again.
 	if n := f.count(`pg_stat_activity WHERE query LIKE 'LISTEN copra_job%' AND datname = current_database()
 		AND pg_terminate_backend(pid)`); n != 1 {
 		t.Errorf("%d connections listen", n)
@@ -286,7 +286,7 @@ func TestWatch(t *testing.T) {
 	_ = idle
 }
 
-// TestWatchAfterClose shows that a closed store starts nothing.
+// TestWatchAfterClose checks that a closed store starts no goroutine.
 func TestWatchAfterClose(t *testing.T) {
 	sealer, err := seal.ParseKeys([]string{seal.Generate()})
 	if err != nil {

@@ -12,11 +12,11 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// many is how many jobs are queued, and as many have ended.
+// many is the number of queued jobs, and of finished ones.
 const many = 3000
 
-// fill adds jobs of the key, with all that belongs to them, in the way that years
-// of use would.
+// fill adds jobs of the key with outputs, events and deliveries, as after years of
+// use.
 func (f *fixture) fill() {
 	like := f.create(request).ID
 	f.exec(`
@@ -40,9 +40,9 @@ func (f *fixture) fill() {
 	f.exec(`VACUUM ANALYZE`)
 }
 
-// TestNoTableIsReadWhole runs what requests and workers run, on full tables, and
-// asks PostgreSQL whether it read any from the beginning to the end. Not among it
-// is what looks at all that is queued: QueueDepth and ReapStranded.
+// TestNoTableIsReadWhole runs the operations of requests and workers on full tables,
+// and asks PostgreSQL for sequential scans. It leaves out the operations that look
+// at everything that is queued: QueueDepth and ReapStranded.
 func TestNoTableIsReadWhole(t *testing.T) {
 	f := open(t)
 	sealer, err := seal.ParseKeys([]string{seal.Generate()})
@@ -131,8 +131,8 @@ func TestNoTableIsReadWhole(t *testing.T) {
 	f.Close()
 }
 
-// scans counts how often tables were read whole. What a connection did is counted
-// when it has ended.
+// scans counts the sequential scans by table. PostgreSQL counts those of a
+// connection when it is closed.
 func scans(t *testing.T, conn *pgx.Conn) map[string]int64 {
 	t.Helper()
 	for others := 1; others > 0; {

@@ -27,8 +27,8 @@ func (f *fixture) reap() int {
 	return n
 }
 
-// limit is stale, or less where the database is younger than that: the reaper
-// waits so long after the database's start.
+// limit is stale, or less if the database has been up for a shorter time, in which
+// Reap would do nothing.
 func (f *fixture) limit() time.Duration {
 	f.t.Helper()
 	var up time.Duration
@@ -36,7 +36,7 @@ func (f *fixture) limit() time.Duration {
 	return min(stale, up/2)
 }
 
-// transcoding is a job whose transcode the node fetched a minute ago.
+// transcoding creates a job whose transcode the node fetched a minute ago.
 func (f *fixture) transcoding(node string) (id string, riverID, run int64) {
 	f.t.Helper()
 	id = f.create(request).ID
@@ -74,7 +74,7 @@ func TestReapSilentNode(t *testing.T) {
 	f.record(id, run, completed("jpg:300x"))
 	f.seen("a", time.Minute)
 
-	// Several processes reap at once.
+	// Several processes reap concurrently.
 	var mu sync.Mutex
 	var wg sync.WaitGroup
 	took, limit := 0, f.limit()
@@ -101,7 +101,7 @@ func TestReapSilentNode(t *testing.T) {
 	if n := f.count(`jobs WHERE id = $1 AND node = ''`, id); n != 1 {
 		t.Error("the job still names the silent node")
 	}
-	// The run of the silent node is over, even before another begins.
+	// The run of the silent node has lost the job, even before another run begins.
 	if _, err := f.Record(t.Context(), id, run, completed("mp4:720p")); !errors.Is(err, job.ErrLeaseLost) {
 		t.Errorf("the silent node records: %v", err)
 	}
@@ -146,7 +146,7 @@ func TestReapSilentNode(t *testing.T) {
 	}
 }
 
-// A node that never was heard of, as one that died before its first beat.
+// A node without any heartbeat, as if it had died before its first one.
 func TestReapUnheardNode(t *testing.T) {
 	f := open(t)
 	f.transcoding("never")
@@ -160,7 +160,7 @@ func TestReapUnheardNode(t *testing.T) {
 	}
 }
 
-// A run that has ended on a node that lives, when River could not be told.
+// A run that has ended on a live node without being able to tell River.
 func TestReapNeglected(t *testing.T) {
 	f := open(t)
 	id, riverID, run := f.transcoding("a")
@@ -178,8 +178,8 @@ func TestReapNeglected(t *testing.T) {
 	}
 }
 
-// A process that has the database for itself takes everything back when it
-// starts, with no wait.
+// A process that has the database for itself requeues everything at its start,
+// without waiting.
 func TestReapAtStart(t *testing.T) {
 	f := open(t)
 	f.transcoding("a")
@@ -239,8 +239,8 @@ func TestReapLastNotify(t *testing.T) {
 	}
 }
 
-// A probe that had handed on to the transcode before its node died has no
-// claim on the job, neither to fence nor to fail it.
+// A probe whose node died after it had queued the transcode is no longer the
+// current River job of its job, so the job is neither fenced nor failed.
 func TestReapFormerCarrier(t *testing.T) {
 	f := open(t)
 	id := f.create(request).ID
@@ -318,7 +318,7 @@ func TestReapAbandonedEnds(t *testing.T) {
 	}
 }
 
-// A job whose request cannot be opened any more can still end.
+// A job can end although its request cannot be opened.
 func TestReapWithoutSealingKey(t *testing.T) {
 	f := open(t)
 	id, riverID, _ := f.transcoding("a")
@@ -345,7 +345,7 @@ func TestQueueDepthAndNodes(t *testing.T) {
 			t.Errorf("%+v", d)
 		}
 	}
-	// transcoding ends all probes there are.
+	// transcoding completes all probes.
 	diff(t, "depths", map[string]int64{"transcode running": 1}, got)
 
 	f.seen("old", time.Minute)

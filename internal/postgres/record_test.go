@@ -26,7 +26,7 @@ func failed(key string) job.Event {
 	return job.Event{Kind: job.OutputFailedEvent, Output: key, Error: "bad \x00 \xff tag", Reason: job.InputDamaged}
 }
 
-// process brings a job from its creation to where its outputs are to be made.
+// process brings a new job to the point where its outputs are encoded.
 func (f *fixture) process(id string) (run int64) {
 	f.t.Helper()
 	run = f.claim(id, "probe-node")
@@ -39,7 +39,7 @@ func (f *fixture) process(id string) (run int64) {
 	return run
 }
 
-// webhooks lists the deliveries with the progress that they tell.
+// webhooks returns the deliveries with the progress in their bodies.
 func (f *fixture) webhooks() string {
 	f.t.Helper()
 	rows, err := f.Pool().Query(f.t.Context(), `SELECT body FROM deliveries ORDER BY n`)
@@ -200,8 +200,8 @@ func TestFence(t *testing.T) {
 	}
 }
 
-// A probe that runs again after it has queued the transcode, because its
-// worker died before it could tell River, must not take the job from it.
+// A probe may run again after it has queued the transcode, because its worker died
+// before it could tell River. It must not take the job from the transcode.
 func TestProbeDoesNotTakeFromTranscode(t *testing.T) {
 	f := open(t)
 	id := f.create(request).ID
@@ -301,7 +301,7 @@ func TestDeliveries(t *testing.T) {
 	}
 }
 
-// No table shows a secret of a request, whatever became of the job.
+// No table contains a secret of a request, in any state of the job.
 func TestSecretsAreSealed(t *testing.T) {
 	f := open(t)
 	id := f.create(request).ID
@@ -323,8 +323,7 @@ func TestSecretsAreSealed(t *testing.T) {
 		t.Fatalf("%d tables: %v", len(tables), err)
 	}
 	for _, table := range tables {
-		// encode(..., 'escape') shows the bytes of bytea that are text; a plain
-		// dump would show them as hex.
+		// encode(..., 'escape') returns the text in a bytea; its plain form is hex.
 		var dump string
 		f.scan(&dump, fmt.Sprintf(`SELECT coalesce(string_agg(r::text, E'\n'), '') FROM %q r`, table))
 		if table == "jobs" {

@@ -41,7 +41,7 @@ func TestRetry(t *testing.T) {
 	if n := f.count(`river_job WHERE id = $1 AND kind = 'transcode' AND state = 'available'`, next); n != 1 || next == riverID {
 		t.Error("no new transcode was queued")
 	}
-	// The run before can write no more.
+	// The earlier run can no longer write.
 	e := completed("mp4:720p")
 	e.At = time.Now()
 	if _, err := f.Record(t.Context(), id, run, e); !errors.Is(err, job.ErrLeaseLost) {
@@ -100,7 +100,7 @@ func TestRetryBeginsAtTheProbe(t *testing.T) {
 			t.Errorf("%s: no new probe was queued", name)
 		}
 	}
-	// What the new probe finds is kept.
+	// The metadata of the new probe is stored.
 	f.process(after)
 	if string(f.get(after).Input.Metadata) != string(metadata) {
 		t.Error("the metadata of the second probe is missing")
@@ -137,8 +137,8 @@ func TestHistory(t *testing.T) {
 	}
 }
 
-// TestHistoryOfReasons: the reason of a failure is stored with its event. Events
-// without one, or with one that this version does not know, can be read.
+// TestHistoryOfReasons checks that the reason of a failure is stored with its event,
+// and that events can be read whose reason is missing or unknown.
 func TestHistoryOfReasons(t *testing.T) {
 	f := open(t)
 	id, _, run := f.transcoding("a")

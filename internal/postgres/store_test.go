@@ -17,7 +17,7 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// fixture is a store on a database of its own, with a key.
+// fixture is a store with a database of its own and an API key.
 type fixture struct {
 	*postgres.Store
 	t     *testing.T
@@ -87,15 +87,15 @@ func (f *fixture) get(id string) job.State {
 	return st
 }
 
-// riverJob is the River job that is to bring the job on.
+// riverJob returns the current River job of a job.
 func (f *fixture) riverJob(id string) (riverID int64) {
 	f.t.Helper()
 	f.scan(&riverID, `SELECT river_id FROM jobs WHERE id = $1`, id)
 	return riverID
 }
 
-// fetch does what River does when the node fetches a job, ago in the past, and
-// returns the attempt.
+// fetch does what River does when a node fetches a job, at a time in the past, and
+// returns the number of the attempt.
 func (f *fixture) fetch(riverID int64, node string, ago time.Duration) (attempt int) {
 	f.t.Helper()
 	f.scan(&attempt, `UPDATE river_job SET state = 'running', attempt = attempt + 1, attempted_at = now() - $3::interval,
@@ -103,7 +103,7 @@ func (f *fixture) fetch(riverID int64, node string, ago time.Duration) (attempt 
 	return attempt
 }
 
-// claim fetches the job's River job and begins a run.
+// claim fetches the River job of a job and begins a run.
 func (f *fixture) claim(id, node string) (run int64) {
 	f.t.Helper()
 	riverID := f.riverJob(id)
@@ -148,7 +148,7 @@ func (f *fixture) count(sql string, args ...any) (n int) {
 
 var metadata = json.RawMessage(`{"streams":[{"z":1,"a":"\u0000 and <&>"}],  "format":{"duration":"1.0"}}`)
 
-// compact is as metadata without the spaces, which results do not keep.
+// compact is metadata without the spaces, which are not kept in results.
 var compact = json.RawMessage(bytes.ReplaceAll(metadata, []byte(",  "), []byte(",")))
 
 func diff(t *testing.T, what string, want, got any) {
