@@ -1,6 +1,6 @@
-// Package admission decides what this machine works on at once: whether a job's
-// files fit on the disk (Disk), when its encodes may start (Slots), and when it
-// lets another job in because it only waits (SlotLease).
+// Package admission decides how much work this machine takes on at once: whether
+// a job's files fit on the disk (Disk), when its encodes may start (Slots), and
+// whether a job that only waits for a storage makes way for another (SlotLease).
 package admission
 
 import (
@@ -17,14 +17,14 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// reserveTimeout is how long a job waits for disk space while no other job runs
-// here. What fills the disk is not ours then and may stay, and what a plan takes
-// is a bound that most jobs stay below: the job is let in, and fails with a
-// sentence if it has to.
+// reserveTimeout is how long a job waits for disk space while no other job has
+// any reserved here. After that it starts all the same. Something else fills the
+// disk and may never go, and most jobs need less than their plan's bound.
 const reserveTimeout = 10 * time.Minute
 
-// Disk keeps account of what the runs of a process may still come to take of the
-// work directory: what is free on the disk is not free for all who start together.
+// Disk keeps account of the disk space that the runs of this process have
+// reserved and not used yet. Without it, jobs that start together would all count
+// on the same free space.
 type Disk struct {
 	dir     string
 	minFree int64
@@ -32,36 +32,36 @@ type Disk struct {
 
 	mu           sync.Mutex
 	reservations map[*Reservation]struct{}
-	waiting      map[string]time.Time // since when a job has been waiting here, by its id
+	waiting      map[string]time.Time // by job id: since when it has been waiting
 }
 
-// NewDisk returns the account of the file system that dir is on, of which
-// minFree bytes are to stay free. With 0 nothing is checked.
+// NewDisk returns the account of the file system of dir. minFree bytes of it stay
+// free. With 0 nothing is checked.
 func NewDisk(dir string, minFree int64, log *slog.Logger) *Disk {
 	return &Disk{dir: dir, minFree: minFree, log: log, reservations: map[*Reservation]struct{}{}, waiting: map[string]time.Time{}}
 }
 
-// Reservation is what a run takes in its folder at most.
+// Reservation is the disk space that a run may use in its folder.
 type Reservation struct {
 	disk   *Disk
 	folder string
 	bytes  uint64
 }
 
-// Release gives up what was reserved and is not taken. It may be called again.
+// Release gives up what is reserved and not used. It may be called again.
 func (r *Reservation) Release() {
 	r.disk.mu.Lock()
 	defer r.disk.mu.Unlock()
 	delete(r.disk.reservations, r)
 }
 
-// left is what of a reservation is not on the disk yet.
-func (r *Reservation) left() uint64 {
+// unused is how much of the reservation is not on the disk yet, in bytes.
+func (r *Reservation) unused() uint64 {
 	return r.bytes - min(r.bytes, diskUsage(r.folder))
 }
 
-// diskUsage is what a folder takes of the disk, in bytes: a hole takes nothing,
-// nor does the second name of a file. What goes away meanwhile counts for nothing.
+// diskUsage returns how many bytes a folder takes on the disk. Holes and further
+// names of a file take none. A file that disappears meanwhile is not counted.
 func diskUsage(folder string) uint64 {
 	var sum uint64
 	seen := map[uint64]bool{}
@@ -86,9 +86,9 @@ func diskUsage(folder string) uint64 {
 	return sum
 }
 
-// Need is what a job takes of the disk at most, in bytes: its input and what the
-// plan makes of it. cached: intermediates stay until they are in the artifact
-// store.
+// Need returns how many bytes a job takes on the disk at most: its input and what
+// the plan makes of it. cached says that intermediates stay until they are in the
+// artifact store.
 func Need(input job.Media, plan transcode.Space, cached bool) uint64 {
 	need := uint64(max(0, input.Size)) + uint64(plan.Bytes)
 	if cached {
@@ -97,10 +97,10 @@ func Need(input job.Media, plan transcode.Space, cached bool) uint64 {
 	return need
 }
 
-// Reserve reserves bytes for a job whose files will be in folder, beside what the
-// runs that have begun will take. ok is false when they are not there: the
-// job is to come back, since jobs end, and an operator makes room, so that
-// waiting is better than to fail. A disk that never had so much is not waited for.
+// Reserve reserves bytes for a job whose files will be in folder. ok is false when
+// too little is free besides what other runs have reserved. The job should then
+// come back later: other jobs end, and an operator may free some space. A job that
+// needs more than the whole disk does not wait.
 func (d *Disk) Reserve(jobID, folder string, bytes uint64) (r *Reservation, ok bool) {
 	r = &Reservation{disk: d, folder: folder, bytes: bytes}
 	if d.minFree <= 0 {
@@ -110,33 +110,33 @@ func (d *Disk) Reserve(jobID, folder string, bytes uint64) (r *Reservation, ok b
 	defer d.mu.Unlock()
 	var disk unix.Statfs_t
 	if err := unix.Statfs(d.dir, &disk); err != nil {
-		return r, true // what is wrong with it is told by what uses it
+		return r, true // the first file that is written reports the error
 	}
 	free, total := disk.Bavail*uint64(disk.Bsize), disk.Blocks*uint64(disk.Bsize)
 	var reserved uint64
 	for other := range d.reservations {
-		reserved += other.left()
+		reserved += other.unused()
 	}
 	need := bytes + uint64(d.minFree)
 	fits := free >= need+reserved || total < need
 	if !fits {
 		waited := d.wait(jobID, time.Now())
-		log := d.log.With("job", jobID, "free_mib", free>>20, "needed_mib", need>>20, "promised_mib", reserved>>20)
+		log := d.log.With("job", jobID, "free_mib", free>>20, "needed_mib", need>>20, "reserved_mib", reserved>>20)
 		if len(d.reservations) > 0 || waited < reserveTimeout {
-			log.Warn("job waits for room in the work directory")
+			log.Warn("waiting for disk space")
 			return nil, false
 		}
-		log.Warn("job has waited long for room in the work directory and begins without")
+		log.Warn("starting without enough disk space")
 	}
 	delete(d.waiting, jobID)
 	d.reservations[r] = struct{}{}
 	return r, true
 }
 
-// wait notes that a job has to wait, and returns for how long it has already.
+// wait notes that a job is waiting, and returns for how long it has been.
 func (d *Disk) wait(id string, now time.Time) time.Duration {
 	for other, since := range d.waiting {
-		if now.Sub(since) > 2*reserveTimeout { // another worker had room
+		if now.Sub(since) > 2*reserveTimeout { // it went to another worker
 			delete(d.waiting, other)
 		}
 	}

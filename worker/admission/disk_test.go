@@ -26,14 +26,14 @@ func newTestDisk(t *testing.T, least int64) *Disk {
 	return NewDisk(t.TempDir(), least, slog.New(slog.DiscardHandler))
 }
 
-// reserve reserves what a plan takes for a job without an input; nil: it is not
-// there.
+// reserve reserves what a plan needs for a job without an input; nil: there is too
+// little.
 func (d *Disk) reserve(id string, plan transcode.Space) *Reservation {
 	r, _ := d.Reserve(id, filepath.Join(d.dir, id), Need(job.Media{}, plan, false))
 	return r
 }
 
-func TestRoom(t *testing.T) {
+func TestReserve(t *testing.T) {
 	total, free := diskOf(t, t.TempDir())
 	tooMuch := free + (total-free)/2
 	for _, c := range []struct {
@@ -57,9 +57,8 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// Two jobs that each find room do not find it together, until one has made its
-// files or has ended.
-func TestRoomIsPromisedOnce(t *testing.T) {
+// Space is reserved once: two jobs of which each would fit do not start together.
+func TestSpaceIsReservedOnce(t *testing.T) {
 	d := newTestDisk(t, 1)
 	_, free := diskOf(t, d.dir)
 	plan := transcode.Space{Bytes: free/2 + free/4}
@@ -82,9 +81,9 @@ func TestRoomIsPromisedOnce(t *testing.T) {
 	}
 }
 
-// A job that nobody is in the way of begins after a while even so: what it takes
-// at most is an estimate, and nothing says that room will ever be made.
-func TestRoomIsNotWaitedForForever(t *testing.T) {
+// A job starts after a while even without enough space, if no other job runs: its
+// need is an upper bound, and the space may never be freed.
+func TestReserveTimeout(t *testing.T) {
 	d := newTestDisk(t, 1)
 	total, free := diskOf(t, d.dir)
 	plan := transcode.Space{Bytes: free + (total-free)/2}
@@ -130,10 +129,10 @@ func TestDiskUsage(t *testing.T) {
 		t.Errorf("%d bytes, want about 1 MiB", got)
 	}
 	c := &Reservation{folder: dir, bytes: 3 << 20}
-	if got := c.left(); got > 2<<20 || got < 2<<20-64<<10 {
+	if got := c.unused(); got > 2<<20 || got < 2<<20-64<<10 {
 		t.Errorf("%d bytes of 3 MiB are left to be taken, want about 2 MiB", got)
 	}
-	if got := (&Reservation{folder: dir, bytes: 1}).left(); got != 0 {
+	if got := (&Reservation{folder: dir, bytes: 1}).unused(); got != 0 {
 		t.Errorf("who has taken more than was thought has %d bytes left", got)
 	}
 	if got := diskUsage(filepath.Join(dir, "nowhere")); got != 0 {

@@ -5,15 +5,16 @@ import (
 	"sync/atomic"
 )
 
-// Yielded counts the runs of a process that have yielded their slot.
+// Yielded counts the runs of a process that have yielded their slots.
 type Yielded struct{ n atomic.Int64 }
 
-// Count is how many there are: the process may take as many jobs more.
+// Count returns how many there are. The process may take on as many more jobs.
 func (y *Yielded) Count() int { return int(y.n.Load()) }
 
 // SlotLease is a run's place among the jobs that the process works on at once. A
-// run that has nothing left to do but to wait for a storage that is away yields
-// it, so that one customer's storage does not stop the work for the others.
+// run yields it when all its steps have ended and it only waits for a storage that
+// is away, so that one customer's storage does not stop the jobs of others. What is
+// yielded is not taken back: another job may have started.
 type SlotLease struct {
 	all *Yielded
 
@@ -23,13 +24,13 @@ type SlotLease struct {
 	yielded bool
 }
 
-// Lease returns the slot of a run that begins.
+// Lease returns the place of a run that begins.
 func (y *Yielded) Lease() *SlotLease { return &SlotLease{all: y} }
 
-// SetEncoded tells whether all steps of the run's plan have ended.
+// SetEncoded says whether all steps of the run's plan have ended.
 func (s *SlotLease) SetEncoded(yes bool) { s.change(func() { s.encoded = yes }) }
 
-// WaitForStorage tells that an upload waits, until the returned function.
+// WaitForStorage says that an upload waits for its storage until done is called.
 func (s *SlotLease) WaitForStorage() (done func()) {
 	s.change(func() { s.waiting++ })
 	return func() { s.change(func() { s.waiting-- }) }
@@ -45,7 +46,7 @@ func (s *SlotLease) change(f func()) {
 	}
 }
 
-// Release ends it with the run.
+// Release ends the lease. It must be called when the run ends.
 func (s *SlotLease) Release() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -9,25 +9,26 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// costPerSlot is how much a job that takes one slot asks of the machine: weighted
-// megapixels for each second of its time line. A usual ladder up to 1080p in
-// H.264 stays below; 2160p in HEVC asks several times as much.
+// costPerSlot is the cost of a job that takes one slot, in weighted megapixels per
+// second of the time line (transcode.Step.Cost over Duration). A usual H.264
+// ladder up to 1080p stays below it. 2160p in HEVC costs several times as much.
 const costPerSlot = 250
 
-// Slots are what the jobs that a process transcodes at once share.
+// Slots are the CPU slots that the jobs of a process share. A job takes one or
+// several for its encodes, by their cost.
 type Slots struct {
 	total int
 	free  *semaphore.Weighted
 }
 
-// NewSlots returns so many slots; 0: they are not counted.
+// NewSlots returns total slots. With 0 they are not counted.
 func NewSlots(total int) *Slots {
 	return &Slots{total: total, free: semaphore.NewWeighted(int64(total))}
 }
 
-// Acquire waits until the slots that the plan takes are free, and says how many
-// they are. Those that wait are served in order, so that a large job is not
-// passed for ever by small ones. It fails only when ctx ends.
+// Acquire waits until the slots that the plan needs are free, takes them and
+// returns their number. Waiting jobs are served in order, so that small jobs do
+// not overtake a large one for ever. It fails only with the cause of ctx.
 func (s *Slots) Acquire(ctx context.Context, plan transcode.Plan) (n int64, release func(), err error) {
 	if s.total <= 0 {
 		return 0, func() {}, nil
@@ -39,8 +40,8 @@ func (s *Slots) Acquire(ctx context.Context, plan transcode.Plan) (n int64, rele
 	return n, func() { s.free.Release(n) }, nil
 }
 
-// slotsFor is how many of so many slots a plan takes: by its largest step, since
-// one is encoded at a time.
+// slotsFor returns how many of total slots a plan needs. Its most costly step
+// decides, since a plan encodes one step at a time.
 func slotsFor(plan transcode.Plan, total int) int64 {
 	most := 0.0
 	for _, s := range plan.Steps {

@@ -8,17 +8,17 @@ import (
 	"time"
 )
 
-// errHeartbeatLost is why work ends in a process that could not renew its
-// heartbeat for dbOutageLimit. Another may have taken its jobs long before; that
+// errHeartbeatLost ends all work of a process that could not renew its heartbeat
+// for dbOutageLimit. Other processes may have taken its jobs long before. That
 // does no harm, since a run publishes and records nothing without its lease.
 var errHeartbeatLost = errors.New("this worker could not renew its heartbeat for too long and may have been replaced")
 
 // NodeStore is what a heartbeat needs of the database.
 type NodeStore interface {
-	// Heartbeat says that a node lives.
+	// Heartbeat stores that a node is alive.
 	Heartbeat(ctx context.Context, node string) error
-	// Reap queues again what nodes hold whose last heartbeat is older than stale,
-	// and what nobody works on, and returns how much that was.
+	// Reap requeues the work of nodes whose heartbeat is older than stale, and work
+	// that no node has. It returns how many jobs it requeued.
 	Reap(ctx context.Context, stale time.Duration) (int, error)
 }
 
@@ -26,18 +26,17 @@ type NodeStore interface {
 type HeartbeatConfig struct {
 	Store NodeStore
 	Node  string
-	// Every is how often the heartbeat is renewed, and Stale after how long a
-	// process that does not renew its own is taken for dead.
+	// Every is the interval of the heartbeat. A process whose heartbeat is older
+	// than Stale counts as dead.
 	Every, Stale time.Duration
-	// Requeued is called when work of dead processes was queued again, with how
-	// much.
-	Requeued func(n int)
+	// Requeued is called after work of dead processes was requeued.
+	Requeued func(jobs int)
 	Log      *slog.Logger
 }
 
-// Heartbeat tells the other processes that this one lives, and takes back the
-// work of those that do not. It knows the work that runs in this process and
-// ends all of it when the heartbeat could not be renewed for too long.
+// Heartbeat tells the other processes that this one is alive, and requeues the
+// work of those that are not. It is also the registry of the work that runs in
+// this process, and ends it when the heartbeat could not be renewed for too long.
 type Heartbeat struct {
 	c HeartbeatConfig
 
@@ -46,13 +45,13 @@ type Heartbeat struct {
 	cancels map[int]context.CancelCauseFunc
 }
 
-// NewHeartbeat returns a heartbeat that does not beat yet, see Run.
+// NewHeartbeat returns a Heartbeat, which begins with Run.
 func NewHeartbeat(c HeartbeatConfig) *Heartbeat {
 	return &Heartbeat{c: c, cancels: map[int]context.CancelCauseFunc{}}
 }
 
-// Track returns a context for one piece of work, and the function to end it,
-// which must be called.
+// Track registers one piece of work. It returns the context for it and the
+// function that ends it, which must be called.
 func (h *Heartbeat) Track(ctx context.Context) (context.Context, context.CancelCauseFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	h.mu.Lock()
@@ -76,8 +75,8 @@ func (h *Heartbeat) stopAll(cause error) {
 	}
 }
 
-// Run renews the heartbeat and takes back the work of dead processes, until ctx
-// ends. It must run as long as the River client does. It calls started, which
+// Run renews the heartbeat and requeues the work of dead processes until ctx
+// ends. It must run for as long as the River client does. It calls started, which
 // may be nil, after the first heartbeat.
 func (h *Heartbeat) Run(ctx context.Context, started func()) {
 	b := beat{h: h, last: time.Now()}
@@ -97,29 +96,31 @@ func (h *Heartbeat) Run(ctx context.Context, started func()) {
 	}
 }
 
-// beat is what Run remembers from one heartbeat to the next.
+// beat is what Run remembers between two heartbeats.
 type beat struct {
 	h       *Heartbeat
-	last    time.Time // of the last that succeeded
-	regular time.Time // since when none has failed for long
+	last    time.Time // when the last one succeeded
+	regular time.Time // since when no gap was longer than half of Stale
 }
 
+// once renews the heartbeat, and requeues the work of dead processes if that
+// succeeded.
 func (b *beat) once(ctx context.Context) {
 	c := b.h.c
 	ctx, cancel := context.WithTimeout(ctx, c.Stale/2)
 	defer cancel()
 	if err := c.Store.Heartbeat(ctx, c.Node); err != nil {
 		if !errors.Is(ctx.Err(), context.Canceled) {
-			c.Log.Warn("renewing the heartbeat", "node", c.Node, "error", err)
+			c.Log.Warn("heartbeat failed", "node", c.Node, "error", err)
 		}
 		if time.Since(b.last) > dbOutageLimit {
 			b.h.stopAll(errHeartbeatLost)
 		}
 		return
 	}
-	// Where the database was away from this process it may have been so from
-	// the others, which are not to be taken for dead: they get the time to
-	// say that they live.
+	// If this process could not reach the database, the others may not have
+	// reached it either. They get the time to renew their heartbeats before they
+	// count as dead.
 	if time.Since(b.last) > c.Stale/2 {
 		b.regular = time.Now()
 	}
@@ -130,9 +131,9 @@ func (b *beat) once(ctx context.Context) {
 	n, err := c.Store.Reap(ctx, c.Stale)
 	switch {
 	case err != nil && !errors.Is(ctx.Err(), context.Canceled):
-		c.Log.Warn("looking for abandoned work", "error", err)
+		c.Log.Warn("reap failed", "error", err)
 	case n > 0:
-		c.Log.Info("re-queued abandoned work", "jobs", n)
+		c.Log.Info("orphaned work requeued", "jobs", n)
 		c.Requeued(n)
 	}
 }

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// beats is a store whose heartbeats fail while it is away, and which counts how
-// often others' work is looked for.
+// beats is a database whose heartbeats fail while it is away, and which notes
+// when it was asked to reap.
 type beats struct {
 	begin time.Time
 
@@ -49,8 +49,8 @@ func (b *beats) Reap(context.Context, time.Duration) (int, error) {
 	return 0, nil
 }
 
-// While the database is away work goes on, for half an hour; when it is back,
-// nobody is taken for dead before all have had the time to say that they live.
+// While the database is away work goes on for half an hour. When it is back, no
+// process counts as dead before all have had the time to renew their heartbeats.
 func TestBeatOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &beats{begin: time.Now()}
@@ -64,7 +64,7 @@ func TestBeatOutage(t *testing.T) {
 
 		<-time.After(9 * time.Second)
 		if looked := store.looked(); len(looked) != 5 {
-			t.Fatalf("looked for work of the dead after %s", looked)
+			t.Fatalf("reaped after %s", looked)
 		}
 		store.goAway(true)
 		<-time.After(10 * time.Minute)
@@ -75,7 +75,7 @@ func TestBeatOutage(t *testing.T) {
 			t.Errorf("an outage of ten minutes has ended the work: %v", context.Cause(work))
 		}
 		if at := store.looked()[5]; at < back+stale || at > back+stale+2*every {
-			t.Errorf("looked for work of the dead %s after the outage", at-back)
+			t.Errorf("reaped %s after the outage", at-back)
 		}
 
 		store.goAway(true)

@@ -30,24 +30,28 @@ import (
 // Store is what a lease needs of the database. All methods but Claim and Load
 // fail with job.ErrLeaseLost when the fencing token is not the newest.
 type Store interface {
-	// Claim takes a job for a node. It fails with job.ErrLeaseLost when the River
-	// job is not the job's own any more, and with job.ErrNotFound.
+	// Claim gives a job to a node and returns the new fencing token. The error is
+	// job.ErrLeaseLost when the River job is no longer the job's own, and
+	// job.ErrNotFound when there is no such job.
 	Claim(ctx context.Context, id string, riverID int64, attempt int, node string) (fence int64, err error)
 	Load(ctx context.Context, id string) (job.LoadedJob, error)
 	// Record applies events to the job's state and returns it.
 	Record(ctx context.Context, id string, fence int64, events ...job.Event) (job.State, error)
-	// RecordProbed records input.probed and queues the transcode, at once.
+	// RecordProbed records input.probed and queues the transcode, in one
+	// transaction.
 	RecordProbed(ctx context.Context, id string, fence int64, probed job.Event) error
-	// SetProgress notes progress of outputs, 0 to 1 by key, and that the run
-	// still works. A nil map notes only the latter.
+	// SetProgress stores the progress of outputs, 0 to 1 by their keys, and that
+	// the run is alive. A nil map stores only the latter.
 	SetProgress(ctx context.Context, id string, fence int64, progress map[string]float64) error
 }
 
-// renewEvery is how often a lease is renewed, and renewTimeout bounds the wait
-// for the answer: a connection may have died without a sign.
 const (
-	renewEvery   = time.Second
+	// renewEvery is the interval at which a lease is renewed.
+	renewEvery = time.Second
+	// renewTimeout bounds one renewal. A broken connection may give no sign.
 	renewTimeout = 5 * time.Second
+	// freshFor is how long an answer of the database counts, see Check.
+	freshFor = 2 * renewEvery
 )
 
 // Claimer claims jobs for one process.
@@ -70,20 +74,20 @@ type Lease struct {
 	fence int64
 	log   *slog.Logger
 
-	renewedAt atomic.Pointer[time.Time] // nil: not yet
+	checkedAt atomic.Pointer[time.Time] // when the last successful renewal began; nil: none yet
 
-	recording sync.Mutex // held while an event is recorded, which may take long
+	recording sync.Mutex // held while events are recorded, which may take long
 
 	mu    sync.Mutex
 	state job.State
 }
 
-// Claim claims and loads a job. The lease is nil, without an error, when there
-// is nothing to do: the job is another process's, is unknown, or has ended.
+// Claim claims and loads a job. It returns a nil lease and no error when there is
+// nothing to do: another process has the job, or it is unknown or finished.
 func (c *Claimer) Claim(ctx context.Context, id string, riverID int64, attempt int) (*Lease, job.LoadedJob, error) {
 	fence, err := c.store.Claim(ctx, id, riverID, attempt, c.node)
 	if errors.Is(err, job.ErrLeaseLost) || errors.Is(err, job.ErrNotFound) {
-		c.log.Info("job is not this worker's any more", "job", id, "reason", err)
+		c.log.Info("job not claimed", "job", id, "cause", err)
 		return nil, job.LoadedJob{}, nil
 	}
 	if err != nil {
@@ -112,9 +116,9 @@ func (l *Lease) State() job.State {
 	return l.state
 }
 
-// Record stamps events with the time and records them. It repeats the statement
-// while the database is away; see ErrDatabase for what comes of it in the end.
-// Only one call records at a time.
+// Record stamps events with the current time and records them in one
+// transaction. While the database is away it waits, for up to half an hour; the
+// error then is ErrDatabase. Calls are serialised.
 func (l *Lease) Record(ctx context.Context, events ...job.Event) error {
 	l.recording.Lock()
 	defer l.recording.Unlock()
@@ -133,36 +137,38 @@ func (l *Lease) Record(ctx context.Context, events ...job.Event) error {
 	})
 }
 
-// RecordProbed records what the input is and hands the job on to be transcoded.
+// RecordProbed records ffprobe's description of the input and queues the
+// transcode. It waits for the database as Record does.
 func (l *Lease) RecordProbed(ctx context.Context, metadata []byte) error {
 	probed := job.Event{Kind: job.InputProbedEvent, At: time.Now(), Metadata: metadata}
 	return retryDB(ctx, func(ctx context.Context) error { return l.store.RecordProbed(ctx, l.id, l.fence, probed) })
 }
 
-// SetProgress notes the progress of outputs, 0 to 1 by their keys. It is tried
-// once.
+// SetProgress stores the progress of outputs, 0 to 1 by their keys. It does not
+// wait for a database that is away.
 func (l *Lease) SetProgress(ctx context.Context, progress map[string]float64) error {
 	return l.store.SetProgress(ctx, l.id, l.fence, progress)
 }
 
-// IgnoreLost turns "another run has begun" into success: the River job is then
-// the other run's to end. It returns every other error as it is.
+// IgnoreLost returns nil for job.ErrLeaseLost, and every other error as it is. A
+// run whose lease is lost must end without an error: the River job belongs to the
+// other run.
 func (l *Lease) IgnoreLost(err error) error {
 	if errors.Is(err, job.ErrLeaseLost) {
-		l.log.Info("job was taken over", "job", l.id, "run", l.fence)
+		l.log.Info("lease lost", "job", l.id, "fence", l.fence)
 		return nil
 	}
 	return err
 }
 
-// KeepRenewing renews the lease every second until release, and calls stop once
-// it is lost. That is how a run learns of being cancelled or replaced when no
-// word of that reaches it, as while it waits for a slow server.
+// KeepRenewing renews the lease every second until release is called. When the
+// lease is lost it calls stop. A run that waits for a slow server makes no other
+// statement and learns only in this way that it was cancelled or replaced.
 //
-// While the database is away the answer stays out, and the run goes on: when
-// nobody can ask, nobody can have taken the job, and when others can, all that
-// is lost is the work of a machine. What a run may not do without a fresh answer
-// is to publish, see Check.
+// Every other error is ignored, so a run goes on while the database is away. If
+// no process can reach the database, none can have claimed the job. If another
+// one can, this machine's work is wasted, which does no harm: publishing needs
+// a fresh answer, see Check.
 func (l *Lease) KeepRenewing(ctx context.Context, stop context.CancelCauseFunc) (release func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -175,7 +181,6 @@ func (l *Lease) KeepRenewing(ctx context.Context, stop context.CancelCauseFunc) 
 				return
 			case <-tick.C:
 			}
-			// Any other trouble is the database's, and not for this to judge.
 			if err := l.renew(ctx); errors.Is(err, job.ErrLeaseLost) {
 				stop(err)
 				return
@@ -188,27 +193,27 @@ func (l *Lease) KeepRenewing(ctx context.Context, stop context.CancelCauseFunc) 
 	}
 }
 
-// renew asks the database whether the run still has its job, and tells it that
-// the run still works.
+// renew asks the database whether the lease is still valid, and tells it that
+// the run is alive.
 func (l *Lease) renew(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, renewTimeout)
 	defer cancel()
-	asked := time.Now()
+	asked := time.Now() // the answer may be old by the time it arrives
 	err := l.store.SetProgress(ctx, l.id, l.fence, nil)
 	if err == nil {
-		l.renewedAt.Store(&asked)
+		l.checkedAt.Store(&asked)
 	}
 	return err
 }
 
-// Check fails unless the run had its job a moment ago. A process that was
-// stopped for a while, or could not reach the database, may have lost it: what
-// it publishes then would replace what its successor has published.
+// Check fails unless the lease was valid within the last two seconds. A process
+// that was suspended, or cut off from the database, may have lost its job. What
+// it published then would replace what its successor has published.
 //
-// When the last answer is older than two seconds Check asks the database, and
-// it waits for it for as long as Record does.
+// When the last answer is older than two seconds Check asks the database. It may
+// block for as long as Record does.
 func (l *Lease) Check(ctx context.Context) error {
-	if at := l.renewedAt.Load(); at != nil && time.Since(*at) < 2*renewEvery {
+	if at := l.checkedAt.Load(); at != nil && time.Since(*at) < freshFor {
 		return nil
 	}
 	return retryDB(ctx, l.renew)

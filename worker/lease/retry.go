@@ -9,32 +9,31 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// dbRetryWaits are the waits between the first tries of a statement; the last is
-// repeated. attemptTimeout bounds a try, since a connection may have died without a
-// word.
+// dbRetryWaits are the pauses between the attempts of a statement. The last one
+// is repeated.
 var dbRetryWaits = [...]time.Duration{
 	100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 3 * time.Second,
 }
 
-const attemptTimeout = 15 * time.Second
-
 const (
-	// dbOutageLimit is how long work goes on without a database: hours of
-	// encoding are not to be thrown away because it restarts or moves to another
-	// machine; nor is a machine to be kept busy for ever by work that others have
-	// taken over long ago.
+	// attemptTimeout bounds one attempt. A broken connection may give no sign.
+	attemptTimeout = 15 * time.Second
+	// dbOutageLimit is how long a run goes on without a database. A restart or a
+	// failover must not cost hours of encoding. After this time other processes
+	// have long taken the job over, and going on would only waste the machine.
 	dbOutageLimit = 30 * time.Minute
-	// dbErrorLimit is how long a statement is repeated that the database
-	// answers with an error of its own, which may be a fault of ours.
+	// dbErrorLimit is how long a statement is repeated that PostgreSQL answers with
+	// an error. Such an error is most likely a fault of this program.
 	dbErrorLimit = 10 * time.Second
 )
 
-// ErrDatabase marks trouble that is the database's: it ends a run, to be tried
-// again, and is no verdict on an output.
-var ErrDatabase = errors.New("the database did not take it")
+// ErrDatabase marks an error of the database. It ends the run, which is tried
+// again. It says nothing about an output.
+var ErrDatabase = errors.New("the database did not accept the statement")
 
-// retryDB repeats a statement that may be repeated until the database has
-// taken it or has said that the job is not ours. The error is the last one.
+// retryDB repeats an idempotent statement until it succeeds, the lease is lost,
+// or a limit has passed. After a limit the error wraps ErrDatabase and the last
+// error. When ctx ends during a pause the error is its cause.
 func retryDB(ctx context.Context, statement func(context.Context) error) error {
 	begin := time.Now()
 	for i := 0; ; i++ {
@@ -59,9 +58,10 @@ func retryDB(ctx context.Context, statement func(context.Context) error) error {
 	}
 }
 
-// isServerReply reports whether err is PostgreSQL's answer to a statement, and not
-// one of those that it gives while it stops, starts, changes its roles or has no
-// room: classes 08, 53, 57 and 58, and what is only to be read.
+// isServerReply reports whether err is PostgreSQL's verdict on a statement. The
+// errors that it gives while it starts, stops, changes its role or lacks
+// resources are none: classes 08, 53, 57 and 58, and 25006 (read-only
+// transaction), see appendix A of its manual.
 func isServerReply(err error) bool {
 	e, ok := errors.AsType[interface {
 		error

@@ -11,7 +11,7 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// state is an error as PostgreSQL gives it.
+// state is an error with an SQLSTATE, as PostgreSQL gives it.
 type state string
 
 func (s state) Error() string    { return "SQLSTATE " + string(s) }
@@ -61,7 +61,7 @@ func TestRetryDB(t *testing.T) {
 		}
 	})
 
-	// A connection that has died without a word is given up, and another tried.
+	// A connection that died without a sign is given up, and another one tried.
 	synctest.Test(t, func(t *testing.T) {
 		tries, begin := 0, time.Now()
 		err := retryDB(t.Context(), func(ctx context.Context) error {

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockFile opens path and takes the lock on it, which the kernel frees when
-// the process ends, however it ends.
+// lockFile opens path and locks it. The kernel frees the lock when the process
+// ends, however it ends (flock(2)).
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {

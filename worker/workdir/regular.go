@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// OpenRegularIn opens the regular file called name below dir. It fails for
-// everything else, without waiting: whoever has taken over the ffmpeg that
-// writes in dir may have put a link or a pipe in the place of a file, or a link
-// to a folder elsewhere above it.
+// OpenRegularIn opens the regular file called name below dir, with the flags of
+// os.OpenFile. It fails without waiting for everything else: a hijacked ffmpeg may
+// have put a link or a pipe in the place of the file, or a link in the place of a
+// folder above it.
 func OpenRegularIn(dir, name string, flag int) (*os.File, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

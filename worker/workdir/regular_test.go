@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What an ffmpeg that was taken over puts in the place of a file is neither
-// read nor written, and holds nobody up.
+// What a hijacked ffmpeg puts in the place of a file is neither opened nor waited
+// for.
 func TestOpenRegularIn(t *testing.T) {
 	outside := filepath.Join(t.TempDir(), "secret")
 	dir := t.TempDir()

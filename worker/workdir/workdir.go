@@ -1,11 +1,11 @@
-// Package workdir is the folder in which workers keep the files of running
-// jobs. Processes may share one on a volume: each has a part of its own, which
-// is its own for as long as it holds the lock beside it, and in that part a
-// folder for each run.
+// Package workdir manages the folder in which workers keep the files of running
+// jobs. Several processes may share it on one volume. Each process has a part of
+// its own, which belongs to it for as long as it holds the lock beside it, and in
+// that part one folder for each run.
 //
-// ffmpeg writes in those folders, possibly as another user and possibly taken
-// over by what it decodes. Whatever is read there or written there by name goes
-// through OpenRegularIn or an os.Root.
+// ffmpeg writes in these folders, possibly as another user, and it decodes files
+// that may try to take it over. So this program opens files there only through
+// OpenRegularIn or an os.Root, which follow no link out of the folder.
 package workdir
 
 import (
@@ -43,18 +43,18 @@ func (d *Dir) Create(jobID string, fence int64) (dir string, remove func(), err 
 	}
 	return dir, func() {
 		if err := os.RemoveAll(dir); err != nil {
-			d.log.Error("removing work directory", "folder", dir, "error", err)
+			d.log.Error("run folder not removed", "folder", dir, "error", err)
 		}
 	}, nil
 }
 
-// RunFolder is the path of the folder of one run, whether it exists or not. It
-// is named after the job so that an operator can tell what it belongs to.
+// RunFolder returns the path of a run's folder, whether it exists or not. It is
+// named after the job, so that an operator can tell what it belongs to.
 func (d *Dir) RunFolder(jobID string, fence int64) string {
 	return filepath.Join(d.own(), fmt.Sprintf("%s-%d", jobID, fence))
 }
 
-// own is this process's part.
+// own returns the path of this process's part.
 func (d *Dir) own() string { return filepath.Join(d.root, "run-"+d.node) }
 
 // Lock takes this process's part and removes the parts of processes that no
