@@ -140,7 +140,7 @@ func (p *planned) recordEncoding(ctx context.Context) error {
 // completeOutput waits for the steps of one output and publishes it. shared says
 // that it failed in a step that others need too and asks for another plan; an
 // error is the run's, not the output's.
-func (p *planned) completeOutput(ctx context.Context, steps *execute.Run, i int, o *job.Output) (shared bool, err error) {
+func (p *planned) completeOutput(ctx context.Context, steps *execute.Execution, i int, o *job.Output) (shared bool, err error) {
 	res := p.plan.Results[i]
 	if res.Err != nil {
 		return false, p.failOutput(ctx, o.Key, res.Err)

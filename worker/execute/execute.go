@@ -1,6 +1,6 @@
-// Package execute runs the steps of a plan in a folder: each as soon as what it
-// needs is done, with readers that follow intermediates while these grow, and
-// removes intermediates as soon as no step needs them.
+// Package execute runs the steps of a plan in a folder. Each step starts as soon
+// as what it needs is done. Readers follow intermediate files while these are
+// written, and an intermediate is removed as soon as no step needs it.
 package execute
 
 import (
@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 	"time"
@@ -19,11 +18,16 @@ import (
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
-// lightSteps is how many steps that only copy or encode sound may run beside
-// the one that encodes pictures.
-const lightSteps = 3
+const (
+	// lightSteps is how many steps that only copy, or encode sound, run beside the
+	// one that encodes pictures.
+	lightSteps = 3
+	// tailSteps is how many steps follow the one that encodes pictures. They wait
+	// most of the time, and each takes some 15 MiB of memory.
+	tailSteps = 16
+)
 
-// Media is what steps need of ffmpeg.
+// Media runs ffmpeg.
 type Media interface {
 	Run(ctx context.Context, c ffmpeg.Command) error
 }
@@ -31,12 +35,12 @@ type Media interface {
 // Cache keeps what steps make for later runs of the job.
 type Cache interface {
 	// Satisfied reports whether a step need not run: its files are there, or
-	// nothing needs them. It may take as long as it takes to bring them.
+	// nothing needs them. It may block while files are restored.
 	Satisfied(st transcode.Step) bool
 	// Store stores what a step has made, in the background.
 	Store(st transcode.Step)
-	// Pinned reports whether a file is still being stored, so that nothing of it
-	// may be removed.
+	// Pinned reports whether a file is still being stored. A pinned file must stay
+	// whole.
 	Pinned(name string) bool
 }
 
@@ -52,185 +56,165 @@ func (NoCache) Store(transcode.Step) {}
 // Pinned implements Cache.
 func (NoCache) Pinned(string) bool { return false }
 
-// Config is what running a plan takes.
+// Config is what the execution of a plan needs.
 type Config struct {
 	Media Media
 	Cache Cache
-	// StallTimeout is how long ffmpeg may show no progress; 0: ffmpeg's default.
+	// StallTimeout is how long ffmpeg may make no progress; 0: ffmpeg's default.
 	StallTimeout time.Duration
-	// Keys are those of the plan's outputs, in its order, and Progress is told how
-	// far each has got, 0 to 1, at most once a second.
+	// Keys are those of the plan's outputs, in its order. Progress gets the
+	// progress of each, 0 to 1 by key, at most once a second.
 	Keys     []string
 	Progress func(map[string]float64)
 	Log      *slog.Logger
 	Metrics  *Metrics
 }
 
-// Run runs the steps of a plan, each as soon as what it needs is done: one
-// heavy step at a time, because an encoder fills all cores by itself, a few
-// light ones beside it, and those that follow it.
-type Run struct {
-	Config
-	dir   string
-	plan  transcode.Plan
-	watch *progress
+// Execution is a plan whose steps run. One heavy step runs at a time, because an
+// encoder uses all cores, with a few light ones and those that follow it.
+type Execution struct {
+	c        Config
+	dir      string
+	plan     transcode.Plan
+	progress *progress
 
-	heavy, light, following *semaphore.Weighted
+	heavy, light, tails *semaphore.Weighted
 
-	tracks *intermediates
-	done   map[string]chan struct{} // closed when the step has ended
-	all    sync.WaitGroup
+	intermediates *intermediates
+	done          map[string]chan struct{} // by step: closed when it has ended
+	running       sync.WaitGroup
 
 	mu   sync.Mutex
-	errs map[string]error
+	errs map[string]error // by step
 }
 
-// Start begins to run the steps of plan in dir.
-func Start(ctx context.Context, dir string, plan transcode.Plan, c Config) *Run {
-	s := newRun(dir, plan, c)
-	s.start(ctx)
-	return s
+// Start starts to run the steps of plan in dir. They end when ctx does.
+func Start(ctx context.Context, dir string, plan transcode.Plan, c Config) *Execution {
+	e := newExecution(dir, plan, c)
+	e.start(ctx)
+	return e
 }
 
-func newRun(dir string, plan transcode.Plan, c Config) *Run {
-	s := &Run{
-		Config: c, dir: dir, plan: plan, watch: newProgress(plan, c.Keys, c.Progress),
-		heavy: semaphore.NewWeighted(1), light: semaphore.NewWeighted(lightSteps), following: semaphore.NewWeighted(followSteps),
-		tracks: newIntermediates(c.Log, dir, plan, c.Cache.Pinned),
-		done:   map[string]chan struct{}{}, errs: map[string]error{},
+func newExecution(dir string, plan transcode.Plan, c Config) *Execution {
+	e := &Execution{
+		c: c, dir: dir, plan: plan, progress: newProgress(plan, c.Keys, c.Progress),
+		heavy: semaphore.NewWeighted(1), light: semaphore.NewWeighted(lightSteps), tails: semaphore.NewWeighted(tailSteps),
+		intermediates: newIntermediates(c.Log, dir, plan, c.Cache.Pinned),
+		done:          map[string]chan struct{}{}, errs: map[string]error{},
 	}
 	for _, st := range plan.Steps {
-		s.done[st.ID] = make(chan struct{})
+		e.done[st.ID] = make(chan struct{})
 	}
-	return s
+	return e
 }
 
-func (s *Run) start(ctx context.Context) {
-	for _, st := range s.plan.Steps {
-		s.all.Go(func() {
-			defer close(s.done[st.ID])
-			defer s.tracks.ended(st)
-			if err := s.runStep(ctx, st); err != nil {
-				s.mu.Lock()
-				s.errs[st.ID] = err
-				s.mu.Unlock()
+func (e *Execution) start(ctx context.Context) {
+	for _, st := range e.plan.Steps {
+		e.running.Go(func() {
+			defer close(e.done[st.ID])
+			defer e.intermediates.release(st)
+			if err := e.step(ctx, st); err != nil {
+				e.mu.Lock()
+				e.errs[st.ID] = err
+				e.mu.Unlock()
 			}
 		})
 	}
 }
 
-// WaitAll waits until every step has ended, as they all do soon after the
-// context that they were started with.
-func (s *Run) WaitAll() { s.all.Wait() }
+// WaitAll waits until every step has ended.
+func (e *Execution) WaitAll() { e.running.Wait() }
 
-// errSkipped marks a step that did not run because one that it needs failed.
-var errSkipped = errors.New("a step before it failed")
-
-func (s *Run) runStep(ctx context.Context, st transcode.Step) error {
-	if s.Cache.Satisfied(st) {
-		s.watch.step(st, max(st.Duration, 1))
-		return nil
-	}
-	for _, need := range st.Needs {
-		select {
-		case <-s.done[need]:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-		if err := s.err(need); err != nil {
-			return fmt.Errorf("%w: %w", errSkipped, err)
-		}
-	}
-	followed, err := s.follow(ctx, st)
-	if err != nil {
-		return err
-	}
-	sem := s.light
-	if followed != nil {
-		sem = s.following
-	} else if st.Kind == transcode.StepEncode || st.Kind == transcode.StepPass1 || st.Kind == transcode.StepThumbnails {
-		sem = s.heavy
-	}
-	if err := sem.Acquire(ctx, 1); err != nil {
-		return context.Cause(ctx)
-	}
-	defer sem.Release(1)
-	if err := s.prepare(st); err != nil {
-		return err
-	}
-	start := time.Now()
-	s.Metrics.started(st)
-	command := ffmpeg.Command{Args: st.FFmpegArgs(), Dir: s.dir, StallTimeout: s.StallTimeout, Progress: func(p ffmpeg.Progress) {
-		s.watch.step(st, p.OutTime)
-	}}
-	if followed != nil {
-		defer followed.close()
-		command.Input = followed
-	}
-	err = s.Media.Run(ctx, command)
-	if err != nil && st.Optional && ctx.Err() == nil {
-		s.Log.Warn("going on without a step", "step", st.ID, "error", err)
-	} else if err != nil {
-		return fmt.Errorf("step %s: %w", st.ID, err)
-	}
-	s.Log.Debug("step done", "step", st.ID, "took", time.Since(start))
-	if err == nil {
-		s.Cache.Store(st)
-	}
-	s.watch.step(st, max(st.Duration, 1)) // one of unknown length is done too
-	return nil
-}
-
-// prepare makes the folders and files that a step finds there. ffmpeg writes in
-// this folder too, so no link in it is followed out of it.
-func (s *Run) prepare(st transcode.Step) error {
-	var inputs []transcode.InputFile
-	if st.Op.FFmpeg != nil {
-		inputs = st.Op.FFmpeg.Inputs
-	}
-	if len(st.Dirs)+len(inputs) == 0 {
-		return nil
-	}
-	root, err := os.OpenRoot(s.dir)
-	if err != nil {
-		return fmt.Errorf("open work directory: %w", err)
-	}
-	defer root.Close()
-	for _, d := range st.Dirs {
-		if err := root.MkdirAll(d, 0o700); err != nil {
-			return fmt.Errorf("make folder for step %s: %w", st.ID, err)
-		}
-	}
-	for _, f := range inputs {
-		if err := root.WriteFile(f.Name, f.Content(s.plan.Secrets), 0o600); err != nil {
-			return fmt.Errorf("write file for step %s: %w", st.ID, err)
-		}
-	}
-	return nil
-}
-
-func (s *Run) err(id string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.errs[id]
-}
-
-// Wait waits until every step that output i depends on has ended and returns
-// the first error among them; shared reports whether the step that failed
-// served other outputs too.
-func (s *Run) Wait(ctx context.Context, i int) (shared bool, err error) {
-	for _, st := range s.plan.Steps {
+// Wait waits until every step that output i depends on has ended, or one of them
+// has failed. It returns the error of that step. shared reports whether the step
+// serves other outputs too. When ctx ends the error is its cause.
+func (e *Execution) Wait(ctx context.Context, i int) (shared bool, err error) {
+	for _, st := range e.plan.Steps {
 		if !slices.Contains(st.Outputs, i) {
 			continue
 		}
 		select {
-		case <-s.done[st.ID]:
+		case <-e.done[st.ID]:
 		case <-ctx.Done():
 			return false, context.Cause(ctx)
 		}
-		if err := s.err(st.ID); err != nil && !errors.Is(err, errSkipped) {
+		// A step that did not run is not to blame; the one that failed follows.
+		if err := e.err(st.ID); err != nil && !errors.Is(err, errSkipped) {
 			return len(st.Outputs) > 1, err
 		}
 	}
 	return false, nil
+}
+
+// errSkipped marks a step that did not run, or broke off, because one that it
+// needs failed.
+var errSkipped = errors.New("a step that it needs failed")
+
+// err returns the error of a step that has ended.
+func (e *Execution) err(id string) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.errs[id]
+}
+
+// step runs one step, unless the cache has what it makes, and waits first for
+// what it needs.
+func (e *Execution) step(ctx context.Context, st transcode.Step) error {
+	if e.c.Cache.Satisfied(st) {
+		e.progress.complete(st)
+		return nil
+	}
+	if err := e.awaitNeeds(ctx, st); err != nil {
+		return err
+	}
+	tail, err := e.openTail(ctx, st)
+	if err != nil {
+		return err
+	}
+	defer tail.close()
+	slots := e.slotsFor(st)
+	if err := slots.Acquire(ctx, 1); err != nil {
+		return context.Cause(ctx)
+	}
+	defer slots.Release(1)
+	start := time.Now()
+	err = e.operate(ctx, st, tail)
+	switch {
+	case err == nil:
+		e.c.Log.Debug("step done", "step", st.ID, "took", time.Since(start))
+		e.c.Cache.Store(st)
+	case st.Optional && ctx.Err() == nil:
+		e.c.Log.Warn("optional step failed", "step", st.ID, "error", err)
+	default:
+		return fmt.Errorf("step %s: %w", st.ID, err)
+	}
+	e.progress.complete(st)
+	return nil
+}
+
+// awaitNeeds waits for the steps that st needs.
+func (e *Execution) awaitNeeds(ctx context.Context, st transcode.Step) error {
+	for _, need := range st.Needs {
+		select {
+		case <-e.done[need]:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+		if err := e.err(need); err != nil {
+			return fmt.Errorf("%w: %w", errSkipped, err)
+		}
+	}
+	return nil
+}
+
+// slotsFor returns the slots that st takes one of.
+func (e *Execution) slotsFor(st transcode.Step) *semaphore.Weighted {
+	switch {
+	case st.Tail.Name != "":
+		return e.tails
+	case st.Kind == transcode.StepEncode, st.Kind == transcode.StepPass1, st.Kind == transcode.StepThumbnails:
+		return e.heavy
+	default:
+		return e.light
+	}
 }

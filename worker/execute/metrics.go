@@ -19,7 +19,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// started counts the encoders of a step that runs.
+// started counts the encoders of a step.
 func (m *Metrics) started(st transcode.Step) {
 	if m != nil {
 		m.encodes.WithLabelValues("video").Add(float64(st.VideoEncodes))

@@ -7,26 +7,28 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// progress adds up what is done of each output, as a share of the cost of the
-// steps that it depends on, and hands it on at most once a second.
+const (
+	// progressEvery is the shortest interval between two reports of progress.
+	progressEvery = time.Second
+	// encodeShare is how much of an output's progress its steps make up. The rest
+	// is for verifying and uploading.
+	encodeShare = 0.95
+)
+
+// progress computes the progress of each output from that of its steps, each
+// weighted by its cost, and reports it from time to time.
 type progress struct {
 	report func(map[string]float64)
 	keys   []string // by output index
-	every  time.Duration
 
 	mu    sync.Mutex
-	total []float64
-	done  []map[string]float64 // by output index, by step
-	last  time.Time
+	total []float64            // by output index: the cost of its steps
+	done  []map[string]float64 // by output index, by step: the cost that is done
+	last  time.Time            // of the last report
 }
 
-// encodeShare is the part of an output's progress that its steps make up; the
-// rest is for verifying and uploading.
-const encodeShare = 0.95
-
 func newProgress(plan transcode.Plan, keys []string, report func(map[string]float64)) *progress {
-	p := &progress{report: report, keys: keys, every: time.Second,
-		total: make([]float64, len(keys)), done: make([]map[string]float64, len(keys)), last: time.Now()}
+	p := &progress{report: report, keys: keys, total: make([]float64, len(keys)), done: make([]map[string]float64, len(keys)), last: time.Now()}
 	for i := range keys {
 		p.done[i] = map[string]float64{}
 	}
@@ -38,23 +40,35 @@ func newProgress(plan transcode.Plan, keys []string, report func(map[string]floa
 	return p
 }
 
-// step tells that st has got as far as at on its time line.
-func (p *progress) step(st transcode.Step, at time.Duration) {
-	share := 1.0
+// advance notes how far st has got on its time line. The progress of a step of
+// unknown length is not known before it is complete.
+func (p *progress) advance(st transcode.Step, at time.Duration) {
 	if st.Duration > 0 {
-		share = min(float64(at)/float64(st.Duration), 1)
-	} else if at == 0 {
-		return
+		p.set(st, min(float64(at)/float64(st.Duration), 1))
 	}
+}
+
+// complete notes that st is done.
+func (p *progress) complete(st transcode.Step) { p.set(st, 1) }
+
+func (p *progress) set(st transcode.Step, share float64) {
 	p.mu.Lock()
 	for _, i := range st.Outputs {
 		p.done[i][st.ID] = share * st.Cost
 	}
-	if time.Since(p.last) < p.every {
+	if time.Since(p.last) < progressEvery {
 		p.mu.Unlock()
 		return
 	}
 	p.last = time.Now()
+	snapshot := p.outputs()
+	p.mu.Unlock()
+	p.report(snapshot)
+}
+
+// outputs returns the progress of all outputs by their keys. The caller holds the
+// lock.
+func (p *progress) outputs() map[string]float64 {
 	snapshot := map[string]float64{}
 	for i, steps := range p.done {
 		if p.total[i] == 0 {
@@ -66,6 +80,5 @@ func (p *progress) step(st transcode.Step, at time.Duration) {
 		}
 		snapshot[p.keys[i]] = encodeShare * sum / p.total[i]
 	}
-	p.mu.Unlock()
-	p.report(snapshot)
+	return snapshot
 }

@@ -5,215 +5,115 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/worker/workdir"
 )
 
-const (
-	// followSteps is how many steps may follow the one that encodes pictures.
-	// They wait most of the time, in some 15 MiB each.
-	followSteps = 16
-	// followEvery is how often a file is looked at for more.
-	followEvery = 100 * time.Millisecond
-	// punchStep is how much of an intermediate is given back at a time.
-	punchStep = 1 << 20
-)
+// tailEvery is how often a growing file is looked at for more.
+const tailEvery = 100 * time.Millisecond
 
-// intermediates are the files between the steps of a plan. They are given up as
-// soon as no step needs them: one that is only followed from behind while it
-// grows, any other in one piece.
-type intermediates struct {
-	log *slog.Logger
-	dir string
-	// pinned tells of a file that is needed whole by somebody else yet.
-	pinned func(name string) bool
-
-	mu    sync.Mutex
-	files map[string]*intermediate
-}
-
-// intermediate is one file and who reads it.
-type intermediate struct {
-	whole     int              // steps to come that read it by its name
-	followers map[string]int64 // those to come and at work, with how far they have read
-	given     int64            // up to where it was given back
-	solid     bool             // the file system cannot give back a part
-}
-
-func newIntermediates(log *slog.Logger, dir string, plan transcode.Plan, pinned func(name string) bool) *intermediates {
-	m := &intermediates{log: log, dir: dir, pinned: pinned, files: map[string]*intermediate{}}
-	of := func(name string) *intermediate {
-		if m.files[name] == nil {
-			m.files[name] = &intermediate{followers: map[string]int64{}}
-		}
-		return m.files[name]
-	}
-	for _, st := range plan.Steps {
-		for _, name := range st.Reads {
-			of(name).whole++
-		}
-		if st.Tail.Name != "" {
-			of(st.Tail.Name).followers[st.ID] = 0
-		}
-	}
-	return m
-}
-
-// took notes how far a step has read what it follows, and gives back what all
-// have behind them.
-func (m *intermediates) took(st transcode.Step, offset int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	f := m.files[st.Tail.Name]
-	f.followers[st.ID] = offset
-	for _, at := range f.followers {
-		offset = min(offset, at)
-	}
-	offset -= offset % punchStep
-	if offset <= f.given || f.whole > 0 || f.solid || m.pinned(st.Tail.Name) {
-		return
-	}
-	if err := punch(m.dir, st.Tail.Name, f.given, offset-f.given); err != nil {
-		f.solid = true
-		m.log.Debug("the work directory cannot give back parts of files", "error", err)
-		return
-	}
-	f.given = offset
-}
-
-// punch gives back a part of a file.
-func punch(dir, name string, offset, length int64) error {
-	file, err := workdir.OpenRegularIn(dir, name, os.O_WRONLY)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	return unix.Fallocate(int(file.Fd()), unix.FALLOC_FL_PUNCH_HOLE|unix.FALLOC_FL_KEEP_SIZE, offset, length)
-}
-
-// ended notes that a step reads no more, and removes what nobody does.
-func (m *intermediates) ended(st transcode.Step) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	names := st.Reads
-	for _, name := range st.Reads {
-		m.files[name].whole--
-	}
-	if st.Tail.Name != "" {
-		delete(m.files[st.Tail.Name].followers, st.ID)
-		names = append(names[:len(names):len(names)], st.Tail.Name)
-	}
-	for _, name := range names {
-		if f := m.files[name]; f.whole > 0 || len(f.followers) > 0 || m.pinned(name) {
-			continue
-		}
-		if err := os.Remove(filepath.Join(m.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			m.log.Debug("removing an intermediate", "error", err)
-		}
-	}
-}
-
-// follow waits until what st follows has begun and returns what reads it; nil:
-// it follows nothing.
-func (s *Run) follow(ctx context.Context, st transcode.Step) (*follower, error) {
+// openTail returns the reader of the intermediate that st follows, once that has
+// begun to grow. It returns nil when st follows none.
+func (e *Execution) openTail(ctx context.Context, st transcode.Step) (*tailReader, error) {
 	if st.Tail == (transcode.TailInput{}) {
 		return nil, nil
 	}
-	f := &follower{
-		dir: s.dir, name: st.Tail.Name, ended: s.done[st.Tail.Step],
-		failed: func() error { return s.err(st.Tail.Step) },
-		took:   func(offset int64) { s.tracks.took(st, offset) },
+	t := &tailReader{
+		dir: e.dir, name: st.Tail.Name, complete: e.done[st.Tail.Step],
+		failed:  func() error { return e.err(st.Tail.Step) },
+		advance: func(offset int64) { e.intermediates.advance(st, offset) },
 	}
-	return f, f.await(ctx)
+	return t, t.await(ctx)
 }
 
-// follower reads a file that a step writes, up to where that has ended.
-type follower struct {
-	dir    string
-	name   string
-	ended  <-chan struct{}
-	failed func() error       // how the step has ended
-	took   func(offset int64) // told what has been taken in
+// tailReader reads a file while a step writes it, and ends where the step has
+// ended it.
+type tailReader struct {
+	dir      string
+	name     string
+	complete <-chan struct{}    // closed when the step that writes it has ended
+	failed   func() error       // how that step has ended
+	advance  func(offset int64) // told up to where the file was read and used
 
 	file   *os.File
 	offset int64
 }
 
 // await waits for the first bytes.
-func (f *follower) await(ctx context.Context) error {
+func (t *tailReader) await(ctx context.Context) error {
 	for {
-		over, err := f.over()
+		complete, err := t.ended()
 		if err != nil {
 			return err
 		}
-		if st, err := os.Lstat(filepath.Join(f.dir, f.name)); over || err == nil && st.Size() > 0 {
+		if st, err := os.Lstat(filepath.Join(t.dir, t.name)); complete || err == nil && st.Size() > 0 {
 			return nil
 		}
-		if err := f.pause(ctx); err != nil {
+		if err := t.pause(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-// Read implements ffmpeg.Input.
-func (f *follower) Read(ctx context.Context, p []byte) (int, error) {
-	if f.file == nil {
-		file, err := workdir.OpenRegularIn(f.dir, f.name, os.O_RDONLY)
+// Read implements ffmpeg.Input. It blocks until there is more to read. What was
+// read by the call before has been used by now.
+func (t *tailReader) Read(ctx context.Context, p []byte) (int, error) {
+	if t.file == nil {
+		file, err := workdir.OpenRegularIn(t.dir, t.name, os.O_RDONLY)
 		if err != nil {
 			return 0, fmt.Errorf("open intermediate: %w", err)
 		}
-		f.file = file
+		t.file = file
 	}
-	f.took(f.offset)
+	t.advance(t.offset)
 	for {
-		over, err := f.over() // asked first, or else what is written until then would be missed
+		// Asked before reading: what is written after the answer is read by the
+		// next turn.
+		complete, err := t.ended()
 		if err != nil {
 			return 0, err
 		}
-		n, err := f.file.ReadAt(p, f.offset)
+		n, err := t.file.ReadAt(p, t.offset)
 		if n > 0 {
-			f.offset += int64(n)
+			t.offset += int64(n)
 			return n, nil
 		}
 		if !errors.Is(err, io.EOF) {
 			return 0, fmt.Errorf("read intermediate: %w", err)
 		}
-		if over {
+		if complete {
 			return 0, io.EOF
 		}
-		if err := f.pause(ctx); err != nil {
+		if err := t.pause(ctx); err != nil {
 			return 0, err
 		}
 	}
 }
 
-// over reports whether the file grows no more; an error says that what made it
-// has failed.
-func (f *follower) over() (bool, error) {
+// ended reports whether the file no longer grows. The error says that the step
+// that writes it has failed.
+func (t *tailReader) ended() (bool, error) {
 	select {
-	case <-f.ended:
+	case <-t.complete:
 	default:
 		return false, nil
 	}
-	if err := f.failed(); err != nil {
+	if err := t.failed(); err != nil {
 		return true, fmt.Errorf("%w: %w", errSkipped, err)
 	}
 	return true, nil
 }
 
-func (f *follower) pause(ctx context.Context) error {
-	timer := time.NewTimer(followEvery)
+// pause waits until it is time to look at the file again.
+func (t *tailReader) pause(ctx context.Context) error {
+	timer := time.NewTimer(tailEvery)
 	defer timer.Stop()
 	select {
-	case <-f.ended:
+	case <-t.complete:
 	case <-timer.C:
 	case <-ctx.Done():
 		return context.Cause(ctx)
@@ -221,8 +121,9 @@ func (f *follower) pause(ctx context.Context) error {
 	return nil
 }
 
-func (f *follower) close() {
-	if f.file != nil {
-		f.file.Close()
+// close closes the file. A nil tailReader has none.
+func (t *tailReader) close() {
+	if t != nil && t.file != nil {
+		t.file.Close()
 	}
 }

@@ -20,16 +20,16 @@ import (
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// carried is a plan for a source in a work directory, with the real ffmpeg.
-type carried struct {
+// realPlan is a plan for a source in a work directory, with the real ffmpeg.
+type realPlan struct {
 	dir   string
 	plan  transcode.Plan
-	steps *Run
+	steps *Execution
 }
 
-func carry(t *testing.T, outputs []*job.Output, source ...string) *carried {
+func newRealPlan(t *testing.T, outputs []*job.Output, source ...string) *realPlan {
 	t.Helper()
-	c := &carried{dir: t.TempDir()}
+	c := &realPlan{dir: t.TempDir()}
 	streamtest.Run(t, c.dir, append(source, transcode.SourceName)...)
 	tools, err := ffmpeg.Find(t.Context(), "", "")
 	if err != nil {
@@ -46,12 +46,12 @@ func carry(t *testing.T, outputs []*job.Output, source ...string) *carried {
 		}
 	}
 	log := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
-	c.steps = newRun(c.dir, c.plan, Config{Media: tools, Cache: NoCache{}, Keys: make([]string, len(outputs)), Progress: func(map[string]float64) {}, Log: log})
+	c.steps = newExecution(c.dir, c.plan, Config{Media: tools, Cache: NoCache{}, Keys: make([]string, len(outputs)), Progress: func(map[string]float64) {}, Log: log})
 	return c
 }
 
 // run runs the steps to their end, calling look again and again meanwhile.
-func (c *carried) run(t *testing.T, look func()) {
+func (c *realPlan) run(t *testing.T, look func()) {
 	t.Helper()
 	c.steps.start(t.Context())
 	over := make(chan struct{})
@@ -74,7 +74,7 @@ func (c *carried) run(t *testing.T, look func()) {
 	}
 }
 
-// taken is what the files below dir take of the disk, each counted once.
+// taken is how many bytes the files below dir take on the disk, each counted once.
 func taken(t *testing.T, dir string) (bytes int64) {
 	t.Helper()
 	seen := map[uint64]bool{}
@@ -97,7 +97,7 @@ func taken(t *testing.T, dir string) (bytes int64) {
 	return bytes
 }
 
-// noise cannot be made small, so rates are near their ceilings.
+// noise cannot be compressed, so rates are near their ceilings.
 var noise = []string{
 	"-f", "lavfi", "-i", "nullsrc=s=160x90:r=25:d=24,geq=random(1)*255:128:128,scale=320x180:flags=neighbor", "-f", "lavfi", "-i", "anoisesrc=d=24:a=0.3",
 	"-c:v", "libx264", "-preset", "ultrafast", "-crf", "40", "-c:a", "aac", "-f", "mp4",
@@ -110,16 +110,16 @@ func ladder(t *testing.T) *job.Output {
 	}}
 }
 
-// What a job takes of the disk at any moment stays below what its plan says, and
-// what is over is given back: of a followed file the part behind, of all others
+// A job never takes more of the disk than its plan says. What has been used is
+// given back: of a followed file the part behind its readers, of every other file
 // the whole.
-func TestScratchIsBounded(t *testing.T) {
+func TestSpaceIsBounded(t *testing.T) {
 	t.Parallel()
 	files := streamtest.Formats(t, "mp4:0x90_1500k")
 	plain := &job.Output{Key: "mp4", Type: job.TypeVideo, Format: files[0], Path: "/a.mp4", Video: &job.VideoParams{}}
 	for name, outputs := range map[string][]*job.Output{"stream": {ladder(t)}, "stream and file": {ladder(t), plain}} {
 		t.Run(name, func(t *testing.T) {
-			c := carry(t, outputs, noise...)
+			c := newRealPlan(t, outputs, noise...)
 			before := taken(t, c.dir)
 			var most int64
 			holes, early := false, false
@@ -128,7 +128,7 @@ func TestScratchIsBounded(t *testing.T) {
 				if st, err := os.Stat(filepath.Join(c.dir, "v1.mp4")); err == nil {
 					holes = holes || st.Sys().(*syscall.Stat_t).Blocks*512 < st.Size()-punchStep/2
 				}
-				if _, err := os.Stat(filepath.Join(c.dir, "out1", "hls", "180p", "segment-00003.ts")); err == nil && c.steps.running("encode-1") {
+				if _, err := os.Stat(filepath.Join(c.dir, "out1", "hls", "180p", "segment-00003.ts")); err == nil && c.steps.runs("encode-1") {
 					early = true
 				}
 			})
@@ -141,10 +141,10 @@ func TestScratchIsBounded(t *testing.T) {
 			if !early {
 				t.Error("no segment was there before the encode had ended")
 			}
-			if !holes && !c.steps.tracks.files["v1.mp4"].solid {
+			if !holes && !c.steps.intermediates.files["v1.mp4"].noHolePunch {
 				t.Error("nothing of an intermediate was given back while it grew")
 			}
-			for name := range c.steps.tracks.files {
+			for name := range c.steps.intermediates.files {
 				if _, err := os.Stat(filepath.Join(c.dir, name)); !errors.Is(err, fs.ErrNotExist) {
 					t.Errorf("%s is still there: %v", name, err)
 				}
@@ -158,7 +158,7 @@ func TestScratchIsBounded(t *testing.T) {
 	}
 }
 
-func (s *Run) running(id string) bool {
+func (s *Execution) runs(id string) bool {
 	select {
 	case <-s.done[id]:
 		return false
@@ -167,8 +167,8 @@ func (s *Run) running(id string) bool {
 	}
 }
 
-// What somebody else needs whole is not touched.
-func TestIntermediateStays(t *testing.T) {
+// A file that is read by its name later, or is pinned, stays whole.
+func TestIntermediateStaysWhole(t *testing.T) {
 	dir := t.TempDir()
 	data := []byte(strings.Repeat("0123456789abcdef", 4*punchStep/16))
 	put := func(name string) {
@@ -191,13 +191,13 @@ func TestIntermediateStays(t *testing.T) {
 	put("v1.mp4")
 	put("a1.mp4")
 	m := newIntermediates(log, dir, transcode.Plan{Steps: []transcode.Step{one, two, mux}}, NoCache{}.Pinned)
-	m.took(one, 3*punchStep)
-	m.took(two, 3*punchStep)
-	m.ended(one)
+	m.advance(one, 3*punchStep)
+	m.advance(two, 3*punchStep)
+	m.release(one)
 	if !whole("v1.mp4") {
 		t.Error("a file that is muxed later was damaged")
 	}
-	m.ended(mux)
+	m.release(mux)
 	if whole("a1.mp4") || !whole("v1.mp4") {
 		t.Error("not that file was removed which nobody reads")
 	}
@@ -205,32 +205,32 @@ func TestIntermediateStays(t *testing.T) {
 	put("a1.mp4")
 	pinned := false
 	m = newIntermediates(log, dir, transcode.Plan{Steps: []transcode.Step{one, two}}, func(string) bool { return pinned })
-	m.took(one, 3*punchStep)
+	m.advance(one, 3*punchStep)
 	if !whole("v1.mp4") {
 		t.Error("what the slowest has not read was damaged")
 	}
 	pinned = true
-	m.took(two, 2*punchStep+1)
+	m.advance(two, 2*punchStep+1)
 	if !whole("v1.mp4") {
 		t.Error("a file that somebody else needs was damaged")
 	}
 	pinned = false
-	m.took(two, 2*punchStep+1)
+	m.advance(two, 2*punchStep+1)
 	got, err := os.ReadFile(filepath.Join(dir, "v1.mp4"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if solid := m.files["v1.mp4"].solid; !solid && !bytes.Equal(got[:2*punchStep], make([]byte, 2*punchStep)) || !bytes.Equal(got[2*punchStep:], data[2*punchStep:]) {
+	if noHolePunch := m.files["v1.mp4"].noHolePunch; !noHolePunch && !bytes.Equal(got[:2*punchStep], make([]byte, 2*punchStep)) || !bytes.Equal(got[2*punchStep:], data[2*punchStep:]) {
 		t.Error("not that part was given back which all have read")
 	}
-	m.ended(one)
-	m.ended(two)
+	m.release(one)
+	m.release(two)
 	if _, err := os.Stat(filepath.Join(dir, "v1.mp4")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("it is still there: %v", err)
 	}
 }
 
-// halfway is an encoder that fails when what it has made so far was read.
+// halfway is an encoder that fails once its first half has been read.
 type halfway struct {
 	read chan struct{}
 	why  error
@@ -253,14 +253,15 @@ func (h *halfway) Run(ctx context.Context, c ffmpeg.Command) error {
 	return err
 }
 
-// The failure of an encoder is told as its own, not as that of the step that
-// followed it.
-func TestFollowedFails(t *testing.T) {
+// The failure of an encoder is reported as its own, not as that of the step that
+// follows it.
+func TestTailOfFailedStep(t *testing.T) {
 	why := errors.New("it cannot be encoded")
 	h := &halfway{read: make(chan struct{}), why: why}
+	op := transcode.Operation{FFmpeg: &transcode.FFmpeg{}}
 	plan := transcode.Plan{Results: make([]transcode.Result, 2), Steps: []transcode.Step{
-		{ID: "encode", Kind: transcode.StepEncode, Files: []string{"v1.mp4"}, Outputs: []int{0, 1}},
-		{ID: "segment", Kind: transcode.StepSegment, Tail: transcode.TailInput{Name: "v1.mp4", Step: "encode"}, Outputs: []int{1}},
+		{ID: "encode", Kind: transcode.StepEncode, Op: op, Files: []string{"v1.mp4"}, Outputs: []int{0, 1}},
+		{ID: "segment", Kind: transcode.StepSegment, Op: op, Tail: transcode.TailInput{Name: "v1.mp4", Step: "encode"}, Outputs: []int{1}},
 	}}
 	s := Start(t.Context(), t.TempDir(), plan, Config{
 		Media: h, Cache: NoCache{}, Keys: []string{"a", "b"}, Progress: func(map[string]float64) {}, Log: slog.New(slog.DiscardHandler)})
