@@ -175,7 +175,7 @@ var reasons = [reasonCount]reasonRow{
 	EncodingFailed: {"encoding_failed", 0, ServerFault, false, encoding + " because of a FFmpeg error.",
 		"ffmpeg failed, and nothing more is known", "the log has ffmpeg's last lines"},
 	EncodingStalled: {"encoding_stalled", 0, ServerFault, false, encoding + ": FFmpeg made no progress any more and was ended.",
-		"ffmpeg was ended after `--stall` without progress", "the input may be damaged; the operator may raise `--stall`"},
+		"ffmpeg was ended after `--ffmpeg-stall-timeout` without progress", "the input may be damaged; the operator may raise `--ffmpeg-stall-timeout`"},
 	EncodingCrashed: {"encoding_crashed", 0, ServerFault, false, encoding + ": FFmpeg crashed on it.",
 		"ffmpeg was killed by a signal of its own", "the input may be damaged; a newer ffmpeg may help"},
 	ServerOutOfMemory: {"server_out_of_memory", 0, ServerFault, true, encoding + ": the server ran out of memory.",

@@ -65,3 +65,15 @@ type History struct {
 	State  State
 	Events []RecordedEvent
 }
+
+// Reaped says what became of work that nobody continued.
+type Reaped struct {
+	Requeued int     // pieces of work that were queued again or ended
+	Failed   []Event // inputs and outputs that failed, since no attempt was left
+}
+
+// Add adds what other says.
+func (r *Reaped) Add(other Reaped) {
+	r.Requeued += other.Requeued
+	r.Failed = append(r.Failed, other.Failed...)
+}

@@ -114,6 +114,7 @@ func TestFailuresAreCounted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	c.w.metrics.reaped(job.Reaped{Requeued: 1, Failed: []job.Event{outputFailed("f", job.Errorf(job.WorkerLost, "Its worker died."))}})
 	want := `
 # HELP copra_worker_failures_total Inputs and outputs that failed, by error code and whose fault it is.
 # TYPE copra_worker_failures_total counter
@@ -121,6 +122,7 @@ copra_worker_failures_total{code="encoding_stalled",fault="server"} 1
 copra_worker_failures_total{code="input_not_readable",fault="storage"} 1
 copra_worker_failures_total{code="internal_error",fault="server"} 2
 copra_worker_failures_total{code="max_duration_exceeded",fault="customer"} 1
+copra_worker_failures_total{code="worker_lost",fault="server"} 1
 `
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "copra_worker_failures_total"); err != nil {
 		t.Error(err)

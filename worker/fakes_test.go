@@ -209,8 +209,8 @@ func (s *fakeStore) SetProgress(_ context.Context, _ string, fence int64, _ map[
 	return s.holds(fence)
 }
 
-func (*fakeStore) Heartbeat(context.Context, string) error          { return nil }
-func (*fakeStore) Reap(context.Context, time.Duration) (int, error) { return 0, nil }
+func (*fakeStore) Heartbeat(context.Context, string) error                 { return nil }
+func (*fakeStore) Reap(context.Context, time.Duration) (job.Reaped, error) { return job.Reaped{}, nil }
 
 func (*fakeStore) FinishedForGood(context.Context, []string, time.Duration) (map[string]bool, error) {
 	return nil, nil

@@ -82,8 +82,9 @@ func (m *Metrics) fallback(path string) {
 	}
 }
 
-func (m *Metrics) reaped(n int) {
+func (m *Metrics) reaped(r job.Reaped) {
 	if m.jobs != nil {
-		m.requeued.Add(float64(n))
+		m.requeued.Add(float64(r.Requeued))
 	}
+	m.failed(r.Failed)
 }

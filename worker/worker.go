@@ -26,6 +26,7 @@ import (
 
 	"github.com/riverqueue/river"
 
+	"github.com/copra-video/copra/job"
 	artifactstore "github.com/copra-video/copra/storage/artifacts"
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/worker/admission"
@@ -155,7 +156,7 @@ func New(c Config) *Worker {
 		}),
 	}
 	w.heartbeat = lease.NewHeartbeat(lease.HeartbeatConfig{
-		Store: c.Store, Node: c.Node, Every: heartbeatEvery, Stale: StaleAfter, Requeued: w.requeued, Log: c.Log,
+		Store: c.Store, Node: c.Node, Every: heartbeatEvery, Stale: StaleAfter, Reaped: w.reaped, Log: c.Log,
 	})
 	return w
 }
@@ -172,9 +173,9 @@ func (w *Worker) Register(workers *river.Workers) {
 // nil.
 func (w *Worker) KeepAlive(ctx context.Context, started func()) { w.heartbeat.Run(ctx, started) }
 
-// requeued is told of work of dead processes that was queued again.
-func (w *Worker) requeued(n int) {
-	w.metrics.reaped(n)
+// reaped is called when work of dead processes was queued again or failed.
+func (w *Worker) reaped(r job.Reaped) {
+	w.metrics.reaped(r)
 	// On a shared volume the dead one's files would lie until the next start.
 	if err := w.workdir.SweepOrphans(); err != nil {
 		w.log.Warn("removing work files of dead workers", "error", err)

@@ -40,38 +40,37 @@ var orphanedSQL = queue.IsRunning + `
 		WHERE j.id = ` + queue.ArgsJobID + ` AND j.river_id = r.id AND j.completed_at IS NULL AND j.touched_at < now() - 6 * $1::interval
 	))`
 
-// Reap requeues the River jobs of nodes without a heartbeat for stale, and
-// returns how many. If an orphan has no attempt left, Reap ends it together with
+// Reap requeues the River jobs of nodes without a heartbeat for stale. If an orphan has no attempt left, Reap ends it together with
 // its purpose: the job fails, or the delivery is given up. A stale of 0 takes
 // everything that runs, for a process that starts and has the database for itself.
 //
 // From time to time Reap also requeues stranded jobs (ReapStranded) and unblocks
 // deliveries (order.go). Any process may call it at any time; concurrent calls
 // requeue each orphan once.
-func (s *Store) Reap(ctx context.Context, stale time.Duration) (int, error) {
+func (s *Store) Reap(ctx context.Context, stale time.Duration) (job.Reaped, error) {
 	orphans, err := s.findOrphans(ctx, stale)
 	if err != nil {
-		return 0, fmt.Errorf("find orphaned River jobs: %w", err)
+		return job.Reaped{}, fmt.Errorf("find orphaned River jobs: %w", err)
 	}
-	n := 0
+	var all job.Reaped
 	for _, o := range orphans {
-		requeued, err := s.requeueOrphan(ctx, o, stale)
+		one, err := s.requeueOrphan(ctx, o, stale)
 		if err != nil {
-			return n, fmt.Errorf("requeue River job %d of node %s: %w", o.id, o.node, err)
+			return all, fmt.Errorf("requeue River job %d of node %s: %w", o.id, o.node, err)
 		}
-		if requeued {
-			n++
-		}
+		all.Add(one)
 	}
 	if !s.strandedScanDue(ctx) {
-		return n, nil
+		return all, nil
 	}
 	stranded, err := s.ReapStranded(ctx, stale)
+	all.Add(stranded)
 	if err != nil {
-		return n + stranded, err
+		return all, err
 	}
 	overdue, err := s.unblockOverdue(ctx)
-	return n + stranded + overdue, err
+	all.Requeued += overdue
+	return all, err
 }
 
 // findOrphans lists candidates; requeueOrphan checks each of them again. It lists
@@ -96,7 +95,7 @@ func (s *Store) findOrphans(ctx context.Context, stale time.Duration) ([]orphan,
 // requeueOrphan ends the attempt of one River job, unless it has changed in the
 // meantime. As everywhere, the row of the job is locked before that of the River
 // job, so that transactions cannot deadlock.
-func (s *Store) requeueOrphan(ctx context.Context, o orphan, stale time.Duration) (requeued bool, err error) {
+func (s *Store) requeueOrphan(ctx context.Context, o orphan, stale time.Duration) (reaped job.Reaped, err error) {
 	err = s.withTx(ctx, func(tx *txn) error {
 		var r jobRow
 		var err error
@@ -116,7 +115,7 @@ func (s *Store) requeueOrphan(ctx context.Context, o orphan, stale time.Duration
 		if err != nil || tag.RowsAffected() == 0 {
 			return err
 		}
-		requeued = true
+		reaped.Requeued = 1
 		if deliveryOf != "" && o.last {
 			if err := giveUpDelivery(ctx, tx, o.delivery); err != nil {
 				return err
@@ -134,9 +133,13 @@ func (s *Store) requeueOrphan(ctx context.Context, o orphan, stale time.Duration
 		if !o.last {
 			return nil
 		}
-		return s.failJob(ctx, tx, r, job.Errorf(job.WorkerLost, "The job could not be finished: it was tried %d times, and each time the server that worked on it stopped.", o.attempt))
+		reaped.Failed, err = s.failJob(ctx, tx, r, job.Errorf(job.WorkerLost, "The job could not be finished: it was tried %d times, and each time the server that worked on it stopped.", o.attempt))
+		return err
 	})
-	return requeued && err == nil, err
+	if err != nil {
+		return job.Reaped{}, err
+	}
+	return reaped, nil
 }
 
 // lockWithRiverJob locks the row of a job and returns it with its current River job.
@@ -149,19 +152,21 @@ func lockWithRiverJob(ctx context.Context, tx *txn, id string) (r jobRow, riverJ
 }
 
 // failJob fails a job for a reason that the customer sees. Outputs that are done
-// stay done.
-func (s *Store) failJob(ctx context.Context, tx *txn, r jobRow, e *job.Error) error {
+// stay done. It returns what failed.
+func (s *Store) failJob(ctx context.Context, tx *txn, r jobRow, e *job.Error) ([]job.Event, error) {
+	s.log.Warn("failing a job that no worker brought to its end", "job", r.state.ID, "reason", e.Reason, "error", e)
 	at := s.now()
-	if r.state.Input.Metadata == nil {
-		_, err := s.record(ctx, tx, r, job.Event{Kind: job.InputFailedEvent, At: at, Error: e.Message, Reason: e.Reason})
-		return err
-	}
 	var events []job.Event
+	if r.state.Input.Metadata == nil {
+		events = []job.Event{{Kind: job.InputFailedEvent, At: at, Error: e.Message, Reason: e.Reason}}
+		_, err := s.record(ctx, tx, r, events...)
+		return events, err
+	}
 	for _, o := range r.state.Outputs {
 		if !o.Stage.Final() {
 			events = append(events, job.Event{Kind: job.OutputFailedEvent, At: at, Output: o.Key, Error: e.Message, Reason: e.Reason})
 		}
 	}
 	_, err := s.record(ctx, tx, r, events...)
-	return err
+	return events, err
 }

@@ -20,11 +20,11 @@ const stale = 10 * time.Second
 
 func (f *fixture) reap() int {
 	f.t.Helper()
-	n, err := f.Reap(f.t.Context(), f.limit())
+	reaped, err := f.Reap(f.t.Context(), f.limit())
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	return n
+	return reaped.Requeued
 }
 
 // limit is stale, or less if the database has been up for a shorter time, in which
@@ -80,13 +80,13 @@ func TestReapSilentNode(t *testing.T) {
 	took, limit := 0, f.limit()
 	for range 4 {
 		wg.Go(func() {
-			n, err := f.Reap(t.Context(), limit)
+			reaped, err := f.Reap(t.Context(), limit)
 			if err != nil {
 				t.Error(err)
 			}
 			mu.Lock()
 			defer mu.Unlock()
-			took += n
+			took += reaped.Requeued
 		})
 	}
 	wg.Wait()
@@ -184,8 +184,8 @@ func TestReapAtStart(t *testing.T) {
 	f := open(t)
 	f.transcoding("a")
 	f.seen("a", 0)
-	if n, err := f.Reap(t.Context(), 0); err != nil || n != 1 {
-		t.Errorf("took %d: %v", n, err)
+	if reaped, err := f.Reap(t.Context(), 0); err != nil || reaped.Requeued != 1 || len(reaped.Failed) != 0 {
+		t.Errorf("took %+v: %v", reaped, err)
 	}
 }
 
@@ -194,8 +194,9 @@ func TestReapLastAttempt(t *testing.T) {
 	id, riverID, run := f.transcoding("a")
 	f.record(id, run, completed("jpg:300x"))
 	f.exec(`UPDATE river_job SET max_attempts = 1 WHERE id = $1`, riverID)
-	if n := f.reap(); n != 1 {
-		t.Errorf("took %d", n)
+	reaped, err := f.Reap(t.Context(), f.limit())
+	if err != nil || reaped.Requeued != 1 || len(reaped.Failed) != 1 || reaped.Failed[0].Output != "mp4:720p" || reaped.Failed[0].Reason != job.WorkerLost {
+		t.Errorf("took %+v: %v", reaped, err)
 	}
 	st := f.get(id)
 	if st.Status != job.JobFailed || st.Outputs[0].Stage != job.Failed || st.Outputs[1].Stage != job.Done ||

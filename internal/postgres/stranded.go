@@ -37,36 +37,33 @@ func (s *Store) strandedScanDue(ctx context.Context) bool {
 	return now-last >= int64(strandedScanInterval) && ctx.Err() == nil && s.lastStrandedScan.CompareAndSwap(last, now)
 }
 
-// ReapStranded queues jobs again that have been stranded for quiet, and returns
-// how many it changed. It fails a job instead when its River job has failed, or
+// ReapStranded queues jobs again that have been stranded for quiet. It fails a job instead when its River job has failed, or
 // when the job has been queued again maxRequeues times.
-func (s *Store) ReapStranded(ctx context.Context, quiet time.Duration) (int, error) {
+func (s *Store) ReapStranded(ctx context.Context, quiet time.Duration) (job.Reaped, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT j.id FROM jobs j LEFT JOIN river_job r ON r.id = j.river_id
 		WHERE j.completed_at IS NULL AND `+strandedSQL+` ORDER BY j.created_at LIMIT 200`, quiet)
 	if err != nil {
-		return 0, fmt.Errorf("find stranded jobs: %w", err)
+		return job.Reaped{}, fmt.Errorf("find stranded jobs: %w", err)
 	}
 	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	if err != nil {
-		return 0, fmt.Errorf("find stranded jobs: %w", err)
+		return job.Reaped{}, fmt.Errorf("find stranded jobs: %w", err)
 	}
-	n := 0
+	var all job.Reaped
 	for _, id := range ids {
-		changed, err := s.requeueStranded(ctx, id, quiet)
+		one, err := s.requeueStranded(ctx, id, quiet)
 		if err != nil {
-			return n, fmt.Errorf("requeue the stranded job %q: %w", id, err)
+			return all, fmt.Errorf("requeue the stranded job %q: %w", id, err)
 		}
-		if changed {
-			n++
-		}
+		all.Add(one)
 	}
-	return n, nil
+	return all, nil
 }
 
 // requeueStranded queues one job again, or fails it, unless it has changed in the
 // meantime.
-func (s *Store) requeueStranded(ctx context.Context, id string, quiet time.Duration) (changed bool, err error) {
+func (s *Store) requeueStranded(ctx context.Context, id string, quiet time.Duration) (reaped job.Reaped, err error) {
 	err = s.withTx(ctx, func(tx *txn) error {
 		r, _, err := lockWithRiverJob(ctx, tx, id)
 		if err != nil || r.state.Finished() {
@@ -84,17 +81,21 @@ func (s *Store) requeueStranded(ctx context.Context, id string, quiet time.Durat
 		if err != nil {
 			return err
 		}
-		changed = true
+		reaped.Requeued = 1
 		if _, err := fence(ctx, tx, id); err != nil {
 			return err
 		}
 		if failed || requeues >= maxRequeues {
-			return s.failJob(ctx, tx, r, job.Errorf(job.InternalError, "The job could not be finished: it was tried several times, and each time the server had a fault."))
+			reaped.Failed, err = s.failJob(ctx, tx, r, job.Errorf(job.InternalError, "The job could not be finished: it was tried several times, and each time the server had a fault."))
+			return err
 		}
 		if _, err := tx.Exec(ctx, `UPDATE jobs SET requeues = requeues + 1, touched_at = now() WHERE id = $1`, id); err != nil {
 			return err
 		}
 		return s.enqueueNext(ctx, tx, r)
 	})
-	return changed && err == nil, err
+	if err != nil {
+		return job.Reaped{}, err
+	}
+	return reaped, nil
 }

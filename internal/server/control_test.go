@@ -269,6 +269,9 @@ func TestRetryOfAnInput(t *testing.T) {
 	s.startWorker()
 	id := s.create(fmt.Sprintf(`{"settings":{"max_duration":5},"input":{"url":%q},"storage":{"service":"coconut"},"outputs":{"jpg:64x":{"path":"/a.jpg"}}}`, source.URL+"/in.mp4"))
 	eventually(t, "the failure", func() bool { return s.get(id).Status == "job.failed" })
+	if _, events := s.do("GET", "/jobs/"+id+"/events", ""); !strings.Contains(events, `"error_code":"input_http_error"`) {
+		t.Errorf("the events do not say why: %s", events)
+	}
 	// The time before the retry does not count as part of max_duration.
 	if _, err := s.srv.store.Pool().Exec(t.Context(), `UPDATE jobs SET created_at = created_at - interval '1 hour'`); err != nil {
 		t.Fatal(err)

@@ -155,7 +155,7 @@ func (s *Server) connect(ctx, _ context.Context) error {
 	if s.settings.StorageDir == "" {
 		return nil
 	}
-	if s.local, err = local.Open(local.Options{Dir: s.settings.StorageDir, PublicURL: s.settings.PublicURL}); err != nil {
+	if s.local, err = local.Open(local.Options{Dir: s.settings.StorageDir, PublicURL: s.settings.PublicURL, MaxUpload: s.settings.MaxInputBytes}); err != nil {
 		return fmt.Errorf("open the built-in storage: %w", err)
 	}
 	s.onStop(s.local.Close)

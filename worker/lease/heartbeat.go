@@ -6,6 +6,8 @@ import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/copra-video/copra/job"
 )
 
 // errHeartbeatLost ends all work of a process that could not renew its heartbeat
@@ -18,8 +20,8 @@ type NodeStore interface {
 	// Heartbeat stores that a node is alive.
 	Heartbeat(ctx context.Context, node string) error
 	// Reap requeues the work of nodes whose heartbeat is older than stale, and work
-	// that no node has. It returns how many jobs it requeued.
-	Reap(ctx context.Context, stale time.Duration) (int, error)
+	// that no node has. What has no attempt left fails instead.
+	Reap(ctx context.Context, stale time.Duration) (job.Reaped, error)
 }
 
 // HeartbeatConfig is what a Heartbeat is made of.
@@ -29,9 +31,9 @@ type HeartbeatConfig struct {
 	// Every is the interval of the heartbeat. A process whose heartbeat is older
 	// than Stale counts as dead.
 	Every, Stale time.Duration
-	// Requeued is called after work of dead processes was requeued.
-	Requeued func(jobs int)
-	Log      *slog.Logger
+	// Reaped is called after work of dead processes was requeued or failed.
+	Reaped func(job.Reaped)
+	Log    *slog.Logger
 }
 
 // Heartbeat tells the other processes that this one is alive, and requeues the
@@ -128,12 +130,12 @@ func (b *beat) once(ctx context.Context) {
 	if time.Since(b.regular) < c.Stale {
 		return
 	}
-	n, err := c.Store.Reap(ctx, c.Stale)
-	switch {
-	case err != nil && !errors.Is(ctx.Err(), context.Canceled):
+	reaped, err := c.Store.Reap(ctx, c.Stale)
+	if err != nil && !errors.Is(ctx.Err(), context.Canceled) {
 		c.Log.Warn("reap failed", "error", err)
-	case n > 0:
-		c.Log.Info("orphaned work requeued", "jobs", n)
-		c.Requeued(n)
+	}
+	if reaped.Requeued > 0 {
+		c.Log.Info("orphaned work requeued", "jobs", reaped.Requeued)
+		c.Reaped(reaped)
 	}
 }

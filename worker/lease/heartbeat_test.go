@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/copra-video/copra/job"
 )
 
 // beats is a database whose heartbeats fail while it is away, and which notes
@@ -42,11 +44,11 @@ func (b *beats) Heartbeat(context.Context, string) error {
 	return nil
 }
 
-func (b *beats) Reap(context.Context, time.Duration) (int, error) {
+func (b *beats) Reap(context.Context, time.Duration) (job.Reaped, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reaps = append(b.reaps, time.Since(b.begin))
-	return 0, nil
+	return job.Reaped{}, nil
 }
 
 // While the database is away work goes on for half an hour. When it is back, no
