@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,7 +19,7 @@ import (
 // programs are the two that are needed, of one installation.
 type programs struct {
 	postgres, initdb string
-	version          string // "15.18"
+	version          string // "15.18"; "": not asked
 	major            int
 }
 
@@ -25,10 +27,10 @@ type programs struct {
 // Options.Bin and Options.Dir, without starting it.
 func Find(ctx context.Context, bin, dir string) (version string, err error) {
 	p, err := findPrograms(ctx, bin, filepath.Join(dir, "data"))
-	if err != nil {
-		return "", err
+	if err == nil && p.version == "" {
+		err = p.askVersion(ctx)
 	}
-	return p.version, nil
+	return p.version, err
 }
 
 // findPrograms returns the programs in bin, or else the first that a search
@@ -39,13 +41,13 @@ func findPrograms(ctx context.Context, bin, data string) (programs, error) {
 	if err != nil {
 		return programs{}, err
 	}
-	dirs := []string{bin}
+	dirs := slices.Values([]string{bin})
 	if bin == "" {
-		dirs = candidates(ctx)
+		dirs = candidates(ctx, made)
 	}
 	var found []programs
-	for _, dir := range dirs {
-		p, err := inspectPrograms(ctx, dir)
+	for dir := range dirs {
+		p, err := inspectPrograms(ctx, dir, made)
 		if err != nil {
 			if bin != "" {
 				return programs{}, fmt.Errorf("use PostgreSQL in %s: %w", dir, err)
@@ -84,46 +86,81 @@ func clusterMajor(data string) (int, error) {
 	return major, nil
 }
 
-// candidates are the folders to look into, best first.
-func candidates(ctx context.Context) []string {
-	dirs, _ := filepath.Glob("/usr/lib/postgresql/*/bin") // of Debian
-	slices.SortFunc(dirs, func(a, b string) int { return cmp.Compare(debianMajor(b), debianMajor(a)) })
-	if out, err := runOutput(ctx, "pg_config", "--bindir"); err == nil {
-		dirs = append(dirs, out)
-	}
-	if p, err := exec.LookPath("postgres"); err == nil {
-		// initdb lies beside the real file, not beside a link in /usr/local/bin.
-		if real, err := filepath.EvalSymlinks(p); err == nil {
-			dirs = append(dirs, filepath.Dir(real))
+// debianDirs are the folders of Debian's packages, of which the path names the
+// major version.
+const debianDirs = "/usr/lib/postgresql/*/bin"
+
+// candidates are the folders to look into, best first. That of the version made
+// comes before newer ones. pg_config is a script that starts three programs, so
+// it is asked only when Debian's folders were of no use.
+func candidates(ctx context.Context, made int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		debian, _ := filepath.Glob(debianDirs)
+		slices.SortFunc(debian, func(a, b string) int { return cmp.Compare(rank(b, made), rank(a, made)) })
+		for _, dir := range debian {
+			if !yield(dir) {
+				return
+			}
+		}
+		if out, err := runOutput(ctx, "pg_config", "--bindir"); err == nil && !yield(out) {
+			return
+		}
+		if p, err := exec.LookPath("postgres"); err == nil {
+			// initdb lies beside the real file, not beside a link in /usr/local/bin.
+			if real, err := filepath.EvalSymlinks(p); err == nil && !yield(filepath.Dir(real)) {
+				return
+			}
+		}
+		if self, err := os.Executable(); err == nil {
+			yield(filepath.Join(filepath.Dir(self), "postgres", "bin"))
 		}
 	}
-	if self, err := os.Executable(); err == nil {
-		dirs = append(dirs, filepath.Join(filepath.Dir(self), "postgres", "bin"))
-	}
-	return dirs
 }
 
+// rank orders Debian's folders: made first, then the newest.
+func rank(dir string, made int) int {
+	if m := debianMajor(dir); m != made {
+		return m
+	}
+	return math.MaxInt
+}
+
+// debianMajor is the major version in one of debianDirs; 0 for other folders.
 func debianMajor(dir string) int {
+	if ok, err := filepath.Match(debianDirs, dir); err != nil || !ok {
+		return 0
+	}
 	n, _ := strconv.Atoi(filepath.Base(filepath.Dir(dir)))
 	return n
 }
 
-func inspectPrograms(ctx context.Context, dir string) (programs, error) {
+// inspectPrograms returns the programs in dir. It does not ask for their version
+// when the folder's name says that they have made the database, since the server
+// itself refuses the files of another.
+func inspectPrograms(ctx context.Context, dir string, made int) (programs, error) {
 	p := programs{postgres: filepath.Join(dir, "postgres"), initdb: filepath.Join(dir, "initdb")}
 	for _, f := range []string{p.postgres, p.initdb} {
 		if _, err := exec.LookPath(f); err != nil {
 			return p, fmt.Errorf("find the program: %w", err)
 		}
 	}
+	if made != 0 && debianMajor(dir) == made {
+		p.major = made
+		return p, nil
+	}
+	return p, p.askVersion(ctx)
+}
+
+func (p *programs) askVersion(ctx context.Context) error {
 	out, err := runOutput(ctx, p.postgres, "--version")
 	if err != nil {
-		return p, err
+		return err
 	}
 	p.version, p.major = parseVersion(out)
 	if p.major < 13 {
-		return p, fmt.Errorf("%s says %q, and version 13 or newer is needed", p.postgres, out)
+		return fmt.Errorf("%s says %q, and version 13 or newer is needed", p.postgres, out)
 	}
-	return p, nil
+	return nil
 }
 
 // parseVersion reads 15.18 and 15 from "postgres (PostgreSQL) 15.18

@@ -63,6 +63,7 @@ type Server struct {
 	lock       *os.File
 	postmaster *process
 	log        *slog.Logger
+	created    bool
 }
 
 // Start makes the database in o.Dir, unless there is one, starts its server
@@ -114,6 +115,7 @@ func (s *Server) start(ctx context.Context, dir string, o Options) error {
 		if err := initCluster(ctx, programs, id, dir, password, o.Unsafe); err != nil {
 			return err
 		}
+		s.created = true
 	}
 	if err := awaitOrphan(ctx, data); err != nil {
 		return err
@@ -154,9 +156,13 @@ func (s *Server) arguments(data string, o Options) []string {
 	return args
 }
 
+// connectInterval is how often a starting server is tried. It needs some 50 ms,
+// and a try without a socket costs next to nothing.
+const connectInterval = 5 * time.Millisecond
+
 // waitReady waits until the server answers, and makes our database in it.
 func (s *Server) waitReady(ctx context.Context, admin string) error {
-	tick := time.NewTicker(20 * time.Millisecond)
+	tick := time.NewTicker(connectInterval)
 	defer tick.Stop()
 	for {
 		conn, err := pgx.Connect(ctx, admin)
@@ -191,6 +197,9 @@ func createDatabase(ctx context.Context, conn *pgx.Conn) error {
 
 // URL is the address of the database, with its password: a secret.
 func (s *Server) URL() string { return s.url }
+
+// Created reports whether this start has made the database.
+func (s *Server) Created() bool { return s.created }
 
 // Done is closed when the server has ended, whoever ended it.
 func (s *Server) Done() <-chan struct{} { return s.postmaster.done }

@@ -38,7 +38,7 @@ func Inspect(ctx context.Context, databaseURL string) (Info, error) {
 	if err := pool.QueryRow(ctx, `SELECT split_part(current_setting('server_version'), ' ', 1)`).Scan(&info.Version); err != nil {
 		return Info{}, fmt.Errorf("reach the database: %w", err)
 	}
-	ours, err := pendingOurs(ctx, pool)
+	ours, _, err := pendingOurs(ctx, pool)
 	if err != nil {
 		return Info{}, fmt.Errorf("read the version of the schema: %w", err)
 	}
@@ -50,34 +50,47 @@ func Inspect(ctx context.Context, databaseURL string) (Info, error) {
 	return info, nil
 }
 
-// pendingOurs counts Copra's missing migrations. It reads the table of goose by SQL,
-// because goose's own functions create the table when it is missing.
-func pendingOurs(ctx context.Context, pool *pgxpool.Pool) (int, error) {
+// pendingOurs counts Copra's migrations that the schema lacks, and those that it
+// has of a newer program. It reads the table of goose by SQL, because goose's own
+// functions create the table when it is missing.
+func pendingOurs(ctx context.Context, pool *pgxpool.Pool) (pending, newer int, err error) {
 	var exists bool
 	if err := pool.QueryRow(ctx, `SELECT to_regclass('goose_db_version') IS NOT NULL`).Scan(&exists); err != nil {
-		return 0, err
+		return 0, 0, err
 	}
 	var applied []int64
 	if exists {
-		if err := pool.QueryRow(ctx, `SELECT coalesce(array_agg(version_id), '{}') FROM goose_db_version WHERE is_applied`).Scan(&applied); err != nil {
-			return 0, err
+		if err := pool.QueryRow(ctx, `SELECT coalesce(array_agg(version_id), '{}') FROM goose_db_version WHERE is_applied AND version_id > 0`).Scan(&applied); err != nil {
+			return 0, 0, err
 		}
 	}
 	files, err := fs.Glob(migrations.FS, "*.sql")
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	pending := 0
+	known := 0
 	for _, f := range files {
 		v, err := goose.NumericComponent(f)
 		if err != nil {
-			return 0, err
+			return 0, 0, err
 		}
-		if !slices.Contains(applied, v) {
+		if slices.Contains(applied, v) {
+			known++
+		} else {
 			pending++
 		}
 	}
-	return pending, nil
+	return pending, len(applied) - known, nil
+}
+
+// upToDate reports whether the schema is exactly that of this program.
+func upToDate(ctx context.Context, pool *pgxpool.Pool) (bool, error) {
+	pending, newer, err := pendingOurs(ctx, pool)
+	if err != nil || pending != 0 || newer != 0 {
+		return false, err
+	}
+	rivers, err := pendingRivers(ctx, pool)
+	return rivers == 0, err
 }
 
 func pendingRivers(ctx context.Context, pool *pgxpool.Pool) (int, error) {

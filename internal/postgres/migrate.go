@@ -37,6 +37,11 @@ func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
 		return fmt.Errorf("open the database: %w", err)
 	}
 	defer pool.Close()
+	// Most starts have nothing to do, which one connection finds out. When this
+	// fails, what follows fails too, and says why.
+	if done, err := upToDate(ctx, pool); err == nil && done {
+		return nil
+	}
 	unlock, err := lockMigrations(ctx, pool)
 	if err != nil {
 		return err

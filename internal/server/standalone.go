@@ -82,7 +82,13 @@ func (s *Server) startPostgres(ctx, life context.Context) error {
 		}
 	}()
 	s.settings.DatabaseURL, s.settings.DatabaseConns = pg.URL(), standaloneConns
-	return postgres.Migrate(ctx, s.settings.DatabaseURL, s.log)
+	migrate := pg.URL()
+	if pg.Created() {
+		// A hundred statements need not wait for the disk one by one: the first
+		// commit of the server's own writes all of them.
+		migrate += "&synchronous_commit=off"
+	}
+	return postgres.Migrate(ctx, migrate, s.log)
 }
 
 func (s *Server) makeKey(ctx, _ context.Context) (err error) {

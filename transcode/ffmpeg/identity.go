@@ -116,7 +116,7 @@ func equalSandbox(a, b *Sandbox) bool {
 }
 
 func (t *Toolchain) banner(ctx context.Context, program string) (string, error) {
-	answer, _, err := t.query(ctx, program, "-version")
+	answer, _, err := t.query(ctx, nil, program, "-version")
 	return answer, err
 }
 

@@ -32,7 +32,7 @@ func (t *Toolchain) queryPixFmts(ctx context.Context, g *errgroup.Group, encoder
 	a := &pixFmtAnswers{texts: map[string]string{}, errs: map[string]error{}}
 	for _, name := range encoders {
 		g.Go(func() error {
-			text, _, err := t.query(ctx, t.ffmpeg, "-h", "encoder="+name)
+			text, _, err := t.query(ctx, nil, t.ffmpeg, "-h", "encoder="+name)
 			a.mu.Lock()
 			defer a.mu.Unlock()
 			a.texts[name], a.errs[name] = text, err
