@@ -10,7 +10,7 @@ import (
 // message as the error of the input or output, and the reason in its event. The
 // message names what was wrong and what would be right. It never holds a secret.
 type Error struct {
-	Reason  Reason // docs/spec/coconut-v2.md, sections 6 and 12, lists the codes
+	Reason  Reason // its code is of coconut-v2.md sections 6 and 12
 	Message string // a plain sentence
 	Cause   error  // for the log only; nil when there is no more to know
 }
@@ -25,7 +25,7 @@ func NewError(reason Reason) *Error {
 	return &Error{Reason: reason, Message: reason.Message()}
 }
 
-// Error returns the message, with the cause for the log.
+// Error returns the message and the cause. It is for the log.
 func (e *Error) Error() string {
 	if e.Cause != nil {
 		return e.Message + ": " + e.Cause.Error()
@@ -36,15 +36,15 @@ func (e *Error) Error() string {
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// WithCause returns a copy of e that remembers err for the log.
+// WithCause returns a copy of e whose cause is err.
 func (e *Error) WithCause(err error) *Error {
 	c := *e
 	c.Cause = err
 	return &c
 }
 
-// Message returns the sentence of err that a customer may see: that of the
-// *Error in its chain, or fallback.
+// Message returns what a customer may see of err: the message of the *Error in
+// its chain, or fallback if there is none.
 func Message(err error, fallback string) string {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Message
@@ -52,7 +52,7 @@ func Message(err error, fallback string) string {
 	return fallback
 }
 
-// Permanent marks err as one that a retry cannot help.
+// Permanent marks err: a retry of the same work cannot help.
 func Permanent(err error) error {
 	if err == nil {
 		return nil
@@ -76,10 +76,10 @@ type permanent struct{ error }
 func (p permanent) Unwrap() error { return p.error }
 
 var (
-	// ErrNotFound says that there is no such job, key or delivery, or none
-	// that the asker may see; the two are not told apart.
+	// ErrNotFound: there is no such job, key or delivery, or it belongs to another
+	// API key. The two cases are not distinguished.
 	ErrNotFound = errors.New("not found")
-	// ErrLeaseLost says that another run of the job has begun, so that this one
-	// must stop and publish nothing.
+	// ErrLeaseLost: another run of the job has begun, and this one must stop and
+	// publish nothing.
 	ErrLeaseLost = errors.New("the job was taken over by another run")
 )

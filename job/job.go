@@ -1,8 +1,14 @@
-// Package job is the vocabulary of the system: what a customer asked for
-// (Spec), what is known of the input (Media), what has become of it (State)
-// with the only rules by which it changes (State.Apply), and the two types that
-// keep trouble in bounds, Error (what a customer may see) and Secret (what
-// nobody may). It is pure: no clock, no network, no randomness.
+// Package job has the types that all other packages share:
+//
+//	Spec    what a customer asked for
+//	Media   what ffprobe found in the input
+//	State   the state of the job. It changes only by State.Apply
+//	Event   a fact that changes the state
+//	Error   a failure that a customer may see, with a Reason from the one table
+//	        of error codes
+//	Secret  a string that is never shown
+//
+// The package is pure: it has no clock, no network and no randomness.
 package job
 
 import (
@@ -11,31 +17,32 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// Spec is a decoded job request. It is never serialised: the request as it
-// came is stored sealed, and api/coconut decodes it again wherever it is needed.
+// Spec is a decoded job request. It is never serialised, because it holds
+// credentials. The request is stored sealed, as it was sent, and api/coconut
+// decodes it again where it is needed.
 type Spec struct {
 	Settings     Settings
 	Input        Input
-	Storage      *Storage // nil when the request has none: then each output has its own URL
+	Storage      *Storage // nil: the request has none, and each output has its own URL
 	Outputs      []OutputRequest
 	Notification *Notification // nil: none
 }
 
-// Settings of the whole job.
+// Settings are those of the whole job (coconut-v2.md sections 3.1 and 12.1).
 type Settings struct {
-	UltraFast   bool
-	Priority    int // -50..50, higher first; 0 by default
-	MaxDuration int // seconds; 0: unbounded
+	UltraFast   bool // encode a long input in chunks; accepted, and without effect yet
+	Priority    int  // -50..50, higher first; 0 by default
+	MaxDuration int  // seconds; 0: unbounded
 }
 
-// Input says where the source is: a URL, or an object in a bucket.
+// Input is the location of the source: a URL, or an object in a bucket.
 type Input struct {
 	URL     Secret   // with credentials and query; "" for a bucket
 	Storage *Storage // bucket services; Key is the object
 	Key     string   // without a leading slash for S3-like services
 }
 
-// Storage is where results go, or with Input where the source is.
+// Storage is the destination of results, or of an Input the bucket of the source.
 type Storage struct {
 	Service        string // "coconut", "s3", "s3other", ...; "url" for URL storage
 	Bucket         string // bucket, bucket_id or container
@@ -54,11 +61,12 @@ type Storage struct {
 	// secret_access_key, account_id, app_key_id, app_key, username, api_key,
 	// account, access_key, secret_api_key, project_id, project_secret.
 	Credentials map[string]Secret
-	Options     map[string]string // what else a service knows: gateway_dns, ...
+	Options     map[string]string // members of one service only: gateway_dns, ...
 }
 
-// Notification says whom to tell. Events adds the events of input and outputs
-// to those of the job; Metadata puts ffprobe's findings into the payloads.
+// Notification is the receiver of webhooks. Events adds the events of the input
+// and the outputs to those of the job. Metadata adds ffprobe's output to the
+// payloads.
 type Notification struct {
 	Type        string // "http" or "sns"
 	URL         Secret
@@ -70,9 +78,9 @@ type Notification struct {
 	Credentials map[string]Secret
 }
 
-// OutputRequest is one requested output, arrays flattened, in the order of the
-// request. Raw holds the parameters as sent; values with expressions can be
-// decoded only after the probe, see coconut.ResolveOutput.
+// OutputRequest is one requested output. Arrays of outputs are flattened, in the
+// order of the request. Raw has the parameters as they were sent, because values
+// with expressions can be decoded only after the probe (coconut.ResolveOutput).
 type OutputRequest struct {
 	Key       string // unique in the job
 	Type      OutputType
@@ -92,7 +100,7 @@ const (
 	TypeStream OutputType = "httpstream"
 )
 
-// Output is a fully decoded output, expressions evaluated: exactly one of
+// Output is a decoded output whose expressions are evaluated. Exactly one of
 // Video, Image and Stream is set, by Type.
 type Output struct {
 	Key    string
@@ -113,7 +121,7 @@ type VideoParams struct {
 	VFlip, HFlip     bool
 	Deinterlace      bool
 	Square           bool
-	CropW, CropH     string // "W:H" of ffmpeg's crop; "" none
+	CropW, CropH     string // width and height of ffmpeg's crop filter; "": no crop
 	Watermark        *Watermark
 }
 
@@ -125,7 +133,7 @@ type Watermark struct {
 
 // ImageParams are the params of image outputs (coconut-v2.md section 5.3).
 type ImageParams struct {
-	Number       int       // pictures, equally spaced; 0: not said (one picture)
+	Number       int       // of pictures, equally spaced; 0: not given, one picture
 	Interval     float64   // seconds; meaningful when HasInterval
 	HasInterval  bool      // interval 0 is "automatic"
 	Offsets      []float64 // seconds
@@ -140,10 +148,10 @@ type ImageParams struct {
 	Scene        *Scene // gif, webp_anim
 }
 
-// Sprite asks for contact sheets instead of single pictures.
+// Sprite asks for sprite sheets instead of single pictures.
 type Sprite struct {
 	Columns int // default 4
-	Limit   int // pictures a sheet; 0: all in one
+	Limit   int // pictures per sheet; 0: all in one sheet
 }
 
 // VTT asks for a WebVTT thumbnail track.

@@ -7,10 +7,10 @@ import (
 )
 
 // Media is what ffprobe found in a file. Raw is its JSON, {"streams": [...],
-// "format": {...}}, untouched but for format.filename, as clients get it.
+// "format": {...}}, as clients get it: only format.filename is replaced.
 type Media struct {
 	Raw        json.RawMessage
-	FormatName string  // ffprobe's, "mov,mp4,m4a,3gp,3g2,mj2"
+	FormatName string  // the demuxer in ffprobe's words, such as "mov,mp4,m4a,3gp,3g2,mj2"
 	Duration   float64 // seconds; 0: unknown (a single picture)
 	StartTime  float64 // seconds; of the earliest stream
 	Size       int64   // bytes
@@ -21,7 +21,7 @@ type Media struct {
 	Tags       map[string]string
 }
 
-// VideoStream is one video stream; attached pictures (cover art) are left out.
+// VideoStream is one video stream. Attached pictures (cover art) are not listed.
 type VideoStream struct {
 	Index          int // in the file
 	Codec          string
@@ -30,7 +30,7 @@ type VideoStream struct {
 	CodecTag       string
 	Width, Height  int             // as coded, before rotation
 	SAR            format.Rational // sample aspect ratio; 1:1 when unknown
-	Rotation       int             // degrees clockwise to turn for display: 0, 90, 180, 270
+	Rotation       int             // degrees to turn clockwise for display: 0, 90, 180, 270
 	PixFmt         string
 	BitDepth       int
 	FieldOrder     string          // "progressive", "tt", ...; "" unknown
@@ -48,14 +48,15 @@ type VideoStream struct {
 	Default        bool
 }
 
-// HDRMetadata is what an HDR stream says of its light (SMPTE ST 2086 and CTA-861.3).
+// HDRMetadata is the static metadata of an HDR stream: the mastering display (SMPTE
+// ST 2086) and the content light level (CTA-861.3).
 type HDRMetadata struct {
 	Red, Green, Blue, White    [2]float64 // chromaticities x, y of the mastering display
-	MinLuminance, MaxLuminance float64    // its luminance in cd/m2; both 0: not said
-	MaxCLL, MaxFALL            int        // brightest pixel and brightest frame in cd/m2; 0: not said
+	MinLuminance, MaxLuminance float64    // of the mastering display in cd/m2; both 0: unknown
+	MaxCLL, MaxFALL            int        // brightest pixel and brightest frame average in cd/m2; 0: unknown
 }
 
-// HasMasteringDisplay reports whether the mastering display is described.
+// HasMasteringDisplay reports whether the mastering display is known.
 func (l HDRMetadata) HasMasteringDisplay() bool { return l.MaxLuminance > 0 && l.White != [2]float64{} }
 
 // AudioStream is one audio stream.
@@ -79,7 +80,7 @@ type AudioStream struct {
 	VisualImpaired, HearingImpaired, Commentary bool
 }
 
-// SubtitleStream is one subtitle stream. Text says that it can become WebVTT.
+// SubtitleStream is one subtitle stream. Text: it can be converted to WebVTT.
 type SubtitleStream struct {
 	Index    int
 	Codec    string

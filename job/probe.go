@@ -11,19 +11,19 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// MaxStreams bounds the streams that an input may hold. Real recordings with
-// every language and caption stay far below it.
+// MaxStreams is the highest number of streams in an accepted input. Real
+// recordings with every language and caption have far fewer.
 const MaxStreams = 200
 
-// The plausible limits of a frame rate. ffprobe shows the time base (1000,
-// 90000, ...) as rate when it knows nothing better.
+// maxFPS is the highest plausible frame rate. When ffprobe does not know the rate
+// it shows the time base (1000, 90000, ...) instead.
 const maxFPS = 999
 
 // ParseMedia reads what `ffprobe -print_format json -show_streams -show_format`
-// wrote. It takes what it can use: numbers may be strings, members may be
-// missing or nonsense, and a stream that nothing can be decoded from (unknown
-// codec, no size, no channels) is left out of the lists, though not of Raw.
-// The error is an *Error when the input is at fault.
+// wrote. It is lenient: numbers may be strings, and members may be missing or
+// malformed. A stream that cannot be decoded (unknown codec, no size, no
+// channels) is not listed, but stays in Raw. The error is an *Error when the
+// input is at fault.
 func ParseMedia(raw []byte) (Media, error) {
 	var compact bytes.Buffer
 	if err := json.Compact(&compact, raw); err != nil {
@@ -79,14 +79,16 @@ func ParseMedia(raw []byte) (Media, error) {
 		m.Duration = played
 	}
 	if isPictureDemuxer(m.FormatName) {
-		// ffprobe gives a picture the length of one frame at 25 fps.
+		// ffprobe shows the duration of one frame at 25 fps for a picture.
 		m.Duration = 0
 	}
 	return m, nil
 }
 
-// durationsFromEnds makes lengths of what are ends in Matroska and NUT, whose clock
-// may begin late: the duration of the file, and of a stream whose tag says so.
+// durationsFromEnds subtracts the start time from durations that are end times.
+// In Matroska and NUT the first timestamp may be greater than 0, and the duration
+// of the file is the end on that clock. So is that of a stream if it would reach
+// far beyond the end of the file otherwise.
 func (m *Media) durationsFromEnds() {
 	if m.FormatName != "nut" && !strings.Contains(m.FormatName, "matroska") || m.StartTime <= 0 || m.Duration <= m.StartTime {
 		return
@@ -106,9 +108,9 @@ func (m *Media) durationsFromEnds() {
 	}
 }
 
-// playTime is how long there is something to see or hear; 0 when a stream does
-// not tell. The duration of the file counts subtitles and data too, which may
-// go on for long after the end.
+// playTime is the time from the start to the end of the last video or audio
+// stream, in seconds. It is 0 when a stream has no duration. The duration of the
+// file also covers subtitles and data, which may end much later.
 func (m *Media) playTime() float64 {
 	end := 0.0
 	for _, v := range m.Video {
@@ -126,9 +128,9 @@ func (m *Media) playTime() float64 {
 	return end
 }
 
-// isPictureDemuxer reports whether a demuxer reads single pictures: image2, png_pipe,
-// jpeg_pipe and their like, and mjpeg, which is what a JPEG without a telling
-// name may be taken for.
+// isPictureDemuxer reports whether a demuxer reads single pictures: image2,
+// png_pipe, jpeg_pipe and so on. ffprobe may take a JPEG whose name has no
+// suffix for mjpeg.
 func isPictureDemuxer(formatName string) bool {
 	return formatName == "image2" || formatName == "mjpeg" || strings.HasSuffix(formatName, "_pipe")
 }
@@ -136,9 +138,9 @@ func isPictureDemuxer(formatName string) bool {
 // Still reports whether the file is a single picture.
 func (m *Media) Still() bool { return isPictureDemuxer(m.FormatName) }
 
-// SetFilename replaces format.filename in Raw, where ffprobe puts the path of
-// a scratch file that is no client's business. All else stays byte for byte;
-// without such a member nothing changes.
+// SetFilename replaces format.filename in Raw, which is a path of this server
+// that clients must not see. All other bytes stay the same. Without that member
+// nothing changes.
 func (m *Media) SetFilename(name string) {
 	from, to, ok := filenameSpan(m.Raw)
 	if !ok {
@@ -156,7 +158,7 @@ func (m *Media) SetFilename(name string) {
 	m.Raw = b.Bytes()
 }
 
-// filenameSpan finds the value of format.filename by its place in raw.
+// filenameSpan returns the byte range of the value of format.filename in raw.
 func filenameSpan(raw []byte) (from, to int64, ok bool) {
 	format, at, ok := member(raw, "format")
 	if !ok {
@@ -170,7 +172,8 @@ func filenameSpan(raw []byte) (from, to int64, ok bool) {
 	return from, from + int64(len(value)), true
 }
 
-// member finds the value of key in the object raw, and where it begins.
+// member returns the value of key in the object raw, and the offset of its first
+// byte.
 func member(raw []byte, key string) (value json.RawMessage, at int64, ok bool) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	if t, err := d.Token(); err != nil || t != json.Delim('{') {
@@ -237,7 +240,8 @@ func (s probeStream) subtitleStream() SubtitleStream {
 	}
 }
 
-// textSubtitles are the codecs that ffmpeg decodes to text, so to WebVTT.
+// textSubtitles are the codecs that ffmpeg decodes to text, and so can convert to
+// WebVTT.
 var textSubtitles = []string{
 	"ass", "eia_608", "jacosub", "microdvd", "mov_text", "mpl2", "pjs", "realtext", "sami", "srt", "ssa", "stl",
 	"subrip", "subviewer", "subviewer1", "text", "vplayer", "webvtt",

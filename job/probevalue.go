@@ -9,7 +9,7 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// probeFormat and probeStream are ffprobe's JSON as far as it is used.
+// probeFormat and probeStream are the members of ffprobe's JSON that are used.
 type probeFormat struct {
 	Name      text   `json:"format_name"`
 	Duration  number `json:"duration"`
@@ -59,7 +59,7 @@ func (s probeStream) startTime() float64 {
 	return f
 }
 
-// duration is that of the stream, which Matroska keeps in a tag.
+// duration is the duration of the stream in seconds. Matroska has it in a tag.
 func (s probeStream) duration() float64 {
 	if d := s.Duration.positive(); d > 0 {
 		return d
@@ -67,7 +67,7 @@ func (s probeStream) duration() float64 {
 	return parseClock(s.Tags.get("DURATION"))
 }
 
-// language is the tag, "" for the ways of saying that it is not known.
+// language is the language tag; "" for the codes that mean unknown.
 func (s probeStream) language() string {
 	switch l := s.Tags.get("language"); l {
 	case "und", "unk", "mis", "zxx":
@@ -77,9 +77,9 @@ func (s probeStream) language() string {
 	}
 }
 
-// rotation is how far to turn the picture clockwise for display, to the
-// nearest quarter. ffprobe's side data counts counterclockwise; the tag of old
-// files counts clockwise.
+// rotation is the angle in degrees by which to turn the picture clockwise for
+// display, to the nearest quarter turn. ffprobe's side data has the angle
+// counterclockwise, and the tag of old files clockwise.
 func (s probeStream) rotation() int {
 	for _, d := range s.SideData {
 		if r, ok := d.Rotation.value(); ok {
@@ -100,9 +100,9 @@ func quarterTurn(degrees float64) int {
 	return (q + 4) % 4 * 90
 }
 
-// fps is the average rate; the base rate when there is no plausible average,
-// or when the two are so close (less than half of what parts 30 from 29.97)
-// that the average is the base rate with the rounding of a container's clock.
+// fps is the average frame rate. It is the base rate when there is no plausible
+// average, or when the two differ by less than half of the difference between 30
+// and 29.97: then the average is the base rate, rounded by the container's clock.
 func (s probeStream) fps() format.Rational {
 	avg, base := plausibleFPS(s.AvgFPS.rational()), plausibleFPS(s.BaseFPS.rational())
 	if avg.Num == 0 {
@@ -125,7 +125,7 @@ func plausibleFPS(r format.Rational) format.Rational {
 	return r
 }
 
-// text is a string; anything else reads as "".
+// text is a JSON string. Any other JSON value is read as "".
 type text string
 
 func (t *text) UnmarshalJSON(b []byte) error {
@@ -136,7 +136,7 @@ func (t *text) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// value is the text, "" for ffprobe's ways of saying that it has none.
+// value is the text; "" for the words by which ffprobe says that it is unknown.
 func (t text) value() string {
 	if t == "unknown" || t == "N/A" || t == "reserved" {
 		return ""
@@ -144,7 +144,7 @@ func (t text) value() string {
 	return string(t)
 }
 
-// rational reads "a/b" or "a:b"; 0/1 when it is none.
+// rational reads "a/b" or "a:b". Anything else is 0/1.
 func (t text) rational() format.Rational {
 	zero := format.Rational{Num: 0, Den: 1}
 	a, b, ok := strings.Cut(strings.Replace(string(t), ":", "/", 1), "/")
@@ -162,8 +162,8 @@ func (t text) rational() format.Rational {
 	return format.Rational{Num: int(num), Den: int(den)}
 }
 
-// number is a number or a string that holds one; anything else, "N/A" too, is
-// no value.
+// number is a JSON number, or a string that holds one. Anything else, such as
+// "N/A", is no value.
 type number struct {
 	f  float64
 	ok bool
@@ -179,7 +179,7 @@ func (n *number) UnmarshalJSON(b []byte) error {
 
 func (n number) value() (float64, bool) { return n.f, n.ok }
 
-// positive is the value when it is a sane length, else 0.
+// positive is the value if it is a plausible duration in seconds, else 0.
 func (n number) positive() float64 {
 	const century = 100 * 366 * 24 * 3600
 	if n.f > 0 && n.f < century {
@@ -188,7 +188,8 @@ func (n number) positive() float64 {
 	return 0
 }
 
-// int is the value in whole, 0 for what no count of ours can be.
+// int is the value without its fraction. Negative values, and those beyond the
+// exact integers of a float64, are 0.
 func (n number) int() int64 {
 	if n.f < 0 || n.f > 1<<53 {
 		return 0
@@ -196,7 +197,7 @@ func (n number) int() int64 {
 	return int64(n.f)
 }
 
-// intOf reads a size that ends in an int of any platform.
+// intOf is the value if it fits into an int of 32 bits, else 0.
 func intOf(n number) int {
 	if v := n.int(); v <= math.MaxInt32 {
 		return int(v)
@@ -204,7 +205,7 @@ func intOf(n number) int {
 	return 0
 }
 
-// flags is ffprobe's disposition: names with 0 or 1.
+// flags is ffprobe's disposition object: names with 0 or 1.
 type flags map[string]number
 
 func (f *flags) UnmarshalJSON(b []byte) error {
@@ -217,7 +218,7 @@ func (f *flags) UnmarshalJSON(b []byte) error {
 
 func (f flags) has(name string) bool { return f[name].f != 0 }
 
-// tags are names with texts. Containers differ in the case of names.
+// tags is ffprobe's tags object. Containers differ in the case of the names.
 type tags map[string]text
 
 func (t *tags) UnmarshalJSON(b []byte) error {
@@ -251,7 +252,7 @@ func (t tags) strings() map[string]string {
 	return m
 }
 
-// parseClock reads "HH:MM:SS.fraction" as seconds; 0 when it is none.
+// parseClock reads "HH:MM:SS.fraction" as seconds. Anything else is 0.
 func parseClock(s string) float64 {
 	parts := strings.Split(s, ":")
 	if len(parts) != 3 {
@@ -268,9 +269,9 @@ func parseClock(s string) float64 {
 	return number{total, true}.positive()
 }
 
-// bitDepth is that of one component of a pixel format, by ffmpeg's names:
-// yuv420p, yuv420p10le, p010le, gray12le, x2rgb10le, and those that count the
-// bits of a whole pixel (rgb48, rgba64).
+// bitDepth is the number of bits of one component of a pixel format. ffmpeg's
+// names have it at the end (yuv420p10le, p010le, gray12le, x2rgb10le), or have
+// the bits of a whole pixel (rgb48, rgba64). raw is bits_per_raw_sample.
 func bitDepth(pixFmt string, raw int64) int {
 	name := strings.TrimSuffix(strings.TrimSuffix(pixFmt, "le"), "be")
 	if d, ok := depthsByName[name]; ok {
@@ -279,7 +280,7 @@ func bitDepth(pixFmt string, raw int64) int {
 	digits := name[len(strings.TrimRight(name, "0123456789")):]
 	prefix := strings.TrimSuffix(name, digits)
 	if strings.HasSuffix(prefix, "p") || strings.HasPrefix(prefix, "gray") || prefix == "x2rgb" || prefix == "x2bgr" || prefix == "gbrapf" {
-		if len(digits) == 3 { // p010, p216, p410: the subsampling's digit comes first
+		if len(digits) == 3 { // p010, p216, p410: the first digit is the subsampling
 			digits = digits[1:]
 		}
 		if d, err := strconv.Atoi(digits); err == nil && d >= 8 && d <= 32 {
@@ -292,6 +293,7 @@ func bitDepth(pixFmt string, raw int64) int {
 	return 8
 }
 
+// depthsByName has the bit depths that a name does not end with.
 var depthsByName = map[string]int{
 	"rgb48": 16, "bgr48": 16, "rgba64": 16, "bgra64": 16, "ayuv64": 16, "ya16": 16,
 	"y210": 10, "y212": 12, "xv30": 10, "xv36": 12, "xyz12": 12, "v30x": 10, "nv20": 10,

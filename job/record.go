@@ -2,15 +2,15 @@ package job
 
 import "time"
 
-// LoadedJob is a job as a worker loads it.
+// LoadedJob is what a worker loads of a job.
 type LoadedJob struct {
 	State      State
 	Request    []byte    // the request as it was sent, unsealed; api/coconut decodes it
 	AcceptedAt time.Time // when it was accepted, or last retried
 }
 
-// Delivery is one webhook to be sent: the body as it was when the event took
-// place, so that a replay sends the same bytes.
+// Delivery is one webhook to be sent. Its body is made when the event is recorded,
+// so that a replay sends the same bytes.
 type Delivery struct {
 	ID           int64
 	JobID        string
@@ -18,17 +18,17 @@ type Delivery struct {
 	Event        EventKind
 	Body         []byte
 	Notification Notification
-	Done         bool   // delivered, or given up
+	Done         bool   // delivered or given up
 	Signing      Secret // the key's signing secret, "whsec_..."; zero: not signed
 }
 
-// DeliveryAttempt is one try to deliver a webhook.
+// DeliveryAttempt is one attempt to deliver a webhook.
 type DeliveryAttempt struct {
 	At       time.Time
-	Status   int    // HTTP status; 0 when there was no answer
+	Status   int    // HTTP status; 0: no answer
 	Error    string // "" on success; never holds the URL's secrets
 	Duration time.Duration
-	Next     time.Time // when it is tried again; zero: not by the schedule
+	Next     time.Time // when the next attempt is due; zero: there is none
 }
 
 // The states of a delivery.
@@ -38,41 +38,40 @@ const (
 	DeliveryGivenUp   DeliveryState = "given_up"
 )
 
-// DeliveryState is where a delivery stands.
+// DeliveryState is the state of a delivery.
 type DeliveryState string
 
-// DeliveryLog is what has become of one webhook.
+// DeliveryLog is the history of one webhook.
 type DeliveryLog struct {
 	N           int // number within the job, from 1
 	Event       EventKind
 	State       DeliveryState
 	CreatedAt   time.Time
 	DeliveredAt time.Time         // zero: not yet
-	NextAt      time.Time         // zero: no try is planned, or it waits for an earlier one
-	Attempts    []DeliveryAttempt // in their order; without Next
+	NextAt      time.Time         // zero: no attempt is due, or an earlier delivery comes first
+	Attempts    []DeliveryAttempt // oldest first; without Next
 }
 
-// RecordedEvent is an event as it was recorded, with its number in the job, from
-// 1. It is without what ffprobe found, which State has.
+// RecordedEvent is a stored event with its number in the job, from 1. It has no
+// Metadata, which is in the State.
 type RecordedEvent struct {
 	N int
 	Event
 }
 
-// History is a job as it stands, without what ffprobe found of its input, and
-// events that led there.
+// History is the state of a job, without the input's metadata, and its events.
 type History struct {
 	State  State
 	Events []RecordedEvent
 }
 
-// Reaped says what became of work that nobody continued.
+// Reaped is the result of a search for work that nobody continues.
 type Reaped struct {
-	Requeued int     // pieces of work that were queued again or ended
-	Failed   []Event // inputs and outputs that failed, since no attempt was left
+	Requeued int     // number of River jobs and deliveries that were requeued or ended
+	Failed   []Event // inputs and outputs that failed because no attempt was left
 }
 
-// Add adds what other says.
+// Add adds other to r.
 func (r *Reaped) Add(other Reaped) {
 	r.Requeued += other.Requeued
 	r.Failed = append(r.Failed, other.Failed...)

@@ -2,12 +2,12 @@ package job
 
 import "time"
 
-// Retry puts a finished job back to its beginning: outputs that failed or were
-// aborted wait again, those that are done or skipped stay, and so do their
-// results. An input that failed is forgotten, whatever was found of it, since
-// it may be another file by now; else the job goes on behind its probe. Retry
-// reports false, and changes nothing, when the job has not finished or nothing
-// of it is left to do. Apply calls it for JobRetriedEvent.
+// Retry resets a finished job. Outputs that failed or were aborted become Waiting.
+// Outputs that are done or skipped keep their state and result. If the input
+// failed, its metadata is dropped, because it may be another file by now;
+// otherwise the job does not need another probe. Retry returns false and changes
+// nothing when the job has not finished, or has no output to run again. Apply
+// calls it for JobRetriedEvent.
 func (s *State) Retry() bool {
 	if !s.Finished() || !s.hasRetryable() {
 		return false
@@ -35,5 +35,5 @@ func (s *State) hasRetryable() bool {
 	return false
 }
 
-// retryable reports whether a retry makes an output in stage s once more.
+// retryable reports whether a retry runs an output in stage s again.
 func (s Stage) retryable() bool { return s == Failed || s == Aborted }

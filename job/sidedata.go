@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// sideDataList is the side data of a stream, as far as it turns the picture or tells
-// of its light.
+// sideDataList is ffprobe's side_data_list of a stream: the members that give the
+// rotation and the HDR metadata.
 type sideDataList []struct {
 	Type     text   `json:"side_data_type"`
 	Rotation number `json:"rotation"`
@@ -35,7 +35,7 @@ func (s *sideDataList) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// ffprobe's names of the side data about light.
+// ffprobe's names of the side data with HDR metadata.
 const (
 	masteringDisplay  = "Mastering display metadata"
 	contentLightLevel = "Content light level metadata"
@@ -55,7 +55,7 @@ func (s sideDataList) hdrMetadata() (l HDRMetadata) {
 	return l
 }
 
-// fraction reads "34000/50000" as a number; 0 when it is none.
+// fraction reads "34000/50000" as a number. Anything else is 0.
 func (t text) fraction() float64 {
 	a, b, _ := strings.Cut(string(t), "/")
 	num, errA := strconv.ParseFloat(a, 64)
@@ -66,8 +66,8 @@ func (t text) fraction() float64 {
 	return num / den
 }
 
-// MissingHDR lists the indices of streams that are HDR and say nothing of
-// their light in the container: then the frames may.
+// MissingHDR returns the indices of HDR streams whose container has no HDR
+// metadata. Their frames may have it.
 func (m *Media) MissingHDR() (streams []int) {
 	for _, v := range m.Video {
 		if (v.ColorTransfer == "smpte2084" || v.ColorTransfer == "arib-std-b67") && v.HDR == (HDRMetadata{}) {
@@ -77,9 +77,9 @@ func (m *Media) MissingHDR() (streams []int) {
 	return streams
 }
 
-// MergeHDR puts what `ffprobe -show_frames` found in a stream's frames about
-// light where a container would have it: into the side data of the stream, in
-// Raw too. What cannot be read changes nothing.
+// MergeHDR adds the HDR metadata in frames, the output of `ffprobe -show_frames`,
+// to the side data of the stream, in Raw too: where ffprobe shows that of a
+// container. Output that cannot be read changes nothing.
 func (m *Media) MergeHDR(stream int, frames []byte) {
 	var doc struct {
 		Frames []struct {
@@ -115,8 +115,9 @@ func (m *Media) MergeHDR(stream int, frames []byte) {
 	}
 }
 
-// sideDataInsertion finds where in raw an element of a stream's side data goes, and
-// what must stand around it. 0 when there is no such stream.
+// sideDataInsertion returns the offset in raw at which to insert an element of a
+// stream's side data, and the text to put before and after it. The offset is 0
+// when there is no such stream.
 func sideDataInsertion(raw []byte, index int) (at int64, around [2]string) {
 	streams, from, ok := member(raw, "streams")
 	if !ok {

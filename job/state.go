@@ -7,38 +7,38 @@ import (
 	"time"
 )
 
-// State is what has become of a job: all that GET, the metadata API and the
-// webhooks tell. It changes only by Apply.
+// State is the state of a job: everything that GET, the metadata API and the
+// webhooks show. It changes only by Apply.
 type State struct {
 	ID          string
 	CreatedAt   time.Time
-	CompletedAt time.Time // zero until the job is finished
+	CompletedAt time.Time // zero until the job has finished
 	Status      Status
 	Error       string // of the job as a whole: "cancelled"; "" otherwise
 	Input       InputState
 	Outputs     []OutputState // in the order of the request
 }
 
-// InputState is what has become of the input. Metadata is ffprobe's
-// {"streams": [...], "format": {...}}, nil until the probe.
+// InputState is the state of the input. Metadata is ffprobe's
+// {"streams": [...], "format": {...}}; nil before the probe.
 type InputState struct {
 	Status   Status
 	Error    string
 	Metadata json.RawMessage
 }
 
-// OutputState is what has become of one output.
+// OutputState is the state of one output.
 type OutputState struct {
 	Key      string
 	Type     OutputType
 	Format   string
 	Stage    Stage
-	Progress float64 // 0..1, of this output while it runs
+	Progress float64 // 0..1, while the output runs
 	Result   Result  // when Stage is Done
 	Error    string  // when Stage is Failed
 }
 
-// Result is what a finished output leaves: URL for video, URLs for images,
+// Result has the addresses of a finished output: URL for video, URLs for images,
 // Streams for httpstream. Metadata is {"streams", "format"} for video, nil for
 // images, and {"hls": {...}, "dash": {...}} for httpstream.
 type Result struct {
@@ -48,14 +48,14 @@ type Result struct {
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 }
 
-// StreamURL is the address of one playlist or manifest; Format is hls, dash
+// StreamURL is the address of a master playlist or a manifest. Format is hls, dash
 // or hlsfmp4.
 type StreamURL struct {
 	Format string `json:"format"`
 	URL    string `json:"url"`
 }
 
-// NewState returns the state of a job that was just accepted.
+// NewState returns the state of a new job.
 func NewState(id string, at time.Time, outputs []OutputRequest) State {
 	s := State{ID: id, CreatedAt: at, Status: JobStarting, Input: InputState{Status: InputStarting}}
 	for _, o := range outputs {
@@ -64,10 +64,10 @@ func NewState(id string, at time.Time, outputs []OutputRequest) State {
 	return s
 }
 
-// Finished reports whether the job has ended.
+// Finished reports whether the job has completed or failed.
 func (s *State) Finished() bool { return s.Status == JobCompleted || s.Status == JobFailed }
 
-// Output returns the output with key, or nil.
+// Output returns the output with this key, or nil.
 func (s *State) Output(key string) *OutputState {
 	for i := range s.Outputs {
 		if s.Outputs[i].Key == key {
@@ -78,7 +78,7 @@ func (s *State) Output(key string) *OutputState {
 }
 
 // EventProgress is the progress that the events of outputs carry, in percent:
-// floor(100 x finished / (outputs + 1)), section 3.4. It stays below 100 for the
+// floor(100 x finished / (outputs + 1)), coconut-v2.md section 3.4. It stays below 100 for the
 // last output too, whose event comes before that of the job.
 func (s *State) EventProgress() int { return s.percentDone(func(OutputState) float64 { return 0 }) }
 
@@ -91,8 +91,8 @@ func (s *State) LiveProgress() int {
 	return s.percentDone(func(o OutputState) float64 { return math.Min(math.Max(o.Progress, 0), 1) })
 }
 
-// percentDone counts a finished output as 1, one that runs as running says, and
-// the job's own end as one more.
+// percentDone counts a finished output as 1 and any other as running says. The
+// end of the job itself counts as one more.
 func (s *State) percentDone(running func(OutputState) float64) int {
 	sum := 0.0
 	for _, o := range s.Outputs {
@@ -105,8 +105,9 @@ func (s *State) percentDone(running func(OutputState) float64) int {
 	return int(100 * sum / float64(len(s.Outputs)+1))
 }
 
-// EventKind names a fact about a job. Those of coconut-v2.md section 3.4 are sent to
-// webhooks; the others are internal and shown by GET /v2/jobs/:id/events.
+// EventKind is the kind of an event. Those of coconut-v2.md section 3.4 are sent to
+// webhooks.
+// The others appear only in GET /v2/jobs/:id/events.
 type EventKind string
 
 // The kinds of event.
@@ -122,10 +123,10 @@ const (
 	JobCancelledEvent     EventKind = "job.cancelled" // ends the job
 	JobCompletedEvent     EventKind = "job.completed" // sent; only derived by Apply
 	JobFailedEvent        EventKind = "job.failed"    // sent; only derived by Apply
-	JobRetriedEvent       EventKind = "job.retried"   // the customer had a finished job begin again
+	JobRetriedEvent       EventKind = "job.retried"   // the customer retried a finished job
 )
 
-// Event is one fact. Only the members that its Kind names are set.
+// Event is one fact about a job. Only the members that belong to its Kind are set.
 type Event struct {
 	Kind     EventKind
 	At       time.Time
@@ -137,11 +138,11 @@ type Event struct {
 	Result   Result          // output.completed
 }
 
-// Apply changes s by e and returns the events that took place: e itself and
-// what follows from it (job.completed or job.failed when the last output has
-// ended). A repeat, or a fact that comes too late to matter, changes nothing
-// and returns nil, so a retried step never notifies twice. An event that names
-// an unknown output, or is not for callers to send, is an error.
+// Apply changes s by e and returns the events to record: e, and job.completed or
+// job.failed if e ends the job. An event that repeats an earlier one, or comes
+// after the end of its output or job, changes nothing: Apply returns nil. So the
+// repetition of a step never notifies twice. An event for an unknown output, or
+// one that only Apply may derive, is an error.
 func (s *State) Apply(e Event) ([]Event, error) {
 	if e.Kind == JobRetriedEvent {
 		if !s.Retry() {
@@ -226,7 +227,7 @@ func (s *State) applyOutputEvent(e Event) (bool, error) {
 	return true, nil
 }
 
-// abortUnfinished ends what has not ended.
+// abortUnfinished aborts all outputs that have not ended.
 func (s *State) abortUnfinished() {
 	for i := range s.Outputs {
 		if !s.Outputs[i].Stage.Final() {
@@ -235,8 +236,9 @@ func (s *State) abortUnfinished() {
 	}
 }
 
-// outcome says how the job ends, if it does: failed when the input failed, it was
-// cancelled, or any output failed; skipped outputs do not fail it.
+// outcome returns the event that ends the job after e; ok is false when the job
+// goes on. A job fails when its input failed, when it was cancelled, or when any
+// output failed or was aborted. A skipped output does not fail it.
 func (s *State) outcome(e Event) (EventKind, bool) {
 	if e.Kind == InputFailedEvent || e.Kind == JobCancelledEvent {
 		return JobFailedEvent, true

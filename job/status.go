@@ -18,8 +18,8 @@ const (
 	InputFailed       Status = "input.failed"
 )
 
-// Stage is where an output stands, whatever its type; Status spells it in the
-// words of the type.
+// Stage is the state of an output of any type. OutputType.Status translates it
+// into the words of a type.
 type Stage string
 
 // The stages. The last four are final.
@@ -43,8 +43,8 @@ func FinalStages() []Stage { return slices.Clone(finalStages) }
 // Final reports whether an output in stage s changes no more, except by a retry.
 func (s Stage) Final() bool { return slices.Contains(finalStages, s) }
 
-// Status spells stage s for an output of type t: success is video.encoded,
-// image.created or httpstream.packaged.
+// Status is Coconut's status of an output of type t in stage s. That of Done is
+// video.encoded, image.created or httpstream.packaged (coconut-v2.md section 2.2).
 func (t OutputType) Status(s Stage) Status {
 	var words map[Stage]string
 	switch t {

@@ -1,14 +1,14 @@
 package job
 
-// Submission is a job as it was asked for.
+// Submission is a request for a new job.
 type Submission struct {
-	KeyID          string // the API key that it was asked for with
-	Request        []byte // the body as it came; it holds credentials
+	KeyID          string // the API key of the request
+	Request        []byte // the body as it was sent; it holds credentials
 	Spec           *Spec  // the body, decoded
 	IdempotencyKey string // "": the client sent none
 }
 
-// ListQuery says which jobs of a key a page lists.
+// ListQuery selects a page of the jobs of an API key.
 type ListQuery struct {
 	Status Status // "": any
 	Limit  int    // of the page, 1 to 100; 0: 20
