@@ -10,19 +10,20 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 )
 
-// Fetch copies src to dst from its beginning and takes broken connections up
-// again. More than limit bytes (0: unlimited) and a full disk are *job.Errors.
-// progress, which may be nil, hears how many bytes are there and how many there
-// will be (-1: unknown), at least at the end.
+// Fetch copies src to dst from its beginning, and resumes after a broken
+// connection. More than limit bytes (0: unlimited) and a full disk are
+// *job.Errors. progress, which may be nil, is called with the bytes written so
+// far and the size (-1: unknown), at the end at least.
 func Fetch(ctx context.Context, src Source, dst *os.File, limit int64, progress func(done, total int64)) error {
-	return Retry{}.Fetch(ctx, src, dst, limit, progress)
+	return FetchRetrying(ctx, retry.Policy{}, src, dst, limit, progress)
 }
 
-// Fetch is the function Fetch with its own way of trying again.
-func (r Retry) Fetch(ctx context.Context, src Source, dst *os.File, limit int64, progress func(done, total int64)) error {
+// FetchRetrying is Fetch with a retry policy of the caller.
+func FetchRetrying(ctx context.Context, p retry.Policy, src Source, dst *os.File, limit int64, progress func(done, total int64)) error {
 	size := src.Size()
 	if limit > 0 && size > limit {
 		return tooLarge(limit)
@@ -33,7 +34,7 @@ func (r Retry) Fetch(ctx context.Context, src Source, dst *os.File, limit int64,
 	if err := checkSpace(dst, size); err != nil {
 		return err
 	}
-	in := NewReader(ctx, src, 0, r)
+	in := NewReader(ctx, src, 0, p)
 	defer func() { _ = in.Close() }()
 	buf := make([]byte, 256<<10)
 	for done := int64(0); ; {
@@ -62,7 +63,7 @@ func tooLarge(limit int64) error {
 	return job.Errorf(job.InputTooLarge, "The input is larger than %d bytes, the limit of this server.", limit)
 }
 
-// checkSpace tells before a long download that its end will not fit.
+// checkSpace fails before a long download for which the disk has no room.
 func checkSpace(dst *os.File, size int64) error {
 	var st unix.Statfs_t
 	if size <= 0 {

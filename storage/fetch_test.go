@@ -9,8 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 )
 
@@ -63,10 +65,8 @@ func pattern(n int) []byte {
 	return b
 }
 
-// counted is a Retry that notes the waits instead of waiting.
-func counted(waits *[]int) Retry {
-	return Retry{Backoff: func(failures int) time.Duration { *waits = append(*waits, failures); return 0 }}
-}
+// everySecond waits for a second before each retry.
+var everySecond = retry.Policy{Waits: []time.Duration{time.Second}}
 
 func TestFetch(t *testing.T) {
 	content := pattern(3_000_000)
@@ -96,13 +96,18 @@ func TestFetch(t *testing.T) {
 			if strings.HasPrefix(tt.name, "cut") {
 				source = &truncating{src}
 			}
-			var waits []int
 			var last, total int64
 			f := at(t)
 			if _, err := f.WriteString("from an earlier try"); err != nil {
 				t.Fatal(err)
 			}
-			err := counted(&waits).Fetch(t.Context(), source, f, 0, func(d, s int64) { last, total = d, s })
+			var err error
+			var waited time.Duration
+			synctest.Test(t, func(t *testing.T) {
+				begin := time.Now()
+				err = FetchRetrying(t.Context(), everySecond, source, f, 0, func(d, s int64) { last, total = d, s })
+				waited = time.Since(begin)
+			})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -113,8 +118,8 @@ func TestFetch(t *testing.T) {
 			if last != int64(len(content)) || total != tt.size {
 				t.Errorf("progress ended at %d of %d", last, total)
 			}
-			if len(src.opened) != tt.opened || len(waits) != tt.waits {
-				t.Errorf("opened at %v, waits %v; want %d and %d", src.opened, waits, tt.opened, tt.waits)
+			if waits := int(waited / time.Second); len(src.opened) != tt.opened || waits != tt.waits {
+				t.Errorf("opened at %v, %d waits; want %d and %d", src.opened, waits, tt.opened, tt.waits)
 			}
 		})
 	}
@@ -150,9 +155,10 @@ func TestFetchGivesUp(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			var waits []int
 			src := &memory{content: content, size: tt.size, open: tt.open}
-			err := counted(&waits).Fetch(t.Context(), src, at(t), tt.limit, nil)
+			f := at(t)
+			var err error
+			synctest.Test(t, func(t *testing.T) { err = FetchRetrying(t.Context(), everySecond, src, f, tt.limit, nil) })
 			e, ok := errors.AsType[*job.Error](err)
 			if !ok || !strings.Contains(e.Message, tt.want) {
 				t.Errorf("error = %v, want %q", err, tt.want)
@@ -195,10 +201,13 @@ func TestFetchCancelled(t *testing.T) {
 	}
 }
 
-func TestBackoff(t *testing.T) {
-	b := Retry{}.withDefaults().Backoff
+func TestRetryDefaults(t *testing.T) {
+	p := withDefaults(retry.Policy{})
+	if p.Tries != 5 {
+		t.Errorf("%d tries", p.Tries)
+	}
 	for failures, want := range map[int]time.Duration{1: 500 * time.Millisecond, 2: time.Second, 4: 4 * time.Second, 9: 10 * time.Second, 99: 10 * time.Second} {
-		if got := b(failures); got != want {
+		if got := p.Delay(failures); got != want {
 			t.Errorf("wait after %d failures = %v, want %v", failures, got, want)
 		}
 	}

@@ -5,55 +5,25 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 )
 
-// Retry is how a broken download is taken up again.
-type Retry struct {
-	// Tries is how many times in a row may bring nothing new. Defaults to 5.
-	Tries int
-	// Backoff is the wait after so many failures in a row, from 1. Defaults to
-	// half a second, doubled each time, up to 10 s.
-	Backoff func(failures int) time.Duration
-}
-
-// progressBytes is what a connection must bring to count as progress, so that
-// a server that sends a byte a connection does not keep us for ever.
+// progressBytes is how much a connection must deliver to count as progress.
+// Without it a server that sends one byte a connection would occupy us for ever.
 const progressBytes = 64 << 10
 
-func (r Retry) withDefaults() Retry {
-	if r.Tries == 0 {
-		r.Tries = 5
-	}
-	if r.Backoff == nil {
-		r.Backoff = func(failures int) time.Duration {
-			return min(250*time.Millisecond<<min(failures, 10), 10*time.Second)
-		}
-	}
-	return r
-}
-
-// Wait waits after so many failures in a row, or until ctx ends.
-func (r Retry) Wait(ctx context.Context, failures int) error {
-	t := time.NewTimer(r.withDefaults().Backoff(failures))
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-// Reader reads a Source to its end and takes it up again where the connection
-// broke. A source of known size ends exactly there. What cannot be mended is a
-// *job.Error. It is for one goroutine.
+// Reader reads a Source to its end. After a broken connection it resumes at the
+// same offset. A source of known size ends exactly at that size. A failure that
+// no retry can repair is a *job.Error. A Reader is for one goroutine.
+//
+// It keeps its own loop: the attempts are reads of one stream, and progress
+// between them resets the count of failures.
 type Reader struct {
-	ctx      context.Context //nolint:containedctx // of the one transfer that the Reader is
+	ctx      context.Context //nolint:containedctx // a Reader is one transfer
 	src      Source
-	retry    Retry
+	policy   retry.Policy
 	offset   int64
 	body     io.ReadCloser
 	failures int
@@ -61,9 +31,12 @@ type Reader struct {
 	ended    error
 }
 
-// NewReader returns a Reader of src from offset. Nothing is opened yet.
-func NewReader(ctx context.Context, src Source, offset int64, retry Retry) *Reader {
-	return &Reader{ctx: ctx, src: src, offset: offset, retry: retry.withDefaults()}
+// NewReader returns a Reader of src from offset. It opens nothing yet. p.Tries
+// is how many attempts in a row may make no progress; it defaults to 5, and
+// p.Waits to half a second, doubled each time, up to 10 s. The rest of p is not
+// used.
+func NewReader(ctx context.Context, src Source, offset int64, p retry.Policy) *Reader {
+	return &Reader{ctx: ctx, src: src, offset: offset, policy: withDefaults(p)}
 }
 
 // Read implements io.Reader.
@@ -86,8 +59,8 @@ func (r *Reader) Read(p []byte) (int, error) {
 	}
 }
 
-// read makes one step; an error other than io.EOF is a broken connection or
-// worse.
+// read makes one attempt to read. An error other than io.EOF is a broken
+// connection or worse.
 func (r *Reader) read(p []byte) (int, error) {
 	if r.ended != nil {
 		return 0, r.ended
@@ -100,7 +73,7 @@ func (r *Reader) read(p []byte) (int, error) {
 		}
 		body, err := r.src.Open(r.ctx, r.offset)
 		if err != nil {
-			return 0, fmt.Errorf("open source: %w", err) // a bare EOF would pass for the end
+			return 0, fmt.Errorf("open source: %w", err) // a bare EOF would be taken for the end
 		}
 		r.body = body
 	}
@@ -124,7 +97,7 @@ func (r *Reader) read(p []byte) (int, error) {
 	return n, err
 }
 
-// failed decides what becomes of err: nil for another try.
+// failed decides what follows from err. It returns nil for another attempt.
 func (r *Reader) failed(err error) error {
 	r.fresh = 0
 	if r.ctx.Err() != nil {
@@ -136,19 +109,19 @@ func (r *Reader) failed(err error) error {
 		return err
 	}
 	r.failures++
-	if r.failures >= r.retry.Tries {
-		r.ended = giveUp(err, r.offset)
+	if r.failures >= r.policy.Tries {
+		r.ended = exhausted(err, r.offset)
 		return r.ended
 	}
-	if err := r.retry.Wait(r.ctx, r.failures); err != nil {
+	if err := r.policy.Wait(r.ctx, r.failures); err != nil {
 		r.ended = err
 		return err
 	}
 	return nil
 }
 
-// giveUp is the sentence for a download that was tried often enough.
-func giveUp(err error, offset int64) error {
+// exhausted is the error of a download after its last attempt.
+func exhausted(err error, offset int64) error {
 	if u, ok := errors.AsType[*Unavailable](err); ok {
 		return job.Errorf(job.InputNotReadable, "%s", u.Message).WithCause(err)
 	}
@@ -156,7 +129,7 @@ func giveUp(err error, offset int64) error {
 		"The download of the input broke off after %d bytes, again and again.", offset).WithCause(err)
 }
 
-// Close ends the reading.
+// Close closes the connection.
 func (r *Reader) Close() error {
 	if r.body == nil {
 		return nil

@@ -3,25 +3,34 @@ package storage
 import (
 	"context"
 	"errors"
+	"time"
+
+	"github.com/copra-video/copra/internal/retry"
 )
 
-// Do calls f until it succeeds, Tries times at most. Only an *Unavailable is
-// worth another try.
-func (r Retry) Do(ctx context.Context, f func(context.Context) error) error {
-	r = r.withDefaults()
-	for failures := 1; ; failures++ {
-		err := f(ctx)
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		if _, ok := errors.AsType[*Unavailable](err); !ok || failures >= r.Tries {
-			return err
-		}
-		if err := r.Wait(ctx, failures); err != nil {
-			return err
-		}
+// withDefaults fills in the fields that p leaves empty, see Retry.
+func withDefaults(p retry.Policy) retry.Policy {
+	if p.Tries == 0 {
+		p.Tries = 5
 	}
+	if p.Waits == nil {
+		p.Waits = retry.Doubling(500*time.Millisecond, 10*time.Second)
+	}
+	if p.Retryable == nil {
+		p.Retryable = IsUnavailable
+	}
+	return p
+}
+
+// Retry calls f until it succeeds or p ends the attempts. p defaults to 5 tries
+// after waits of half a second, doubled each time, up to 10 s, and to retries
+// after an *Unavailable only.
+func Retry(ctx context.Context, p retry.Policy, f func(context.Context) error) error {
+	return withDefaults(p).Do(ctx, f)
+}
+
+// IsUnavailable reports whether err wraps an *Unavailable.
+func IsUnavailable(err error) bool {
+	_, ok := errors.AsType[*Unavailable](err)
+	return ok
 }

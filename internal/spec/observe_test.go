@@ -11,11 +11,11 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/copra-video/copra/api/coconut"
 	"github.com/copra-video/copra/internal/netguard"
 	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/backends"
@@ -60,8 +60,8 @@ func newWorld(t *testing.T) *world {
 	t.Cleanup(func() { w.local.Close() })
 	guard := netguard.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")})
 	open := func(o backends.Options) *backends.Opener {
-		o.Local, o.S3Attempts = w.local, 1
-		o.Retry = storage.Retry{Tries: 1, Backoff: func(int) time.Duration { return 0 }}
+		o.Local, o.UploadRetry.Tries = w.local, 1
+		o.Retry = retry.Policy{Tries: 1}
 		opener := backends.New(o)
 		t.Cleanup(opener.Close)
 		return opener
@@ -139,7 +139,7 @@ func (w *world) input(t *testing.T, in job.Input) ([]string, error) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		err = storage.Retry{Tries: 1}.Fetch(t.Context(), src, f, large-1, nil)
+		err = storage.FetchRetrying(t.Context(), retry.Policy{Tries: 1}, src, f, large-1, nil)
 	}
 	var lines []string
 	for _, l := range w.wire.took() {

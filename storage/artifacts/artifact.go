@@ -206,7 +206,7 @@ func (s *Store) restore(ctx context.Context, src storage.Source, job, key string
 	defer stop(nil)
 	watch := time.AfterFunc(s.stall, func() { stop(fmt.Errorf("the artifact store brought nothing for %s", s.stall)) })
 	defer watch.Stop()
-	body := storage.NewReader(ctx, src, 0, retry)
+	body := storage.NewReader(ctx, src, 0, readRetry)
 	defer body.Close()
 	r := watched{body, func() { watch.Reset(s.stall) }}
 	h, length, err := readHead(r)

@@ -13,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/s3"
@@ -30,9 +31,9 @@ func openBucket(ctx context.Context, o Options, name, prefix string) (backend, e
 		st.Service = "s3other"
 	}
 	opts := s3.Options{
-		// Few tries: what cannot be had soon is made again.
-		Client: o.Client, Private: true, Attempts: 3,
-		Backoff: func(attempt int) time.Duration { return time.Duration(attempt) * 300 * time.Millisecond },
+		// Few tries: what cannot be read soon is encoded again.
+		Client: o.Client, Private: true,
+		Retry: retry.Policy{Tries: 3, Waits: []time.Duration{300 * time.Millisecond, 600 * time.Millisecond}},
 	}
 	if opts.Client == nil {
 		opts.Client = client()

@@ -29,6 +29,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 )
@@ -208,7 +209,7 @@ func (s *Store) reads(ctx context.Context, name string, want []byte) error {
 	if err != nil {
 		return err
 	}
-	r := storage.NewReader(ctx, src, 0, retry)
+	r := storage.NewReader(ctx, src, 0, readRetry)
 	defer r.Close()
 	got, err := io.ReadAll(io.LimitReader(r, 1<<10))
 	if err == nil && !bytes.Equal(got, want) {
@@ -217,5 +218,6 @@ func (s *Store) reads(ctx context.Context, name string, want []byte) error {
 	return err
 }
 
-// retry is how a read that broke is taken up again.
-var retry = storage.Retry{Tries: 3, Backoff: func(failures int) time.Duration { return time.Duration(failures) * 200 * time.Millisecond }}
+// readRetry is for reads that broke. It gives up soon, since what cannot be read
+// is encoded again.
+var readRetry = retry.Policy{Tries: 3, Waits: []time.Duration{200 * time.Millisecond, 400 * time.Millisecond}}

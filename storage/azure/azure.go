@@ -16,6 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/remote"
@@ -26,7 +27,7 @@ type Options struct {
 	// Client makes the requests; it comes from netguard and follows no
 	// redirects.
 	Client *http.Client
-	Retry  storage.Retry
+	Retry  retry.Policy
 	// BlockSize is the smallest size of a block; files above twice of it are
 	// sent in blocks. Defaults to 8 MiB.
 	BlockSize int64
@@ -103,7 +104,7 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 
 // do calls f until it succeeds and explains what goes wrong.
 func (b *Bucket) do(ctx context.Context, f func(context.Context) error) error {
-	return b.o.Retry.Do(ctx, func(ctx context.Context) error { return b.explain(f(ctx)) })
+	return storage.Retry(ctx, b.o.Retry, func(ctx context.Context) error { return b.explain(f(ctx)) })
 }
 
 func (b *Bucket) explain(err error) error {

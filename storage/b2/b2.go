@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/httpsource"
@@ -30,7 +31,7 @@ type Options struct {
 	// Client makes the requests; it comes from netguard and follows no
 	// redirects.
 	Client *http.Client
-	Retry  storage.Retry
+	Retry  retry.Policy
 }
 
 // Bucket is one bucket. It implements storage.Deleter and opens sources.
@@ -183,7 +184,7 @@ func (b *Bucket) bucketName(ctx context.Context, s *session) (string, error) {
 			BucketName string `json:"bucketName"`
 		} `json:"buckets"`
 	}
-	err := b.client.Retry.Do(ctx, func(ctx context.Context) error {
+	err := storage.Retry(ctx, b.client.Retry, func(ctx context.Context) error {
 		return b.post(ctx, s, "b2_list_buckets", map[string]string{"accountId": s.Account, "bucketId": b.id}, &list)
 	})
 	if err == nil && len(list.Buckets) == 0 {
@@ -198,7 +199,7 @@ func (b *Bucket) bucketName(ctx context.Context, s *session) (string, error) {
 // call makes a call of the API until it succeeds, and logs in again when the
 // token has ended.
 func (b *Bucket) call(ctx context.Context, name string, in, out any) error {
-	return b.client.Retry.Do(ctx, func(ctx context.Context) error {
+	return storage.Retry(ctx, b.client.Retry, func(ctx context.Context) error {
 		s, err := b.login(ctx)
 		if err != nil {
 			return err

@@ -43,7 +43,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts st
 	if body.Size() > 2*s.PartSize {
 		return b.putParts(ctx, key, body, contentType, partSize(body.Size(), s.PartSize))
 	}
-	return b.client.Retry.Do(ctx, func(ctx context.Context) error {
+	return storage.Retry(ctx, b.client.Retry, func(ctx context.Context) error {
 		t, err := b.take(ctx)
 		if err != nil {
 			return err
@@ -183,7 +183,7 @@ func (b *Bucket) sendParts(ctx context.Context, file string, body storage.Body, 
 			var t target
 			for i := range numbers {
 				offset := int64(i) * size
-				err := b.client.Retry.Do(ctx, func(ctx context.Context) (err error) {
+				err := storage.Retry(ctx, b.client.Retry, func(ctx context.Context) (err error) {
 					if t.URL == "" {
 						if err := b.call(ctx, "b2_get_upload_part_url", map[string]string{"fileId": file}, &t); err != nil {
 							return err

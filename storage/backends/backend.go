@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/azure"
@@ -28,16 +29,16 @@ func (o *Opener) backend(_ context.Context, st *job.Storage) (storage.Bucket, er
 		return o.upload(st, false)
 	case "gcs":
 		if !st.Credentials[gcs.Credential].IsZero() {
-			return gcs.Open(st, gcs.Options{Client: o.buckets, Retry: o.retry()})
+			return gcs.Open(st, gcs.Options{Client: o.buckets, Retry: o.o.UploadRetry})
 		}
 	case "azure":
-		return azure.Open(st, azure.Options{Client: o.buckets, Retry: o.retry()})
+		return azure.Open(st, azure.Options{Client: o.buckets, Retry: o.o.UploadRetry})
 	case "backblaze":
-		return b2.Open(st, b2.Options{Client: o.buckets, Retry: o.retry()})
+		return b2.Open(st, b2.Options{Client: o.buckets, Retry: o.o.UploadRetry})
 	case "ipfs_pinata", "ipfs_infura":
-		return ipfs.Open(st, ipfs.Options{Client: o.buckets, Retry: o.retry()})
+		return ipfs.Open(st, ipfs.Options{Client: o.buckets, Retry: o.o.UploadRetry})
 	case "rackspace", "swift":
-		return swift.Open(st, swift.Options{Client: o.buckets, Retry: o.retry()})
+		return swift.Open(st, swift.Options{Client: o.buckets, Retry: o.o.UploadRetry})
 	}
 	if _, ok := s3.Lookup(st.Service); ok {
 		return o.s3(st)
@@ -49,34 +50,29 @@ func (o *Opener) backend(_ context.Context, st *job.Storage) (storage.Bucket, er
 func (o *Opener) upload(st *job.Storage, exact bool) (storage.Bucket, error) {
 	switch scheme(st.URL) {
 	case "http", "https":
-		return httpupload.Open(st, httpupload.Options{Client: o.buckets, Retry: o.retry(), Exact: exact})
+		return httpupload.Open(st, httpupload.Options{Client: o.buckets, Retry: o.o.UploadRetry, Exact: exact})
 	case "ftp", "ftps":
-		return ftp.Open(st, o.ftp(o.retry(), exact))
+		return ftp.Open(st, o.ftp(o.o.UploadRetry, exact))
 	case "sftp":
-		return sftp.Open(st, o.sftp(o.retry(), exact))
+		return sftp.Open(st, o.sftp(o.o.UploadRetry, exact))
 	}
 	return nil, job.Errorf(job.StorageNotValid, "The 'url' of the storage or output must begin with http, https, ftp, ftps or sftp.")
 }
 
-func (o *Opener) ftp(retry storage.Retry, exact bool) ftp.Options {
-	return ftp.Options{Dial: o.o.Guard.DialContext, Retry: retry, Exact: exact}
+func (o *Opener) ftp(p retry.Policy, exact bool) ftp.Options {
+	return ftp.Options{Dial: o.o.Guard.DialContext, Retry: p, Exact: exact}
 }
 
-func (o *Opener) sftp(retry storage.Retry, exact bool) sftp.Options {
-	return sftp.Options{Dial: o.o.Guard.DialContext, Retry: retry, Exact: exact, Log: o.o.Log}
+func (o *Opener) sftp(p retry.Policy, exact bool) sftp.Options {
+	return sftp.Options{Dial: o.o.Guard.DialContext, Retry: p, Exact: exact, Log: o.o.Log}
 }
 
 func (o *Opener) s3(st *job.Storage) (storage.Bucket, error) {
-	opts := s3.Options{Client: o.buckets, Attempts: o.o.S3Attempts, Backoff: o.o.S3Backoff}
+	opts := s3.Options{Client: o.buckets, Retry: o.o.UploadRetry}
 	if st.Service == "s3" && o.o.S3Endpoint != "" && st.Endpoint == "" {
 		opts.Client, opts.Endpoint, opts.PublicEndpoint = o.trusted, o.o.S3Endpoint, o.o.S3PublicURL
 	}
 	return s3.Open(st, opts)
-}
-
-// retry is how the requests of other backends than s3 are repeated.
-func (o *Opener) retry() storage.Retry {
-	return storage.Retry{Tries: o.o.S3Attempts, Backoff: o.o.S3Backoff}
 }
 
 func scheme(address job.Secret) string {

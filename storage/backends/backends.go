@@ -5,12 +5,12 @@ package backends
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/ftp"
@@ -36,14 +36,12 @@ type Options struct {
 	Log *slog.Logger
 	// HTTP are the limits for inputs.
 	HTTP netguard.Options
-	// Retry is how downloads are taken up again.
-	Retry storage.Retry
-	// S3Attempts is how often a request to a bucket is made. Defaults to 10.
-	S3Attempts int
-	// S3Backoff is the wait before a retry of such a request, attempt counting
-	// from 1. Defaults to half a second, doubled each time up to 6 s, and a
-	// little more by chance: a service may be away for half a minute.
-	S3Backoff func(attempt int) time.Duration
+	// Retry is for downloads.
+	Retry retry.Policy
+	// UploadRetry is for requests to buckets. Tries defaults to 10. Waits default
+	// to half a second, doubled each time up to 6 s, with jitter: 36 to 40 s in
+	// all, since a service may be away for half a minute.
+	UploadRetry retry.Policy
 }
 
 // Opener opens buckets and sources. It is safe for concurrent use.
@@ -60,11 +58,12 @@ const bucketHeaderTimeout = 2 * time.Minute
 
 // New returns an Opener.
 func New(o Options) *Opener {
-	if o.S3Attempts == 0 {
-		o.S3Attempts = 10
+	if o.UploadRetry.Tries == 0 {
+		o.UploadRetry.Tries = 10
 	}
-	if o.S3Backoff == nil {
-		o.S3Backoff = patient
+	if o.UploadRetry.Waits == nil {
+		o.UploadRetry.Waits = retry.Doubling(500*time.Millisecond, 6*time.Second)
+		o.UploadRetry.Jitter = 0.125 // keeps the uploads of a job apart
 	}
 	buckets := netguard.Options{HeaderTimeout: bucketHeaderTimeout, MaxRedirects: netguard.NoRedirects}
 	return &Opener{
@@ -73,13 +72,6 @@ func New(o Options) *Opener {
 		buckets: o.Guard.HTTPClient(buckets),
 		trusted: netguard.TrustedClient(buckets),
 	}
-}
-
-// patient adds up to some 38 s over ten attempts; what is added by chance keeps
-// the uploads of a job apart.
-func patient(attempt int) time.Duration {
-	wait := min(250*time.Millisecond<<min(attempt, 10), 6*time.Second)
-	return wait + rand.N(wait/8)
 }
 
 // Close closes idle connections.

@@ -25,8 +25,8 @@ func newOpener(t *testing.T, o Options) *Opener {
 	if o.Guard == nil {
 		o.Guard = netguard.New(nil)
 	}
-	o.S3Backoff = func(int) time.Duration { return 0 }
-	o.Retry.Backoff = func(int) time.Duration { return 0 }
+	o.UploadRetry.Waits = []time.Duration{0}
+	o.Retry.Waits = []time.Duration{0}
 	op := New(o)
 	t.Cleanup(op.Close)
 	return op

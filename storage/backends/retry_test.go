@@ -7,16 +7,16 @@ import (
 	"github.com/copra-video/copra/internal/netguard"
 )
 
-// A storage that is away for half a minute costs no output, and one that is
-// gone is given up within a minute.
-func TestPatient(t *testing.T) {
+// An output survives a storage that is away for half a minute. The uploads to a
+// storage that is gone end within a minute.
+func TestUploadRetry(t *testing.T) {
 	o := New(Options{Guard: netguard.New(nil)})
 	defer o.Close()
-	retry, all := o.retry(), time.Duration(0)
-	for i := range retry.Tries - 1 {
-		all += retry.Backoff(i + 1)
+	policy, all := o.o.UploadRetry, time.Duration(0)
+	for i := range policy.Tries - 1 {
+		all += policy.Delay(i + 1)
 	}
 	if all < 35*time.Second || all > time.Minute {
-		t.Errorf("%d tries over %s", retry.Tries, all)
+		t.Errorf("%d tries over %s", policy.Tries, all)
 	}
 }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/copra-video/copra/api/coconut"
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 )
@@ -120,7 +121,7 @@ func TestRequests(t *testing.T) {
 // TestGuardEverywhere: whatever a request names, its connections pass the
 // guard.
 func TestGuardEverywhere(t *testing.T) {
-	o := newOpener(t, Options{Guard: netguard.New([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}), S3Attempts: 1})
+	o := newOpener(t, Options{Guard: netguard.New([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}), UploadRetry: retry.Policy{Tries: 1}})
 	c := func(names ...string) map[string]job.Secret {
 		m := map[string]job.Secret{}
 		for _, n := range names {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/jlaffaye/ftp"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/remote"
@@ -25,7 +26,7 @@ import (
 type Options struct {
 	// Dial opens connections; it is netguard's.
 	Dial  remote.Dial
-	Retry storage.Retry
+	Retry retry.Policy
 	// Exact says that the URL is that of one output: keys are not put behind
 	// it.
 	Exact bool

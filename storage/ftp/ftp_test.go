@@ -23,6 +23,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/storagetest"
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func options() Options {
 	return Options{
 		Dial:  netguard.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}).DialContext,
-		Retry: storage.Retry{Backoff: func(int) time.Duration { return 0 }},
+		Retry: retry.Policy{Waits: []time.Duration{0}},
 	}
 }
 
@@ -294,7 +295,7 @@ func TestSourceBreaks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := options().Retry.Fetch(t.Context(), src, dst, 0, nil); err != nil {
+		if err := storage.FetchRetrying(t.Context(), options().Retry, src, dst, 0, nil); err != nil {
 			t.Fatal(err)
 		}
 		dst.Close()

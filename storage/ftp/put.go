@@ -125,7 +125,7 @@ func (b *Bucket) use(ctx context.Context, f func(*conn) error) error {
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
-	return b.o.Retry.Do(ctx, func(ctx context.Context) error {
+	return storage.Retry(ctx, b.o.Retry, func(ctx context.Context) error {
 		c, err := b.take(ctx)
 		if err != nil {
 			return err

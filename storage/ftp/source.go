@@ -22,7 +22,7 @@ func Source(ctx context.Context, address job.Secret, o Options) (storage.Source,
 		return nil, err
 	}
 	src := &source{server: s}
-	err = o.Retry.Do(ctx, func(ctx context.Context) error {
+	err = storage.Retry(ctx, o.Retry, func(ctx context.Context) error {
 		c, err := s.connect(ctx)
 		if err != nil {
 			return err

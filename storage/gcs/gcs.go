@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/httpsource"
@@ -27,7 +28,7 @@ type Options struct {
 	// Client makes the requests; it comes from netguard and follows no
 	// redirects.
 	Client *http.Client
-	Retry  storage.Retry
+	Retry  retry.Policy
 }
 
 // Bucket is one bucket. It implements storage.Deleter and opens sources.
@@ -137,7 +138,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts st
 	u := &upload{b: b, key: key, body: body, opts: opts}
 	for {
 		before := u.offset
-		err := b.client.Retry.Do(ctx, u.try)
+		err := storage.Retry(ctx, b.client.Retry, u.try)
 		if _, passing := errors.AsType[*storage.Unavailable](err); passing && u.offset > before {
 			continue // it advances; only standing still counts
 		}

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/storagetest"
@@ -29,7 +30,7 @@ func open(t *testing.T, st *job.Storage) *Bucket {
 	t.Helper()
 	c := netguard.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}).HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects})
 	t.Cleanup(c.CloseIdleConnections)
-	b, err := Open(st, Options{Client: c, Retry: storage.Retry{Backoff: func(int) time.Duration { return 0 }}})
+	b, err := Open(st, Options{Client: c, Retry: retry.Policy{Waits: []time.Duration{0}}})
 	if err != nil {
 		t.Fatal(err)
 	}

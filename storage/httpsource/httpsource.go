@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 )
@@ -37,24 +38,25 @@ type Source struct {
 
 // Options beside the address.
 type Options struct {
-	// Retry is how long is waited between tries; its Tries is not used.
-	Retry storage.Retry
-	// Authorize adds credentials to a request, fresh ones when again is set
-	// because the last were not accepted. Nil: those in the address are used.
+	// Retry has the waits between tries. Its Tries and Retryable are not used.
+	Retry retry.Policy
+	// Authorize adds credentials to a request. It renews them when again is set:
+	// the service did not accept the last ones. Nil means the credentials in the
+	// address.
 	Authorize func(r *http.Request, again bool) error
-	// Place is what messages call where the file is. Defaults to the host.
+	// Place names the location of the file in messages. Defaults to the host.
 	Place string
 }
 
 // Open asks for the first byte of the file at address, by which it learns the
-// size and whether the server knows ranges. It waits between tries as retry
-// says; retry.Tries is not used.
-func Open(ctx context.Context, client *http.Client, address job.Secret, retry storage.Retry) (*Source, error) {
-	return OpenWith(ctx, client, address, Options{Retry: retry})
+// size and whether the server knows ranges. It waits between tries as p
+// says. p.Tries and p.Retryable are not used.
+func Open(ctx context.Context, client *http.Client, address job.Secret, p retry.Policy) (*Source, error) {
+	return OpenWith(ctx, client, address, Options{Retry: p})
 }
 
-// OpenWith is Open for the storage services whose files are read like any
-// other, but with credentials of their own.
+// OpenWith is Open with further options, for storage services that serve files
+// over HTTP and have credentials of their own.
 func OpenWith(ctx context.Context, client *http.Client, address job.Secret, o Options) (*Source, error) {
 	u, err := url.Parse(strings.TrimSpace(address.Reveal()))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
@@ -65,25 +67,21 @@ func OpenWith(ctx context.Context, client *http.Client, address job.Secret, o Op
 		s.place = u.Hostname()
 	}
 	u.User, u.Fragment, u.RawFragment = nil, "", ""
-	for try := 1; ; try++ {
-		err := s.probe(ctx)
-		unavailable, ok := errors.AsType[*storage.Unavailable](err)
-		switch {
-		case err == nil:
-			return s, nil
-		case !ok:
-			return nil, err
-		case try == openTries || timedOut(err):
-			return nil, job.Errorf(job.InputNotReadable, "%s", unavailable.Message).WithCause(unavailable.Cause)
-		}
-		if err := o.Retry.Wait(ctx, try); err != nil {
-			return nil, err
-		}
+	p := o.Retry
+	p.Tries = openTries
+	p.Retryable = func(err error) bool { return storage.IsUnavailable(err) && !timedOut(err) }
+	err = storage.Retry(ctx, p, s.probe)
+	if unavailable, ok := errors.AsType[*storage.Unavailable](err); ok {
+		return nil, job.Errorf(job.InputNotReadable, "%s", unavailable.Message).WithCause(unavailable.Cause)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
-// timedOut reports whether the try took so long already that another would
-// only keep the customer waiting.
+// timedOut reports whether err is a timeout. Such an attempt took so long that
+// another one would only keep the customer waiting.
 func timedOut(err error) bool {
 	t, ok := errors.AsType[interface {
 		error

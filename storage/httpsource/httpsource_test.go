@@ -19,13 +19,14 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-var noWait = storage.Retry{Backoff: func(int) time.Duration { return 0 }}
+var noWait = retry.Policy{Waits: []time.Duration{0}}
 
 func newClient(t *testing.T, o netguard.Options) *http.Client {
 	t.Helper()
@@ -348,7 +349,7 @@ func TestFetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := noWait.Fetch(t.Context(), s, f, 0, nil); err != nil {
+	if err := storage.FetchRetrying(t.Context(), noWait, s, f, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := os.ReadFile(f.Name()); !bytes.Equal(got, large) {

@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/remote"
@@ -27,7 +28,7 @@ type Options struct {
 	// Client makes the requests; it comes from netguard and follows no
 	// redirects.
 	Client *http.Client
-	Retry  storage.Retry
+	Retry  retry.Policy
 	// Exact says that the URL is that of one output: keys are not put behind
 	// it.
 	Exact bool

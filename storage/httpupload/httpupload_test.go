@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/storagetest"
@@ -91,7 +92,7 @@ func (rc *receiver) file(path string) received {
 func options(t *testing.T, exact bool) Options {
 	c := netguard.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}).HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects})
 	t.Cleanup(c.CloseIdleConnections)
-	return Options{Client: c, Exact: exact, Retry: storage.Retry{Backoff: func(int) time.Duration { return 0 }}}
+	return Options{Client: c, Exact: exact, Retry: retry.Policy{Waits: []time.Duration{0}}}
 }
 
 func open(t *testing.T, address, publicHost string, exact bool) *Bucket {

@@ -19,6 +19,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/remote"
@@ -29,7 +30,7 @@ type Options struct {
 	// Client makes the requests; it comes from netguard and follows no
 	// redirects.
 	Client *http.Client
-	Retry  storage.Retry
+	Retry  retry.Policy
 }
 
 // service is what differs between the two.

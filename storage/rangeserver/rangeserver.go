@@ -19,6 +19,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 )
@@ -26,7 +27,7 @@ import (
 // Server serves one source until it is closed.
 type Server struct {
 	src    storage.Source
-	retry  storage.Retry
+	policy retry.Policy
 	url    string
 	path   string
 	http   *http.Server
@@ -40,14 +41,14 @@ type Server struct {
 
 // Serve starts a Server for src, whose connections are taken up again as
 // retry says. It ends with ctx or by Close, which must be called.
-func Serve(ctx context.Context, src storage.Source, retry storage.Retry) (*Server, error) {
+func Serve(ctx context.Context, src storage.Source, p retry.Policy) (*Server, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen on loopback: %w", err)
 	}
 	secret := make([]byte, 16)
 	rand.Read(secret)
-	s := &Server{src: src, retry: retry, path: "/" + hex.EncodeToString(secret)}
+	s := &Server{src: src, policy: p, path: "/" + hex.EncodeToString(secret)}
 	s.url = "http://" + l.Addr().String() + s.path
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.http = &http.Server{
@@ -152,7 +153,7 @@ func (s *Server) copy(w http.ResponseWriter, r *http.Request, status int, start,
 		w.WriteHeader(status)
 		return
 	}
-	in := storage.NewReader(r.Context(), s.src, start, s.retry)
+	in := storage.NewReader(r.Context(), s.src, start, s.policy)
 	defer func() { _ = in.Close() }()
 	var body io.Reader = in
 	if end >= 0 {

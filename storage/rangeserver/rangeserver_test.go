@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 )
@@ -47,7 +48,7 @@ var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
 func serve(t *testing.T, src storage.Source) *Server {
 	t.Helper()
-	s, err := Serve(t.Context(), src, storage.Retry{Backoff: func(int) time.Duration { return 0 }})
+	s, err := Serve(t.Context(), src, retry.Policy{Waits: []time.Duration{0}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/storage"
 )
 
@@ -20,7 +21,7 @@ const expectAbove = 1 << 20
 // Client makes requests to one service.
 type Client struct {
 	HTTP  *http.Client
-	Retry storage.Retry
+	Retry retry.Policy
 	Peer  Peer
 	// Code reads the service's error code from an answer; nil: it has none.
 	Code func(status int, body []byte) string
@@ -33,7 +34,7 @@ type Client struct {
 func (c Client) Do(ctx context.Context, build func(context.Context) (*http.Request, error)) (http.Header, []byte, error) {
 	var header http.Header
 	var answer []byte
-	err := c.Retry.Do(ctx, func(ctx context.Context) error {
+	err := storage.Retry(ctx, c.Retry, func(ctx context.Context) error {
 		r, err := build(ctx)
 		if err != nil {
 			return err

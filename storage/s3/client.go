@@ -7,12 +7,12 @@ import (
 	"regexp"
 	"strings"
 	"sync/atomic"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 )
@@ -27,11 +27,10 @@ type Options struct {
 	Endpoint string
 	// PublicEndpoint is the Endpoint as readers reach it. Defaults to Endpoint.
 	PublicEndpoint string
-	// Attempts is how often a request is made. Defaults to 6.
-	Attempts int
-	// Backoff is the wait before a retry, attempt counting from 1. Defaults to
-	// exponential with jitter up to 20 s.
-	Backoff func(attempt int) time.Duration
+	// Retry says how often a request is made (Tries, 6 by default) and how long to
+	// wait before each retry. Without Waits the SDK chooses: exponential with
+	// jitter, up to 20 s.
+	Retry retry.Policy
 	// PartSize is the smallest size of a part; files above twice of it are
 	// sent in parts. Defaults to 8 MiB; servers refuse less than 5 MiB.
 	PartSize int64
@@ -99,8 +98,8 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 }
 
 func (o Options) withDefaults() Options {
-	if o.Attempts == 0 {
-		o.Attempts = 6
+	if o.Retry.Tries == 0 {
+		o.Retry.Tries = 6
 	}
 	if o.PartSize == 0 {
 		o.PartSize = 8 << 20

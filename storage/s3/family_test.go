@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/storagetest"
@@ -204,7 +205,7 @@ func TestFamily(t *testing.T) {
 				f := &family{row: row, virtual: !row.PathStyle, objects: map[string]object{}, parts: map[string]map[string][]byte{},
 					hosts: map[string]bool{}, regions: map[string]bool{}, acls: map[string]bool{}}
 				b := mustOpen(t, &st, Options{
-					Client: &http.Client{Transport: f}, PartSize: 256 << 10, Backoff: func(int) time.Duration { return 0 },
+					Client: &http.Client{Transport: f}, PartSize: 256 << 10, Retry: retry.Policy{Waits: []time.Duration{0}},
 				})
 				t.Cleanup(func() { f.check(t, tt.host, tt.region, tt.acl) })
 				return storagetest.Target{
@@ -262,7 +263,7 @@ func (f *family) check(t *testing.T, host, region, acl string) {
 func TestSignatureIsChecked(t *testing.T) {
 	f := &family{row: Service{Name: "gcs"}, objects: map[string]object{}, hosts: map[string]bool{}, regions: map[string]bool{}, acls: map[string]bool{}}
 	st := s3other("https://storage.googleapis.com", "bkt", "AKID", "the-secret")
-	b := mustOpen(t, st, Options{Client: &http.Client{Transport: f}, Backoff: func(int) time.Duration { return 0 }})
+	b := mustOpen(t, st, Options{Client: &http.Client{Transport: f}, Retry: retry.Policy{Waits: []time.Duration{0}}})
 	_, err := b.Source(t.Context(), "k")
 	if !strings.Contains(job.Message(err, ""), "SignatureDoesNotMatch") {
 		t.Errorf("Source = %v", err)

@@ -17,38 +17,38 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// retryer repeats requests on 5xx, 429, throttling and broken connections, as
-// the SDK does, but without its budget that many failures together use up: a
-// job that waits for a storage must not fail another.
+// retryer repeats requests on 5xx, 429, throttling and broken connections. The
+// loop is the SDK's, but without its token bucket, which all requests share:
+// the failures of one job must not use up the retries of another.
 func (b *Bucket) retryer() aws.Retryer {
 	return retry.NewStandard(func(o *retry.StandardOptions) {
-		o.MaxAttempts = b.o.Attempts
+		o.MaxAttempts = b.o.Retry.Tries
 		o.MaxBackoff = 20 * time.Second
 		o.RateLimiter = ratelimit.None
-		if b.o.Backoff != nil {
+		if b.o.Retry.Waits != nil {
 			o.Backoff = retry.BackoffDelayerFunc(func(attempt int, _ error) (time.Duration, error) {
-				return b.o.Backoff(attempt), nil
+				return b.o.Retry.Delay(attempt), nil
 			})
 		}
-		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(hopeless)}, o.Retryables...)
+		o.Retryables = append([]retry.IsErrorRetryable{retry.IsErrorRetryableFunc(permanent)}, o.Retryables...)
 		o.Retryables = append(o.Retryables, retry.RetryableHTTPStatusCode{
 			Codes: map[int]struct{}{http.StatusTooManyRequests: {}, http.StatusRequestTimeout: {}},
 		})
 	})
 }
 
-// hopeless stops the retries of what the SDK takes for broken connections and
-// is not: an address that the guard refuses, a certificate, a file of ours that
-// cannot be read.
-func hopeless(err error) aws.Ternary {
+// permanent stops retries of errors that the SDK takes for broken connections:
+// an address that the guard refuses, a certificate, a file of ours that cannot
+// be read.
+func permanent(err error) aws.Ternary {
 	if _, body := errors.AsType[*storage.BodyError](err); body || netguard.Permanent(err) {
 		return aws.FalseTernary
 	}
 	return aws.UnknownTernary
 }
 
-// do calls f with a client, and once more with one for the right region when
-// the service tells that the bucket lives in another.
+// do calls f with a client. When the service answers that the bucket is in
+// another region, it calls f once more with a client for that region.
 func (b *Bucket) do(ctx context.Context, f func(context.Context, *connection) error) error {
 	c := b.conn.Load()
 	err := f(ctx, c)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/internal/s3server"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
@@ -23,8 +24,8 @@ var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 // testOptions wait for nothing between retries.
 func testOptions() Options {
 	return Options{
-		Client:  netguard.New(loopback).HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects}),
-		Backoff: func(int) time.Duration { return time.Millisecond },
+		Client: netguard.New(loopback).HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects}),
+		Retry:  retry.Policy{Waits: []time.Duration{time.Millisecond}},
 	}
 }
 

@@ -48,7 +48,7 @@ func (b *Bucket) use(ctx context.Context, f func(*client) error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx) // or it would race with the connection that is there
 	}
-	return b.o.Retry.Do(ctx, func(ctx context.Context) error {
+	return storage.Retry(ctx, b.o.Retry, func(ctx context.Context) error {
 		c, err := b.get(ctx)
 		if err != nil {
 			return err

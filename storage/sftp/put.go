@@ -24,7 +24,7 @@ const concurrency = 64
 func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, _ storage.PutOptions) error {
 	target := b.path(key)
 	part := path.Join(path.Dir(target), ".copra-"+rand.Text()[:16]+".part")
-	err := b.o.Retry.Do(ctx, func(ctx context.Context) error {
+	err := storage.Retry(ctx, b.o.Retry, func(ctx context.Context) error {
 		c, err := b.get(ctx)
 		if err != nil {
 			return err
@@ -127,7 +127,7 @@ func Source(ctx context.Context, address job.Secret, o Options) (storage.Source,
 		return nil, err
 	}
 	src := &source{server: s}
-	err = o.Retry.Do(ctx, func(ctx context.Context) error {
+	err = storage.Retry(ctx, o.Retry, func(ctx context.Context) error {
 		c, err := s.connect(ctx)
 		if err != nil {
 			return err

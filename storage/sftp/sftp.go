@@ -26,6 +26,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/remote"
@@ -38,7 +39,7 @@ const HostKey = "host_key"
 type Options struct {
 	// Dial opens connections; it is netguard's.
 	Dial  remote.Dial
-	Retry storage.Retry
+	Retry retry.Policy
 	// Exact says that the URL is that of one output: keys are not put behind
 	// it.
 	Exact bool
@@ -286,7 +287,7 @@ func (b *Bucket) Close() error {
 
 // Check logs in.
 func (b *Bucket) Check(ctx context.Context) error {
-	return b.o.Retry.Do(ctx, func(ctx context.Context) error {
+	return storage.Retry(ctx, b.o.Retry, func(ctx context.Context) error {
 		_, err := b.get(ctx)
 		return err
 	})

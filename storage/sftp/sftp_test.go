@@ -25,6 +25,7 @@ import (
 	"golang.org/x/crypto/ssh"
 
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/storagetest"
@@ -35,7 +36,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func options() Options {
 	return Options{
 		Dial:  netguard.New([]netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}).DialContext,
-		Retry: storage.Retry{Backoff: func(int) time.Duration { return 0 }},
+		Retry: retry.Policy{Waits: []time.Duration{0}},
 	}
 }
 
@@ -259,7 +260,7 @@ func TestSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dst.Close()
-	if err := options().Retry.Fetch(t.Context(), &breaking{Source: src, s: s}, dst, 0, nil); err != nil {
+	if err := storage.FetchRetrying(t.Context(), options().Retry, &breaking{Source: src, s: s}, dst, 0, nil); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := os.ReadFile(f); !bytes.Equal(got, content) {

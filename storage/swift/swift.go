@@ -14,6 +14,7 @@ import (
 	"github.com/ncw/swift/v2"
 
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/httpsource"
@@ -25,7 +26,7 @@ type Options struct {
 	// Client makes the requests; it comes from netguard and follows no
 	// redirects.
 	Client *http.Client
-	Retry  storage.Retry
+	Retry  retry.Policy
 	// SegmentSize is the smallest size of a segment; files above twice of it
 	// are stored in segments, because an object may have 5 GB. Defaults to
 	// 1 GiB.
@@ -89,7 +90,7 @@ func (b *Bucket) enter(ctx context.Context, again bool) (url, token string, err 
 	if b.url != "" && !again {
 		return b.url, b.token, nil
 	}
-	err = b.o.Retry.Do(ctx, func(ctx context.Context) error {
+	err = storage.Retry(ctx, b.o.Retry, func(ctx context.Context) error {
 		b.login.UnAuthenticate()
 		return b.explainLogin(b.login.Authenticate(ctx))
 	})
@@ -125,7 +126,7 @@ func (b *Bucket) do(ctx context.Context, method, path string, fill func(*http.Re
 // ask is do with header and body of the answer.
 func (b *Bucket) ask(ctx context.Context, method, path string, fill func(*http.Request)) (header http.Header, answer []byte, err error) {
 	again := false
-	err = b.o.Retry.Do(ctx, func(ctx context.Context) error {
+	err = storage.Retry(ctx, b.o.Retry, func(ctx context.Context) error {
 		account, token, err := b.enter(ctx, again)
 		if err != nil {
 			return err

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/storage/rangeserver"
@@ -64,7 +65,7 @@ func (r Reader) probeSource(ctx context.Context, src storage.Source, folder func
 		}
 		return r.Media.Probe(ctx, filepath.Join(dir, transcode.SourceName))
 	}
-	srv, err := rangeserver.Serve(ctx, src, storage.Retry{})
+	srv, err := rangeserver.Serve(ctx, src, retry.Policy{})
 	if err != nil {
 		return job.Media{}, fmt.Errorf("serve input to ffprobe: %w", err)
 	}

@@ -6,12 +6,13 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 )
 
 // dbRetryWaits are the pauses between the attempts of a statement. The last one
 // is repeated.
-var dbRetryWaits = [...]time.Duration{
+var dbRetryWaits = []time.Duration{
 	100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond, time.Second, 2 * time.Second, 3 * time.Second,
 }
 
@@ -33,35 +34,39 @@ var ErrDatabase = errors.New("the database did not accept the statement")
 
 // retryDB repeats an idempotent statement until it succeeds, the lease is lost,
 // or a limit has passed. After a limit the error wraps ErrDatabase and the last
-// error. When ctx ends during a pause the error is its cause.
+// error. When ctx ends the error is its cause.
 func retryDB(ctx context.Context, statement func(context.Context) error) error {
 	begin := time.Now()
-	for i := 0; ; i++ {
-		tctx, cancel := context.WithTimeout(ctx, attemptTimeout)
-		err := statement(tctx)
-		cancel()
-		limit := dbOutageLimit
-		if isServerReply(err) {
-			limit = dbErrorLimit
-		}
-		switch {
-		case err == nil, ctx.Err() != nil, errors.Is(err, job.ErrLeaseLost), errors.Is(err, job.ErrNotFound), job.IsPermanent(err):
-			return err
-		case time.Since(begin) > limit:
-			return fmt.Errorf("%w: %w", ErrDatabase, err)
-		}
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(dbRetryWaits[min(i, len(dbRetryWaits)-1)]):
-		}
+	policy := retry.Policy{Waits: dbRetryWaits, Limit: dbOutageLimit, Retryable: func(err error) bool {
+		return !isFinal(err) && (!isServerReply(err) || time.Since(begin) <= dbErrorLimit)
+	}}
+	var last error
+	err := policy.Do(ctx, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+		defer cancel()
+		last = statement(ctx)
+		return last
+	})
+	switch {
+	case err == nil:
+		return nil
+	case isFinal(last):
+		return last // even if ctx has ended too
+	case ctx.Err() != nil:
+		return err
 	}
+	return fmt.Errorf("%w: %w", ErrDatabase, err)
 }
 
-// isServerReply reports whether err is PostgreSQL's verdict on a statement. The
-// errors that it gives while it starts, stops, changes its role or lacks
-// resources are none: classes 08, 53, 57 and 58, and 25006 (read-only
-// transaction), see appendix A of its manual.
+// isFinal reports whether err is an answer that another attempt cannot change.
+func isFinal(err error) bool {
+	return errors.Is(err, job.ErrLeaseLost) || errors.Is(err, job.ErrNotFound) || job.IsPermanent(err)
+}
+
+// isServerReply reports whether PostgreSQL rejected the statement itself. It
+// returns false for the errors of a server that starts, stops, changes its role
+// or lacks resources: classes 08, 53, 57 and 58, and 25006 (read-only
+// transaction), see appendix A of the PostgreSQL manual.
 func isServerReply(err error) bool {
 	e, ok := errors.AsType[interface {
 		error

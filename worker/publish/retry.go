@@ -4,12 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 )
@@ -61,42 +61,46 @@ func (p patientTogether) PutBatch(ctx context.Context, items []storage.Item) err
 // Close implements io.Closer.
 func (p patient) Close() error { return storage.Close(p.Bucket) }
 
+// uploadWaits are the waits between the attempts of an upload.
+var uploadWaits = retry.Doubling(2*time.Second, 30*time.Second)
+
+// insist calls put until the storage takes the upload, refuses it, or
+// Config.RetryTimeout is over.
 func (p patient) insist(ctx context.Context, read *readTime, put func() error) error {
-	c, begin := p.r.c, time.Now()
+	c, begin, failures := p.r.c, time.Now(), 0
+	log := c.Log.With("job", p.r.lease.JobID(), "output", p.key)
 	defer p.noteSilence(read)()
-	for tries := 0; ; tries++ {
-		err := put()
-		away, ok := errors.AsType[*storage.Unavailable](err)
-		switch {
-		case err == nil && tries > 0:
-			c.Log.Info("storage is back", "job", p.r.lease.JobID(), "output", p.key, "waited", time.Since(begin).Round(time.Second))
-			return nil
-		case err == nil:
-			return nil
-		case ctx.Err() != nil:
-			return context.Cause(ctx)
-		case !ok:
-			return err
-		case time.Since(begin) >= c.RetryTimeout:
-			message := away.Message
-			if n := int(time.Since(begin).Minutes()); n > 1 {
-				message += fmt.Sprintf(" It was tried for %d minutes.", n)
+	var stopWaiting func()
+	policy := retry.Policy{
+		Waits: uploadWaits, Jitter: 0.125, Limit: c.RetryTimeout, Retryable: storage.IsUnavailable,
+		OnRetry: func(n int, err error, _ time.Duration) {
+			failures = n
+			if n > 1 {
+				log.Debug("storage is still away", "error", err)
+				return
 			}
-			return &storage.Unavailable{Message: message, Cause: away.Cause}
-		case tries == 0:
-			c.Log.Warn("storage is away: the results of an output wait for it", "job", p.r.lease.JobID(), "output", p.key, "patience", c.RetryTimeout, "error", err)
-			defer p.r.waits()()
-		default:
-			c.Log.Debug("storage is still away", "job", p.r.lease.JobID(), "output", p.key, "error", err)
-		}
-		wait := min(2*time.Second<<min(tries, 4), 30*time.Second)
-		wait = min(wait+rand.N(wait/8), max(c.RetryTimeout-time.Since(begin), 0)+time.Millisecond)
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case <-time.After(wait):
-		}
+			log.Warn("storage is away: the results of an output wait for it", "patience", c.RetryTimeout, "error", err)
+			stopWaiting = p.r.waits()
+		},
 	}
+	if policy.Limit <= 0 {
+		policy.Tries = 1
+	}
+	err := policy.Do(ctx, func(context.Context) error { return put() })
+	if stopWaiting != nil {
+		stopWaiting()
+	}
+	if err == nil && failures > 0 {
+		log.Info("storage is back", "waited", time.Since(begin).Round(time.Second))
+	}
+	if away, ok := errors.AsType[*storage.Unavailable](err); ok {
+		message := away.Message
+		if n := int(time.Since(begin).Minutes()); n > 1 {
+			message += fmt.Sprintf(" It was tried for %d minutes.", n)
+		}
+		return &storage.Unavailable{Message: message, Cause: away.Cause}
+	}
+	return err
 }
 
 // silence is how long a storage that takes nothing and answers nothing counts as

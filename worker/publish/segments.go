@@ -8,18 +8,17 @@ import (
 	"sync"
 	"time"
 
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-const (
-	// earlyEvery is how often it looks for new segments.
-	earlyEvery = time.Second
-	// earlyPause is how long it leaves a storage alone that did not take one; the
-	// pause doubles up to earlyPauseMost.
-	earlyPause, earlyPauseMost = 5 * time.Second, time.Minute
-)
+// earlyEvery is how often it looks for new segments.
+const earlyEvery = time.Second
+
+// earlyRetry has the pauses after a storage failed to take a segment.
+var earlyRetry = retry.Policy{Waits: retry.Doubling(5*time.Second, time.Minute)}
 
 // SegmentUploader uploads the segments of a stream while its steps still run, as soon as
 // they are certain to stay as they are. It makes a long stream's publishing
@@ -86,7 +85,7 @@ func (e *SegmentUploader) End() map[string]int64 {
 func (e *SegmentUploader) work(ctx context.Context) {
 	log := e.r.c.Log.With("job", e.r.lease.JobID(), "output", e.r.o.Key)
 	level := log.Warn // once
-	pause := earlyPause
+	pauses := 0
 	var bucket storage.Bucket
 	defer func() {
 		e.puts.Wait()
@@ -126,14 +125,15 @@ func (e *SegmentUploader) work(ctx context.Context) {
 			bucket = nil
 		}
 		queue = append(e.takeBack(), queue...)
-		if !e.wait(ctx, pause) {
+		pauses++
+		if !e.wait(ctx, earlyRetry.Delay(pauses)) {
 			return
 		}
-		pause = min(2*pause, earlyPauseMost)
 	}
 }
 
-// wait reports whether to go on after d.
+// wait reports whether to go on after d. The loop of work is written by hand: an
+// attempt is a round over the segments that exist by then, and End may stop it.
 func (e *SegmentUploader) wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

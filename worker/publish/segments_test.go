@@ -212,7 +212,7 @@ func TestEarlyFails(t *testing.T) {
 		e := f.start()
 		<-time.After(time.Minute)
 		stored := e.End()
-		if len(tries) != 3 || tries[1].Sub(tries[0]) < earlyPause || tries[2].Sub(tries[1]) < 2*earlyPause || len(stored) != 2 {
+		if len(tries) != 3 || tries[1].Sub(tries[0]) < earlyRetry.Delay(1) || tries[2].Sub(tries[1]) < earlyRetry.Delay(2) || len(stored) != 2 {
 			t.Errorf("tried at %v, stored %v", tries, stored)
 		}
 		if s.opened != 3 || s.closed != 3 {
