@@ -146,3 +146,26 @@ func encodable(track format.Track, names []string) string {
 	}
 	return strings.Join(list, ", ")
 }
+
+var flagName = regexp.MustCompile("`(?:copra [a-z]+ )?(--[a-z][a-z0-9-]+)")
+
+// TestFlags: every flag of the program that a page names is in the tables of
+// configuration.md.
+func TestFlags(t *testing.T) {
+	page := read(t, "configuration.md")
+	n := 0
+	for _, p := range pages(t) {
+		if filepath.Base(p) == "CHANGELOG.md" { // it names flags that have gone
+			continue
+		}
+		for _, m := range flagName.FindAllStringSubmatch(fence.ReplaceAllString(read(t, p), ""), -1) {
+			n++
+			if !strings.Contains(page, "| `"+m[1]+"` |") {
+				t.Errorf("%s names %s, which is in no table of configuration.md", p, m[1])
+			}
+		}
+	}
+	if n < 20 {
+		t.Errorf("only %d flags were found", n)
+	}
+}
