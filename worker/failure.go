@@ -13,10 +13,9 @@ import (
 	"github.com/copra-video/copra/worker/lease"
 )
 
-// failure is what a customer is told of err, and why it happened: the *job.Error
-// in its chain, a full disk, or a storage that did not work however often it was
-// asked, for the reason unavailable. Everything else is an internal error with
-// the sentence fallback.
+// failure returns what a customer may see of err: the *job.Error in its chain, a
+// full disk, or a storage that failed at every attempt, with the reason
+// unavailable. Everything else is an internal error with the sentence fallback.
 func failure(err error, unavailable job.Reason, fallback string) *job.Error {
 	if e, ok := errors.AsType[*job.Error](err); ok {
 		return e
@@ -30,22 +29,22 @@ func failure(err error, unavailable job.Reason, fallback string) *job.Error {
 	return job.Errorf(job.InternalError, "%s", fallback).WithCause(err)
 }
 
-// inputFailure is what a customer is told of an input that could not be read
-// because of err.
+// inputFailure returns what a customer may see of err, which ended the reading of
+// the input.
 func inputFailure(err error) *job.Error {
 	return failure(err, job.InputNotReadable, "The input could not be processed because of an internal error.")
 }
 
-// outputFailure is what a customer is told of an output that could not be made
-// or stored because of err.
+// outputFailure returns what a customer may see of err, which ended the making or
+// storing of an output.
 func outputFailure(err error) *job.Error {
 	return failure(err, job.StorageUnavailable, "The output could not be made because of an internal error.")
 }
 
-// watermarkMessage is what a customer is told of a watermark that could not be
-// read because of err.
-func watermarkMessage(err error, fallback string) string {
-	return failure(err, job.InputNotReadable, fallback).Message
+// watermarkFailure returns what a customer may see of err, which ended the reading
+// of a watermark.
+func watermarkFailure(err error) *job.Error {
+	return failure(err, job.WatermarkNotValid, job.WatermarkNotValid.Message())
 }
 
 // outputFailed is the event of an output that failed because of e.

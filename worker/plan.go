@@ -32,7 +32,7 @@ func (f *fetched) plan(ctx context.Context, outputs []*job.Output, opts transcod
 	plan := transcode.Build(outputs, f.media, opts)
 	missing := false
 	for _, fetch := range plan.Fetches {
-		err := f.w.input.Watermark(ctx, fetch, plan.Secrets[fetch.URL], f.dir, watermarkMessage)
+		err := f.w.input.Watermark(ctx, fetch, plan.Secrets[fetch.URL], f.dir, watermarkFailure)
 		switch {
 		case err == nil:
 			continue

@@ -21,9 +21,10 @@ const (
 )
 
 // Watermark brings a watermark into dir and looks whether it is a picture. One
-// that an earlier plan of the run has brought is there. message is what a
-// customer is told of an error.
-func (r Reader) Watermark(ctx context.Context, f transcode.Fetch, url job.Secret, dir string, message func(err error, fallback string) string) error {
+// that an earlier plan of the run has brought is there. explain makes the error
+// that a customer may see. The reason of Watermark's error is WatermarkNotValid,
+// or its own if this server is at fault.
+func (r Reader) Watermark(ctx context.Context, f transcode.Fetch, url job.Secret, dir string, explain func(error) *job.Error) error {
 	path := filepath.Join(dir, f.Name)
 	if _, err := os.Stat(path); err == nil {
 		return nil
@@ -39,9 +40,14 @@ func (r Reader) Watermark(ctx context.Context, f transcode.Fetch, url job.Secret
 		return nil
 	}
 	_ = os.Remove(part) // it may not be there
-	// What reads it takes every file for an input.
-	text := strings.ReplaceAll(message(err, "The watermark could not be read."), "The input", "The watermark")
-	return job.Errorf(job.WatermarkNotValid, "%s", strings.ReplaceAll(text, "the input", "the watermark")).WithCause(err)
+	e := explain(err)
+	reason := e.Reason
+	if reason.Fault() != job.ServerFault {
+		reason = job.WatermarkNotValid
+	}
+	// The packages that read files call every file an input.
+	text := strings.ReplaceAll(e.Message, "The input", "The watermark")
+	return job.Errorf(reason, "%s", strings.ReplaceAll(text, "the input", "the watermark")).WithCause(err)
 }
 
 func (r Reader) readMark(ctx context.Context, url job.Secret, path string) error {

@@ -1,0 +1,46 @@
+package input
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+	"testing"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/transcode"
+)
+
+// failing is a storage that cannot be opened.
+type failing struct{ err error }
+
+func (f failing) Source(context.Context, job.Input) (storage.Source, error) { return nil, f.err }
+
+// TestWatermarkFails: the customer is at fault for a watermark that cannot be
+// read, unless this server is.
+func TestWatermarkFails(t *testing.T) {
+	explain := func(err error) *job.Error {
+		if e, ok := errors.AsType[*job.Error](err); ok {
+			return e
+		}
+		return job.Errorf(job.InternalError, "The watermark could not be read.")
+	}
+	for _, tt := range []struct {
+		err    error
+		reason job.Reason
+		says   string
+	}{
+		{job.Errorf(job.InputNotFound, "The input is gone."), job.WatermarkNotValid, "The watermark is gone."},
+		{job.Errorf(job.InputHTTPError, "The server has not the input."), job.WatermarkNotValid, "The server has not the watermark."},
+		{job.Errorf(job.ServerDiskFull, "The server has no room for the input."), job.ServerDiskFull, "The server has no room for the watermark."},
+		{fmt.Errorf("open: %w", syscall.EMFILE), job.InternalError, "The watermark could not be read."},
+	} {
+		r := Reader{Opener: failing{tt.err}}
+		err := r.Watermark(t.Context(), transcode.Fetch{Name: "logo"}, job.NewSecret("https://example.com/logo.png"), t.TempDir(), explain)
+		e, ok := errors.AsType[*job.Error](err)
+		if !ok || e.Reason != tt.reason || e.Message != tt.says || !errors.Is(err, tt.err) {
+			t.Errorf("%v: got %v", tt.err, err)
+		}
+	}
+}
