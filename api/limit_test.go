@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/copra-video/copra/api"
@@ -41,5 +42,27 @@ func TestTooManyJobs(t *testing.T) {
 	v := got.value(t)
 	if got.status != http.StatusTooManyRequests || v["error_code"] != "too_many_jobs" || v["status"] != "error" || v["message"] == "" || got.header.Get("Retry-After") == "" {
 		t.Errorf("%d %s %v", got.status, got.body, got.header)
+	}
+}
+
+// TestEveryReasonIsAnswered: a request that is refused for a reason of the table is
+// answered with its status and code. Reasons of failed jobs are internal errors.
+func TestEveryReasonIsAnswered(t *testing.T) {
+	for _, r := range job.Reasons() {
+		if r == job.UploadTooLarge || r == job.ServerDiskFull {
+			continue // of uploads, which storage/local answers
+		}
+		w := start(t)
+		w.store.full = job.Errorf(r, "It cannot be done.")
+		got := w.do(t, "POST", "/v2/jobs", token, minimal)
+		if r.Status() == 0 {
+			if got.status != 500 || got.body != "" || !strings.Contains(w.logs.String(), "It cannot be done.") {
+				t.Errorf("%s: %d %q", r, got.status, got.body)
+			}
+			continue
+		}
+		if v := got.value(t); got.status != r.Status() || v["error_code"] != r.Code() || v["message"] != "It cannot be done." {
+			t.Errorf("%s: %d %s", r, got.status, got.body)
+		}
 	}
 }

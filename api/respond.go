@@ -20,11 +20,11 @@ const statusClientLeft = 499
 
 // fail answers with an error: a *job.Error with its message, job.ErrNotFound with an
 // empty 404 (coconutjs understands no other), and internal errors with an empty 5xx
-// and a log line.
+// and a log line. A *job.Error whose reason is one of failed jobs is internal here.
 func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	e, ok := errors.AsType[*job.Error](err)
 	switch {
-	case ok:
+	case ok && e.Reason.Status() != 0:
 		if after := retryAfter[e.Reason]; after != "" {
 			w.Header().Set("Retry-After", after)
 		}
