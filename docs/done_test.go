@@ -6,7 +6,7 @@ import (
 	"testing"
 
 	"github.com/copra-video/copra/api/coconut"
-	"github.com/copra-video/copra/transcode/format"
+	"github.com/copra-video/copra/transcode/codec"
 )
 
 // sample is something that a request can ask for, with members that the
@@ -177,7 +177,7 @@ func TestDone(t *testing.T) {
 		row(r.row, done, later)
 	}
 	var done, later []string
-	for _, c := range format.Containers() {
+	for _, c := range codec.Containers() {
 		if c.Encodable {
 			done = append(done, "`"+c.Name+"`")
 		} else {
@@ -185,9 +185,9 @@ func TestDone(t *testing.T) {
 		}
 	}
 	row("containers", done, later)
-	for _, track := range []format.Track{format.TrackVideo, format.TrackAudio} {
+	for _, track := range []codec.Track{codec.Video, codec.Audio} {
 		done, later = []string{"`copy`"}, nil
-		for _, c := range format.Codecs() {
+		for _, c := range codec.Codecs() {
 			switch {
 			case c.Track != track:
 			case c.Encodable:

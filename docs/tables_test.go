@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/copra-video/copra/transcode/codec"
 	"github.com/copra-video/copra/transcode/format"
 )
 
@@ -99,12 +100,12 @@ func collect(t *testing.T, settings *[]*setting, command, help string) {
 // examples are accepted or refused as the page says.
 func TestFormats(t *testing.T) {
 	containers := "| container | also called | file | video | audio | video codecs | audio codecs |\n|---|---|---|---|---|---|---|\n"
-	for _, c := range format.Containers() {
+	for _, c := range codec.Containers() {
 		if !c.Encodable || c.Kind != format.KindVideo && c.Kind != format.KindAudio {
 			continue
 		}
 		containers += fmt.Sprintf("| `%s` | %s | .%s | %s | %s | %s | %s |\n", c.Name, strings.Join(c.Aliases, ", "), c.Extension,
-			c.VideoCodec, c.AudioCodec, encodable(format.TrackVideo, c.VideoCodecs), encodable(format.TrackAudio, c.AudioCodecs))
+			c.VideoCodec, c.AudioCodec, encodable(codec.Video, c.VideoCodecs), encodable(codec.Audio, c.AudioCodecs))
 	}
 	table(t, "formats.md", "containers", containers)
 
@@ -137,10 +138,10 @@ func TestFormats(t *testing.T) {
 }
 
 // encodable lists the codecs of a container that are encoded.
-func encodable(track format.Track, names []string) string {
+func encodable(track codec.Track, names []string) string {
 	var list []string
 	for _, n := range names {
-		if c, ok := format.LookupCodec(track, n); ok && c.Encodable {
+		if c := codec.Lookup(track, n); c != nil && c.Encodable {
 			list = append(list, n)
 		}
 	}

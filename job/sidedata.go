@@ -66,11 +66,18 @@ func (t text) fraction() float64 {
 	return num / den
 }
 
+// IsPQ reports whether the transfer is that of SMPTE ST 2084, with which static
+// metadata about light goes.
+func (v VideoStream) IsPQ() bool { return v.ColorTransfer == "smpte2084" }
+
+// IsHDR reports whether the transfer is PQ or HLG.
+func (v VideoStream) IsHDR() bool { return v.IsPQ() || v.ColorTransfer == "arib-std-b67" }
+
 // MissingHDR returns the indices of HDR streams whose container has no HDR
 // metadata. Their frames may have it.
 func (m *Media) MissingHDR() (streams []int) {
 	for _, v := range m.Video {
-		if (v.ColorTransfer == "smpte2084" || v.ColorTransfer == "arib-std-b67") && v.HDR == (HDRMetadata{}) {
+		if v.IsHDR() && v.HDR == (HDRMetadata{}) {
 			streams = append(streams, v.Index)
 		}
 	}

@@ -6,33 +6,31 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// audioGroup is an audio setting of the ladder with the same setting for the
+// audioGroup is an audio rendition of the ladder with the same settings for the
 // source's other audio: within a group tracks differ in what they say, not in
 // quality.
 type audioGroup struct {
 	id           string
 	key          audioRendition
-	enc          audioEncoder
 	withoutVideo bool // some variant is this audio without video
 	alternatives []alternativeAudio
 }
 
 type alternativeAudio struct {
 	key  audioRendition
-	enc  audioEncoder
 	from *job.AudioStream
 }
 
 func (b *streamBuilder) audioGroups() []*audioGroup {
 	var groups []*audioGroup
-	names := map[string]int{}
+	ids := map[string]int{}
 	for _, v := range b.variants {
 		if v.audio == nil {
 			continue
 		}
 		g := groupOf(groups, *v.audio)
 		if g == nil {
-			g = &audioGroup{id: unique(names, "audio"), key: *v.audio, enc: v.enc}
+			g = &audioGroup{id: unique(ids, "audio"), key: *v.audio}
 			for i := range b.src.Audio {
 				if o, ok := b.alternative(v, &b.src.Audio[i]); ok {
 					g.alternatives = append(g.alternatives, o)
@@ -53,8 +51,8 @@ func groupOf(groups []*audioGroup, key audioRendition) *audioGroup {
 	return groups[i]
 }
 
-// alternative is the setting of v for another audio stream of the source; false when
-// it is the same stream or cannot be used.
+// alternative is what v asks for of another audio stream of the source; false
+// when it is the same stream or cannot be used.
 func (b *streamBuilder) alternative(v variant, a *job.AudioStream) (alternativeAudio, bool) {
 	if a.Index == b.src.audio.Index || !usableAudio(*a) {
 		return alternativeAudio{}, false
@@ -63,6 +61,6 @@ func (b *streamBuilder) alternative(v variant, a *job.AudioStream) (alternativeA
 	src.audio = a
 	alone := *b.planner
 	alone.src = &src
-	key, enc, err := alone.streamAudio(v.format)
-	return alternativeAudio{key, enc, a}, err == nil
+	key, err := alone.streamAudio(v.format)
+	return alternativeAudio{key, a}, err == nil
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/copra-video/copra/transcode/codec"
+	"github.com/copra-video/copra/transcode/encoder"
 	"github.com/copra-video/copra/transcode/format"
 )
 
@@ -102,12 +104,12 @@ func TestQualityAndPasses(t *testing.T) {
 	dir := clip(t, "-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=0.4", "-c:v", "libx264", "-preset", "ultrafast", "-f", "mp4")
 	m := probe(t, dir, SourceName)
 	var lines []string
-	for _, c := range format.Codecs() {
-		i := slices.IndexFunc(format.Containers(), func(k format.Container) bool { return slices.Contains(k.VideoCodecs, c.Name) })
-		if c.Track != format.TrackVideo || !c.Encodable || i < 0 {
+	for _, c := range codec.Codecs() {
+		i := slices.IndexFunc(codec.Containers(), func(k *codec.Container) bool { return slices.Contains(k.VideoCodecs, c.Name) })
+		if c.Track != codec.Video || !c.Encodable || i < 0 {
 			continue
 		}
-		spec := format.Containers()[i].Name + ":" + c.Name + ":x:"
+		spec := codec.Containers()[i].Name + ":" + c.Name + ":x:"
 		if c.Quality {
 			lines = append(lines, spec+"quality=1", spec+"quality=5", spec+"quality=5,maxrate=200k")
 		}
@@ -145,13 +147,13 @@ func TestPixFmts(t *testing.T) {
 	dir := clip(t, "-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=0.08", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-f", "mp4")
 	m := probe(t, dir, SourceName)
 	var lines []string
-	for _, c := range format.Codecs() {
-		i := slices.IndexFunc(format.Containers(), func(k format.Container) bool { return slices.Contains(k.VideoCodecs, c.Name) })
-		if c.Track != format.TrackVideo || !c.Encodable || i < 0 {
+	for _, c := range codec.Codecs() {
+		i := slices.IndexFunc(codec.Containers(), func(k *codec.Container) bool { return slices.Contains(k.VideoCodecs, c.Name) })
+		if c.Track != codec.Video || !c.Encodable || i < 0 {
 			continue
 		}
 		for _, pf := range c.PixFmts {
-			lines = append(lines, fmt.Sprintf("%s:%s:x:pix_fmt=%s path=/a", format.Containers()[i].Name, c.Name, pf))
+			lines = append(lines, fmt.Sprintf("%s:%s:x:pix_fmt=%s path=/a", codec.Containers()[i].Name, c.Name, pf))
 		}
 	}
 	o := fast
@@ -174,38 +176,38 @@ func TestPixFmts(t *testing.T) {
 
 func TestLimits(t *testing.T) {
 	source := geometry{640, 360, 640, 360, ratio{1, 1}}
-	h263 := limits{sizes: h263Sizes}
+	h263 := encoder.ForVideo("h263", "3gp")[0].Limits
 	for _, tt := range []struct {
-		l        limits
+		l        encoder.Limits
 		in, want geometry
 	}{
-		{limits{}, source, source},
-		{limits{minW: 256, minH: 120}, source, source},
-		{limits{minW: 256, minH: 120}, geometry{160, 90, 160, 90, ratio{1, 1}}, geometry{256, 144, 256, 144, ratio{1, 1}}},
-		{limits{maxW: 320}, source, geometry{320, 180, 320, 180, ratio{1, 1}}},
-		{limits{multiple: 4}, geometry{426, 240, 426, 240, ratio{640, 639}}, geometry{428, 240, 428, 240, ratio{320, 321}}},
+		{encoder.Limits{}, source, source},
+		{encoder.Limits{MinW: 256, MinH: 120}, source, source},
+		{encoder.Limits{MinW: 256, MinH: 120}, geometry{160, 90, 160, 90, ratio{1, 1}}, geometry{256, 144, 256, 144, ratio{1, 1}}},
+		{encoder.Limits{MaxW: 320}, source, geometry{320, 180, 320, 180, ratio{1, 1}}},
+		{encoder.Limits{Multiple: 4}, geometry{426, 240, 426, 240, ratio{640, 639}}, geometry{428, 240, 428, 240, ratio{320, 321}}},
 		{h263, source, geometry{704, 432, 704, 576, ratio{12, 11}}},
 		{h263, geometry{240, 428, 240, 428, ratio{1, 1}}, geometry{148, 288, 352, 288, ratio{12, 11}}},
 		{h263, geometry{640, 360, 360, 360, ratio{1, 1}}, geometry{470, 288, 352, 288, ratio{12, 11}}},
 	} {
-		if got := tt.l.fit(tt.in); got != tt.want {
+		if got := fitLimits(tt.l, tt.in); got != tt.want {
 			t.Errorf("%+v of %+v = %+v, want %+v", tt.l, tt.in, got, tt.want)
 		}
 	}
-	mpeg := limits{rates: mpegRates}
+	mpeg := encoder.ForVideo("mpeg2video", "mpegts")[0].Limits
 	for in, want := range map[format.Rational]format.Rational{
 		{Num: 10, Den: 1}: {Num: 30, Den: 1}, {Num: 15, Den: 1}: {Num: 30, Den: 1}, {Num: 30000, Den: 1001}: {Num: 30000, Den: 1001},
 		{Num: 120, Den: 1}: {Num: 60, Den: 1}, {Num: 23, Den: 1}: {Num: 24000, Den: 1001}, {Num: 1, Den: 1}: {Num: 24, Den: 1},
 	} {
-		if got := mpeg.rate(in); got != want {
-			t.Errorf("rate(%v) = %v, want %v", in, got, want)
+		if got := allowedRate(mpeg, in); got != want {
+			t.Errorf("allowedRate(%v) = %v, want %v", in, got, want)
 		}
 	}
 	for in, want := range map[format.Rational]format.Rational{
 		{Num: 120000, Den: 1001}: {Num: 120, Den: 1}, {Num: 90000, Den: 3003}: {Num: 30000, Den: 1001}, {Num: 1234567, Den: 98765}: {Num: 12500, Den: 1000},
 	} {
 		if got := mpeg4Rate(in); got != want {
-			t.Errorf("countable(%v) = %v, want %v", in, got, want)
+			t.Errorf("mpeg4Rate(%v) = %v, want %v", in, got, want)
 		}
 	}
 }

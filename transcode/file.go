@@ -5,22 +5,24 @@ import (
 	"math"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/codec"
+	"github.com/copra-video/copra/transcode/encoder"
 	"github.com/copra-video/copra/transcode/format"
 )
 
 // planFile plans a video or audio file: output i.
 func (p *planner) planFile(i int, o *job.Output) (Result, *job.Error) {
 	f := o.Format
-	m, ok := muxerFor(f.Container)
-	if !ok {
+	c := codec.LookupContainer(f.Container)
+	if c == nil || c.Muxer == "" {
 		return Result{}, job.Errorf(job.OutputFormatNotValid, "The container %q is not supported yet.", f.Container)
 	}
 	w, err := newWindow(o.Video.Offset, o.Video.Duration, p.src.Duration)
 	if err != nil {
 		return Result{}, err
 	}
-	if f.VideoCodec() == "copy" {
-		return p.remux(i, o, m, w)
+	if f.VideoCodec() == format.Copy {
+		return p.planRemux(i, o, c, w)
 	}
 	wantsVideo := f.VideoCodec() != ""
 	if wantsVideo && p.src.video == nil {
@@ -33,10 +35,9 @@ func (p *planner) planFile(i int, o *job.Output) (Result, *job.Error) {
 		}
 	}
 	var t audioRendition
-	var enc audioEncoder
 	wantsAudio := f.AudioCodec() != "" && p.src.audio != nil
 	if wantsAudio {
-		if t, enc, err = p.fileAudio(f, w, m); err != nil {
+		if t, err = p.fileAudio(f, w, c); err != nil {
 			return Result{}, err
 		}
 	}
@@ -47,22 +48,27 @@ func (p *planner) planFile(i int, o *job.Output) (Result, *job.Error) {
 		return Result{}, job.Errorf(job.OutputFormatNotValid, "The input has no audio, so %s cannot be made from it.", f.Container)
 	}
 
-	if t.directContainer != "" {
-		node := p.audio(t, enc, i)
+	if t.direct != nil {
+		node := p.audio(t, i)
 		return p.published(o, node.name, w, Expect{Audio: true}), nil
 	}
 	var video, audio *input
 	if wantsVideo {
 		v := p.video(key, i)
-		video = &input{name: v.name, needs: v.needs}
+		video = &input{name: v.name, step: v.step}
 	}
 	if wantsAudio {
-		a := p.audio(t, enc, i)
-		audio = &input{name: a.name, needs: a.id}
+		a := p.audio(t, i)
+		audio = &input{name: a.name, step: a.id}
 	}
-	name := fmt.Sprintf("%sout%d.%s", p.prefix, i+1, f.Extension())
-	p.addOutputStep(p.muxStep(i, f, m, video, audio, p.rate(key), name))
+	name := p.outputName(i, f)
+	p.addOutputStep(p.muxStep(i, f, c, video, audio, p.rate(key), name))
 	return p.published(o, name, w, Expect{Video: wantsVideo, Audio: wantsAudio, Width: key.geometry.W, Height: key.geometry.H}), nil
+}
+
+// outputName is the name of a finished file in the work directory.
+func (p *planner) outputName(i int, f format.Format) string {
+	return fmt.Sprintf("%sout%d.%s", p.prefix, i+1, f.Extension())
 }
 
 func noVideo(container string) *job.Error {
@@ -71,18 +77,14 @@ func noVideo(container string) *job.Error {
 
 // fileRendition is the rendition of a plain file.
 func (p *planner) fileRendition(f format.Format, w window, v *job.VideoParams) (rendition, *job.Error) {
-	preFilters, in, err := prepare(p.src.frame, edits{
+	filters, in, err := preFilters(p.src.frame, edits{
 		deinterlace: v.Deinterlace, cropW: v.CropW, cropH: v.CropH,
 		transpose: v.Transpose, hflip: v.HFlip, vflip: v.VFlip, square: v.Square,
 	})
 	if err != nil {
 		return rendition{}, err
 	}
-	mode := fitLetterbox
-	if v.Fit == "crop" {
-		mode = fitCrop
-	}
-	r, err := p.newRendition(f, w, preFilters, fit(in, squareResolution(f.Video.Resolution, v.Square), mode))
+	r, err := p.newRendition(f, w, filters, fit(in, squareResolution(f.Video.Resolution, v.Square), fitModeOf(v.Fit)))
 	if err != nil {
 		return r, err
 	}
@@ -100,59 +102,62 @@ func (p *planner) plainRate(fps format.Rational) format.Rational {
 }
 
 // fileAudio is the audio of a plain file.
-func (p *planner) fileAudio(f format.Format, w window, m muxer) (audioRendition, audioEncoder, *job.Error) {
-	if f.AudioCodec() == "copy" {
-		if !m.canCopy(p.src.audio.Codec) {
-			return audioRendition{}, audioEncoder{}, cannotCopy("audio", p.src.audio.Codec, f.Container)
+func (p *planner) fileAudio(f format.Format, w window, c *codec.Container) (audioRendition, *job.Error) {
+	var t audioRendition
+	if f.AudioCodec() == format.Copy {
+		if !c.CanCopy(p.src.audio.Codec) {
+			return t, cannotCopy("audio", p.src.audio.Codec, f.Container)
 		}
-		return p.passthroughAudio(w, m), audioEncoder{intermediate: passthroughContainer(p.src.audio.Codec)}, nil
+		t = p.passthroughAudio(w)
+	} else {
+		var err *job.Error
+		if t, err = p.encodedAudio(f, w); err != nil {
+			return t, err
+		}
 	}
-	t, enc, err := p.encodedAudio(f, w)
-	if err == nil && m.direct && f.VideoCodec() == "" {
-		t.passthrough, t.padTo = false, 0
-		t.directContainer, t.keepTags = f.Container, f.Options.Metadata != "0"
+	if c.DirectAudio && f.VideoCodec() == "" {
+		t.direct, t.keepTags, t.padTo = c, keepsTags(f), 0
 	}
-	return t, enc, err
+	return t, nil
 }
 
-// encodedAudio is an audio setting that goes into an intermediate, or the
-// source's own track when that satisfies it already.
-func (p *planner) encodedAudio(f format.Format, w window) (audioRendition, audioEncoder, *job.Error) {
-	t, enc, err := p.src.newAudioRendition(f, w, f.AudioCodec())
+// encodedAudio is an audio rendition that goes into an intermediate, or the
+// source's own track when that is the same already.
+func (p *planner) encodedAudio(f format.Format, w window) (audioRendition, *job.Error) {
+	t, err := p.src.newAudioRendition(f, w)
 	if err != nil {
-		return t, enc, err
+		return t, err
 	}
-	if !p.has(enc.encoder) {
-		return t, enc, noEncoder(enc.encoder, t.codec)
+	if !p.has(t.encoder.Name) {
+		return t, noEncoder(t.encoder.Name, t.encoder.Codec)
 	}
 	t.padTo = p.audioPadTo(w)
 	if p.src.canPassThrough(t) {
-		return p.passthroughAudio(w, muxer{}), audioEncoder{intermediate: "mp4"}, nil
+		return p.passthroughAudio(w), nil
 	}
-	return t, enc, nil
+	return t, nil
 }
 
-// passthroughAudio is the source's track as it is. An audio file of it is written
-// directly.
-func (p *planner) passthroughAudio(w window, m muxer) audioRendition {
-	t := audioRendition{window: w, stream: p.src.audio.Index, passthrough: true}
-	if m.direct {
-		t.directContainer, t.keepTags = m.container, true
-	}
-	return t
+// passthroughAudio is the source's track as it is.
+func (p *planner) passthroughAudio(w window) audioRendition {
+	return audioRendition{window: w, stream: p.src.audio.Index}
 }
 
-// passthroughContainer is the intermediate for a copied codec.
-func passthroughContainer(codec string) string {
-	switch codec {
-	case "aac", "mp3", "ac3", "eac3", "alac", "mp2":
-		return "mp4"
+// audioIntermediate is the container in which an audio rendition waits.
+func (p *planner) audioIntermediate(key audioRendition) *encoder.Intermediate {
+	if key.encoder != nil {
+		return key.encoder.Intermediate
 	}
-	return "mkv"
+	for _, a := range p.src.Audio {
+		if row := codec.Probed(a.Codec); a.Index == key.stream && row != nil && row.MP4Timeline {
+			return encoder.MP4
+		}
+	}
+	return encoder.Matroska
 }
 
-// audioPadTo says up to where silence must be added: to the end of the video, when
-// the audio ends earlier or it is not known when.
+// audioPadTo says up to where silence must be added: to the end of the video,
+// when the audio ends earlier or its end is not known.
 func (p *planner) audioPadTo(w window) float64 {
 	if p.src.video == nil || p.src.still {
 		return 0
@@ -169,22 +174,22 @@ func (p *planner) audioPadTo(w window) float64 {
 
 // input is an intermediate and the step that makes it.
 type input struct {
-	name, needs string
-	growing     bool // it can be read before that step has ended
+	name, step string
+	growing    bool // it can be read before that step has ended
 }
 
 // read makes s read an intermediate and returns the name of it for arguments.
 func (s *Step) read(in *input) string {
 	if in.growing {
-		s.Tail = TailInput{Name: in.name, Step: in.needs}
+		s.Tail = TailInput{Name: in.name, Step: in.step}
 		return StdinInput
 	}
-	s.Needs, s.Reads = append(s.Needs, in.needs), append(s.Reads, in.name)
+	s.Needs, s.Reads = append(s.Needs, in.step), append(s.Reads, in.name)
 	return in.name
 }
 
 // muxStep copies intermediates into the final file. rate is that of the video.
-func (p *planner) muxStep(i int, f format.Format, m muxer, video, audio *input, rate format.Rational, name string) Step {
+func (p *planner) muxStep(i int, f format.Format, c *codec.Container, video, audio *input, rate format.Rational, name string) outputStep {
 	s := Step{ID: p.outputStepID(StepMux, i, ""), Kind: StepMux, Files: []string{name}, Outputs: []int{i}, Cost: 0.5}
 	// Each input would be shifted to zero by itself; copyts leaves audio and
 	// video where their encoders put them.
@@ -202,35 +207,19 @@ func (p *planner) muxStep(i int, f format.Format, m muxer, video, audio *input, 
 		maps = append(maps, "-map", fmt.Sprintf("%d:%s:0", n, in.kind))
 		n++
 	}
-	tags := f.Options.Metadata != "0"
-	if tags {
+	if keepsTags(f) {
 		s.addArgs("-i", SourceName)
 	}
 	s.addArgs(maps...)
 	s.addArgs("-c", "copy")
 	if video != nil {
-		s.addArgs(m.videoTag(f.VideoCodec())...)
-		s.addArgs(m.rateArgs(rate)...)
+		s.addArgs(tagArgs(c, f.VideoCodec())...)
+		s.addArgs(rateArgs(c, rate)...)
 	}
-	s.addArgs(p.tagArgs(tags, fmt.Sprint(n), audio != nil)...)
-	s.addArgs(m.outputArgs(f)...)
+	s.addArgs(p.metadataArgs(keepsTags(f), fmt.Sprint(n), audio != nil)...)
+	s.addArgs(muxerArgs(c, f)...)
 	s.addArgs(name)
-	return s
-}
-
-// tagArgs keep the source's tags, read from the given input, or strip them. The
-// language of the audio is no tag to strip. Chapters would become a track of
-// their own in MP4.
-func (p *planner) tagArgs(keep bool, from string, audio bool) []string {
-	args := []string{"-map_metadata", "-1"}
-	if keep {
-		args = []string{"-map_metadata", from + ":g"}
-	}
-	args = append(args, "-map_chapters", "-1")
-	if audio && p.src.audio != nil && known(p.src.audio.Language) && p.src.audio.Language != "und" {
-		args = append(args, "-metadata:s:a:0", "language="+p.src.audio.Language)
-	}
-	return args
+	return outputStep{Step: s}
 }
 
 // published is the result of a file.

@@ -7,13 +7,13 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// maxSide bounds frames: no encoder here takes more, and a wild aspect ratio
-// must not ask for it.
+// maxSide bounds the sides of frames: no encoder takes more, and a source with a
+// wild aspect ratio must not ask for it.
 const maxSide = 16384
 
 // geometry is how a source picture becomes an output picture: scaled to
-// ScaleW x ScaleH, then padded or cropped to W x H. It is comparable: part of
-// the key by which renditions are shared.
+// ScaleW x ScaleH, then letterboxed or cropped to W x H. It is comparable, since
+// it is part of the key by which renditions are shared.
 type geometry struct {
 	ScaleW, ScaleH int
 	W, H           int // of the output
@@ -32,6 +32,14 @@ const (
 	fitCrop                     // cut
 	fitInside                   // the box is a bound; the aspect stays (httpstream, streams.md rule 1.33)
 )
+
+// fitModeOf reads the parameter fit of an output.
+func fitModeOf(fit string) fitMode {
+	if fit == "crop" {
+		return fitCrop
+	}
+	return fitLetterbox
+}
 
 // fit computes the geometry of src for a wanted resolution. Sizes are even,
 // and the display aspect ratio is kept exactly through the pixels' shape:
@@ -85,9 +93,8 @@ func fitBox(src frame, w, h int, mode fitMode) geometry {
 
 func evenDown(n int) int { return max(2, n-n%2) }
 
-// upscales reports whether the picture would be enlarged. A hundredth is
-// forgiven: it is the rounding to even sizes, or a source cropped by a few
-// lines.
+// upscales reports whether the picture would be enlarged. A hundredth does not
+// count: it is the rounding to even sizes, or a source cropped by a few lines.
 func (g geometry) upscales(src frame) bool {
 	return float64(g.ScaleH) > 1.01*float64(src.H)
 }
@@ -98,8 +105,8 @@ func (g geometry) feeds(h geometry) bool {
 	return g.ScaleW >= h.ScaleW && g.ScaleH >= h.ScaleH
 }
 
-// scaleFilter scales from size w x h to g's inner size; "" when that is right
-// already and extra options for the scaler are not given.
+// scaleFilter scales from size w x h to g's inner size. It is "" when the size is
+// right already and no extra options for the scaler are given.
 func (g geometry) scaleFilter(w, h int, extra string) string {
 	if w == g.ScaleW && h == g.ScaleH && extra == "" {
 		return ""
@@ -107,13 +114,22 @@ func (g geometry) scaleFilter(w, h int, extra string) string {
 	return fmt.Sprintf("scale=%d:%d:flags=bicubic%s", g.ScaleW, g.ScaleH, extra)
 }
 
-// finish pads or crops what scaleFilter made, and states the pixels' shape.
-// setsar rounds to terms of 100 unless told otherwise, which turns 640/639
-// into 1/1.
-func (g geometry) finish() []string {
+// finish letterboxes or crops what scaleFilter made, and states the pixels'
+// shape.
+func (g geometry) finish() []string { return g.finishWith("") }
+
+// finishWith is finish with bars of a colour; "": black.
+//
+// setsar rounds to terms of 100 unless told otherwise, which turns 640/639 into
+// 1/1.
+func (g geometry) finishWith(bars string) []string {
 	var f []string
 	if g.letterboxed() {
-		f = append(f, fmt.Sprintf("pad=%d:%d:%d:%d", g.W, g.H, evenHalf(g.W-g.ScaleW), evenHalf(g.H-g.ScaleH)))
+		pad := fmt.Sprintf("pad=%d:%d:%d:%d", g.W, g.H, evenHalf(g.W-g.ScaleW), evenHalf(g.H-g.ScaleH))
+		if bars != "" {
+			pad += ":color=" + bars
+		}
+		f = append(f, pad)
 	}
 	if g.cropped() {
 		f = append(f, fmt.Sprintf("crop=%d:%d", g.W, g.H))

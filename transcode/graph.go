@@ -5,21 +5,21 @@ import (
 	"strings"
 )
 
-// branch is a node of a filter graph: filters in a row, and then either an
-// output pad or branches that all get the result. Everything that is encoded
-// from one decode is one tree, and render is the only place that knows the
+// branch is a node of a filter graph: filters in a row, and then either a
+// labelled output or branches that all get the result. Everything that is encoded
+// from one decode is one tree, and renderAll is the only place that knows the
 // syntax.
 type branch struct {
 	filters []string
 	over    *overlay // laid over what filters made; nil: nothing
-	label   string   // "v1": the output pad; leaf
+	label   string   // "v1": a labelled output, which has no branches
 	next    []*branch
 }
 
 // overlay is a second picture that goes over the first.
 type overlay struct {
-	input   string   // its pad, such as "1:0"
-	filters []string // what it goes through before
+	input   string   // such as "1:0"
+	filters []string // that it goes through before
 	args    string   // the overlay filter
 }
 
@@ -39,14 +39,14 @@ func (b *branch) child(filters ...string) *branch {
 	return c
 }
 
-// rooted is a tree with the pad that feeds it, such as "0:0".
+// rooted is a tree with the inputs that feed its first filter, such as "0:0".
 type rooted struct {
-	input string
-	tree  *branch
+	inputs []string
+	tree   *branch
 }
 
-// render prints the graph that feeds tree from the input pad.
-func render(input string, tree *branch) string { return renderAll([]rooted{{input, tree}}) }
+// render prints the graph that feeds tree from one input.
+func render(input string, tree *branch) string { return renderAll([]rooted{{[]string{input}, tree}}) }
 
 // renderAll prints several trees as one graph.
 func renderAll(roots []rooted) string {
@@ -55,8 +55,8 @@ func renderAll(roots []rooted) string {
 	var walk func(in string, b *branch)
 	walk = func(in string, b *branch) {
 		var filters []string
-		// take goes through one branch. What two pictures come together for
-		// begins a new chain.
+		// take goes through one branch. An overlay has two inputs, so it begins
+		// a new chain.
 		take := func() {
 			filters = append(filters, b.filters...)
 			if b.over == nil {
@@ -100,7 +100,7 @@ func renderAll(roots []rooted) string {
 		}
 	}
 	for _, r := range roots {
-		walk(r.input, r.tree)
+		walk(strings.Join(r.inputs, "]["), r.tree)
 	}
 	return strings.Join(chains, ";")
 }

@@ -16,7 +16,6 @@ type variant struct {
 	format format.Format
 	video  *rendition
 	audio  *audioRendition
-	enc    audioEncoder
 	id     string
 }
 
@@ -32,8 +31,8 @@ func (p *planner) planStream(i int, o *job.Output) (Result, *job.Error) {
 	s := streamBuilder{planner: p, output: i, params: o.Stream, variants: variants}
 	if h := o.Stream.HLS; h != nil {
 		layout := stream.TS
-		if slices.ContainsFunc(variants, func(v variant) bool { return v.video != nil && v.video.codec != "h264" }) {
-			layout = stream.CMAF // streams.md rule 1.5: HEVC only in fragmented MP4
+		if slices.ContainsFunc(variants, func(v variant) bool { return v.video != nil && v.video.encoder.Codec().CMAFOnly }) {
+			layout = stream.CMAF
 			if !h.EncryptionKey.IsZero() {
 				return Result{}, job.Errorf(job.OutputParamNotValid, "The parameter \"hls.encryption_key\" needs H.264 in all variants: AES-128 is for TS segments, and other codecs go into fragmented MP4.")
 			}
@@ -41,10 +40,10 @@ func (p *planner) planStream(i int, o *job.Output) (Result, *job.Error) {
 		if s.key, err = p.encryptionKey(h, i); err != nil {
 			return Result{}, err
 		}
-		s.add(stream.Package{Layout: layout, Dir: s.dir("hls"), Path: h.Path, HLS: true, Version: h.Version})
+		s.add("hls", stream.Package{Layout: layout, Path: h.Path, HLS: true, Version: h.Version})
 	}
 	if d := o.Stream.DASH; d != nil {
-		s.add(stream.Package{Layout: stream.CMAF, Dir: s.dir("dash"), Path: d.Path, DASH: true, HLS: d.HLSFMP4})
+		s.add("dash", stream.Package{Layout: stream.CMAF, Path: d.Path, DASH: true, HLS: d.HLSFMP4})
 	}
 	if len(s.packages) == 0 {
 		return Result{}, job.Errorf(job.OutputParamNotValid, "An httpstream needs \"hls\", \"dash\" or both.")
@@ -52,9 +51,9 @@ func (p *planner) planStream(i int, o *job.Output) (Result, *job.Error) {
 	return Result{Packages: s.packages}, nil
 }
 
-// variants resolves the ladder against the source: what is larger than the
-// source is dropped, but the smallest stays; what the source has no stream for
-// is dropped; audio alone comes last.
+// variants resolves the ladder against the source. A variant that is larger than
+// the source is dropped, but the smallest stays; a variant that the source has no
+// stream for is dropped; audio alone comes last.
 func (p *planner) variants(params *job.StreamParams) ([]variant, *job.Error) {
 	var video, audioOnly []variant
 	var smallest *variant
@@ -87,35 +86,34 @@ func (p *planner) variants(params *job.StreamParams) ([]variant, *job.Error) {
 		// Coconut's audio-only variant of its default ladder has the audio of
 		// the others, not 64k as its format says.
 		for i := range audioOnly {
-			audioOnly[i].audio, audioOnly[i].enc = video[0].audio, video[0].enc
+			audioOnly[i].audio = video[0].audio
 		}
 	}
-	var all []variant
+	all := video
 	for _, v := range audioOnly {
-		video = appendVariant(video, v)
+		all = appendVariant(all, v)
 	}
-	all = append(all, video...)
 	if len(all) == 0 {
 		return nil, job.Errorf(job.OutputFormatNotValid, "The input has no stream that the variants ask for, so no httpstream can be made from it.")
 	}
-	p.sameStart(all)
+	p.alignStarts(all)
 	nameVariants(all)
 	return all, nil
 }
 
-// sameStart lets the pictures of all variants begin at the same time. Where the
-// source's begin late, a rendition with a rate of its own is filled up from the
+// alignStarts lets the video of all variants begin at the same time. Where the
+// source's begins late, a rendition with a rate of its own is filled up from the
 // start of the time line; then all are.
-func (p *planner) sameStart(list []variant) {
+func (p *planner) alignStarts(list []variant) {
 	if p.src.video == nil || p.src.startOffset(p.src.video.StartTime) < 0.001 {
 		return
 	}
-	own := func(v variant) bool { return v.video != nil && validRate(v.video.fps) }
-	if !slices.ContainsFunc(list, own) {
+	ownRate := func(v variant) bool { return v.video != nil && validRate(v.video.fps) }
+	if !slices.ContainsFunc(list, ownRate) {
 		return
 	}
 	for i, v := range list {
-		if v.video != nil && !own(v) && validRate(p.src.rate()) {
+		if v.video != nil && !ownRate(v) && validRate(p.src.rate()) {
 			r := *v.video
 			r.fps = p.src.rate()
 			list[i].video = &r
@@ -123,8 +121,8 @@ func (p *planner) sameStart(list []variant) {
 	}
 }
 
-// audioOnlyFallback is for a source without video: when no variant is for audio alone,
-// the audio of the last, best one stands for all.
+// audioOnlyFallback is for a source without video: when no variant is for audio
+// alone, the audio of the last, best one stands for all.
 func (p *planner) audioOnlyFallback(formats []format.Format, audioOnly []variant) []variant {
 	for _, f := range slices.Backward(formats) {
 		if len(audioOnly) > 0 {
@@ -155,12 +153,13 @@ func same[T comparable](a, b *T) bool {
 	return *a == *b
 }
 
-// audioTail is by how much the sound outlasts the picture, in seconds. The last
-// picture then stays until the sound ends, or else the last segment would be
-// too long (streams.md rule 7.7) and audio and video would not cover the same time (8.2).
+// audioTail is by how much the audio outlasts the video, in seconds. The last
+// picture is then held until the audio ends. Otherwise the last segment would be
+// too long (streams.md rule 7.7), and audio and video would not cover the same
+// time (8.2).
 func (p *planner) audioTail(formats []format.Format) float64 {
-	heard := slices.ContainsFunc(formats, func(f format.Format) bool { return f.AudioCodec() != "" })
-	if !heard || p.src.video == nil || p.src.audio == nil || p.src.audio.Duration <= 0 {
+	hasAudio := slices.ContainsFunc(formats, func(f format.Format) bool { return f.AudioCodec() != "" })
+	if !hasAudio || p.src.video == nil || p.src.audio == nil || p.src.audio.Duration <= 0 {
 		return 0
 	}
 	over := p.src.startOffset(p.src.audio.StartTime) + p.src.audio.Duration - p.src.videoEnd()
@@ -170,11 +169,12 @@ func (p *planner) audioTail(formats []format.Format) float64 {
 	return math.Round(over*1000) / 1000
 }
 
-// variant resolves one rung; pad is for how long the last picture stays.
+// variant resolves one rung. holdLast is for how many seconds the last picture
+// is held.
 func (p *planner) variant(f format.Format, holdLast float64) (variant, *job.Error) {
 	v := variant{format: f}
 	codec := f.VideoCodec()
-	if codec == "copy" {
+	if codec == format.Copy {
 		return v, job.Errorf(job.OutputFormatNotValid, "A variant of an httpstream cannot copy the input's video, because segments must begin at keyframes; name a codec.")
 	}
 	if codec != "" && p.src.video != nil {
@@ -185,11 +185,11 @@ func (p *planner) variant(f format.Format, holdLast float64) (variant, *job.Erro
 		v.video = &r
 	}
 	if f.AudioCodec() != "" && p.src.audio != nil && (codec == "" || p.src.video != nil) {
-		t, enc, err := p.streamAudio(f)
+		t, err := p.streamAudio(f)
 		if err != nil {
 			return v, err
 		}
-		v.audio, v.enc = &t, enc
+		v.audio = &t
 	}
 	return v, nil
 }
@@ -197,14 +197,14 @@ func (p *planner) variant(f format.Format, holdLast float64) (variant, *job.Erro
 // streamRendition is the rendition of a variant: inside the box with the
 // source's shape, constant rate, at most 60 frames a second, not interlaced.
 func (p *planner) streamRendition(f format.Format, holdLast float64) (rendition, *job.Error) {
-	preFilters, in, err := prepare(p.src.frame, edits{deinterlace: p.src.interlaced()})
+	filters, in, err := preFilters(p.src.frame, edits{deinterlace: p.src.interlaced()})
 	if err != nil {
 		return rendition{}, err
 	}
 	if holdLast > 0 {
-		preFilters = strings.TrimPrefix(preFilters+",tpad=stop_mode=clone:stop_duration="+seconds(holdLast), ",")
+		filters = strings.TrimPrefix(filters+",tpad=stop_mode=clone:stop_duration="+seconds(holdLast), ",")
 	}
-	r, err := p.newRendition(f, window{}, preFilters, fit(in, f.Video.Resolution, fitInside))
+	r, err := p.newRendition(f, window{}, filters, fit(in, f.Video.Resolution, fitInside))
 	if err != nil {
 		return r, err
 	}
@@ -215,18 +215,20 @@ func (p *planner) streamRendition(f format.Format, holdLast float64) (rendition,
 		r.fps = format.Rational{Num: maxStreamFPS, Den: 1}
 	}
 	r.fps = p.plainRate(r.fps)
-	if r.crf > 0 && r.maxrateK == 0 {
-		r.defaultMaxrateK = p.defaultMaxrate(r)
+	if r.settings.CRF > 0 && r.settings.MaxrateK == 0 {
+		r.settings.DefaultMaxrateK = p.defaultMaxrate(r)
 	}
 	return r, nil
 }
 
-func (p *planner) streamAudio(f format.Format) (audioRendition, audioEncoder, *job.Error) {
-	if f.AudioCodec() == "copy" {
+// streamAudio is the audio of a variant. Streams hold AAC: a copy of anything
+// else, or of AAC that does not begin with its file, is encoded.
+func (p *planner) streamAudio(f format.Format) (audioRendition, *job.Error) {
+	if f.AudioCodec() == format.Copy {
 		if p.src.audio.Codec == "aac" && !trimmedByEditList(p.src.audio) {
-			return p.passthroughAudio(window{}, muxer{}), audioEncoder{intermediate: "mp4"}, nil
+			return p.passthroughAudio(window{}), nil
 		}
-		f.Audio.Codec = "" // streams hold AAC
+		f.Audio.Codec = ""
 	}
 	return p.encodedAudio(f, window{})
 }

@@ -4,57 +4,25 @@ import (
 	"math"
 	"slices"
 
+	"github.com/copra-video/copra/transcode/encoder"
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// limits are what an encoder cannot do, so that a request is brought within
-// them instead of failing.
-type limits struct {
-	minW, minH int // the picture is enlarged to these; 0: none
-	maxW, maxH int // and made smaller to these
-	multiple   int // sides are multiples of it; 0: of 2
-	sizes      []size
-	// constant: frames are counted, so they must come regularly and from the
-	// beginning on.
-	constant bool
-	rates    []format.Rational // frame rates that it knows; nil: any
-	maxFPS   format.Rational   // zero: none
-}
-
-// size is a frame size with the shape of its pixels, when nothing else can be
-// encoded.
-type size struct {
-	W, H int
-	SAR  ratio
-}
-
-// h263Sizes are the five of H.263, sub-QCIF to 16CIF, whose pixels are 12:11.
-var h263Sizes = []size{
-	{128, 96, ratio{12, 11}}, {176, 144, ratio{12, 11}}, {352, 288, ratio{12, 11}},
-	{704, 576, ratio{12, 11}}, {1408, 1152, ratio{12, 11}},
-}
-
-// mpegRates are the frame rates of MPEG-1 and MPEG-2, ascending.
-var mpegRates = []format.Rational{
-	{Num: 24000, Den: 1001}, {Num: 24, Den: 1}, {Num: 25, Den: 1}, {Num: 30000, Den: 1001},
-	{Num: 30, Den: 1}, {Num: 50, Den: 1}, {Num: 60000, Den: 1001}, {Num: 60, Den: 1},
-}
-
-// fit brings g within the limits.
-func (l limits) fit(g geometry) geometry {
-	if len(l.sizes) > 0 {
-		return l.closestSize(g).fitInto(g)
+// fitLimits brings a geometry within the limits of an encoder.
+func fitLimits(l encoder.Limits, g geometry) geometry {
+	if len(l.Sizes) > 0 {
+		return fitInto(closestSize(l.Sizes, g), g)
 	}
 	k := 1.0
-	if g.W < l.minW || g.H < l.minH {
-		k = max(float64(l.minW)/float64(g.W), float64(l.minH)/float64(g.H))
+	if g.W < l.MinW || g.H < l.MinH {
+		k = max(float64(l.MinW)/float64(g.W), float64(l.MinH)/float64(g.H))
 	}
-	for _, m := range [][2]int{{l.maxW, g.W}, {l.maxH, g.H}} {
+	for _, m := range [][2]int{{l.MaxW, g.W}, {l.MaxH, g.H}} {
 		if m[0] > 0 && float64(m[1])*k > float64(m[0]) {
 			k = float64(m[0]) / float64(m[1])
 		}
 	}
-	return g.resized(k, max(2, l.multiple))
+	return g.resized(k, max(2, l.Multiple))
 }
 
 // resized scales a geometry by k, with sides that are multiples of m. The shape
@@ -77,10 +45,10 @@ func (g geometry) resized(k float64, m int) geometry {
 	return out
 }
 
-// closestSize is the size whose area is nearest to what is wanted.
-func (l limits) closestSize(g geometry) size {
+// closestSize is the size whose area is closest to what is wanted.
+func closestSize(sizes []encoder.Size, g geometry) encoder.Size {
 	want := math.Log(float64(g.W * g.H))
-	return slices.MinFunc(l.sizes, func(a, b size) int {
+	return slices.MinFunc(sizes, func(a, b encoder.Size) int {
 		da, db := math.Abs(math.Log(float64(a.W*a.H))-want), math.Abs(math.Log(float64(b.W*b.H))-want)
 		if da < db {
 			return -1
@@ -90,20 +58,21 @@ func (l limits) closestSize(g geometry) size {
 }
 
 // fitInto puts the picture of g into s: with bars, or cut when g cuts.
-func (s size) fitInto(g geometry) geometry {
-	sar := s.SAR.float()
+func fitInto(s encoder.Size, g geometry) geometry {
+	shape := newRatio(int64(s.SAR.Num), int64(s.SAR.Den))
+	sar := shape.float()
 	dar := g.SAR.float() * float64(g.ScaleW) / float64(g.ScaleH)
 	fullW, fullH := even(float64(s.H)*dar/sar), even(float64(s.W)*sar/dar)
 	if g.cropped() {
-		return geometry{max(s.W, fullW), max(s.H, fullH), s.W, s.H, s.SAR}
+		return geometry{max(s.W, fullW), max(s.H, fullH), s.W, s.H, shape}
 	}
-	return geometry{min(s.W, fullW), min(s.H, fullH), s.W, s.H, s.SAR}
+	return geometry{min(s.W, fullW), min(s.H, fullH), s.W, s.H, shape}
 }
 
-// limitRate is the constant rate that r must have for l, or the one that it has
-// when that will do. avi tells that the container counts frames too.
-func (p *planner) limitRate(r rendition, l limits, avi bool) format.Rational {
-	if !l.constant && !avi {
+// limitRate is the constant rate that r must have for l, or the rate that it has
+// when that will do. countsFrames tells that the container has no time stamps.
+func (p *planner) limitRate(r rendition, l encoder.Limits, countsFrames bool) format.Rational {
+	if !l.Constant && !countsFrames {
 		return r.fps
 	}
 	rate := r.fps
@@ -120,38 +89,39 @@ func (p *planner) limitRate(r rendition, l limits, avi bool) format.Rational {
 	if validRate(rate) {
 		has = rate
 	}
-	if best := l.rate(has); best != has {
+	if best := allowedRate(l, has); best != has {
 		return best
 	}
 	return rate
 }
 
-// rate is r, or the nearest that l allows.
-func (l limits) rate(r format.Rational) format.Rational {
-	if validRate(l.maxFPS) && fpsFloat(r) > fpsFloat(l.maxFPS)+0.001 {
-		r = l.maxFPS
+// allowedRate is r, or the nearest rate that l allows.
+func allowedRate(l encoder.Limits, r format.Rational) format.Rational {
+	if validRate(l.MaxFPS) && fpsFloat(r) > fpsFloat(l.MaxFPS)+0.001 {
+		r = l.MaxFPS
 	}
-	if l.rates == nil {
+	if l.Rates == nil {
 		return mpeg4Rate(r)
 	}
 	f := fpsFloat(r)
 	// Frames are repeated evenly when a known rate is a multiple.
 	for _, k := range []float64{1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 24, 30} {
-		for _, have := range l.rates {
+		for _, have := range l.Rates {
 			if math.Abs(fpsFloat(have)-k*f) < 0.0005*k*f {
 				return have
 			}
 		}
 	}
-	for _, have := range l.rates {
+	for _, have := range l.Rates {
 		if fpsFloat(have) >= f {
 			return have
 		}
 	}
-	return l.rates[len(l.rates)-1]
+	return l.Rates[len(l.Rates)-1]
 }
 
-// mpeg4Rate is a rate near r whose terms fit into 16 bits, as MPEG-4 wants.
+// mpeg4Rate is a rate near r whose terms fit into 16 bits, as MPEG-4 wants
+// (ISO/IEC 14496-2, vop_time_increment_resolution).
 func mpeg4Rate(r format.Rational) format.Rational {
 	if r.Num <= math.MaxUint16 && r.Den <= math.MaxUint16 {
 		return r

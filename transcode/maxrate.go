@@ -1,17 +1,12 @@
 package transcode
 
 import (
-	"cmp"
 	"math"
 	"slices"
 )
 
-// effectiveMaxrateK is the most that a rendition of constant quality may take, in
-// kbit/s; 0: no bound.
-func (r rendition) effectiveMaxrateK() int { return cmp.Or(r.maxrateK, r.defaultMaxrateK) }
-
-// The guard is that of 1080 lines at 30 frames a second with quality 4, four
-// times what the default ladder allows there.
+// The default maxrate is that of 1080 lines at 30 frames a second with quality
+// 4, which is four times what the default ladder allows there.
 const (
 	maxrateTopK       = 16000
 	maxrateTopPixels  = 1920 * 1080 * 30 // pixels a second
@@ -20,12 +15,11 @@ const (
 	pixelExponent     = 0.75 // larger pictures need fewer bits for a pixel
 )
 
-// defaultMaxrate is the ceiling of a variant that asks for a quality without a maxrate,
-// in kbit/s. Players fill a buffer, so no variant goes without one; what is
-// usual stays far below it. Two columns of quality double the rate.
+// defaultMaxrate is the bound in kbit/s of a stream's variant that asks for a
+// quality without a maxrate. Players fill a buffer, so no variant goes without
+// one; usual pictures stay far below it. Two columns of quality double the rate.
 func (p *planner) defaultMaxrate(r rendition) int {
-	enc, _ := videoEncoderFor(r.codec)
-	quality := 1 + slices.Index(enc.quality[:], r.crf)
+	quality := 1 + slices.Index(r.encoder.Quality[:], r.settings.CRF)
 	pixels := float64(r.geometry.W*r.geometry.H) * fpsFloat(p.rate(r))
 	k := maxrateTopK * math.Pow(pixels/maxrateTopPixels, pixelExponent) * math.Exp2(float64(quality-maxrateTopQuality)/2)
 	// Two digits are enough, and small changes of the source make no other key.
@@ -33,18 +27,9 @@ func (p *planner) defaultMaxrate(r rendition) int {
 	return max(maxrateLeastK, int(math.Round(k/step)*step))
 }
 
-// withoutDefaultMaxrate is the key without what only variants of streams ask for.
+// withoutDefaultMaxrate is the rendition without what only variants of streams
+// ask for.
 func (r rendition) withoutDefaultMaxrate() rendition {
-	r.defaultMaxrateK = 0
+	r.settings.DefaultMaxrateK = 0
 	return r
-}
-
-// serve lets a rendition stand for another that differs in the guard alone: a
-// file has no need of one, but loses nothing by it.
-func (v *renditionNode) serve(key rendition) bool {
-	if v.key.withoutDefaultMaxrate() != key.withoutDefaultMaxrate() {
-		return false
-	}
-	v.key.defaultMaxrateK = max(v.key.defaultMaxrateK, key.defaultMaxrateK)
-	return true
 }

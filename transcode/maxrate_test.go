@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/copra-video/copra/transcode/encoder"
 )
 
 // encoderArgs are the arguments of each video encoder of a plan's encode steps:
@@ -110,7 +112,7 @@ func rates(t testing.TB, dir, name string) (average, peak float64) {
 	for _, p := range doc.Packets {
 		at, _ := strconv.ParseFloat(p.Time, 64)
 		size, _ := strconv.ParseFloat(p.Size, 64)
-		cells[int(at/keyframeSeconds+0.01)] += size * 8
+		cells[int(at/encoder.KeyframeSeconds+0.01)] += size * 8
 		last, bits = max(last, at), bits+size*8
 	}
 	for i := 0; i+2 < len(cells); i++ {

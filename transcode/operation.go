@@ -8,7 +8,8 @@ import "github.com/copra-video/copra/job"
 // secrets by their names in Plan.Secrets, so it can be sent to another machine
 // as JSON.
 type Operation struct {
-	FFmpeg *FFmpeg `json:",omitempty"`
+	FFmpeg         *FFmpeg         `json:",omitempty"`
+	ThumbnailTrack *ThumbnailTrack `json:",omitempty"`
 }
 
 // FFmpeg is one run of ffmpeg.

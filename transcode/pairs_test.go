@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/codec"
 	"github.com/copra-video/copra/transcode/format"
 )
 
@@ -24,19 +25,19 @@ func TestPairs(t *testing.T) {
 	o.Presets = map[string]string{"libx264": "ultrafast", "libx265": "ultrafast", "libvpx": "8", "libvpx-vp9": "8", "libsvtav1": "13"}
 	o.Capabilities.Encoders = NewSet(strings.Fields(encoders)...)
 	var lines []string
-	for _, c := range format.Containers() {
-		if !c.Encodable || c.Kind != format.KindVideo && c.Kind != format.KindAudio {
+	for _, c := range codec.Containers() {
+		if !c.Encodable || c.Kind != codec.KindVideo && c.Kind != codec.KindAudio {
 			continue
 		}
-		for i, codec := range c.VideoCodecs {
+		for i, name := range c.VideoCodecs {
 			audio := ":x"
 			if i == 0 {
 				audio = ""
 			}
-			lines = append(lines, fmt.Sprintf("%s:%s%s path=/v", c.Name, codec, audio))
+			lines = append(lines, fmt.Sprintf("%s:%s%s path=/v", c.Name, name, audio))
 		}
-		for _, codec := range c.AudioCodecs {
-			lines = append(lines, fmt.Sprintf("%s:%s:%s path=/a", c.Name, map[format.Kind]string{format.KindVideo: "x"}[c.Kind], codec))
+		for _, name := range c.AudioCodecs {
+			lines = append(lines, fmt.Sprintf("%s:%s:%s path=/a", c.Name, map[codec.Kind]string{codec.KindVideo: "x"}[c.Kind], name))
 		}
 	}
 	lines = slices.DeleteFunc(lines, func(line string) bool {

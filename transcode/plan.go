@@ -1,12 +1,12 @@
-// Package transcode is the planner. Plan turns decoded outputs and what is
-// known of the source into steps, which are data: each is one run of ffmpeg
-// with its arguments, what it needs and what it makes. It is pure; nothing
-// here starts a process or touches a file.
+// Package transcode is the planner. Build turns decoded outputs and what is known
+// of the source into a plan: steps, which are plain data. Most steps are one run
+// of ffmpeg; each says what it needs and what it makes. The package is pure: it
+// starts no process and touches no file. DESIGN.md has the rules that it keeps.
 //
-// The source is decoded once for all video renditions with the same time
-// window, scaled in a cascade, and each distinct rendition and each distinct
-// audio setting is encoded once into an intermediate file, which is then muxed
-// by stream copy into every output that shares it.
+// The source is decoded once for all video renditions with the same time window
+// and scaled in a cascade. Each distinct rendition and each distinct audio
+// rendition is encoded once into an intermediate file, which is then muxed by
+// stream copy into every output that shares it.
 package transcode
 
 import (
@@ -16,9 +16,8 @@ import (
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// SourceName is the name of the fetched input in the work directory, by which
-// the arguments of steps refer to it. All file names in a plan are relative to
-// that folder, and every step runs in it.
+// SourceName is the name of the fetched input in the work directory. All file
+// names in a plan are relative to that folder, and every step runs in it.
 const SourceName = "source"
 
 // Options are what the planner needs to know of the server. They are plain
@@ -41,17 +40,17 @@ type Options struct {
 
 // Plan is what is to be done for a job.
 type Plan struct {
-	Fetches []Fetch  // small files to bring beside the source, such as watermarks
+	Fetches []Fetch  // small files to fetch besides the source, such as watermarks
 	Steps   []Step   // in an order that satisfies Needs
-	Results []Result // one per output given to New, in that order
+	Results []Result // one for each output given to Build, in that order
 	Space   Space    // what its files take of the work directory
-	// Secrets are no part of the plan's JSON. Whoever sends a plan to another
+	// Secrets are not part of the plan's JSON. Whoever sends a plan to another
 	// machine seals them and sends them beside it.
 	Secrets Secrets `json:"-"`
 }
 
-// Fetch is a picture to bring into the work directory before the steps run.
-// Its name says what it is, so another plan of the job finds it there.
+// Fetch is a picture to fetch into the work directory before the steps run. Its
+// name is made from its address, so another plan of the job finds it there.
 type Fetch struct {
 	Name    string
 	URL     SecretName // its address
@@ -71,6 +70,8 @@ const (
 	StepThumbnails   StepKind = "thumbnails" // take pictures or scenes without an encode over the same window
 	StepSpriteSheets StepKind = "sprite"     // put thumbnails together on sprite sheets
 	StepText         StepKind = "text"       // extract subtitles
+	// StepThumbnailTrack writes a WebVTT track that names thumbnails.
+	StepThumbnailTrack StepKind = "track"
 )
 
 // Step is one piece of work: an operation, with the files that it takes and
@@ -83,11 +84,11 @@ type Step struct {
 	// Tail is the intermediate that it reads as StdinInput while the step
 	// that makes it still runs; zero: none.
 	Tail TailInput
-	// Reads are intermediates that it reads by their names. One that no step
-	// reads any more is of no use.
+	// Reads are intermediates that it reads by their names. An intermediate can
+	// be removed when no step that reads it is left.
 	Reads []string
 	Dirs  []string // folders to make before it runs
-	// Optional: when it fails, what needs it goes on without what it makes.
+	// Optional: when it fails, its outputs are made without its files.
 	Optional  bool
 	Files     []string   // files it makes; for patterns and segments the pattern
 	Artifacts []Artifact // of those, what is worth keeping for a later run
@@ -103,14 +104,14 @@ type Step struct {
 	VideoEncodes, AudioEncodes int
 }
 
-// Tail is an intermediate that can be read from the start on while it grows.
+// TailInput is an intermediate that is read from its start while it grows.
 type TailInput struct {
 	Name string // of the file
-	Step string // that makes it: when it has ended, the file has
+	Step string // that makes it: when the step has ended, the file is complete
 }
 
 // StdinInput is the input by which the arguments of a step refer to the
-// intermediate that it follows: standard input.
+// intermediate that it tails: standard input.
 const StdinInput = "pipe:0"
 
 // Result says what becomes of one output: either Err, or Files (video, image)
@@ -119,7 +120,6 @@ type Result struct {
 	Err      *job.Error
 	Files    []File
 	Packages []stream.Package
-	Track    *ThumbnailTrack // published after the pictures; nil: none
 }
 
 // File is a finished file to verify and publish.
@@ -128,11 +128,21 @@ type File struct {
 	Path        string // published path (joined with storage.path by the worker); same pattern
 	Count       int    // pictures expected for a pattern, numbered from 1; 0: a single file. At least one must exist
 	ContentType string
+	Check       Check
 	Expect      Expect
-	// Animated says that the file is an animated WebP, which FFmpeg writes but
-	// cannot read: it is checked by ReadAnimation instead of a probe.
-	Animated bool
+	// Index: it names the other files, so it is published after them.
+	Index bool
 }
+
+// Check says how a file is verified before it is published.
+type Check string
+
+// The checks.
+const (
+	CheckProbe     Check = ""          // by ffprobe, against Expect
+	CheckAnimation Check = "animation" // by ReadAnimation: FFmpeg writes animated WebP but cannot read it
+	CheckNone      Check = "none"      // the program has written it itself
+)
 
 // Expect is what a file must show when it is probed before it is published.
 type Expect struct {

@@ -2,6 +2,7 @@ package transcode
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/copra-video/copra/job"
@@ -186,6 +187,23 @@ func TestPicturePath(t *testing.T) {
 	} {
 		if got, _ := picturePath(path); got != want {
 			t.Errorf("%q became %q, want %q", path, got, want)
+		}
+	}
+}
+
+// An encoder writes a finished file only when the file holds nothing but its
+// audio.
+func TestCopiedAudioInOgg(t *testing.T) {
+	m := film(640, 360)
+	m.Audio[0].Codec = "vorbis"
+	p := Build(outputs(t, "ogv:theora:copy path=/a.ogv", "ogg:copy:metadata=0 path=/b.ogg", "ogg:copy path=/c.ogg"), m, Options{})
+	if e := p.Results[0].Files[0].Expect; !e.Video || !e.Audio {
+		t.Errorf("video with copied audio: %+v", e)
+	}
+	for i, tags := range []string{"-1", "0:g"} {
+		at := slices.IndexFunc(p.Steps, func(s Step) bool { return s.Kind == StepAudio && slices.Contains(s.Outputs, i+1) })
+		if at < 0 || !strings.Contains(strings.Join(p.Steps[at].FFmpegArgs(), " "), "-c:a copy -map_metadata "+tags+" ") {
+			t.Errorf("output %d does not take the tags %s: %+v", i+1, tags, p.Steps)
 		}
 	}
 }

@@ -27,15 +27,15 @@ const (
 	singleDeinterlacer = "estdif=mode=frame"
 )
 
-// prepare returns the filters of e, joined, and the frame that they make. The
+// preFilters returns the filters of e, joined, and the frame that they make. The
 // order of all that is done with a picture is:
 //
-//	turned as the source says -> deinterlace -> crop -> transpose -> hflip, vflip
-//	-> square -> scale, pad or cut (fit) -> watermark -> blur
+//	rotate as the source says -> deinterlace -> crop -> transpose -> hflip, vflip
+//	-> square -> scale, letterbox or cut (fit) -> watermark -> blur
 //
-// so that a crop is told in pixels of the input as it is shown, and a watermark
-// stands upright in the corner of what is seen in the end.
-func prepare(in frame, e edits) (string, frame, *job.Error) {
+// So a crop counts pixels of the input as it is shown, and a watermark is upright
+// in the corner of what is seen in the end.
+func preFilters(in frame, e edits) (string, frame, *job.Error) {
 	var f []string
 	switch {
 	case e.deinterlace && e.single:
@@ -74,8 +74,8 @@ func prepare(in frame, e edits) (string, frame, *job.Error) {
 	return strings.Join(f, ","), in, nil
 }
 
-// cropSide is a side of a crop in pixels: a number, or arithmetic with the
-// names that ffmpeg's crop has for the picture's own sides.
+// cropSide is a side of a crop in pixels: a number, or arithmetic with the names
+// that FFmpeg's crop filter has for the sides of its input.
 func cropSide(s string, in frame) (int, error) {
 	w, h := float64(in.W), float64(in.H)
 	v, err := expr.Eval("{%"+s+"%}", expr.Vars{"iw": w, "ih": h, "in_w": w, "in_h": h})
@@ -91,7 +91,7 @@ func cropSide(s string, in frame) (int, error) {
 }
 
 // squareResolution is what a resolution asks of a square picture: its side is
-// the width, or the height of a named one, which is named after it.
+// the width; that of a named resolution is the height, which the name says.
 func squareResolution(r format.Resolution, square bool) format.Resolution {
 	switch {
 	case !square || r.Width == 0 || r.Height == 0:

@@ -1,25 +1,25 @@
 package transcode
 
 import (
-	"fmt"
 	"strconv"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/codec"
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// remux plans an output whose video is copied from the source.
+// planRemux plans an output whose video is copied from the source.
 //
 // A copy can begin only at a keyframe: with an offset it begins at the last one
 // before the offset. MP4 and MOV say so in their edit list, and players start
 // at the offset; in other containers up to a keyframe's distance more is seen.
-func (p *planner) remux(i int, o *job.Output, m muxer, w window) (Result, *job.Error) {
+func (p *planner) planRemux(i int, o *job.Output, c *codec.Container, w window) (Result, *job.Error) {
 	f := o.Format
 	v := p.src.video
 	if v == nil {
 		return Result{}, noVideo(f.Container)
 	}
-	if !m.canCopy(v.Codec) {
+	if !c.CanCopy(v.Codec) {
 		return Result{}, cannotCopy("video", v.Codec, f.Container)
 	}
 	s := Step{ID: p.outputStepID(StepMux, i, ""), Kind: StepMux, Outputs: []int{i}, Duration: p.length(w), Cost: 1}
@@ -28,36 +28,36 @@ func (p *planner) remux(i int, o *job.Output, m muxer, w window) (Result, *job.E
 	codecs := []string{"-c", "copy"}
 	audio := f.AudioCodec() != "" && p.src.audio != nil
 	if audio {
-		switch copyable := m.canCopy(p.src.audio.Codec); {
-		case f.AudioCodec() == "copy" && !copyable:
+		switch copyable := c.CanCopy(p.src.audio.Codec); {
+		case f.AudioCodec() == format.Copy && !copyable:
 			return Result{}, cannotCopy("audio", p.src.audio.Codec, f.Container)
-		case copyable && (f.AudioCodec() == "copy" || !asksAudio(f)):
+		case copyable && (f.AudioCodec() == format.Copy || !asksAudio(f)):
 			maps = append(maps, "-map", "0:"+strconv.Itoa(p.src.audio.Index))
 		default:
-			t, enc, err := p.src.newAudioRendition(f, w, f.AudioCodec())
+			t, err := p.src.newAudioRendition(f, w)
 			if err != nil {
 				return Result{}, err
 			}
-			if !p.has(enc.encoder) {
-				return Result{}, noEncoder(enc.encoder, t.codec)
+			if !p.has(t.encoder.Name) {
+				return Result{}, noEncoder(t.encoder.Name, t.encoder.Codec)
 			}
 			// Encoded here, from the same input: only so do both have the same
 			// zero when the copy begins before the offset.
 			maps = append(maps, "-map", "0:"+strconv.Itoa(t.stream))
-			codecs = append([]string{"-c:v", "copy"}, t.encodeArgs(enc)...)
+			codecs = append([]string{"-c:v", "copy"}, t.encodeArgs()...)
 			s.AudioEncodes = 1
 		}
 	}
-	name := fmt.Sprintf("%sout%d.%s", p.prefix, i+1, f.Extension())
+	name := p.outputName(i, f)
 	s.Files = []string{name}
 	s.addArgs(maps...)
 	s.addArgs(codecs...)
-	s.addArgs(m.videoTag(v.Codec)...)
-	s.addArgs(m.rateArgs(p.src.rate())...)
-	s.addArgs(p.tagArgs(f.Options.Metadata != "0", "0", audio)...)
-	s.addArgs(m.outputArgs(f)...)
+	s.addArgs(tagArgs(c, v.Codec)...)
+	s.addArgs(rateArgs(c, p.src.rate())...)
+	s.addArgs(p.metadataArgs(keepsTags(f), "0", audio)...)
+	s.addArgs(muxerArgs(c, f)...)
 	s.addArgs(name)
-	p.addOutputStep(s)
+	p.addOutputStep(outputStep{Step: s, copiesSource: true})
 	r := p.published(o, name, w, Expect{Video: true, Audio: audio})
 	if w != (window{}) {
 		r.Files[0].Expect.Duration = 0 // where the keyframes lie is not known

@@ -15,13 +15,14 @@ const tsMuxDelay = 0.5
 // segmentTSArgs cuts intermediates into MPEG-TS segments by stream copy:
 // dir/segment-%05d.ts from 1. video is an mp4 with a keyframe at least every
 // two seconds and on the grid, or StdinInput; audio is an mp4 with one track.
-// Either may be "". seconds is the length aimed at.
+// Either may be "". seconds is the length to aim at.
 //
-// keyInfo names the file with the key of AES-128; "": not encrypted.
+// keyInfo names the file that names the key of AES-128; "": not encrypted.
 //
 // One muxer runs over all segments, so continuity counters run on. It opens the
-// file of a segment when that of the one before is closed. The playlist that the muxer insists on writing, dir/cut.m3u8, is not published:
-// stream.Build measures the segments itself.
+// file of a segment when it has closed the one before. It also writes a playlist,
+// dir/cut.m3u8, which is not published: stream.Build measures the segments
+// itself.
 func segmentTSArgs(video, audio, dir string, seconds float64, keyInfo string) []string {
 	args := segmentInputs(video, audio)
 	if keyInfo != "" {
@@ -37,10 +38,11 @@ func segmentTSArgs(video, audio, dir string, seconds float64, keyInfo string) []
 		path.Join(dir, "cut.m3u8"))
 }
 
-// keyFiles are what hls_key_info_file wants: the key, and a file that names it.
-// Its first line is the address for a playlist that nobody reads. Without a
-// third line the initialisation vector is the number of the segment, as
-// RFC 8216 section 5.2 has it for playlists that state none.
+// keyFiles are what the option hls_key_info_file wants: the key, and a file that
+// names it. The first line of that file is an address for FFmpeg's playlist,
+// which is not published. Without a third line the initialisation vector is the
+// number of the segment, as RFC 8216 section 5.2 says for playlists without
+// one.
 func keyFiles(dir string, key SecretName) (info string, files []InputFile) {
 	name := path.Join(dir, "key.bin")
 	info = path.Join(dir, "key.info")
@@ -51,19 +53,19 @@ func keyFiles(dir string, key SecretName) (info string, files []InputFile) {
 // from 1, by stream copy. Decode times (tfdt) count from zero without a hole. An
 // edit list in init.mp4 takes off what lies before the first picture or sound:
 // the delay of reordered video, the priming of an audio encoder. (The muxer can
-// write negative composition offsets for video instead, but ffmpeg and the
+// write negative composition offsets for video instead, but FFmpeg and the
 // players built on it then show the pictures late by that delay.)
 //
-// The track has to start at zero: an edit list that delays one is ignored by
-// browsers, and Build refuses it.
+// The track has to start at zero: browsers ignore an edit list that delays a
+// track, and stream.Build refuses it.
 //
-// It is the dash muxer and not the hls one, which cannot start a fragment
-// (moof) at each keyframe; an I-frame playlist needs one there. A segment gets
-// its name when it is whole. The manifest that the muxer insists on writing,
-// dir/cut.mpd, is not published.
+// The dash muxer is used because the hls muxer cannot start a fragment (moof) at
+// each keyframe, which an I-frame playlist needs. A segment gets its name when it
+// is whole. The muxer also writes a manifest, dir/cut.mpd, which is not
+// published.
 //
 // startShift moves the track to an earlier time, in seconds.
-func segmentCMAFArgs(track, dir string, seconds float64, video bool, early float64) []string {
+func segmentCMAFArgs(track, dir string, seconds float64, video bool, startShift float64) []string {
 	// The index (sidx) is of no use in segments that playlists describe.
 	flags := "movflags=+skip_sidx"
 	var args []string
@@ -75,8 +77,8 @@ func segmentCMAFArgs(track, dir string, seconds float64, video bool, early float
 	} else {
 		args = segmentInputs("", track)
 	}
-	if early > 0 {
-		args = append([]string{"-itsoffset", decimal(-early)}, args...)
+	if startShift > 0 {
+		args = append([]string{"-itsoffset", decimal(-startShift)}, args...)
 	}
 	return append(args,
 		"-f", "dash", "-dash_segment_type", "mp4",

@@ -35,7 +35,7 @@ func scratch(t *testing.T) (fstest.MapFS, map[stream.Layout]stream.Package) {
 		}
 		p := stream.Package{
 			Layout: layout, Dir: string(layout), Name: "master", HLS: true, TargetDuration: 2, Duration: 7,
-			Tracks: []stream.Track{audioRendition(kind, "v", rate, layout), audioRendition(stream.Audio, "audio", format.Rational{}, layout)},
+			Tracks: []stream.Track{newTrack(kind, "v", rate, layout), newTrack(stream.Audio, "audio", format.Rational{}, layout)},
 		}
 		publish(t, work, c, p)
 		packages[layout] = p

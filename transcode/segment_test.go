@@ -226,7 +226,7 @@ var (
 	ntsc  = format.Rational{Num: 30000, Den: 1001}
 )
 
-func audioRendition(kind stream.TrackType, id string, rate format.Rational, layout stream.Layout) stream.Track {
+func newTrack(kind stream.TrackType, id string, rate format.Rational, layout stream.Layout) stream.Track {
 	tr := stream.Track{ID: id, Type: kind, Dir: id, FrameRate: rate, Segments: "segment-%05d.ts"}
 	if layout == stream.CMAF {
 		tr.Init, tr.Segments = "init.mp4", "segment-%05d.m4s"
@@ -255,11 +255,11 @@ func TestSegments(t *testing.T) {
 			video = stream.Video
 		}
 		p.Tracks = []stream.Track{
-			audioRendition(stream.Audio, "low", format.Rational{}, layout),
-			audioRendition(video, "90p", fps25, layout), audioRendition(video, "180p", fps25, layout),
+			newTrack(stream.Audio, "low", format.Rational{}, layout),
+			newTrack(video, "90p", fps25, layout), newTrack(video, "180p", fps25, layout),
 		}
 		if layout == stream.CMAF {
-			a := audioRendition(stream.Audio, "audio", format.Rational{}, layout)
+			a := newTrack(stream.Audio, "audio", format.Rational{}, layout)
 			a.Group, a.Language, a.NoVariant = "main", "eng", true
 			p.Tracks[1].Audio, p.Tracks[2].Audio = "main", "main"
 			p.Tracks = append(p.Tracks, a)
@@ -294,7 +294,7 @@ func TestSegmentsRates(t *testing.T) {
 				if layout == stream.CMAF {
 					kind = stream.Video
 				}
-				p.Tracks = []stream.Track{audioRendition(kind, "90p", c.rate, layout), audioRendition(stream.Audio, "audio", format.Rational{}, layout)}
+				p.Tracks = []stream.Track{newTrack(kind, "90p", c.rate, layout), newTrack(stream.Audio, "audio", format.Rational{}, layout)}
 				t.Run(string(layout), func(t *testing.T) {
 					publish(t, work, c, p).judge(t)
 				})
@@ -315,7 +315,7 @@ func TestSegmentsHEVC(t *testing.T) {
 	c.encode(t, work)
 	p := stream.Package{
 		Layout: stream.CMAF, Dir: "out", Name: "master", HLS: true, DASH: true, TargetDuration: 6, Duration: 3,
-		Tracks: []stream.Track{audioRendition(stream.Video, "90p", ntsc, stream.CMAF), audioRendition(stream.Audio, "audio", format.Rational{}, stream.CMAF)},
+		Tracks: []stream.Track{newTrack(stream.Video, "90p", ntsc, stream.CMAF), newTrack(stream.Audio, "audio", format.Rational{}, stream.CMAF)},
 	}
 	pub := publish(t, work, c, p)
 	pub.judge(t)

@@ -68,8 +68,8 @@ func pickAudio(list []job.AudioStream) *job.AudioStream {
 	return nil
 }
 
-// displayFrame is the size as displayed: ffmpeg turns the picture by itself at
-// the head of every filter graph, so all planning is done in turned sizes.
+// displayFrame is the size as displayed. FFmpeg rotates the picture by itself at
+// the head of every filter graph, so all planning is done in rotated sizes.
 func displayFrame(v job.VideoStream) frame {
 	sar := ratio{1, 1}
 	if v.SAR.Num > 0 && v.SAR.Den > 0 {
@@ -85,9 +85,9 @@ func (s *source) isFormat(name string) bool {
 	return slices.Contains(strings.Split(s.FormatName, ","), name)
 }
 
-// discontinuous tells containers whose time stamps may jump. For them ffmpeg
-// takes the start of the streams in use, not of the file, as zero, and mends
-// jumps by the packets that it reads.
+// discontinuous reports whether the time stamps of the container may jump. For
+// such containers FFmpeg takes the start of the streams in use as zero, not that
+// of the file, and mends jumps by the packets that it reads.
 func (s *source) discontinuous() bool {
 	for _, n := range []string{"mpegts", "mpeg", "ogg", "asf", "hls", "wtv", "rtp", "sdp"} {
 		if s.isFormat(n) {
@@ -174,9 +174,9 @@ var standardRates = []format.Rational{
 // maxStreamFPS is streams.md rule 1.19: at most 60 frames a second in a stream.
 const maxStreamFPS = 60
 
-// lateStart is from when on a late picture is filled up, in seconds. Below it
-// players skip the gap, and the priming of audio codecs makes such gaps in
-// many files: a rendition of those can still be shared with plain files.
+// lateStart is from how many seconds on a late picture is filled up. Below it
+// players skip the gap. The priming of audio codecs makes such gaps in many
+// files, whose renditions can then still be shared with plain files.
 const lateStart = 0.1
 
 // streamRate is the constant rate that an httpstream rendition must be brought

@@ -3,22 +3,22 @@ package transcode
 import (
 	"math"
 	"slices"
-	"strconv"
-	"strings"
+
+	"github.com/copra-video/copra/transcode/codec"
 )
 
 // Space is the room that a plan's files take in the work directory at once,
-// beside the source.
+// besides the source.
 //
-// Segments stay until the job has ended. An intermediate that is only followed
-// adds nothing to them: what of it is still unread is not in a segment yet, and
-// what all have read can be given back. One that a step reads whole adds its
-// size. Pictures are not counted.
+// Segments stay until the job has ended. An intermediate that is only tailed
+// adds nothing to them: what is still unread of it is not in a segment yet, and
+// what all have read can be given back to the disk. One that a step reads whole
+// adds its size. Thumbnails are not counted.
 type Space struct {
 	Bytes int64
-	// CachedBytes is what is added when followed intermediates stay whole.
+	// CachedBytes is what is added when tailed intermediates stay whole.
 	CachedBytes int64
-	// Bounded: every encode has a ceiling for its rate, and the length of the
+	// Bounded: every encode has a bound for its rate, and the length of the
 	// source is known, so Bytes is a bound; else it is an estimate.
 	Bounded bool
 }
@@ -47,12 +47,12 @@ const (
 func (s sizeEstimate) mp4() float64 { return s.bytes + s.frames*mp4Frame + s.seconds*mp4Second }
 func (s sizeEstimate) ts() float64  { return s.bytes*tsShare + s.frames*tsFrame + s.seconds*tsSecond }
 
-// space adds up the files of steps.
-func (p *planner) space(steps []Step) Space {
+// space adds up the intermediates and what the output steps make of them.
+func (p *planner) space() Space {
+	total, cached := 0.0, 0.0
+	bounded := true
 	tracks := map[string]sizeEstimate{}
-	total, kept := 0.0, 0.0
-	capped := true
-	for _, g := range p.groups {
+	for _, g := range p.decodeGroups {
 		for _, v := range g.videos {
 			tracks[v.name] = p.estimateVideo(v)
 			if v.key.twoPass {
@@ -64,111 +64,84 @@ func (p *planner) space(steps []Step) Space {
 	for _, t := range p.audios {
 		tracks[t.name] = p.estimateAudio(t)
 	}
-	whole, followed := map[string]bool{}, map[string]bool{}
-	for _, s := range steps {
+	whole, tailed := map[string]bool{}, map[string]bool{}
+	for _, s := range p.outputSteps {
 		inputs := s.Reads
 		if s.Tail != (TailInput{}) {
 			inputs = append(slices.Clone(inputs), s.Tail.Name)
-			followed[s.Tail.Name] = true
+			tailed[s.Tail.Name] = true
 		}
 		for _, name := range s.Reads {
 			whole[name] = true
 		}
 		for _, name := range inputs {
-			if s.Kind == StepSegment && strings.HasSuffix(s.Files[0], ".ts") {
+			if s.writesTS {
 				total += tracks[name].ts()
 			} else {
 				total += tracks[name].mp4()
 			}
 		}
-		if s.Kind == StepMux && len(inputs) == 0 {
-			total += float64(p.src.Size) // a copy of the source's own tracks
+		if s.copiesSource {
+			total += float64(p.src.Size)
 		}
 	}
 	for name, t := range tracks {
-		capped = capped && t.bounded
-		if whole[name] || !followed[name] {
+		bounded = bounded && t.bounded
+		if whole[name] || !tailed[name] {
 			total += t.mp4()
 		} else {
-			kept += t.mp4()
+			cached += t.mp4()
 		}
 	}
-	return Space{int64(math.Ceil(total)), int64(math.Ceil(kept)), capped}
+	return Space{int64(math.Ceil(total)), int64(math.Ceil(cached)), bounded}
 }
 
-// The rates of what has no ceiling, in bits for a pixel: of codecs that code
-// each frame by itself, and of the others.
+// The rates of what has no bound, in bits for a pixel: of codecs that code each
+// frame by itself, and of the others.
 const (
 	intraBitsPerPixel = 4
 	interBitsPerPixel = 0.15
 )
 
 func (p *planner) estimateVideo(v *renditionNode) sizeEstimate {
-	r := v.key
+	r := v.rendition()
 	s := sizeEstimate{seconds: p.seconds(r.window)}
 	s.frames = math.Ceil(s.seconds * fpsFloat(p.rate(r)))
-	rate, buffer, capped := ceiling(p.videoArgs(r, "", 0, ""))
-	if !capped && rate == 0 {
-		enc, _ := videoEncoderFor(r.codec)
-		rate = interBitsPerPixel
-		if enc.intermediate == "mov" && !strings.HasPrefix(r.codec, "h263") {
-			rate = intraBitsPerPixel
+	control := r.encoder.Rate(r.settings)
+	bits, buffer := float64(control.BitrateK)*1000, 0.0
+	bounded := control.MaxrateK > 0
+	switch {
+	case bounded:
+		bits, buffer = float64(control.MaxrateK)*1000, float64(control.BufferK)*1000
+	case bits == 0:
+		bits = interBitsPerPixel
+		if r.encoder.Codec().IntraOnly {
+			bits = intraBitsPerPixel
 		}
-		rate *= float64(r.geometry.W*r.geometry.H) * fpsFloat(p.rate(r))
+		bits *= float64(r.geometry.W*r.geometry.H) * fpsFloat(p.rate(r))
 	}
-	s.bytes, s.bounded = (rate*s.seconds+buffer)/8, capped && s.seconds > 0
+	s.bytes, s.bounded = (bits*s.seconds+buffer)/8, bounded && s.seconds > 0
 	return s
 }
 
-// ceiling reads from the arguments of an encoder, in bits, the rate that it does
-// not exceed and its buffer. Without a ceiling it is the rate that is aimed at,
-// 0 when there is none.
-func ceiling(args []string) (rate, buffer float64, capped bool) {
-	of := func(name string) float64 {
-		i := slices.Index(args, name)
-		if i < 0 || i+1 == len(args) {
-			return 0
-		}
-		n, err := strconv.ParseFloat(strings.TrimRight(args[i+1], "kM"), 64)
-		switch {
-		case err != nil:
-			return 0
-		case strings.HasSuffix(args[i+1], "k"):
-			n *= 1e3
-		case strings.HasSuffix(args[i+1], "M"):
-			n *= 1e6
-		}
-		return n
-	}
-	if rate = of("-maxrate"); rate > 0 {
-		return rate, of("-bufsize"), true
-	}
-	if rate = of("-b:v"); rate >= 100e6 { // which VP8 takes for none
-		rate = 0
-	}
-	return rate, 0, false
-}
-
-// estimateAudio of an audio setting. Encoders of sound keep their rates to a few
-// percent.
+// estimateAudio: audio encoders keep their rates to a few percent.
 func (p *planner) estimateAudio(t *audioNode) sizeEstimate {
 	k := t.key
 	s := sizeEstimate{seconds: max(p.seconds(k.window), k.padTo), bounded: true}
-	rate := float64(k.bitrateK) * 1000 * 1.1
+	bits := float64(k.bitrateK) * 1000 * 1.1
 	switch {
-	case k.passthrough:
-		rate = 320e3
-		s.bounded = false
+	case k.encoder == nil:
+		bits, s.bounded = 320e3, false
 		for _, a := range p.src.Audio {
 			if a.Index == k.stream && a.BitRate > 0 {
-				rate, s.bounded = float64(a.BitRate)*1.1, true
+				bits, s.bounded = float64(a.BitRate)*1.1, true
 			}
 		}
-	case rate == 0: // without loss: 24 bits
-		rate = float64(k.rate*k.channels) * 24
+	case codec.Lookup(codec.Audio, k.encoder.Codec).Lossless:
+		bits = float64(k.rate*k.channels) * 24
 	}
 	s.frames = math.Ceil(s.seconds * max(8000, float64(k.rate)) / 1024)
-	s.bytes, s.bounded = rate*s.seconds/8, s.bounded && s.seconds > 0
+	s.bytes, s.bounded = bits*s.seconds/8, s.bounded && s.seconds > 0
 	return s
 }
 

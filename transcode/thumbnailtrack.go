@@ -6,29 +6,39 @@ import (
 	"math"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
 
 	"github.com/copra-video/copra/job"
 )
 
-// ThumbnailTrack is a WebVTT track that tells players which picture to show for a
-// moment of the time line: a file, or a part of a sheet by a media fragment
-// (#xywh=x,y,w,h in pixels). It is written when it is known how many pictures
-// were made.
+// ThumbnailTrack writes a WebVTT track that tells players which picture to show
+// for a moment of the time line: a file, or a part of a sheet by a media fragment
+// (#xywh=x,y,w,h in pixels). It runs when the pictures are made, since only then
+// it is known how many there are.
 type ThumbnailTrack struct {
-	Path     string    // published; beside the pictures, which it names without a folder
+	Name     string    // of the track in the work directory
 	Pictures string    // number pattern of the single pictures in the work directory, from 1
 	Images   []string  // the published path of the file that shows the picture, one a picture
 	Times    []float64 // seconds at which the pictures are taken, ascending
 	End      float64   // of the video in seconds
 
 	// Of sheets: the size of a cell, cells in a row and on a sheet.
-	Width, Height, Columns, PerSheet int
+	Width, Height, Columns, PerSheet int `json:",omitempty"`
 }
 
-// ContentType of the track.
-func (t *ThumbnailTrack) ContentType() string { return "text/vtt" }
+// file is how the track of o is published: after the pictures, which it names
+// without a folder.
+func (t *ThumbnailTrack) file(o *job.Output) File {
+	return File{Name: t.Name, Path: trackPath(o), ContentType: "text/vtt", Check: CheckNone, Index: true}
+}
+
+// trackStep writes the track of t. needs are the steps that make the pictures.
+func (p *planner) trackStep(t *thumbnails, needs []string) Step {
+	return Step{
+		ID: p.outputStepID(StepThumbnailTrack, t.output, ""), Kind: StepThumbnailTrack, Op: Operation{ThumbnailTrack: t.track},
+		Needs: needs, Files: []string{t.track.Name}, Outputs: []int{t.output}, Cost: 0.01,
+	}
+}
 
 // WebVTT writes the track for the first made pictures. A cue lasts from the
 // moment of its picture to that of the next one. The first cue begins at zero and
@@ -66,22 +76,6 @@ func milliseconds(s float64) int64 { return int64(math.Round(s * 1000)) }
 func clock(ms int64) string {
 	s := ms / 1000
 	return fmt.Sprintf("%02d:%02d:%02d.%03d", s/3600, s/60%60, s%60, ms%1000)
-}
-
-// track is the track of pictures in files of their own. order maps the
-// files, as they are numbered, to moments; a moment is shown by the first file
-// that has it.
-func (s *thumbnails) track(o *job.Output, order []int, end float64) *ThumbnailTrack {
-	t := &ThumbnailTrack{Path: trackPath(o), Pictures: s.pattern(), Times: s.times, End: end}
-	file, numbered := picturePath(o.Path)
-	for k := range s.times {
-		image := file
-		if numbered {
-			image = fmt.Sprintf(file, slices.Index(order, k)+1)
-		}
-		t.Images = append(t.Images, image)
-	}
-	return t
 }
 
 // trackPath is where the track of o is published: beside the pictures, under

@@ -8,10 +8,11 @@ import (
 	"strings"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/codec"
 )
 
-// watermark is a watermark, as the keys of renditions and pictures have it. The
-// zero value is none.
+// watermark is a watermark, as the keys of renditions and picture styles have
+// it. The zero value is none.
 type watermark struct {
 	name     string // of the fetched picture
 	position string
@@ -19,15 +20,16 @@ type watermark struct {
 
 // The place and size of a watermark: it is drawn pixel by pixel, but it takes
 // at most a quarter of the width and of the height, so that a logo made for
-// 1080p is no blanket over 240p; it is never enlarged. Its distance from both
-// edges is a fortieth of the longer side.
+// 1080p does not cover 240p; it is never enlarged. Its distance from both edges
+// is a fortieth of the longer side.
 const (
 	watermarkShare  = 4
 	watermarkMargin = 40
 )
 
-// newWatermark resolves a watermark. Its name says what is in it, so that outputs
-// with the same one share it, and a plan made again finds what was fetched.
+// newWatermark resolves a watermark. Its name is made from its address, so that
+// outputs with the same watermark share it, and a plan made again finds what was
+// fetched.
 func (p *planner) newWatermark(w *job.Watermark) watermark {
 	if w == nil || w.URL.IsZero() {
 		return watermark{}
@@ -76,8 +78,8 @@ func watermarkNames(videos []*renditionNode, pictures []*thumbnails) []string {
 	for _, v := range videos {
 		add(v.key.watermark)
 	}
-	for _, s := range pictures {
-		add(s.style.watermark)
+	for _, t := range pictures {
+		add(t.style.watermark)
 	}
 	return names
 }
@@ -90,17 +92,17 @@ func watermarkInputs(names []string) []string {
 	return args
 }
 
-// overlayOf returns the node that lays the watermark over a finished picture of
-// geometry g in pixFmt, or nil without one. first is the number of the input
-// that names[0] is; colours are scaler options that make the watermark's
-// colours those of the picture below it, and light filters that do so to its
-// brightness.
-func overlayOf(m watermark, names []string, first int, g geometry, pixFmt, colours string, light []string) *overlay {
+// overlayOf returns the node that lays a watermark over a finished picture of
+// geometry g in pixFmt; nil when there is no watermark. first is the number of
+// the input that names[0] is. colours are scaler options that bring the
+// watermark to the colours of the picture, and tone are filters that bring it to
+// the picture's brightness.
+func overlayOf(m watermark, names []string, first int, g geometry, pixFmt, colours string, tone []string) *overlay {
 	if m == (watermark{}) {
 		return nil
 	}
 	format, alpha := overlayFormat(pixFmt)
-	f := slices.Clone(light)
+	f := slices.Clone(tone)
 	// The picture's pixels may be wider or narrower than they are high.
 	switch sar := g.SAR; {
 	case sar.num <= 0 || math.Abs(sar.float()-1) < 0.01:
@@ -113,8 +115,8 @@ func overlayOf(m watermark, names []string, first int, g geometry, pixFmt, colou
 		fmt.Sprintf("scale=w='min(iw,%d)':h='min(ih,%d)':force_original_aspect_ratio=decrease:flags=bicubic%s",
 			max(1, g.W/watermarkShare), max(1, g.H/watermarkShare), colours),
 		"format="+alpha,
-		// A time base of a second is a multiple of any other: the film's own
-		// stays as it is.
+		// A time base of a second is a multiple of any other, so the video's
+		// own time base stays as it is.
 		"settb=1")
 	margin := evenHalf(2 * max(g.W, g.H) / watermarkMargin)
 	x, y := fmt.Sprint(margin), fmt.Sprint(margin)
@@ -133,34 +135,35 @@ func overlayOf(m watermark, names []string, first int, g geometry, pixFmt, colou
 // overlayFormat names the mode of the overlay filter that loses nothing of
 // pixFmt, where there is one, and the format of the picture laid over.
 func overlayFormat(pixFmt string) (format, alpha string) {
-	deep := strings.Contains(pixFmt, "p10") || strings.Contains(pixFmt, "p12")
-	switch {
-	case strings.HasPrefix(pixFmt, "gbr"):
+	f := codec.Pixels(pixFmt)
+	switch deep := f.Depth > 8; {
+	case f.RGB && strings.HasPrefix(pixFmt, "gbr"):
 		return "gbrp", "gbrap"
-	case strings.HasPrefix(pixFmt, "rgb") || strings.HasPrefix(pixFmt, "bgr"):
+	case f.RGB:
 		return "rgb", "rgba"
-	case strings.Contains(pixFmt, "444"):
+	case f.Chroma == codec.YUV444:
 		return "yuv444", "yuva444p"
-	case strings.Contains(pixFmt, "422") && deep:
+	case f.Chroma == codec.YUV422 && deep:
 		return "yuv422p10", "yuva422p10le"
-	case strings.Contains(pixFmt, "422"):
+	case f.Chroma == codec.YUV422:
 		return "yuv422", "yuva422p"
-	case deep:
+	case deep && f.Chroma != codec.Mono:
 		return "yuv420p10", "yuva420p10le"
 	}
 	return "yuv420", "yuva420p"
 }
 
-// watermarkColours are the colours of a film for lay.
+// watermarkColours are the colours of a rendition for overlayOf.
 func (p *planner) watermarkColours(r rendition) string {
-	if isRGB(r.pixFmt) {
+	pixels := codec.Pixels(r.settings.PixFmt)
+	if pixels.RGB {
 		return ""
 	}
 	levels := "tv"
-	if strings.HasPrefix(r.pixFmt, "yuvj") {
+	if pixels.FullRange {
 		levels = "pc"
 	}
-	matrix := "bt601" // what nobody has named is taken for this everywhere
+	matrix := "bt601" // players assume it where none is named
 	switch space := p.src.video.ColorSpace; {
 	case space == "bt709" || r.toneMap || p.fromRGB():
 		matrix = "bt709"
@@ -170,9 +173,9 @@ func (p *planner) watermarkColours(r rendition) string {
 	return ":out_color_matrix=" + matrix + ":out_range=" + levels
 }
 
-// watermarkTone are the filters that give a watermark the light of a film that
-// stays HDR: white is as bright as 203 cd/m2 (ITU-R BT.2408). As it is, the
-// white of a logo would be the brightest light that PQ knows.
+// watermarkTone are the filters that bring a watermark to the light of a
+// rendition that stays HDR: white is as bright as 203 cd/m2 (ITU-R BT.2408).
+// Without them, the white of a logo would be the brightest light that PQ knows.
 func (p *planner) watermarkTone(r rendition) []string {
 	if !p.src.hdr() || r.toneMap {
 		return nil
@@ -180,7 +183,7 @@ func (p *planner) watermarkTone(r rendition) []string {
 	curve := func(code string) []string {
 		return []string{"format=rgba", fmt.Sprintf("lutrgb=r='%[1]s':g='%[1]s':b='%[1]s'", code)}
 	}
-	if p.src.video.ColorTransfer == "smpte2084" {
+	if p.src.video.IsPQ() {
 		light := "pow(pow(val/255,2.4)*0.0203,0.1593017578125)" // of 10000 cd/m2, as SMPTE ST 2084 raises it
 		return curve("255*pow((0.8359375+18.8515625*" + light + ")/(1+18.6875*" + light + "),78.84375)")
 	}

@@ -331,7 +331,7 @@ func (m fakeMedia) Probe(_ context.Context, file string) (job.Media, error) {
 	return m.mark, m.j.do("probe:logo", nothing)
 }
 
-func (m fakeMedia) Verify(context.Context, string, ffmpeg.Expect) (job.Media, error) {
+func (m fakeMedia) Verify(context.Context, string, transcode.Expect) (job.Media, error) {
 	return m.film, m.j.do("verify:film", nothing)
 }
 

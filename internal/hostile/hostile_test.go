@@ -226,7 +226,7 @@ func convert(ctx context.Context, tools *ffmpeg.Toolchain, family, dir, source s
 				name = fmt.Sprintf(f.Name, 1)
 			}
 			if err == nil {
-				_, err = tools.Verify(ctx, filepath.Join(dir, name), ffmpeg.Expect(f.Expect))
+				_, err = tools.Verify(ctx, filepath.Join(dir, name), f.Expect)
 			}
 		}
 		if err == nil {

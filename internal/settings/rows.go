@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/transcode/encoder"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
@@ -168,7 +168,7 @@ func (s *Settings) workRows() []Row {
 			Help: "largest input in GiB."},
 		{Group: Work, Flag: "min-free-disk", Env: "COPRA_MIN_FREE_DISK", Default: "1024", Set: size(&s.MinFreeDisk, 1<<20, 0, 1<<30),
 			Help: "MiB that must be free in the work directory, besides what the job takes of it, before a job is transcoded; until then it waits. 0 is no check."},
-		{Group: Work, Flag: "preset", Env: "COPRA_PRESETS", Shown: pairsText(transcode.DefaultPresets()), Set: pairs(&s.Presets),
+		{Group: Work, Flag: "preset", Env: "COPRA_PRESETS", Shown: pairsText(encoder.DefaultPresets()), Set: pairs(&s.Presets),
 			Help: "encoder preset, libx264=medium; repeatable, or separated by commas."},
 		{Group: Work, Flag: "shutdown-grace", Env: "COPRA_SHUTDOWN_GRACE", Default: "0s", Set: Duration(&s.ShutdownGrace, 0),
 			Help: "how long running work may go on after SIGTERM before it is handed back, 10m."},

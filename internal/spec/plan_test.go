@@ -26,6 +26,11 @@ func planLines(p transcode.Plan) (lines []string) {
 				lines = append(lines, fmt.Sprintf("%s: reads a file %q", kind, f.Content(p.Secrets)))
 			}
 		}
+		if t := s.Op.ThumbnailTrack; t != nil {
+			for l := range strings.SplitSeq(string(t.WebVTT(len(t.Times))), "\n") {
+				lines = append(lines, "thumbnails: "+l)
+			}
+		}
 		if s.VideoEncodes+s.AudioEncodes > 0 {
 			lines = append(lines, fmt.Sprintf("%s: runs %d video and %d audio encoders", kind, s.VideoEncodes, s.AudioEncodes))
 		}
@@ -42,12 +47,6 @@ func planLines(p transcode.Plan) (lines []string) {
 func resultLines(r transcode.Result) (lines []string) {
 	for _, f := range r.Files {
 		lines = append(lines, fmt.Sprintf("publishes %s as %s%s", cmp.Or(f.Path, "(at its url)"), f.ContentType, expected(f)))
-	}
-	if t := r.Track; t != nil {
-		lines = append(lines, fmt.Sprintf("publishes %s as %s", t.Path, t.ContentType()))
-		for _, l := range strings.Split(string(t.WebVTT(len(t.Times))), "\n") {
-			lines = append(lines, "thumbnails: "+l)
-		}
 	}
 	for _, p := range r.Packages {
 		lines = append(lines, packageLines(p)...)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/transcode/codec"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 	"github.com/copra-video/copra/transcode/format"
 )
@@ -19,26 +20,26 @@ import (
 // pair is a container and a codec of one of its tracks.
 type pair struct {
 	container, codec string
-	track            format.Track
+	track            codec.Track
 	format           format.Format
 }
 
 // allPairs are those of the tables that this server makes.
 func allPairs() []pair {
 	var pairs []pair
-	for _, c := range format.Containers() {
-		for _, track := range []format.Track{format.TrackVideo, format.TrackAudio} {
-			for _, codec := range codecsOf(c, track) {
-				text := c.Name + ":" + codec + ":x"
+	for _, c := range codec.Containers() {
+		for _, track := range []codec.Track{codec.Video, codec.Audio} {
+			for _, name := range c.Codecs(track) {
+				text := c.Name + ":" + name + ":x"
 				switch {
-				case c.Kind == format.KindAudio:
-					text = c.Name + ":" + codec
-				case track == format.TrackAudio:
-					text = c.Name + ":x:" + codec
+				case c.Kind == codec.KindAudio:
+					text = c.Name + ":" + name
+				case track == codec.Audio:
+					text = c.Name + ":x:" + name
 				}
 				f, err := format.Parse(text)
 				if err == nil && format.Supported(f) == nil {
-					pairs = append(pairs, pair{c.Name, codec, track, f})
+					pairs = append(pairs, pair{c.Name, name, track, f})
 				}
 			}
 		}
@@ -140,7 +141,7 @@ func (m *maker) make(ctx context.Context, pairs []pair, isolate bool) (map[pair]
 
 // verify looks at a file as the server does, and for its codec.
 func (m *maker) verify(ctx context.Context, p pair, f transcode.File) string {
-	got, err := m.tools.Verify(ctx, filepath.Join(m.dir, f.Name), ffmpeg.Expect(f.Expect))
+	got, err := m.tools.Verify(ctx, filepath.Join(m.dir, f.Name), f.Expect)
 	if e, ok := errors.AsType[*job.Error](err); ok {
 		return e.Message
 	}

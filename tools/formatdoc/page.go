@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/copra-video/copra/transcode/format"
+	"github.com/copra-video/copra/transcode/codec"
 )
 
 // page is the whole of docs/formats-matrix.md.
@@ -22,9 +22,9 @@ yes: works; a version: works with that one only; no: this FFmpeg cannot; empty: 
 is refused with the list of what it holds.
 `, strings.Join(versions, " and "))
 	for _, t := range []struct {
-		track format.Track
+		track codec.Track
 		title string
-	}{{format.TrackVideo, "Video"}, {format.TrackAudio, "Audio"}} {
+	}{{codec.Video, "Video"}, {codec.Audio, "Audio"}} {
 		fmt.Fprintf(&b, "\n## %s\n\n", t.title)
 		table(&b, t.track, pairs, columns)
 	}
@@ -32,7 +32,7 @@ is refused with the list of what it holds.
 	return b.String()
 }
 
-func table(b *strings.Builder, track format.Track, pairs []pair, columns []column) {
+func table(b *strings.Builder, track codec.Track, pairs []pair, columns []column) {
 	cells := map[[2]string]string{}
 	used := map[string]bool{}
 	for _, p := range pairs {
@@ -42,13 +42,13 @@ func table(b *strings.Builder, track format.Track, pairs []pair, columns []colum
 		}
 	}
 	var containers []string
-	for _, c := range format.Containers() {
-		if used[c.Name] && len(codecsOf(c, track)) > 0 {
+	for _, c := range codec.Containers() {
+		if used[c.Name] && len(c.Codecs(track)) > 0 {
 			containers = append(containers, c.Name)
 		}
 	}
 	fmt.Fprintf(b, "| codec | %s |\n|---|%s\n", strings.Join(containers, " | "), strings.Repeat("---|", len(containers)))
-	for _, c := range format.Codecs() {
+	for _, c := range codec.Codecs() {
 		if c.Track != track || !used[c.Name] {
 			continue
 		}
@@ -58,13 +58,6 @@ func table(b *strings.Builder, track format.Track, pairs []pair, columns []colum
 		}
 		b.WriteByte('\n')
 	}
-}
-
-func codecsOf(c format.Container, t format.Track) []string {
-	if t == format.TrackVideo {
-		return c.VideoCodecs
-	}
-	return c.AudioCodecs
 }
 
 // cell says with which ffmpeg a pair works.

@@ -15,6 +15,7 @@ import (
 
 	"github.com/copra-video/copra/internal/sandbox"
 	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/transcode/encoder"
 )
 
 // The oldest FFmpeg that is known to do what the planner asks for.
@@ -75,10 +76,7 @@ func (t *Toolchain) detect(ctx context.Context, complete bool) error {
 		t.probeVersion, _, _ = parseVersion(answer + messages)
 		return err
 	})
-	asked := buildDependent
-	if complete {
-		asked = videoEncoders()
-	}
+	asked := encoder.VideoNames(func(e *encoder.Video) bool { return complete || e.BuildDependent })
 	answers := t.queryPixFmts(gctx, g, asked)
 	if err := g.Wait(); err != nil {
 		return contextCause(ctx, err)

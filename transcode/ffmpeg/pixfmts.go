@@ -8,15 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/copra-video/copra/transcode"
-	"github.com/copra-video/copra/transcode/format"
 )
-
-// buildDependent are the encoders whose pixel formats depend on how their
-// library was built, above all on the bit depths that it has. ffmpeg asks the
-// library when it starts: libavcodec/libx264.c, libx265.c and libvpxenc.c. The
-// lists of all other encoders of the codec table stand in FFmpeg's sources and
-// have been the same since FFmpeg 5.1, so a server does not ask for them.
-var buildDependent = []string{"libx264", "libx265", "libvpx-vp9"}
 
 // pixFmtAnswers are the answers to "-h encoder=NAME", by name.
 type pixFmtAnswers struct {
@@ -55,30 +47,6 @@ func (a *pixFmtAnswers) of(encoders transcode.Set) (map[string][]string, error) 
 		lists[name] = parsePixFmts(text)
 	}
 	return lists, nil
-}
-
-// videoEncoders are ffmpeg's names of the encoders of the codec table. An
-// encoder without a library has the name of its codec.
-func videoEncoders() []string {
-	names := []string{"h263p"}
-	for _, c := range format.Codecs() {
-		if c.Track != format.TrackVideo || !c.Encodable {
-			continue
-		}
-		names = append(names, encoderOf(c))
-	}
-	return names
-}
-
-func encoderOf(c format.Codec) string {
-	if name, ok := libraries[c.Name]; ok {
-		return name
-	}
-	return strings.ReplaceAll(c.Name, "-", "_")
-}
-
-var libraries = map[string]string{
-	"h264": "libx264", "hevc": "libx265", "vp8": "libvpx", "vp9": "libvpx-vp9", "av1": "libsvtav1", "theora": "libtheora", "xvid": "libxvid",
 }
 
 // parsePixFmts reads the line "    Supported pixel formats: yuv420p yuvj420p".

@@ -4,7 +4,8 @@ import (
 	"slices"
 	"testing"
 
-	"github.com/copra-video/copra/transcode/format"
+	"github.com/copra-video/copra/transcode/codec"
+	"github.com/copra-video/copra/transcode/encoder"
 )
 
 // The table of codecs and ffmpeg agree on what encoders take: what POST accepts
@@ -18,12 +19,12 @@ func TestPixFmts(t *testing.T) {
 	if found.PixelFormats("nope") != nil {
 		t.Error("an unknown encoder takes something")
 	}
-	for _, name := range videoEncoders() {
+	for _, name := range encoder.VideoNames(func(*encoder.Video) bool { return true }) {
 		if found.Encoders.Has(name) && len(found.PixelFormats(name)) == 0 {
 			t.Errorf("nothing is known of %s", name)
 		}
 	}
-	h264, _ := format.LookupCodec(format.TrackVideo, "h264")
+	h264 := codec.Lookup(codec.Video, "h264")
 	for _, f := range h264.PixFmts {
 		if !slices.Contains(found.PixelFormats("libx264"), f) {
 			t.Errorf("libx264 does not take %s", f)
@@ -36,14 +37,14 @@ func TestPixFmts(t *testing.T) {
 func TestPixFmtsOfOtherEncoders(t *testing.T) {
 	t.Parallel()
 	found := tools(t).Capabilities()
-	for _, c := range format.Codecs() {
-		name := encoderOf(c)
-		if c.Track != format.TrackVideo || !c.Encodable || slices.Contains(buildDependent, name) || !found.Encoders.Has(name) {
-			continue
-		}
-		for _, f := range c.PixFmts {
-			if !slices.Contains(found.PixelFormats(name), f) {
-				t.Errorf("%s does not take %s, which the codec table has for %s", name, f, c.Name)
+	for _, c := range codec.Codecs() {
+		for _, name := range encoder.VideoNames(func(e *encoder.Video) bool {
+			return !e.BuildDependent && e.Codec() == c && found.Encoders.Has(e.Name)
+		}) {
+			for _, f := range c.PixFmts {
+				if !slices.Contains(found.PixelFormats(name), f) {
+					t.Errorf("%s does not take %s, which the codec table has for %s", name, f, c.Name)
+				}
 			}
 		}
 	}

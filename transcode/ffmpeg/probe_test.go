@@ -15,6 +15,7 @@ import (
 	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
 )
 
 func TestProbe(t *testing.T) {
@@ -259,7 +260,7 @@ func TestConcatOfOurOwn(t *testing.T) {
 	if err := tools(t).Run(t.Context(), Command{Dir: dir, Args: []string{"-f", "concat", "-i", "list", "-c", "copy", "out.mp4"}}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := tools(t).Verify(t.Context(), filepath.Join(dir, "out.mp4"), Expect{Duration: 2, Video: true, Audio: true}); err != nil {
+	if _, err := tools(t).Verify(t.Context(), filepath.Join(dir, "out.mp4"), transcode.Expect{Duration: 2, Video: true, Audio: true}); err != nil {
 		t.Error(err)
 	}
 }

@@ -1,6 +1,12 @@
 package ffmpeg
 
-import "github.com/copra-video/copra/transcode"
+import (
+	"slices"
+	"strings"
+
+	"github.com/copra-video/copra/transcode/codec"
+	"github.com/copra-video/copra/transcode/encoder"
+)
 
 // Finding is one line about the tools.
 type Finding struct {
@@ -20,53 +26,55 @@ func (t *Toolchain) Report() []Finding {
 	if t.probeVersion != t.Version() {
 		findings[1].Note += "; its version is not that of ffmpeg"
 	}
-	for _, r := range reportedFeatures {
-		f := Finding{Name: r.kind + " " + r.name, OK: featuresOf(t.capabilities, r.kind).Has(r.name), Note: r.means}
-		if !f.OK {
-			f.Note = "missing: no " + r.means
+	for _, f := range reportedFeatures() {
+		has := t.capabilities.Encoders
+		switch f.kind {
+		case filterFeature:
+			has = t.capabilities.Filters
+		case muxerFeature:
+			has = t.capabilities.Muxers
 		}
-		findings = append(findings, f)
+		name, note := f.names[0], "missing: no "+f.means
+		i := slices.IndexFunc(f.names, has.Has)
+		if i >= 0 {
+			name, note = f.names[i], f.means
+		}
+		findings = append(findings, Finding{f.kind + " " + name, i >= 0, note})
 	}
 	return findings
 }
 
-const encoder, filter, muxer = "encoder", "filter", "muxer"
-
-func featuresOf(c transcode.Capabilities, kind string) transcode.Set {
-	switch kind {
-	case encoder:
-		return c.Encoders
-	case filter:
-		return c.Filters
-	default:
-		return c.Muxers
-	}
+// feature is something that works when ffmpeg has one of several names.
+type feature struct {
+	kind  string
+	names []string // the preferred one first
+	means string
 }
 
-var reportedFeatures = []struct{ kind, name, means string }{
-	{encoder, "libx264", "H.264"},
-	{encoder, "libx265", "HEVC"},
-	{encoder, "libvpx", "VP8"},
-	{encoder, "libvpx-vp9", "VP9"},
-	{encoder, "libsvtav1", "AV1"},
-	{encoder, "aac", "AAC"},
-	{encoder, "libmp3lame", "MP3"},
-	{encoder, "libvorbis", "Vorbis"},
-	{encoder, "libopus", "Opus"},
-	{encoder, "libtheora", "Theora"},
-	{encoder, "libwebp", "WebP pictures"},
-	{encoder, "libwebp_anim", "animated WebP"},
-	{encoder, "mjpeg", "JPEG pictures"},
-	{encoder, "png", "PNG pictures"},
-	{encoder, "gif", "GIF"},
-	{filter, "zscale", "HDR to SDR conversion"},
-	{filter, "tonemap", "HDR to SDR conversion"},
-	{filter, "overlay", "watermarks"},
-	{filter, "drawtext", "burnt-in text"},
-	{filter, "bwdif", "deinterlacing"},
-	{muxer, "mp4", "MP4"},
-	{muxer, "mpegts", "MPEG-TS"},
-	{muxer, "hls", "HLS segments"},
-	{muxer, "webm", "WebM"},
-	{muxer, "webvtt", "WebVTT subtitles"},
+const encoderFeature, filterFeature, muxerFeature = "encoder", "filter", "muxer"
+
+// reportedFeatures are the encoders of the tables, without PCM, which every
+// ffmpeg has, and what else outputs need.
+func reportedFeatures() []feature {
+	var list []feature
+	for _, c := range codec.Codecs() {
+		if names := encoder.Names(c); c.Encodable && len(names) > 0 && !strings.HasPrefix(c.Name, "pcm-") {
+			list = append(list, feature{encoderFeature, names, c.Title})
+		}
+	}
+	for _, e := range encoder.Images() {
+		list = append(list, feature{encoderFeature, []string{e.Name}, e.Title})
+	}
+	return append(list,
+		feature{filterFeature, []string{"zscale"}, "HDR to SDR conversion"},
+		feature{filterFeature, []string{"tonemap"}, "HDR to SDR conversion"},
+		feature{filterFeature, []string{"overlay"}, "watermarks"},
+		feature{filterFeature, []string{"drawtext"}, "burnt-in text"},
+		feature{filterFeature, []string{"bwdif"}, "deinterlacing"},
+		feature{muxerFeature, []string{"mp4"}, "MP4"},
+		feature{muxerFeature, []string{"mpegts"}, "MPEG-TS"},
+		feature{muxerFeature, []string{"hls"}, "HLS segments"},
+		feature{muxerFeature, []string{"webm"}, "WebM"},
+		feature{muxerFeature, []string{"webvtt"}, "WebVTT subtitles"},
+	)
 }

@@ -51,7 +51,7 @@ func TestReportOfWhatIsMissing(t *testing.T) {
 		if l.Name != "ffmpeg" && l.OK {
 			t.Errorf("%+v", l)
 		}
-		if strings.HasPrefix(l.Name, encoder) && !strings.HasPrefix(l.Note, "missing: no ") {
+		if strings.HasPrefix(l.Name, encoderFeature) && !strings.HasPrefix(l.Note, "missing: no ") {
 			t.Errorf("%+v", l)
 		}
 	}
@@ -136,28 +136,28 @@ func TestAllowlistInputs(t *testing.T) {
 }
 
 // The planner's expectation converts to Verify's.
-var _ = Expect(transcode.Expect{})
+var _ = transcode.Expect(transcode.Expect{})
 
 func TestVerify(t *testing.T) {
 	f := tools(t)
-	ok := Expect{Duration: 4, Video: true, Audio: true, Width: 320, Height: 180}
+	ok := transcode.Expect{Duration: 4, Video: true, Audio: true, Width: 320, Height: 180}
 	if m, err := f.Verify(t.Context(), testmedia.Clip(t, testmedia.Standard), ok); err != nil || len(m.Video) != 1 {
 		t.Errorf("%v", err)
 	}
-	if _, err := f.Verify(t.Context(), testmedia.Clip(t, testmedia.Photo), Expect{Video: true, Width: 640}); err != nil {
+	if _, err := f.Verify(t.Context(), testmedia.Clip(t, testmedia.Photo), transcode.Expect{Video: true, Width: 640}); err != nil {
 		t.Errorf("photo: %v", err)
 	}
 	for _, c := range []struct {
 		recipe testmedia.Recipe
-		want   Expect
+		want   transcode.Expect
 		says   string
 	}{
-		{testmedia.Standard, Expect{Duration: 8}, "the result lasts 4.00 seconds where 8.00 were expected."},
-		{testmedia.Standard, Expect{Width: 640}, "the result is 320x180 where 640xany was expected."},
-		{testmedia.Standard, Expect{Width: 320, Height: 182}, "the result is 320x180 where 320x182 was expected."},
-		{testmedia.NoAudio, Expect{Audio: true}, "the result has no audio."},
-		{testmedia.AudioOnly, Expect{Video: true}, "the result has no video."},
-		{testmedia.AudioOnly, Expect{Width: 10}, "the result has no video."},
+		{testmedia.Standard, transcode.Expect{Duration: 8}, "the result lasts 4.00 seconds where 8.00 were expected."},
+		{testmedia.Standard, transcode.Expect{Width: 640}, "the result is 320x180 where 640xany was expected."},
+		{testmedia.Standard, transcode.Expect{Width: 320, Height: 182}, "the result is 320x180 where 320x182 was expected."},
+		{testmedia.NoAudio, transcode.Expect{Audio: true}, "the result has no audio."},
+		{testmedia.AudioOnly, transcode.Expect{Video: true}, "the result has no video."},
+		{testmedia.AudioOnly, transcode.Expect{Width: 10}, "the result has no video."},
 		{testmedia.Truncated, ok, "the result is not a playable file."},
 		{testmedia.Empty, ok, "nothing was encoded."},
 	} {
@@ -199,10 +199,10 @@ func verifyMeasures(t *testing.T, f *Toolchain) {
 	if m, err := f.Probe(t.Context(), path); err != nil || closeTo(m.Duration, 20) {
 		t.Errorf("ffprobe's estimate is close enough, so that nothing is measured: %v, %v", m.Duration, err)
 	}
-	if m, err := f.Verify(t.Context(), path, Expect{Duration: 20, Audio: true}); err != nil || !closeTo(m.Duration, 20) {
+	if m, err := f.Verify(t.Context(), path, transcode.Expect{Duration: 20, Audio: true}); err != nil || !closeTo(m.Duration, 20) {
 		t.Errorf("%v", err)
 	}
-	if _, err := f.Verify(t.Context(), path, Expect{Duration: 15}); err == nil {
+	if _, err := f.Verify(t.Context(), path, transcode.Expect{Duration: 15}); err == nil {
 		t.Error("20 seconds pass for 15")
 	}
 }

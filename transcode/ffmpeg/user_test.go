@@ -15,6 +15,7 @@ import (
 	"github.com/copra-video/copra/internal/sandbox"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/internal/testtime"
+	"github.com/copra-video/copra/transcode"
 )
 
 // testUser owns nothing.
@@ -50,7 +51,7 @@ func TestUser(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if _, err := f.Verify(t.Context(), filepath.Join(dir, "deep", "er", "out.mp4"), Expect{Video: true, Audio: true}); err != nil {
+	if _, err := f.Verify(t.Context(), filepath.Join(dir, "deep", "er", "out.mp4"), transcode.Expect{Video: true, Audio: true}); err != nil {
 		t.Error(err)
 	}
 	st, err := os.Stat(filepath.Join(dir, "deep", "er", "out.mp4"))

@@ -12,20 +12,13 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
 )
-
-// Expect is what a file must have before it is published. Its fields are those
-// of transcode.Expect, so that one converts to the other.
-type Expect struct {
-	Duration      float64 // seconds, within half a second or 2 %; 0: not checked
-	Video, Audio  bool    // streams that must be there
-	Width, Height int     // 0: not checked
-}
 
 // Verify probes a finished file and compares it with want. The error is a
 // *job.Error that says in one sentence what is wrong with the file, or another
 // error when the file could not be probed.
-func (t *Toolchain) Verify(ctx context.Context, path string, want Expect) (job.Media, error) {
+func (t *Toolchain) Verify(ctx context.Context, path string, want transcode.Expect) (job.Media, error) {
 	m, err := t.Probe(ctx, path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, errEmpty) {
 		return job.Media{}, invalidOutput("nothing was encoded").WithCause(err)
@@ -44,7 +37,7 @@ func (t *Toolchain) Verify(ctx context.Context, path string, want Expect) (job.M
 			m.Duration = d
 		}
 	}
-	if e := want.check(m); e != nil {
+	if e := checkExpected(m, want); e != nil {
 		return m, e
 	}
 	return m, nil
@@ -67,7 +60,7 @@ func (t *Toolchain) measureDuration(ctx context.Context, path string) (float64, 
 	return last.Seconds(), err
 }
 
-func (w Expect) check(m job.Media) *job.Error {
+func checkExpected(m job.Media, w transcode.Expect) *job.Error {
 	if w.Video && len(m.Video) == 0 {
 		return invalidOutput("the result has no video")
 	}
@@ -80,7 +73,7 @@ func (w Expect) check(m job.Media) *job.Error {
 		}
 		v := m.Video[0]
 		if w.Width > 0 && v.Width != w.Width || w.Height > 0 && v.Height != w.Height {
-			return invalidOutput("the result is %dx%d where %s was expected", v.Width, v.Height, w.size())
+			return invalidOutput("the result is %dx%d where %s was expected", v.Width, v.Height, expectedSize(w))
 		}
 	}
 	if w.Duration > 0 && !closeTo(m.Duration, w.Duration) {
@@ -89,7 +82,7 @@ func (w Expect) check(m job.Media) *job.Error {
 	return nil
 }
 
-func (w Expect) size() string {
+func expectedSize(w transcode.Expect) string {
 	side := func(n int, any string) string {
 		if n == 0 {
 			return any

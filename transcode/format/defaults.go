@@ -1,9 +1,14 @@
 package format
 
-// This file answers what is in force: what was asked for, with the defaults of
-// the container, the codec and the named definition filled in.
+import (
+	"github.com/copra-video/copra/transcode/codec"
+)
 
-// DefaultLadder is the ladder of an httpstream without variants (coconut-v2.md section 5.4).
+// This file answers what a format means: what was asked for, with the defaults
+// of the container, the codec and the named definition filled in.
+
+// DefaultLadder is the ladder of an httpstream without variants
+// (coconut-v2.md section 5.4).
 var DefaultLadder = []string{
 	"mp4:x:64k",
 	"mp4:240p::quality=4,maxrate=400k",
@@ -14,23 +19,32 @@ var DefaultLadder = []string{
 	"mp4:2160p::quality=4,maxrate=8000k",
 }
 
-// defaultVideoK is the video bitrate when neither it nor a named definition is given.
+// defaultVideoK is the video bitrate when neither it nor a named definition is
+// given.
 const defaultVideoK = 1000
 
-// containerRow returns the row of f's container; an empty one for a zero Format, so
-// that the methods need no nil checks.
-func (f Format) containerRow() *Container {
-	if c := container(f.Container); c != nil {
+// containerRow returns the row of f's container. It is empty for a zero Format,
+// so that the methods need no nil checks.
+func (f Format) containerRow() *codec.Container {
+	if c := codec.LookupContainer(f.Container); c != nil {
 		return c
 	}
-	return &Container{}
+	return &codec.Container{}
 }
+
+// videoRow returns the row of f's video codec; nil when there is no video or it
+// is copied.
+func (f Format) videoRow() *codec.Codec { return codec.Lookup(codec.Video, f.VideoCodec()) }
+
+// audioRow returns the row of f's audio codec; nil when there is no audio or it
+// is copied.
+func (f Format) audioRow() *codec.Codec { return codec.Lookup(codec.Audio, f.AudioCodec()) }
 
 // Kind returns what the container holds.
 func (f Format) Kind() Kind { return f.containerRow().Kind }
 
-// VideoCodec returns the codec of the video track: "copy", a name of the
-// codec table, or "" when there is no such track.
+// VideoCodec returns the codec of the video track: "copy", a name of the codec
+// table, or "" when there is no such track.
 func (f Format) VideoCodec() string {
 	c := f.containerRow()
 	switch {
@@ -42,8 +56,8 @@ func (f Format) VideoCodec() string {
 	return c.VideoCodec
 }
 
-// AudioCodec returns the codec of the audio track: "copy", a name of the
-// codec table, or "" when there is no such track.
+// AudioCodec returns the codec of the audio track: "copy", a name of the codec
+// table, or "" when there is no such track.
 func (f Format) AudioCodec() string {
 	c := f.containerRow()
 	switch {
@@ -55,10 +69,11 @@ func (f Format) AudioCodec() string {
 	return c.AudioCodec
 }
 
-// VideoBitrateK returns the video bitrate in kbit/s: the one given, or 0 when
-// quality decides or the codec takes none, or that of the named definition, or 1000.
+// VideoBitrateK returns the video bitrate in kbit/s: the one given, that of the
+// named definition, or 1000. It is 0 when quality decides or the codec takes
+// none.
 func (f Format) VideoBitrateK() int {
-	c := codec(TrackVideo, f.VideoCodec())
+	c := f.videoRow()
 	switch {
 	case c == nil || c.Lossless || f.Quality() > 0:
 		return 0
@@ -71,10 +86,11 @@ func (f Format) VideoBitrateK() int {
 	return defaultVideoK
 }
 
-// AudioBitrateK returns the audio bitrate in kbit/s, the container's default
-// when none was given; 0 when the track is copied, lossless or absent.
+// AudioBitrateK returns the audio bitrate in kbit/s, which is the container's
+// default when none was given. It is 0 when the track is copied, lossless or
+// absent.
 func (f Format) AudioBitrateK() int {
-	c := codec(TrackAudio, f.AudioCodec())
+	c := f.audioRow()
 	switch {
 	case c == nil || c.Lossless:
 		return 0
@@ -88,24 +104,16 @@ func (f Format) AudioBitrateK() int {
 // codec does not take (22000, or 44100 with opus) becomes the next higher one
 // that it takes, or its highest.
 func (f Format) AudioRate() int {
-	c := codec(TrackAudio, f.AudioCodec())
+	c := f.audioRow()
 	if c == nil || f.Audio.SampleRate == 0 {
 		return 0
 	}
-	if len(c.Rates) == 0 {
-		return f.Audio.SampleRate
-	}
-	for _, r := range c.Rates {
-		if r >= f.Audio.SampleRate {
-			return r
-		}
-	}
-	return c.Rates[len(c.Rates)-1]
+	return c.RateFor(f.Audio.SampleRate)
 }
 
 // Quality returns 1 to 5 when quality decides instead of a bitrate, else 0.
 func (f Format) Quality() int {
-	if c := codec(TrackVideo, f.VideoCodec()); c != nil && c.Quality {
+	if c := f.videoRow(); c != nil && c.Quality {
 		return f.Options.Quality
 	}
 	return 0
@@ -114,33 +122,25 @@ func (f Format) Quality() int {
 // TwoPass reports whether to encode in two passes. A constant quality has no
 // use for a first pass.
 func (f Format) TwoPass() bool {
-	c := codec(TrackVideo, f.VideoCodec())
+	c := f.videoRow()
 	return f.Options.TwoPass && c != nil && c.TwoPass && f.Quality() == 0
 }
 
 // PixFmt returns the pixel format to encode: the one given, else the one that
-// vprofile is about, else the codec's usual one; "" without an encoded video track.
+// vprofile is about, else the codec's usual one. It is "" without an encoded
+// video track.
 func (f Format) PixFmt() string {
-	c := codec(TrackVideo, f.VideoCodec())
+	c := f.videoRow()
 	switch {
 	case c == nil:
 		return ""
 	case f.Options.PixFmt != "":
 		return f.Options.PixFmt
 	}
-	if p, ok := profileBounds[f.Options.Profile]; ok {
-		return p.usual
+	if p := c.Profile(f.Options.Profile); p != nil {
+		return p.PixFmt
 	}
 	return c.PixFmts[0]
-}
-
-// Box returns the size asked for in pixels; a side of 0 is to be computed from
-// the aspect ratio, and both are 0 for the source's size. With exact, given by
-// two sides, the picture is padded or cropped into the box. The size is as
-// asked: a planner rounds it to what the codec takes.
-func (f Format) Box() (w, h int, exact bool) {
-	r := f.Video.Resolution
-	return r.Width, r.Height, r.Width > 0 && r.Height > 0
 }
 
 // Extension returns the usual extension of a file, without the dot.

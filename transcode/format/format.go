@@ -15,19 +15,6 @@
 // of the container and of the named definitions.
 package format
 
-// Kind is what a container holds, which decides the type of an output.
-type Kind string
-
-// The kinds of container. An Audio container makes an output of Coconut type
-// "video" too: clients know only video, image and httpstream.
-const (
-	KindVideo    Kind = "video"
-	KindAudio    Kind = "audio"
-	KindImage    Kind = "image"    // jpg, png, webp
-	KindAnimated Kind = "animated" // gif, webp_anim
-	KindStream   Kind = "httpstream"
-)
-
 // Format is a parsed format string.
 type Format struct {
 	// Container is the canonical name, aliases resolved: mp4, webm, mov, mkv,

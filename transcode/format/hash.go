@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/copra-video/copra/transcode/codec"
 )
 
 // FromHash reads the `format` hash of coconut-v2.md section 4.6. key is the key of the
@@ -24,17 +26,6 @@ func FromHash(key string, h map[string]any) (Format, error) {
 		return Format{}, fmt.Errorf("format of %q: %w", clip(key), err)
 	}
 	return f, nil
-}
-
-// CanonicalFromHash returns the format string that is echoed for an output
-// with a `format` hash (coconut-v2.md section 2.3): "avi:240p" with resolution "0x240" and
-// video_bitrate "500k" is "avi:0x240_500k".
-func CanonicalFromHash(key string, h map[string]any) (string, error) {
-	f, err := FromHash(key, h)
-	if err != nil {
-		return "", err
-	}
-	return f.String(), nil
 }
 
 func fromHash(key string, h map[string]any) (Format, error) {
@@ -63,40 +54,40 @@ func fromHash(key string, h map[string]any) (Format, error) {
 // member is one row of the members that are not options.
 type member struct {
 	name  string
-	track Track
+	track codec.Track
 	set   func(f *Format, tok string) error
 }
 
 var members = []member{
-	{"resolution", TrackVideo, func(f *Format, tok string) (err error) {
+	{"resolution", codec.Video, func(f *Format, tok string) (err error) {
 		f.Video.Resolution, err = parseResolution(roundNumbers(tok))
 		return err
 	}},
-	{"video_codec", TrackVideo, func(f *Format, tok string) (err error) {
-		f.Video.Disabled, f.Video.Codec, err = codecMember(TrackVideo, tok)
+	{"video_codec", codec.Video, func(f *Format, tok string) (err error) {
+		f.Video.Disabled, f.Video.Codec, err = codecMember(codec.Video, tok)
 		return err
 	}},
-	{"video_bitrate", TrackVideo, func(f *Format, tok string) (err error) {
+	{"video_bitrate", codec.Video, func(f *Format, tok string) (err error) {
 		f.Video.BitrateK, err = parseVideoK(withSuffix(roundNumbers(tok), "k"))
 		return err
 	}},
-	{"fps", TrackVideo, func(f *Format, tok string) (err error) {
+	{"fps", codec.Video, func(f *Format, tok string) (err error) {
 		f.Video.FPS, err = parseFPS(roundFPS(tok))
 		return err
 	}},
-	{"audio_codec", TrackAudio, func(f *Format, tok string) (err error) {
-		f.Audio.Disabled, f.Audio.Codec, err = codecMember(TrackAudio, tok)
+	{"audio_codec", codec.Audio, func(f *Format, tok string) (err error) {
+		f.Audio.Disabled, f.Audio.Codec, err = codecMember(codec.Audio, tok)
 		return err
 	}},
-	{"audio_bitrate", TrackAudio, func(f *Format, tok string) (err error) {
+	{"audio_bitrate", codec.Audio, func(f *Format, tok string) (err error) {
 		f.Audio.BitrateK, err = parseAudioK(withSuffix(roundNumbers(tok), "k"))
 		return err
 	}},
-	{"sample_rate", TrackAudio, func(f *Format, tok string) (err error) {
+	{"sample_rate", codec.Audio, func(f *Format, tok string) (err error) {
 		f.Audio.SampleRate, err = parseRate(withSuffix(roundNumbers(tok), "hz"))
 		return err
 	}},
-	{"audio_channel", TrackAudio, func(f *Format, tok string) (err error) {
+	{"audio_channel", codec.Audio, func(f *Format, tok string) (err error) {
 		switch tok {
 		case "1":
 			tok = "mono"
@@ -111,7 +102,7 @@ var members = []member{
 func memberNames(k Kind) string {
 	var names []string
 	for _, m := range members {
-		if k.takes(m.track, m.name) {
+		if takes(k, m.track, m.name) {
 			names = append(names, m.name)
 		}
 	}
@@ -124,12 +115,12 @@ func memberNames(k Kind) string {
 }
 
 // takes reports whether a container of kind k has a use for a member.
-func (k Kind) takes(t Track, name string) bool {
+func takes(k Kind, t codec.Track, name string) bool {
 	switch k {
 	case KindVideo:
 		return true
 	case KindAudio:
-		return t == TrackAudio
+		return t == codec.Audio
 	case KindImage, KindAnimated:
 		return name == "resolution"
 	case KindStream:
@@ -137,7 +128,7 @@ func (k Kind) takes(t Track, name string) bool {
 	return false
 }
 
-func setMember(f *Format, c *Container, name string, value any) error {
+func setMember(f *Format, c *codec.Container, name string, value any) error {
 	tok, err := scalar(value)
 	if err != nil {
 		return fmt.Errorf("%s: %w", clip(name), err)
@@ -150,7 +141,7 @@ func setMember(f *Format, c *Container, name string, value any) error {
 		switch {
 		case tok == "" || c.Kind == KindAudio && novideo:
 			return nil
-		case !c.Kind.takes(m.track, name):
+		case !takes(c.Kind, m.track, name):
 			return fmt.Errorf("%s does not apply to %s, which takes %s", name, c.Name, orNothing(memberNames(c.Kind)))
 		}
 		if err := m.set(f, tok); err != nil {
@@ -219,7 +210,7 @@ func scalar(v any) (string, error) {
 }
 
 // codecMember reads video_codec or audio_codec, which may also switch the track off.
-func codecMember(t Track, tok string) (disabled bool, name string, err error) {
+func codecMember(t codec.Track, tok string) (disabled bool, name string, err error) {
 	switch tok {
 	case "false", "x", "no" + string(t):
 		return true, "", nil

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/copra-video/copra/transcode/codec"
 )
 
 // option is one row of the options of coconut-v2.md sections 4.5 and 12, in canonical order.
@@ -16,12 +18,38 @@ type option struct {
 	get  func(o Options) string // "" when not said; "1" for a flag that is on
 }
 
-// The values of vprofile and level over all codecs; which of them a codec
-// takes is in its row.
+// The values of vprofile, level and preset over all codecs. Which of them a
+// codec takes is in its row.
 var (
-	profileNames = strings.Fields("baseline main main10 main12 high high10 high422 high444 0 1 2 3")
-	presetNames  = append(slices.Clip(x264Presets), svtPresets...)
+	profileNames = union((*codec.Codec).ProfileNames)
+	levelNames   = union(func(c *codec.Codec) []string { return c.Levels })
+	presetNames  = union(func(c *codec.Codec) []string { return c.Presets })
+	pixFmtNames  = union(func(c *codec.Codec) []string { return c.PixFmts })
 )
+
+// presetHelp says which words which codecs take: a list of names once, and
+// numbers as a range.
+func presetHelp() string {
+	codecs := map[string][]string{} // by presets
+	var order []string
+	for _, c := range codec.Codecs() {
+		if len(c.Presets) == 0 {
+			continue
+		}
+		words := strings.Join(c.Presets, ", ")
+		if isDigits(c.Presets[0]) {
+			words = c.Presets[0] + " to " + c.Presets[len(c.Presets)-1]
+		}
+		if codecs[words] == nil {
+			order = append(order, words)
+		}
+		codecs[words] = append(codecs[words], c.Name)
+	}
+	for i, words := range order {
+		order[i] = words + " for " + strings.Join(codecs[words], " and ")
+	}
+	return "an encoder preset: " + strings.Join(order, "; ")
+}
 
 var options = []option{
 	{name: "quality", help: "1 to 5, 5 being the best",
@@ -49,19 +77,19 @@ var options = []option{
 			return slices.Contains(profileNames, v)
 		},
 		get: func(o Options) string { return o.Profile }},
-	{name: "level", help: strings.Join(h264Levels, ", "),
+	{name: "level", help: strings.Join(levelNames, ", "),
 		set: func(o *Options, v string) bool {
 			if len(v) == 3 && v[1] == '.' { // "3.1"
 				v = v[:1] + v[2:]
 			}
 			o.Level = v
-			return slices.Contains(h264Levels, v)
+			return slices.Contains(levelNames, v)
 		},
 		get: func(o Options) string { return o.Level }},
 	{name: "pix_fmt", help: "a pixel format such as yuv420p, yuv422p or yuva444p10le",
 		set: func(o *Options, v string) bool {
 			o.PixFmt = v
-			return knownPixFmt(v)
+			return slices.Contains(pixFmtNames, v)
 		},
 		get: func(o Options) string { return o.PixFmt }},
 	{name: "2pass", flag: true,
@@ -79,7 +107,7 @@ var options = []option{
 	{name: "force_sdr", flag: true,
 		set: func(o *Options, v string) bool { return setFlag(&o.ForceSDR, v) },
 		get: func(o Options) string { return flag(o.ForceSDR) }},
-	{name: "preset", help: "an encoder preset: " + strings.Join(x264Presets, ", ") + "; 0 to 8 for vp8 and vp9; 0 to 13 for av1",
+	{name: "preset", help: presetHelp(),
 		set: func(o *Options, v string) bool {
 			o.Preset = v
 			return slices.Contains(presetNames, v)
@@ -104,11 +132,6 @@ func number(n int, suffix string) string {
 		return ""
 	}
 	return strconv.Itoa(n) + suffix
-}
-
-// knownPixFmt reports whether any codec of the table takes a pixel format.
-func knownPixFmt(name string) bool {
-	return slices.ContainsFunc(codecs, func(c Codec) bool { return slices.Contains(c.PixFmts, name) })
 }
 
 func optionOf(name string) *option {

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"github.com/copra-video/copra/transcode/codec"
 )
 
 // maxLength bounds a format string; the longest sensible one is half of it.
@@ -50,11 +52,11 @@ func parse(s string) (Format, error) {
 }
 
 // newFormat resolves the name of a container.
-func newFormat(name string) (Format, *Container, error) {
-	c := container(name)
+func newFormat(name string) (Format, *codec.Container, error) {
+	c := codec.LookupContainer(name)
 	if c == nil {
 		return Format{}, nil, fmt.Errorf("%q is no container: expected one of %s", clip(name),
-			containerNames(func(*Container) bool { return true }))
+			containerNames(func(*codec.Container) bool { return true }))
 	}
 	f := Format{Container: c.Name}
 	if name != c.Name {
@@ -96,7 +98,7 @@ func imageSection(f *Format, s string) (err error) {
 }
 
 // check holds what concerns more than one token.
-func (f Format) check(c *Container) error {
+func (f Format) check(c *codec.Container) error {
 	switch {
 	case c.Kind == KindAudio && f.Audio.Disabled:
 		return fmt.Errorf("%s holds only audio, which cannot be disabled", c.Name)

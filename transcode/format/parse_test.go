@@ -227,12 +227,11 @@ func TestDefaultLadderIsCanonicalAndSupported(t *testing.T) {
 
 func ExampleParse() {
 	f, _ := Parse("mp4:hevc_720p:x:quality=4")
-	w, h, exact := f.Box()
-	fmt.Println(f, f.VideoCodec(), w, h, exact, f.Quality())
+	fmt.Println(f, f.VideoCodec(), f.Video.Resolution.Width, f.Video.Resolution.Height, f.Quality())
 	_, err := Parse("mp4:720p:6ch")
 	fmt.Println(err)
 	// Output:
-	// mp4:720p_hevc:x:quality=4 hevc 1280 720 true 4
+	// mp4:720p_hevc:x:quality=4 hevc 1280 720 4
 	// format "mp4:720p:6ch": "6ch" is no audio spec: expected a bitrate such as 128k, a sample rate such as 44100hz, mono, stereo, multi, x for no audio, or a codec (copy, aac, mp3, vorbis, opus, ac3, flac, mp2, amr-nb, wmav2, pcm-s16le, pcm-s24le, pcm-s32le, pcm-f32le, pcm-f64le, pcm-u8, pcm-alaw, pcm-mulaw, pcm-s16be, pcm-s24be)
 }
 
@@ -256,7 +255,6 @@ func FuzzParse(f *testing.F) {
 		// Nothing that follows may panic on a parsed format.
 		_ = Supported(got)
 		_ = SupportedVariant(got)
-		_, _, _ = got.Box()
 		_ = got.FPSRational()
 		_, _, _, _, _ = got.VideoBitrateK(), got.AudioBitrateK(), got.AudioRate(), got.PixFmt(), got.TwoPass()
 		_, _ = got.Extension(), got.ContentType()

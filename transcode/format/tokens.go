@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/copra-video/copra/transcode/codec"
 )
 
 // The bounds of coconut-v2.md sections 4.3 and 4.4.
@@ -85,36 +87,36 @@ func parseChannels(tok string) (string, error) {
 }
 
 // parseCodec reads the name of a codec of a track and returns its canonical form.
-func parseCodec(t Track, tok string) (string, error) {
+func parseCodec(t codec.Track, tok string) (string, error) {
 	if name, ok := codecName(t, tok); ok {
 		return name, nil
 	}
 	return "", fmt.Errorf("%q is no %s codec: expected copy, no%s or one of %s", clip(tok), t, t, codecNames(t, anyCodec))
 }
 
-func codecName(t Track, tok string) (string, bool) {
+func codecName(t codec.Track, tok string) (string, bool) {
 	if tok == Copy {
 		return Copy, true
 	}
-	if c := codec(t, strings.ReplaceAll(tok, "_", "-")); c != nil {
+	if c := codec.Lookup(t, strings.ReplaceAll(tok, "_", "-")); c != nil {
 		return c.Name, true
 	}
 	return "", false
 }
 
-func anyCodec(*Codec) bool { return true }
+func anyCodec(*codec.Codec) bool { return true }
 
 // splitSpecs splits a section at its underscores and drops empty pieces. A
 // codec whose name has a hyphen may be written with an underscore (amr_nb,
 // pcm_s16le, prores_ks), so two neighbours that make such a name are joined.
-func splitSpecs(section string, t Track) []string {
+func splitSpecs(section string, t codec.Track) []string {
 	var specs []string
 	for _, p := range strings.Split(section, "_") {
 		if p = strings.TrimSpace(p); p == "" {
 			continue
 		}
 		if n := len(specs); n > 0 {
-			if glued := specs[n-1] + "-" + p; codec(t, glued) != nil {
+			if glued := specs[n-1] + "-" + p; codec.Lookup(t, glued) != nil {
 				specs[n-1] = glued
 				continue
 			}
@@ -137,10 +139,10 @@ func (o once) mark(what, tok string) error {
 
 // parseVideo reads the video section.
 func parseVideo(section string) (v Video, err error) {
-	specs, seen := splitSpecs(section, TrackVideo), once{}
+	specs, seen := splitSpecs(section, codec.Video), once{}
 	for _, tok := range specs {
 		what := ""
-		switch name, isCodec := codecName(TrackVideo, tok); {
+		switch name, isCodec := codecName(codec.Video, tok); {
 		case tok == "x" || tok == "novideo":
 			if len(specs) > 1 {
 				return v, fmt.Errorf("%q disables the video, so nothing else can stand in the video section %q", tok, clip(section))
@@ -172,10 +174,10 @@ func parseVideo(section string) (v Video, err error) {
 
 // parseAudio reads the audio section.
 func parseAudio(section string) (a Audio, err error) {
-	specs, seen := splitSpecs(section, TrackAudio), once{}
+	specs, seen := splitSpecs(section, codec.Audio), once{}
 	for _, tok := range specs {
 		what := ""
-		switch name, isCodec := codecName(TrackAudio, tok); {
+		switch name, isCodec := codecName(codec.Audio, tok); {
 		case tok == "x" || tok == "noaudio":
 			if len(specs) > 1 {
 				return a, fmt.Errorf("%q disables the audio, so nothing else can stand in the audio section %q", tok, clip(section))
@@ -212,22 +214,22 @@ func unknownVideoSpec(tok string) error {
 	if isOption(tok) {
 		return fmt.Errorf("%q is an option: options stand after the third colon, as in mp4:720p::%s", clip(tok), clip(tok))
 	}
-	if _, ok := codecName(TrackAudio, tok); ok || tok == "noaudio" || slices.Contains(channelNames, tok) || strings.HasSuffix(tok, "hz") {
+	if _, ok := codecName(codec.Audio, tok); ok || tok == "noaudio" || slices.Contains(channelNames, tok) || strings.HasSuffix(tok, "hz") {
 		return fmt.Errorf("%q is about audio: audio specs stand after the second colon, as in mp4:720p:%s", clip(tok), clip(tok))
 	}
 	return fmt.Errorf("%q is no video spec: expected %s, a bitrate such as 2000k, a frame rate such as 25fps, x for no video, or a codec (copy, %s)",
-		clip(tok), resolutionHelp(), codecNames(TrackVideo, anyCodec))
+		clip(tok), resolutionHelp(), codecNames(codec.Video, anyCodec))
 }
 
 func unknownAudioSpec(tok string) error {
 	if isOption(tok) {
 		return fmt.Errorf("%q is an option: options stand in the last section, as in mp4:720p:128k:%s", clip(tok), clip(tok))
 	}
-	if _, ok := codecName(TrackVideo, tok); ok || tok == "novideo" || looksLikeResolution(tok) || strings.HasSuffix(tok, "fps") {
+	if _, ok := codecName(codec.Video, tok); ok || tok == "novideo" || looksLikeResolution(tok) || strings.HasSuffix(tok, "fps") {
 		return fmt.Errorf("%q is about video, but stands in the audio section", clip(tok))
 	}
 	return fmt.Errorf("%q is no audio spec: expected a bitrate such as 128k, a sample rate such as 44100hz, %s, x for no audio, or a codec (copy, %s)",
-		clip(tok), strings.Join(channelNames, ", "), codecNames(TrackAudio, anyCodec))
+		clip(tok), strings.Join(channelNames, ", "), codecNames(codec.Audio, anyCodec))
 }
 
 // clip shortens what a user sent so that it fits into a message.

@@ -109,7 +109,7 @@ func TestResumeOfRealPlans(t *testing.T) {
 					if _, err := os.Stat(file); err != nil {
 						t.Errorf("output %d: %v", i, err)
 					}
-					if _, err := tools.Verify(t.Context(), file, ffmpeg.Expect(f.Expect)); err != nil && !f.Animated {
+					if _, err := tools.Verify(t.Context(), file, f.Expect); err != nil && f.Check == transcode.CheckProbe {
 						t.Errorf("output %d, %s: %v", i, name, err)
 					}
 				}

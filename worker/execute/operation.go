@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 
 	"github.com/copra-video/copra/transcode"
@@ -19,6 +20,8 @@ func (e *Execution) operate(ctx context.Context, st transcode.Step, tail *tailRe
 	switch {
 	case st.Op.FFmpeg != nil:
 		return e.runFFmpeg(ctx, st, *st.Op.FFmpeg, tail)
+	case st.Op.ThumbnailTrack != nil:
+		return e.writeThumbnailTrack(*st.Op.ThumbnailTrack)
 	default:
 		return errors.New("the step has no operation")
 	}
@@ -59,6 +62,25 @@ func (e *Execution) runFFmpeg(ctx context.Context, st transcode.Step, op transco
 		command.Input = tail
 	}
 	return e.c.Media.Run(ctx, command)
+}
+
+// writeThumbnailTrack writes the WebVTT track of the pictures that were made.
+func (e *Execution) writeThumbnailTrack(t transcode.ThumbnailTrack) error {
+	return e.inRoot(func(root *os.Root) error {
+		made := 0
+		for made < len(t.Times) {
+			if _, err := root.Lstat(fmt.Sprintf(t.Pictures, made+1)); errors.Is(err, fs.ErrNotExist) {
+				break
+			} else if err != nil {
+				return fmt.Errorf("look for picture %d: %w", made+1, err)
+			}
+			made++
+		}
+		if err := root.WriteFile(t.Name, t.WebVTT(made), 0o600); err != nil {
+			return fmt.Errorf("write thumbnail track: %w", err)
+		}
+		return nil
+	})
 }
 
 // inRoot calls f with the work directory as a root that links do not leave.

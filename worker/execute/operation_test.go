@@ -2,6 +2,7 @@ package execute
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -36,6 +37,37 @@ func TestInputFilesFollowNoLink(t *testing.T) {
 	}
 	if err := e.operate(t.Context(), transcode.Step{}, nil); err == nil {
 		t.Error("a step without an operation was carried out")
+	}
+}
+
+// A thumbnail track names the pictures that were made, and is written through no
+// link.
+func TestThumbnailTrack(t *testing.T) {
+	dir, outside := t.TempDir(), filepath.Join(t.TempDir(), "outside")
+	e := &Execution{dir: dir}
+	track := transcode.ThumbnailTrack{Name: "p/track.vtt", Pictures: "p/%d.jpg", Images: []string{"/a.jpg", "/b.jpg"}, Times: []float64{0, 1}, End: 2}
+	write := func() error {
+		return e.operate(t.Context(), transcode.Step{Op: transcode.Operation{ThumbnailTrack: &track}}, nil)
+	}
+	if err := write(); err == nil {
+		t.Error("a track was written to a folder that is not there")
+	}
+	if err := errors.Join(os.Mkdir(filepath.Join(dir, "p"), 0o700), os.Symlink(outside, filepath.Join(dir, "p", "track.vtt")),
+		os.WriteFile(filepath.Join(dir, "p", "1.jpg"), nil, 0o600)); err != nil {
+		t.Fatal(err)
+	}
+	if err := write(); err == nil {
+		t.Error("a track was written through a link")
+	}
+	if _, err := os.Lstat(outside); err == nil {
+		t.Error("something was written outside")
+	}
+	track.Name = "p/other.vtt"
+	if err := write(); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := os.ReadFile(filepath.Join(dir, track.Name)); err != nil || string(got) != string(track.WebVTT(1)) {
+		t.Errorf("one picture was made, the track is %q, %v", got, err)
 	}
 }
 

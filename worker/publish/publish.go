@@ -16,7 +16,6 @@ import (
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/transcode"
-	"github.com/copra-video/copra/transcode/ffmpeg"
 	"github.com/copra-video/copra/transcode/stream"
 	"github.com/copra-video/copra/worker/lease"
 )
@@ -32,7 +31,7 @@ type Opener interface {
 // Media is what verifying results needs of ffmpeg.
 type Media interface {
 	// Verify holds a finished file against what was planned.
-	Verify(ctx context.Context, path string, want ffmpeg.Expect) (job.Media, error)
+	Verify(ctx context.Context, path string, want transcode.Expect) (job.Media, error)
 	// ProbePlaylist reads a stream as a player finds it.
 	ProbePlaylist(ctx context.Context, path string) (job.Media, error)
 }

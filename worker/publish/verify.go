@@ -11,11 +11,9 @@ import (
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/transcode"
-	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
-// finishFiles publishes the files of a video or image output, and the track of
-// its pictures after them.
+// finishFiles publishes the files of a video or image output.
 func (r *Output) finishFiles(ctx context.Context, res transcode.Result, bucket storage.Bucket) (job.Result, error) {
 	o := r.o
 	var result job.Result
@@ -36,13 +34,6 @@ func (r *Output) finishFiles(ctx context.Context, res transcode.Result, bucket s
 			}
 			pubs, media = append(pubs, p), m
 		}
-	}
-	if res.Track != nil {
-		p, err := writeTrack(r.dir, res.Track)
-		if err != nil {
-			return result, err
-		}
-		pubs = append(pubs, p)
 	}
 	if !o.URL.IsZero() && len(pubs) > 1 {
 		return result, job.Errorf(job.OutputPathNotValid, "The output is made of %d files, which cannot go to one 'url': it needs a 'path'.", len(pubs))
@@ -65,11 +56,13 @@ func (r *Output) finishFiles(ctx context.Context, res transcode.Result, bucket s
 // verify holds a finished file against what was planned. Of a row of pictures
 // the first is probed; that the others hold anything is enough.
 func (r *Output) verify(ctx context.Context, file string, want transcode.File, probe bool) (job.Media, error) {
-	if want.Animated {
+	switch {
+	case want.Check == transcode.CheckNone:
+		return job.Media{}, nil
+	case want.Check == transcode.CheckAnimation:
 		return job.Media{}, verifyAnimation(r.dir, file)
-	}
-	if probe {
-		return r.c.Media.Verify(ctx, filepath.Join(r.dir, file), ffmpeg.Expect(want.Expect))
+	case probe:
+		return r.c.Media.Verify(ctx, filepath.Join(r.dir, file), want.Expect)
 	}
 	st, err := os.Stat(filepath.Join(r.dir, file))
 	if err != nil {
@@ -85,7 +78,7 @@ func (r *Output) verify(ctx context.Context, file string, want transcode.File, p
 // number pattern that were made.
 func expand(dir string, f transcode.File) ([]publication, error) {
 	if f.Count == 0 {
-		return []publication{{key: f.Path, file: filepath.FromSlash(f.Name), contentType: f.ContentType}}, nil
+		return []publication{{key: f.Path, file: filepath.FromSlash(f.Name), contentType: f.ContentType, last: f.Index}}, nil
 	}
 	var pubs []publication
 	for n := 1; n <= f.Count; n++ {

@@ -1,0 +1,116 @@
+package transcode
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// graphOutput is a rendition with the label of the graph's output that it is
+// taken from.
+type graphOutput struct {
+	key   rendition
+	label string
+}
+
+// tree is the graph of a decode group: renditions with the same filters before
+// scaling and the same frame rate share a stem, and thumbnails are taken from
+// the decoded frames.
+func (p *planner) tree(videos []*renditionNode, pictures []*thumbnails, watermarks []string) *branch {
+	type stem struct {
+		preFilters string
+		fps        format.Rational
+		toneMap    bool
+	}
+	stems := map[stem][]graphOutput{}
+	for i, v := range videos {
+		r := v.rendition()
+		k := stem{r.preFilters, r.fps, r.toneMap}
+		stems[k] = append(stems[k], graphOutput{r, videoLabel(i)})
+	}
+	order := slices.SortedFunc(maps.Keys(stems), func(a, b stem) int {
+		return cmp.Or(cmp.Compare(a.preFilters, b.preFilters), cmp.Compare(a.fps.Num, b.fps.Num), cmp.Compare(a.fps.Den, b.fps.Den), compareBool(a.toneMap, b.toneMap))
+	})
+	root := &branch{}
+	for _, k := range order {
+		node := root.child(k.preFilters, fpsFilter(k.fps))
+		in := p.src.frame
+		if k.preFilters != "" {
+			in = frame{} // the size after these filters is not the source's
+		}
+		if k.toneMap {
+			in = p.toSDR(node, in, stems[k])
+		}
+		p.cascade(node, in, stems[k], watermarks)
+	}
+	for i, s := range pictures {
+		s.style.graph(root.child(s.selectFilter()), watermarks, 1, thumbnailLabel(i))
+	}
+	return root
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}
+
+// cascade builds the branches of one stem below root: from the largest down,
+// each rendition is scaled from the next larger one instead of from the source.
+// watermarks are the inputs after the source.
+func (p *planner) cascade(root *branch, in frame, list []graphOutput, watermarks []string) {
+	slices.SortStableFunc(list, func(a, b graphOutput) int {
+		return cmp.Compare(b.key.geometry.ScaleW*b.key.geometry.ScaleH, a.key.geometry.ScaleW*a.key.geometry.ScaleH)
+	})
+	// A level is a node that holds the picture at one size and format.
+	type level struct {
+		geometry geometry
+		pixFmt   string
+		node     *branch
+	}
+	var levels []level
+	for _, l := range list {
+		g, pixFmt := l.key.geometry, l.key.settings.PixFmt
+		at := root
+		w, h, options := in.W, in.H, p.scalerOptions(l.key)
+		found := false
+		for _, have := range slices.Backward(levels) {
+			if have.pixFmt != pixFmt || !have.geometry.feeds(g) {
+				continue
+			}
+			at, w, h, options = have.node, have.geometry.ScaleW, have.geometry.ScaleH, ""
+			found = true
+			break
+		}
+		scale := g.scaleFilter(w, h, options)
+		if scale != "" || !found {
+			at = at.child(scale)
+			if !found {
+				at.add("format=" + pixFmt)
+			}
+			levels = append(levels, level{g, pixFmt, at})
+		}
+		at = at.child(g.finish()...)
+		at.add(p.tagFilter(l.key))
+		if over := overlayOf(l.key.watermark, watermarks, 1, g, pixFmt, p.watermarkColours(l.key), p.watermarkTone(l.key)); over != nil {
+			at.over = over
+			at = at.child("format=" + pixFmt)
+		}
+		at.label = l.label
+	}
+}
+
+// fpsFilter makes the frame rate constant, from the first moment of the window.
+func fpsFilter(r format.Rational) string {
+	if !validRate(r) {
+		return ""
+	}
+	return fmt.Sprintf("fps=%d/%d:start_time=0", r.Num, r.Den)
+}

@@ -1,0 +1,224 @@
+package transcode
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/copra-video/copra/transcode/encoder"
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// steps writes everything that was registered.
+func (p *planner) steps() []Step {
+	var steps []Step
+	inGraph, alone := placeThumbnails(p.decodeGroups, p.thumbnails)
+	makers := map[*thumbnails][]string{} // IDs of the steps that make the pictures
+	for _, g := range p.decodeGroups {
+		if s, ok := p.passStep(g); ok {
+			s.Artifacts = []Artifact{p.passArtifact(g, s)}
+			steps = append(steps, s)
+		}
+		s := p.encodeStep(g, inGraph[g])
+		s.Artifacts = p.encodeArtifacts(g, inGraph[g])
+		steps = append(steps, s)
+		for _, t := range inGraph[g] {
+			makers[t] = []string{s.ID}
+		}
+	}
+	for _, t := range p.audios {
+		steps = append(steps, p.audioStep(t))
+	}
+	for _, t := range alone {
+		for _, s := range p.thumbnailSteps(t) {
+			steps = append(steps, s)
+			makers[t] = append(makers[t], s.ID)
+		}
+	}
+	for _, s := range p.spriteSheets {
+		steps = append(steps, s.step(makers[s.thumbnails]))
+	}
+	for _, t := range p.thumbnails {
+		if t.track != nil {
+			steps = append(steps, p.trackStep(t, makers[t]))
+		}
+	}
+	for _, s := range p.outputSteps {
+		steps = append(steps, s.Step)
+	}
+	addArtifacts(steps)
+	return steps
+}
+
+// placeThumbnails takes pictures from the decode of a whole-length encode where
+// there is one: they then cost next to nothing. The others are made by steps of
+// their own.
+func placeThumbnails(groups []*decodeGroup, all []*thumbnails) (inGraph map[*decodeGroup][]*thumbnails, alone []*thumbnails) {
+	at := slices.IndexFunc(groups, func(g *decodeGroup) bool { return g.window == window{} })
+	if at < 0 {
+		return nil, all
+	}
+	return map[*decodeGroup][]*thumbnails{groups[at]: all}, nil
+}
+
+// passOrder puts the renditions of two passes first, in both passes: FFmpeg
+// numbers pass logs by the place of the stream.
+func passOrder(videos []*renditionNode) (two, one []*renditionNode) {
+	for _, v := range videos {
+		if v.key.twoPass {
+			two = append(two, v)
+		} else {
+			one = append(one, v)
+		}
+	}
+	return two, one
+}
+
+// passStep is the first pass of a group; false when no rendition has two.
+func (p *planner) passStep(g *decodeGroup) (Step, bool) {
+	two, _ := passOrder(g.videos)
+	if len(two) == 0 {
+		return Step{}, false
+	}
+	s := Step{ID: g.pass1ID, Kind: StepPass1, Duration: p.length(g.window), VideoEncodes: len(two)}
+	in, each := p.openSource(g.window)
+	watermarks := watermarkNames(two, nil)
+	s.addArgs(in...)
+	s.addArgs(watermarkInputs(watermarks)...)
+	s.addArgs("-filter_complex", render(p.videoInput(), p.tree(two, nil, watermarks)))
+	for i, v := range two {
+		s.addArgs(each...)
+		s.addArgs(p.videoArgs(v.rendition(), videoLabel(i), 1, v.stats)...)
+		s.addArgs("-f", "null", "-")
+		s.Cost += p.cost(v.key) / 2
+		s.Outputs = union(s.Outputs, v.outputs)
+	}
+	s.addArgs(p.syncWithAudio(each)...)
+	return s, true
+}
+
+// encodeStep is the one decode of a window.
+func (p *planner) encodeStep(g *decodeGroup, pictures []*thumbnails) Step {
+	s := Step{ID: g.id, Kind: StepEncode, Duration: p.length(g.window), VideoEncodes: len(g.videos), Cost: p.decodeCost(g.window)}
+	two, one := passOrder(g.videos)
+	if len(two) > 0 {
+		s.Needs = []string{g.pass1ID}
+	}
+	all := append(two, one...)
+	in, each := p.openSource(g.window)
+	watermarks := watermarkNames(all, pictures)
+	s.addArgs(in...)
+	s.addArgs(watermarkInputs(watermarks)...)
+	s.addArgs("-filter_complex", render(p.videoInput(), p.tree(all, pictures, watermarks)))
+	for i, v := range all {
+		pass := 0
+		if v.key.twoPass {
+			pass = 2
+		}
+		s.addArgs(each...)
+		s.addArgs(p.videoArgs(v.rendition(), videoLabel(i), pass, v.stats)...)
+		if v.tailed {
+			s.addArgs(fragmentFlags...)
+		}
+		s.addArgs(intermediateArgs(v.key.encoder.Intermediate, v.name)...)
+		s.Files = append(s.Files, v.name)
+		s.Cost += p.cost(v.key)
+		s.Outputs = union(s.Outputs, v.outputs)
+	}
+	for i, t := range pictures {
+		s.addArgs(t.graphArgs(thumbnailLabel(i))...)
+		s.Dirs = append(s.Dirs, t.dir)
+		s.Files = append(s.Files, t.pattern())
+		s.Outputs = union(s.Outputs, []int{t.output})
+	}
+	s.addArgs(p.syncWithAudio(each)...)
+	return s
+}
+
+// intermediateArgs are the arguments of a file with a single track.
+func intermediateArgs(in *encoder.Intermediate, name string) []string {
+	return []string{"-map_metadata", "-1", "-map_chapters", "-1", "-f", in.Muxer, name}
+}
+
+// fragmentFlags are the arguments of an MP4 that is read while it is written: a
+// fragment for each keyframe, and the index at the front only when the first
+// frames are known, because the edit list tells of their delay. What is read
+// from it is to the packet what a plain file holds. That is so for video only:
+// fragments do not tell the end of the last frame of audio.
+var fragmentFlags = []string{"-movflags", "+frag_keyframe+delay_moov"}
+
+// audioStep encodes one audio rendition. The picture is not decoded.
+func (p *planner) audioStep(t *audioNode) Step {
+	s := Step{
+		ID: t.id, Kind: StepAudio, Duration: p.length(t.key.window), Files: []string{t.name},
+		Outputs: t.outputs, AudioEncodes: 1, Cost: 0.3 * p.length(t.key.window).Seconds(),
+	}
+	if t.key.encoder == nil {
+		s.AudioEncodes, s.Cost = 0, s.Cost/20
+	}
+	in, each := p.openSource(t.key.window)
+	s.addArgs(in...)
+	s.addArgs(each...)
+	s.addArgs("-map", "0:"+strconv.Itoa(t.key.stream))
+	s.addArgs(t.key.encodeArgs()...)
+	if c := t.key.direct; c != nil {
+		s.addArgs(p.metadataArgs(t.key.keepTags, "0", true)...)
+		s.addArgs("-f", c.Muxer, t.name)
+	} else {
+		s.addArgs(intermediateArgs(t.intermediate, t.name)...)
+	}
+	s.addArgs(p.syncWithVideo(each)...)
+	return s
+}
+
+// syncWithAudio makes an ffmpeg that uses only the video of a source with
+// discontinuous time stamps read the audio too. There FFmpeg takes the start of
+// the streams in use as zero, and mends jumps by the packets that it sees: two
+// processes must see the same ones, or audio and video drift apart. Copying
+// packets to nowhere costs nothing.
+func (p *planner) syncWithAudio(each []string) []string {
+	if p.src.audio == nil {
+		return nil
+	}
+	return p.syncTimestamps(p.src.audio.Index, each)
+}
+
+// syncWithVideo is syncWithAudio for an ffmpeg that uses only the audio.
+func (p *planner) syncWithVideo(each []string) []string {
+	if p.src.video == nil {
+		return nil
+	}
+	return p.syncTimestamps(p.src.video.Index, each)
+}
+
+func (p *planner) syncTimestamps(stream int, each []string) []string {
+	if !p.src.discontinuous() || p.src.video == nil || p.src.audio == nil {
+		return nil
+	}
+	return append(slices.Clone(each), "-map", "0:"+strconv.Itoa(stream), "-c", "copy", "-f", "null", "-")
+}
+
+// videoInput is the graph's input with the source's video.
+func (p *planner) videoInput() string { return "0:" + strconv.Itoa(p.src.video.Index) }
+
+func videoLabel(i int) string     { return "v" + strconv.Itoa(i+1) }
+func thumbnailLabel(i int) string { return "p" + strconv.Itoa(i+1) }
+
+// length of a window as a time, 0 when unknown.
+func (p *planner) length(w window) time.Duration {
+	return time.Duration(w.duration(p.src.Duration) * float64(time.Second)).Round(time.Millisecond)
+}
+
+// cost of a rendition: megapixels encoded, weighed by the encoder.
+func (p *planner) cost(r rendition) float64 {
+	frames := fpsFloat(p.rate(r)) * max(0.1, r.window.duration(p.src.Duration))
+	return r.encoder.Weight * frames * float64(r.geometry.W*r.geometry.H) / 1e6
+}
+
+func (p *planner) decodeCost(w window) float64 {
+	rate := p.src.rate()
+	if !validRate(rate) {
+		rate = format.Rational{Num: 25, Den: 1}
+	}
+	return 0.1 * fpsFloat(rate) * max(0.1, w.duration(p.src.Duration)) * float64(p.src.frame.W*p.src.frame.H) / 1e6
+}
