@@ -62,7 +62,7 @@ nightly: ## what takes too long for every change: chaos, load, every fuzz target
 	@$(MAKE) --no-print-directory fuzz
 
 .PHONY: bench
-bench: ## measure: sharing, POST latency, start of a job, memory
+bench: ## measure: sharing, POST latency, start of a server and of a job, memory
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory build
 	go run ./tools/bench $(BENCHFLAGS)

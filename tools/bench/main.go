@@ -4,6 +4,8 @@
 //	sharing  a job of eight video outputs and pictures against one ffmpeg per
 //	         output, and against a shared command line written by hand
 //	post     POST /v2/jobs at a steady rate: latency, and whether any is lost
+//	ready    the time from a server's start until it is ready, with -against
+//	         beside another build
 //	start    the time from POST to ffmpeg's start
 //	memory   the peak memory of the server's own process with a large input
 //	stream   a stream of some minutes to a near bucket and over a slow line: time
@@ -63,7 +65,7 @@ func main() {
 func run(ctx context.Context, args []string) int {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	b := &bench{}
-	parts := f.String("parts", "sharing,post,start,memory", "what to measure")
+	parts := f.String("parts", "sharing,post,ready,start,memory", "what to measure")
 	strict := f.Bool("strict", false, "exit with code 1 when an expectation is not met")
 	cores := f.Int("cores", 2, "cores for all that runs; 0: all there are")
 	keep := f.String("dir", "", "folder for what is written, which then stays")
@@ -75,7 +77,7 @@ func run(ctx context.Context, args []string) int {
 	f.DurationVar(&b.length, "for", 20*time.Second, "how long requests are sent")
 	f.Float64Var(&b.minutes, "minutes", 4, "length of the stream")
 	f.Int64Var(&b.line, "line", 20, "the slow line, in Mbit/s")
-	f.StringVar(&b.against, "against", "", "another build of the program to compare the stream with")
+	f.StringVar(&b.against, "against", "", "another build of the program to compare ready and stream with")
 	f.IntVar(&b.jobs, "jobs", 20, "jobs whose start is measured")
 	f.StringVar(&b.only, "contents", "", "what rates encodes, such as \"film;noise\", with what it is made from; by default everything")
 	if err := f.Parse(args); err != nil {
@@ -97,11 +99,11 @@ func run(ctx context.Context, args []string) int {
 
 func (b *bench) run(ctx context.Context, parts []string) error {
 	all := map[string]func(context.Context) error{
-		"sharing": b.sharing, "post": b.post, "start": b.start, "memory": b.memory, "stream": b.stream, "rates": b.rates, "rules": b.rules,
+		"sharing": b.sharing, "post": b.post, "ready": b.ready, "start": b.start, "memory": b.memory, "stream": b.stream, "rates": b.rates, "rules": b.rules,
 	}
 	for _, p := range parts {
 		if all[p] == nil {
-			return fmt.Errorf("there is no part %q: expected sharing, post, start, memory, stream, rates or rules", p)
+			return fmt.Errorf("there is no part %q: expected sharing, post, ready, start, memory, stream, rates or rules", p)
 		}
 	}
 	closeLab, err := b.Open()
@@ -109,7 +111,7 @@ func (b *bench) run(ctx context.Context, parts []string) error {
 		return err
 	}
 	defer closeLab()
-	for _, p := range []string{"sharing", "post", "start", "memory", "stream", "rates", "rules"} {
+	for _, p := range []string{"sharing", "post", "ready", "start", "memory", "stream", "rates", "rules"} {
 		if !slices.Contains(parts, p) {
 			continue
 		}
