@@ -49,8 +49,9 @@ func TestTooManyJobs(t *testing.T) {
 // answered with its status and code. Reasons of failed jobs are internal errors.
 func TestEveryReasonIsAnswered(t *testing.T) {
 	for _, r := range job.Reasons() {
-		if r == job.UploadTooLarge || r == job.ServerDiskFull {
-			continue // of uploads, which storage/local answers
+		switch r {
+		case job.UploadTooLarge, job.ServerDiskFull, job.AuthenticationFailed:
+			continue // of uploads and of API keys, which have answers of their own
 		}
 		w := start(t)
 		w.store.full = job.Errorf(r, "It cannot be done.")

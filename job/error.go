@@ -76,10 +76,10 @@ type permanent struct{ error }
 func (p permanent) Unwrap() error { return p.error }
 
 var (
-	// ErrNotFound: there is no such job, key or delivery, or it belongs to another
+	// ErrNotFound means that there is no such job, key or delivery, or it belongs to another
 	// API key. The two cases are not distinguished.
 	ErrNotFound = errors.New("not found")
-	// ErrLeaseLost: another run of the job has begun, and this one must stop and
+	// ErrLeaseLost means that another run of the job has begun, and this one must stop and
 	// publish nothing.
 	ErrLeaseLost = errors.New("the job was taken over by another run")
 )
