@@ -33,17 +33,20 @@ func (p *planner) planAnimation(i int, o *job.Output) (Result, *job.Error) {
 	step := p.sceneStep(i, style, scenes, length)
 	name := p.outputName(i, o.Format)
 	file := File{Name: name, Path: o.Path, ContentType: o.Format.ContentType()}
-	if o.Format.Container == "gif" {
-		p.addGIF(i, step, name)
+	if enc.Unreadable {
+		file.Check = CheckAnimation
+	} else {
 		file.Expect = Expect{Video: true, Width: style.geometry.W, Height: style.geometry.H}
 		if !p.src.still {
 			file.Expect.Duration = length * float64(len(scenes))
 		}
+	}
+	if enc.Palette {
+		p.addGIF(i, step, name)
 	} else {
 		step.addArgs(enc.CodecArgs()...)
-		step.addArgs("-map_metadata", "-1", "-f", "webp", name)
+		step.addArgs("-map_metadata", "-1", "-f", enc.Muxer, name)
 		step.Files = []string{name}
-		file.Check = CheckAnimation
 		p.addOutputStep(outputStep{Step: step})
 	}
 	p.fetchWatermark(style.watermark, i)

@@ -20,8 +20,9 @@ type thumbnails struct {
 	interval  float64   // seconds; 0: times were chosen one by one
 	style     pictureStyle
 	encode    []string // -c:v and its options
-	stream    int      // index in the source
-	still     bool     // the source is a picture
+	muxer     string
+	stream    int  // index in the source
+	still     bool // the source is a picture
 	track     *ThumbnailTrack
 }
 
@@ -56,7 +57,7 @@ func (p *planner) planThumbnails(i int, o *job.Output) (Result, *job.Error) {
 	}
 	t := &thumbnails{
 		output: i, id: p.outputStepID(StepThumbnails, i, ""), dir: fmt.Sprintf("%sout%d", p.prefix, i+1), extension: o.Format.Extension(),
-		encode: enc.CodecArgs(), stream: p.src.video.Index, still: p.src.still,
+		encode: enc.CodecArgs(), muxer: enc.Muxer, stream: p.src.video.Index, still: p.src.still,
 	}
 	if im.Sprite != nil {
 		// The cells of a sheet lose nothing before the sheet is encoded.
@@ -157,7 +158,7 @@ func (t *thumbnails) selectFilter() string {
 func (t *thumbnails) graphArgs(label string) []string {
 	args := []string{"-map", "[" + label + "]", "-fps_mode", "passthrough"}
 	args = append(args, t.encode...)
-	return append(args, "-map_metadata", "-1", "-f", "image2", t.pattern())
+	return append(args, "-map_metadata", "-1", "-f", t.muxer, t.pattern())
 }
 
 // thumbnailSteps make pictures that no encode over the same window makes: by
@@ -213,7 +214,7 @@ func (p *planner) seekThumbnailsStep(t *thumbnails, from int, watermarks []strin
 			outs = append(outs, "-map", "["+thumbnailLabel(k)+"]", "-frames:v", "1")
 		}
 		outs = append(outs, t.encode...)
-		outs = append(outs, "-map_metadata", "-1", "-f", "image2", "-update", "1", name)
+		outs = append(outs, "-map_metadata", "-1", "-f", t.muxer, "-update", "1", name)
 		s.Files = append(s.Files, name)
 	}
 	s.addArgs(watermarkInputs(watermarks)...)

@@ -42,7 +42,7 @@ var audioCodecs = []Codec{
 }
 
 func pcm(name string, aliases ...string) Codec {
-	return Codec{Name: name, Aliases: aliases, Title: "PCM", Track: Audio, Encodable: true, Lossless: true, Channels: upTo8}
+	return Codec{Name: name, Aliases: aliases, Title: "PCM", Track: Audio, Encodable: true, Lossless: true, PCM: true, Channels: upTo8}
 }
 
 // sourceOnly are codecs that are never encoded and that a request cannot name,

@@ -53,6 +53,7 @@ type Codec struct {
 	MP4Timeline bool // MP4 keeps its timing exactly, so a copied track waits there and not in Matroska
 
 	// Facts about an audio codec.
+	PCM      bool  // it is samples as they are
 	Rates    []int // sample rates in Hz, ascending; nil: any
 	Channels []int // channel counts, ascending; nil: any
 }

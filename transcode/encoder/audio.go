@@ -40,7 +40,7 @@ var audios = append([]Audio{
 func pcm() []Audio {
 	var list []Audio
 	for _, c := range codec.Codecs() {
-		if c.Track == codec.Audio && c.Title == "PCM" {
+		if c.PCM {
 			list = append(list, Audio{Name: c.ProbeName(), Codec: c.Name, Intermediate: Matroska})
 		}
 	}

@@ -6,6 +6,11 @@ type Image struct {
 	Container string // by the name of package codec
 	Title     string
 	Args      []string
+	Muxer     string // FFmpeg's, of a file with one picture or animation
+	// Palette: the colours are chosen by filters, after a look at all frames.
+	Palette bool
+	// Unreadable: FFmpeg writes such files but cannot read them.
+	Unreadable bool
 	// PixFmt is the pixel format of a picture without transparency, AlphaPixFmt
 	// that of one with it.
 	PixFmt, AlphaPixFmt string
@@ -14,12 +19,12 @@ type Image struct {
 // images is the table. The colours of a GIF are chosen by filters, so its
 // frames come to them without chroma subsampling.
 var images = []Image{
-	{Name: "mjpeg", Container: "jpg", Title: "JPEG pictures", Args: []string{"-q:v", "2"}, PixFmt: "yuvj420p", AlphaPixFmt: "yuvj420p"},
-	{Name: "png", Container: "png", Title: "PNG pictures", PixFmt: "rgb24", AlphaPixFmt: "rgba"},
-	{Name: "libwebp", Container: "webp", Title: "WebP pictures", Args: []string{"-quality", "85"}, PixFmt: "yuv420p", AlphaPixFmt: "yuva420p"},
-	{Name: "gif", Container: "gif", Title: "GIF", PixFmt: "bgr0", AlphaPixFmt: "bgr0"},
+	{Name: "mjpeg", Container: "jpg", Title: "JPEG pictures", Muxer: "image2", Args: []string{"-q:v", "2"}, PixFmt: "yuvj420p", AlphaPixFmt: "yuvj420p"},
+	{Name: "png", Container: "png", Title: "PNG pictures", Muxer: "image2", PixFmt: "rgb24", AlphaPixFmt: "rgba"},
+	{Name: "libwebp", Container: "webp", Title: "WebP pictures", Muxer: "image2", Args: []string{"-quality", "85"}, PixFmt: "yuv420p", AlphaPixFmt: "yuva420p"},
+	{Name: "gif", Container: "gif", Title: "GIF", Muxer: "gif", Palette: true, PixFmt: "bgr0", AlphaPixFmt: "bgr0"},
 	// -loop 0: for ever.
-	{Name: "libwebp_anim", Container: "webp_anim", Title: "animated WebP", Args: []string{"-quality", "75", "-loop", "0"}, PixFmt: "yuv420p", AlphaPixFmt: "yuv420p"},
+	{Name: "libwebp_anim", Container: "webp_anim", Title: "animated WebP", Args: []string{"-quality", "75", "-loop", "0"}, Muxer: "webp", Unreadable: true, PixFmt: "yuv420p", AlphaPixFmt: "yuv420p"},
 }
 
 // Images returns the encoders of pictures and animations.

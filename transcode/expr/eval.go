@@ -184,7 +184,7 @@ func (n compare) order(a, b any) (int, error) {
 		case ordered:
 			return 0, fmt.Errorf("true and false have no order: compare them with = or <>, not %s", n.op)
 		case errX != nil || errY != nil:
-			return 1, nil //nolint:nilerr // a text that is no truth value differs from every one
+			return 1, nil //nolint:nilerr // a text that is not a truth value differs from both of them
 		case x == y:
 			return 0, nil
 		}
@@ -280,8 +280,8 @@ func numberOf(n node, v Vars) (float64, error) {
 	return toNumber(val)
 }
 
-// toNumber reads a value as a number. A text counts when it is one, for
-// ffprobe gives numbers as strings.
+// toNumber reads a value as a number. A text that is a number counts as one,
+// because ffprobe gives numbers as strings.
 func toNumber(val any) (float64, error) {
 	switch val := val.(type) {
 	case float64:
@@ -296,7 +296,8 @@ func toNumber(val any) (float64, error) {
 	return 0, fmt.Errorf("%s is no number", show(val))
 }
 
-// isPlainNumber keeps "inf", "0x10" and "1e5", which ParseFloat reads, texts.
+// isPlainNumber reports whether a text is a number. "inf", "0x10" and "1e5", which
+// ParseFloat reads, stay texts.
 func isPlainNumber(s string) bool {
 	return s != "" && strings.Trim(s, "0123456789.+-") == ""
 }

@@ -1,4 +1,4 @@
-// Package expr evaluates what values of a request may hold (coconut-v2.md
+// Package expr evaluates what may stand in values of a request (coconut-v2.md
 // sections 5.5 and 5.6): variables as {{ input.width }}, math as
 // {% input.width / 2 %}, and the conditions of `if`. It is pure.
 //

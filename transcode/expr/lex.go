@@ -104,8 +104,8 @@ func (l *lexer) variable() (token, error) {
 	return token{tokVar, name, start}, nil
 }
 
-// quoted reads a text in single or double quotes. A backslash keeps the
-// special meaning off a quote or a backslash.
+// quoted reads a text in single or double quotes. A backslash escapes a quote or a
+// backslash.
 func (l *lexer) quoted() (token, error) {
 	start, quote := l.pos, l.src[l.pos]
 	var text strings.Builder

@@ -97,8 +97,8 @@ func (p *parser) enter() error {
 
 func (p *parser) leave() { p.depth-- }
 
-// embedded parses the {{ name }} or {% expression %} at the current token and
-// returns where the text goes on, without reading a token of it.
+// embedded parses the {{ name }} or {% expression %} at the current token. It
+// returns where the text continues, and reads no token of it.
 func (p *parser) embedded() (n node, end int, err error) {
 	if p.tok.kind == tokVar {
 		return variable(indexes.Replace(p.tok.text)), p.pos, nil

@@ -2,7 +2,6 @@ package ffmpeg
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/copra-video/copra/transcode/codec"
 	"github.com/copra-video/copra/transcode/encoder"
@@ -58,7 +57,7 @@ const encoderFeature, filterFeature, muxerFeature = "encoder", "filter", "muxer"
 func reportedFeatures() []feature {
 	var list []feature
 	for _, c := range codec.Codecs() {
-		if names := encoder.Names(c); c.Encodable && len(names) > 0 && !strings.HasPrefix(c.Name, "pcm-") {
+		if names := encoder.Names(c); c.Encodable && len(names) > 0 && !c.PCM {
 			list = append(list, feature{encoderFeature, names, c.Title})
 		}
 	}

@@ -135,9 +135,6 @@ func TestAllowlistInputs(t *testing.T) {
 	}
 }
 
-// The planner's expectation converts to Verify's.
-var _ = transcode.Expect(transcode.Expect{})
-
 func TestVerify(t *testing.T) {
 	f := tools(t)
 	ok := transcode.Expect{Duration: 4, Video: true, Audio: true, Width: 320, Height: 180}

@@ -36,8 +36,8 @@ type packager struct {
 // the manifest, so that whoever sees a playlist can fetch all it names. An
 // error names the track and the segment that is missing or broken.
 //
-// keys gives the keys of encrypted tracks, which have to be measured too; nil
-// will do where all are clear.
+// keys gives the keys of encrypted tracks, which have to be measured too. It may
+// be nil when all tracks are clear.
 func Build(fsys fs.FS, p Package, keys Keys) ([]File, []Summary, error) {
 	if err := p.check(keys); err != nil {
 		return nil, nil, err
@@ -88,8 +88,8 @@ func Build(fsys fs.FS, p Package, keys Keys) ([]File, []Summary, error) {
 	return files, b.summaries(), nil
 }
 
-// referenceTrack is the track that tells the others where segments end: the first one
-// with video, else the first one.
+// referenceTrack is the track whose segments the others are held against: the
+// first one with video, else the first one.
 func (b *packager) referenceTrack() *trackInfo {
 	for _, m := range b.tracks {
 		if m.video != nil {
@@ -99,7 +99,7 @@ func (b *packager) referenceTrack() *trackInfo {
 	return b.tracks[0]
 }
 
-// mergeLastSegments lets audio have as many segments as video.
+// mergeLastSegments gives audio as many segments as video.
 func (b *packager) mergeLastSegments() {
 	if v := b.referenceTrack(); v.video != nil {
 		for _, m := range b.tracks {
@@ -149,8 +149,8 @@ func (p *Package) check(keys Keys) error {
 
 func (b *packager) initPath(m *trackInfo) string { return "init-" + m.ID + ".mp4" }
 
-// Segment is segment n of a track, from 1, as Build publishes it when it need not
-// change it.
+// Segment is segment n of a track, from 1, as Build publishes it when it does not
+// have to change it.
 func (p *Package) Segment(t Track, n int) File {
 	name := fmt.Sprintf(t.Segments, n)
 	f := File{Source: path.Join(p.Dir, t.Dir, name), Path: path.Join(t.Dir, name), ContentType: typeTS}
@@ -160,9 +160,9 @@ func (p *Package) Segment(t Track, n int) File {
 	return f
 }
 
-// Finalized is how many segments of a track Build will publish as they are, when
-// so many are there and more may come. The last is not whole before there is
-// another, and a last one of audio may be put to the one before.
+// Finalized is how many segments of a track Build will publish unchanged, when
+// there are so many and more may come. The last one is not complete before there
+// is another, and a short last one of audio may be merged into the one before.
 func (p *Package) Finalized(t Track, there int) int {
 	switch t.Type {
 	case Text:
@@ -233,8 +233,8 @@ func (b *packager) mediaFiles(fsys fs.FS) ([]File, error) {
 	return files, nil
 }
 
-// mergedSegment is the content of segment i and of the one that is put to it, as one
-// segment.
+// mergedSegment is the content of segment i and of the one that is merged into
+// it, as one segment.
 func (m *trackInfo) mergedSegment(fsys fs.FS, i int) ([]byte, error) {
 	var all []byte
 	for n, name := range []string{m.segments[i].source, m.segments[i].appended} {

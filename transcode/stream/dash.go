@@ -11,7 +11,7 @@ import (
 	"strings"
 )
 
-// The elements of ISO/IEC 23009-1 that a manifest of ours has.
+// The elements of ISO/IEC 23009-1 that the manifests have.
 type (
 	xmlMPD struct {
 		XMLName   xml.Name  `xml:"urn:mpeg:dash:schema:mpd:2011 MPD"`
@@ -92,7 +92,7 @@ func (b *packager) dash() File {
 	w.WriteString(xml.Header)
 	enc := xml.NewEncoder(&w)
 	enc.Indent("", "  ")
-	// Encoding strings and numbers into memory cannot go wrong.
+	// Encoding strings and numbers into memory cannot fail.
 	_ = enc.Encode(doc)
 	w.WriteByte('\n')
 	return File{Path: b.Name + ".mpd", Data: w.Bytes(), ContentType: typeDASH}
@@ -106,8 +106,8 @@ func (b *packager) buffer() float64 {
 	return float64(b.target)
 }
 
-// adaptationSets puts tracks together that a player may switch between: those
-// of the same type, codec and content.
+// adaptationSets groups the tracks that a player may switch between: those of the
+// same type, codec and content.
 func (b *packager) adaptationSets() []xmlSet {
 	type key struct {
 		codec, language string
@@ -125,7 +125,7 @@ func (b *packager) adaptationSets() []xmlSet {
 		}
 		sets[k] = append(sets[k], m)
 	}
-	// Video first, as players list what they find first.
+	// Video comes first, since players list sets in this order.
 	slices.SortStableFunc(keys, func(a, b key) int {
 		return cmp.Compare(order(sets[a][0]), order(sets[b][0]))
 	})

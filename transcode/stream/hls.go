@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// version is EXT-X-VERSION. Unless an older one was asked for it is the one
-// from which readers round the length of a segment to hold it against the target
-// duration, and do not round it up.
+// version is EXT-X-VERSION. Unless an older one was asked for it is 6: from there
+// on, readers compare the rounded length of a segment with the target duration,
+// and before it the length rounded up (RFC 8216 section 7).
 func (b *packager) version() int {
 	switch {
 	case b.Layout == CMAF:
@@ -49,8 +49,8 @@ func (b *packager) hls() []File {
 // header starts a media or I-frame playlist.
 func (b *packager) header(w *strings.Builder, tags ...string) {
 	fmt.Fprintf(w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%d\n", b.version(), b.target)
-	// Segments are numbered from 1, and so is the initialisation vector of
-	// encrypted ones.
+	// Segments are numbered from 1. The number is also the initialisation
+	// vector of an encrypted segment.
 	w.WriteString("#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n")
 	for _, t := range tags {
 		w.WriteString(t + "\n")

@@ -24,7 +24,8 @@ func shortLanguage(s string) string {
 	return s
 }
 
-// names of languages, each as its speakers write it, for viewers who choose.
+// languageNames are the names that viewers choose from, each as the speakers of
+// the language write it.
 var languageNames = map[string]string{
 	"ar": "العربية", "bg": "Български", "ca": "Català", "cs": "Čeština", "da": "Dansk", "de": "Deutsch", "el": "Ελληνικά",
 	"en": "English", "es": "Español", "et": "Eesti", "eu": "Euskara", "fa": "فارسی", "fi": "Suomi", "fr": "Français",
@@ -35,7 +36,8 @@ var languageNames = map[string]string{
 	"te": "తెలుగు", "th": "ไทย", "tr": "Türkçe", "uk": "Українська", "ur": "اردو", "vi": "Tiếng Việt", "zh": "中文",
 }
 
-// languageName is what viewers know a language by; "" when nobody said which.
+// languageName is the name of a language for viewers; "" when the language is
+// not known.
 func languageName(s string) string {
 	if s == "" || s == "und" {
 		return ""

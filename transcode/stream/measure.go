@@ -66,8 +66,8 @@ func measure(fsys fs.FS, dir string, layout Layout, t Track, keys Keys) (*trackI
 	return m, m.finish()
 }
 
-// segmentNames lists the segments from 1 on. A hole is an error: the last
-// segments may be there while an earlier one is not.
+// segmentNames lists the segments from 1 on. It is an error when one is missing
+// while a later one exists.
 func segmentNames(fsys fs.FS, dir, pattern string) ([]string, error) {
 	entries, err := fs.ReadDir(fsys, dir)
 	if err != nil {
@@ -96,7 +96,7 @@ func segmentNames(fsys fs.FS, dir, pattern string) ([]string, error) {
 	return names, nil
 }
 
-// seconds converts a TS timestamp to the time line.
+// tsSeconds converts a TS timestamp to seconds of the time line.
 func tsSeconds(pts int64) float64 { return float64(pts-TSOrigin*tsClock) / tsClock }
 
 func (m *trackInfo) measureTS(fsys fs.FS, names []string) error {
@@ -141,8 +141,7 @@ func (m *trackInfo) measureTS(fsys fs.FS, names []string) error {
 	m.video, m.audio = reader.video, reader.audio
 	if m.video == nil {
 		m.end = tsSeconds(last)
-		// The encoder's priming lies before the time line; it is no part of
-		// what is heard.
+		// The encoder's priming lies before the time line and is not heard.
 		if s := &m.segments[0].start; *s < 0 && *s > -0.2 {
 			*s = 0
 		}
@@ -150,7 +149,7 @@ func (m *trackInfo) measureTS(fsys fs.FS, names []string) error {
 	}
 	m.setRate(float64(last-first)/tsClock, m.frames-1)
 	m.end = tsSeconds(last) + 1/m.rate
-	// Sound that goes on without a picture still plays.
+	// Audio that goes on without video is still played.
 	if e := tsSeconds(audioEnd); e > m.end+0.1 {
 		m.end = e
 	}
@@ -164,7 +163,7 @@ type tsData struct {
 }
 
 // readTS reads a segment and decrypts it when the track has a key. The
-// initialisation vector is the number of the segment (RFC 8216, 5.2).
+// initialisation vector is the number of the segment (RFC 8216 section 5.2).
 func (m *trackInfo) readTS(fsys fs.FS, name string, number int) (tsData, error) {
 	data, err := fs.ReadFile(fsys, name)
 	if err != nil {
@@ -174,7 +173,7 @@ func (m *trackInfo) readTS(fsys fs.FS, name string, number int) (tsData, error) 
 	if m.key == nil {
 		return d, nil
 	}
-	data = bytes.Clone(data) // a file system in memory lends its own bytes
+	data = bytes.Clone(data) // a file system in memory returns its own bytes
 	block, err := aes.NewCipher(m.key)
 	if err != nil {
 		return tsData{}, fmt.Errorf("use AES-128 key: %w", err)
@@ -210,7 +209,7 @@ func (m *trackInfo) encrypt(data []byte, number int) ([]byte, error) {
 	return data, nil
 }
 
-// checkTS holds a segment against what its track promises.
+// checkTS checks that a segment has what the type of its track says.
 func (m *trackInfo) checkTS(s tsSegment) error {
 	switch {
 	case m.Type != Audio && len(s.pictures) == 0:
@@ -292,14 +291,16 @@ func (m *trackInfo) readFragments(fsys fs.FS, in *initSegment, name string, firs
 		// Players that place segments by the playlist compare it with decode
 		// times, which count the priming that the edit list takes off.
 		seg.start = float64(seg.time) / float64(in.timescale)
-		// The last one is short of it; one of a single frame keeps half of that.
+		// The last segment ends earlier than that by the priming; a segment of a
+		// single frame keeps half of its length.
 		m.end = max(m.end, seg.start+float64(seg.ticks)/float64(in.timescale)/2)
 	}
 	return seg, nil
 }
 
-// setRate sets the frame rate from frames in seconds. The planner's rate is
-// exact where a measured one carries the rounding of timestamps.
+// setRate sets the frame rate from a number of frames and their time. The
+// planner's rate is used when it agrees, because a measured one has the rounding
+// of time stamps in it.
 func (m *trackInfo) setRate(seconds float64, frames int) {
 	if frames > 0 && seconds > 0 {
 		m.rate = float64(frames) / seconds
@@ -331,13 +332,13 @@ func (m *trackInfo) finish() error {
 	return nil
 }
 
-// shortTail is how short, in seconds, a last segment of audio has to be to be put
-// to the one before.
+// shortTail is the length in seconds below which a last segment of audio is
+// merged into the one before.
 const shortTail = 0.25
 
-// mergeLastSegment puts a last segment of a few frames to the one before it when the
-// track has one segment more than the video: the frames of the audio encoder do
-// not end with the last picture, and a clip of exactly some segments' length
+// mergeLastSegment merges a last segment of a few frames into the one before it
+// when the track has one segment more than the video. Audio frames do not end
+// with the last picture, so a clip whose length is a multiple of the segment's
 // would get a segment of 20 ms in audio and none in video.
 func (m *trackInfo) mergeLastSegment(videoSegments int) {
 	n := len(m.segments) - 1

@@ -12,8 +12,8 @@ type initSegment struct {
 	handler   string // "vide", "soun"
 	video     *videoConfig
 	audio     *audioConfig
-	// offset is what is to be added to decode times for the presentation's
-	// time line: the edit list, in ticks.
+	// offset is the edit list in ticks: what to add to decode times to get times
+	// of the presentation.
 	offset int64
 	// Defaults of trex.
 	duration, size, flags uint32
@@ -57,7 +57,7 @@ func boxes(data []byte, off int64, yield func(box) error) error {
 func child(data []byte, path ...string) []byte {
 	for _, kind := range path {
 		var found []byte
-		// An error behind the box that is looked for is of no concern here.
+		// An error after the box does not matter here.
 		_ = boxes(data, 0, func(b box) error {
 			if b.kind == kind && found == nil {
 				found = b.data
@@ -142,13 +142,13 @@ func parseInit(data []byte) (*initSegment, error) {
 	return in, nil
 }
 
-// maxDelay is how late an edit list may start a track, in seconds: the offset
-// between audio and video that nobody notices.
+// maxDelay is how late an edit list may start a track, in seconds. It is below
+// the offset between audio and video that viewers notice.
 const maxDelay = 0.02
 
 // readEdits turns the edit list into one offset: the first edit tells where in
-// the media its presentation starts. An empty edit, which delays the track, is
-// ignored by browsers and refused.
+// the media its presentation starts. An empty edit delays the track; browsers
+// ignore it, so it is refused.
 func (in *initSegment) readEdits(elst []byte, movieScale int64) error {
 	if len(elst) < 8 {
 		return nil

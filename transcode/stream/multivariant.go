@@ -53,8 +53,8 @@ func (g group) defaultIndex() int {
 	return max(0, slices.IndexFunc(g.tracks, func(m *trackInfo) bool { return m.Default }))
 }
 
-// variants are all variants in listing order: the one with which players are
-// to start, the other ones by rate, audio alone last.
+// variants are all variants in the order of the playlist: first the one that
+// players should start with, then the others by rate, audio alone last.
 func (b *packager) variants() []variant {
 	var video, audio []variant
 	groups := b.groups()
@@ -76,7 +76,7 @@ func (b *packager) variants() []variant {
 		if len(video) > 0 && !slices.ContainsFunc(g.tracks, func(m *trackInfo) bool { return !m.NoVariant }) {
 			continue
 		}
-		// Whichever track of the group is chosen is all that plays.
+		// Only the track of the group that a viewer chooses is played.
 		v := variant{track: m}
 		v.add(&g, b.target)
 		audio = append(audio, v)
@@ -114,8 +114,8 @@ func playsWith(groups []group, m *trackInfo) *group {
 	return &groups[0]
 }
 
-// add makes the variant play with an audio group: the rates are those of the
-// most expensive choice in it.
+// add makes the variant play with an audio group. Its rates count the most
+// expensive track of the group.
 func (v *variant) add(g *group, target int) {
 	v.group = g.id
 	var most rates
@@ -189,7 +189,8 @@ func (b *packager) writeGroup(w *strings.Builder, self string, g group) {
 	}
 }
 
-// uniqueName is name, numbered when it is taken: names are unique in a group.
+// uniqueName is name, with a number when it is taken: names are unique within a
+// group.
 func uniqueName(taken map[string]bool, name string) string {
 	unique := name
 	for n := 2; taken[unique]; n++ {

@@ -1,13 +1,13 @@
 package stream
 
-// Purpose is for whom an audio or text track is made, beside its language. Players
-// choose such tracks for viewers who asked their device for them, and offer them
-// by what the playlist or manifest says of them.
+// Purpose is for whom an audio or text track is made, besides its language.
+// Players choose such tracks for viewers who asked their device for them, and
+// offer them by what the playlist or manifest says of them.
 type Purpose string
 
 // The purposes of tracks.
 const (
-	DescribesVideo Purpose = "describes-video" // audio that tells what is to be seen
+	DescribesVideo Purpose = "describes-video" // audio that describes the picture
 	ClearSpeech    Purpose = "clear-speech"    // audio whose speech is easier to follow
 	SDH            Purpose = "sdh"             // text for the deaf and hard of hearing
 	Commentary     Purpose = "commentary"      // audio or text about the programme

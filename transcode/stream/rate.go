@@ -61,8 +61,8 @@ func (m *trackInfo) rates(target int) rates { return bitRates(m.spans(), float64
 
 // bufferedRate is the rate at which a track must arrive so that a player that
 // starts at any segment after buffer seconds never waits: the meaning of
-// @bandwidth with @minBufferTime in DASH. A segment is taken to be needed
-// whole when its first frame is shown.
+// @bandwidth with @minBufferTime in DASH. It assumes that a segment is needed
+// completely when its first frame is shown.
 func (m *trackInfo) bufferedRate(buffer float64) int {
 	worst := 0.0
 	for i := range m.segments {
@@ -72,7 +72,7 @@ func (m *trackInfo) bufferedRate(buffer float64) int {
 			elapsed := s.start - m.segments[i].start
 			worst = max(worst, float64(bytes)*8/(buffer+elapsed))
 			if elapsed > 20*buffer {
-				break // from here on it is the average
+				break // it is near the average from here on
 			}
 		}
 	}

@@ -1,7 +1,7 @@
 // Package stream measures segments and writes what describes them: HLS
 // multivariant, media and I-frame playlists, DASH MPDs. It is pure: it reads
-// through io/fs and returns bytes. ffmpeg cuts the segments; nothing that
-// ffmpeg says of them is believed.
+// through io/fs and returns bytes. FFmpeg cuts the segments, but what it says of
+// them is not used.
 package stream
 
 import "github.com/copra-video/copra/transcode/format"
@@ -83,7 +83,7 @@ type Track struct {
 }
 
 // Encryption is AES-128 of whole segments (RFC 8216 section 4.3.2.4). The key
-// itself is a secret and no part of it: Build is given the keys beside.
+// itself is a secret and not part of it: Build gets the keys separately.
 type Encryption struct {
 	KeyURI  string // address from which players fetch the key
 	KeyName string // by which Build asks for the key

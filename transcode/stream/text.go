@@ -13,8 +13,8 @@ import (
 )
 
 // textTrack is a track of subtitles: cues, cut where the segments of the media
-// are. A player may begin anywhere, so a cue stands in every segment during
-// which it is shown.
+// are. A player may begin anywhere, so each segment has all cues that are shown
+// during it.
 type textTrack struct {
 	Track
 	source string // work file

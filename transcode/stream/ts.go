@@ -17,8 +17,8 @@ const (
 	tsAAC  = 0x0f
 )
 
-// tsReader reads the segments of one track one after the other. What must run
-// on over segments (continuity counters, unwrapped timestamps) is kept in it.
+// tsReader reads the segments of one track one after the other. It keeps what
+// continues from segment to segment: continuity counters, unwrapped timestamps.
 type tsReader struct {
 	counters map[int]byte // by PID, of the last packet with payload
 	last     int64        // last timestamp, to unwrap the 33 bits
@@ -41,7 +41,7 @@ type tsSegment struct {
 	audioEnd   int64
 }
 
-// pes is an elementary stream packet in the making.
+// pes is an elementary stream packet that is being collected.
 type pes struct {
 	open     bool
 	off, end int64
@@ -214,7 +214,7 @@ func (p *tsParse) finish(pid int) error {
 	}
 }
 
-// unwrap extends a 33 bit timestamp to the turn nearest to the last one.
+// unwrap extends a 33 bit timestamp to the value nearest to the last one.
 func (p *tsParse) unwrap(v int64) int64 {
 	const turn = 1 << 33
 	for v < p.last-turn/2 {
@@ -249,8 +249,8 @@ func (p *tsParse) picture(streamType int, part *pes, pts int64, body []byte) err
 	return nil
 }
 
-// nal looks at one NAL unit: is it a slice, and one of a picture at which
-// decoding can start. Sequence parameter sets are counted, and the first is read.
+// nal reports whether a NAL unit is a slice, and whether decoding can start at its
+// picture. It counts sequence parameter sets and reads the first.
 func (p *tsParse) nal(streamType int, nal []byte, sets *int) (slice, key bool, err error) {
 	var isSPS bool
 	var parse func([]byte) (*videoConfig, error)
