@@ -11,15 +11,15 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// surround is a picture of an odd shape with sound in 5.1 at a rate and a time
-// base that few of the older codecs know.
+// surround is a film of an odd shape with audio in 5.1, at a sample rate and a
+// time base that few of the older codecs know.
 var surround = []string{
 	"-f", "lavfi", "-i", "testsrc=s=142x80:r=12:d=0.5,setsar=640/639", "-f", "lavfi", "-i", "sine=d=0.5:r=96000",
 	"-af", "pan=7.1|FL=c0|FR=c0|FC=c0|LFE=c0|BL=c0|BR=c0|SL=c0|SR=c0", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "pcm_s16le", "-f", "matroska",
 }
 
-// TestConstraints asks for what encoders do not do, and gets the nearest that
-// they do.
+// TestConstraints asks for what encoders cannot do, and gets the nearest that
+// they can.
 func TestConstraints(t *testing.T) {
 	t.Parallel()
 	dir := clip(t, surround...)
@@ -166,7 +166,7 @@ func TestPixFmts(t *testing.T) {
 	}
 	p.Steps = slices.DeleteFunc(p.Steps, func(s Step) bool { return s.Kind == StepMux })
 	runSteps(t, dir, p)
-	// A name that this ffmpeg does not take is told by name.
+	// The error names the pixel format that this ffmpeg does not take.
 	o.Capabilities.PixFmts = map[string][]string{"libx264": {"yuv420p"}}
 	r := Build(outputs(t, "mp4:h264::pix_fmt=yuv422p path=/a"), m, o).Results[0]
 	if r.Err == nil || !strings.Contains(r.Err.Message, `"yuv422p"`) {

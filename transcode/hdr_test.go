@@ -21,14 +21,14 @@ func hdrClip(t testing.TB, transfer, more string) string {
 	if more != "" {
 		params += ":" + more
 	}
-	// Half of the scale is 92 cd/m2 in PQ, which is brighter than mid grey; HLG
-	// is made so that half looks alike.
+	// Half of the scale is 92 cd/m2 in PQ, which is brighter than mid grey. HLG
+	// is designed so that half of the scale looks the same as in SDR.
 	return clip(t, "-f", "lavfi", "-i", "color=c=gray:s=160x90:r=25:d=1,format=yuv420p10le,noise=alls=3:allf=t",
 		"-c:v", "libx265", "-preset", "ultrafast", "-x265-params", params, "-tag:v", "hvc1", "-f", "mp4")
 }
 
-// probeLight probes as the server does: with the light of the first frame.
-func probeLight(t testing.TB, dir, name string) job.Media {
+// probeHDR probes as the server does: with the HDR metadata of the first frame.
+func probeHDR(t testing.TB, dir, name string) job.Media {
 	t.Helper()
 	m := probe(t, dir, name)
 	for _, stream := range m.MissingHDR() {
@@ -70,7 +70,7 @@ func TestHDR(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := hdrClip(t, tt.transfer, tt.more)
-			m := probeLight(t, dir, SourceName)
+			m := probeHDR(t, dir, SourceName)
 			if got := m.Video[0].HDR.HasMasteringDisplay(); got != strings.Contains(tt.more, "master") {
 				t.Fatalf("mastering display found: %v; %s", got, m.Raw)
 			}
@@ -89,7 +89,7 @@ func TestHDR(t *testing.T) {
 					t.Errorf("%s: %v", f, r.Err)
 					continue
 				}
-				got := probeLight(t, dir, r.Files[0].Name)
+				got := probeHDR(t, dir, r.Files[0].Name)
 				v, w := got.Video[0], tt.wants[f]
 				if v.PixFmt != w.pixFmt || v.ColorTransfer != w.transfer || v.ColorPrimaries != w.primaries {
 					t.Errorf("%s: %s %s %s, want %+v", f, v.PixFmt, v.ColorTransfer, v.ColorPrimaries, w)
@@ -125,8 +125,8 @@ func meanLuma(t testing.TB, dir, name string) float64 {
 	return y
 }
 
-// A source that names a reserved transfer, or none beside its primaries, does
-// not become HEVC with an unknown one.
+// A source that names a reserved transfer, or primaries without a transfer, does
+// not become HEVC with an unknown transfer.
 func TestUnknownTransfer(t *testing.T) {
 	t.Parallel()
 	base := clip(t, "-f", "lavfi", "-i", "testsrc=s=64x36:r=25:d=0.4", "-c:v", "libx264", "-pix_fmt", "yuv420p", "-f", "mp4")
@@ -140,7 +140,7 @@ func TestUnknownTransfer(t *testing.T) {
 			dir := clip(t, "-i", base+"/"+SourceName, "-c", "copy", "-bsf:v", "h264_metadata="+tt.tags, "-f", "mpegts")
 			p := run(t, dir, fast, "mp4:hevc:x path=/a.mp4")
 			out, _ := command(t, dir, "ffprobe", "-v", "error", "-show_entries", "stream=color_transfer", "-of", "csv=p=0", p.Results[0].Files[0].Name)
-			// ffprobe's "unknown" for a stream without any tags is the absence.
+			// ffprobe shows no tags at all as "unknown".
 			if got := strings.TrimSpace(out); got != tt.want && (tt.want != "" || got != "unknown") {
 				t.Errorf("transfer %q, want %q", got, tt.want)
 			}

@@ -128,8 +128,8 @@ func outputs(t testing.TB, lines ...string) []*job.Output {
 	return list
 }
 
-// film is a usual source: an MP4 with H.264 and AAC that is better than what
-// is asked of it.
+// film is a usual source: an MP4 with H.264 and AAC of higher quality than what
+// is asked for.
 func film(w, h int) job.Media {
 	return job.Media{
 		FormatName: "mov,mp4,m4a,3gp,3g2,mj2", Duration: 30,
@@ -151,18 +151,18 @@ func encodes(p Plan) (video, audio int) {
 	return video, audio
 }
 
-func followed(s Step) string {
+func tailOf(s Step) string {
 	if s.Tail.Step == "" {
 		return ""
 	}
-	return " follows=" + s.Tail.Name + " of " + s.Tail.Step
+	return " tails=" + s.Tail.Name + " of " + s.Tail.Step
 }
 
 // show prints a plan, one argument a line.
 func show(p Plan) string {
 	var b strings.Builder
 	for _, s := range p.Steps {
-		fmt.Fprintf(&b, "step %s kind=%s outputs=%v needs=%v%s video=%d audio=%d duration=%s\n", s.ID, s.Kind, s.Outputs, s.Needs, followed(s), s.VideoEncodes, s.AudioEncodes, s.Duration)
+		fmt.Fprintf(&b, "step %s kind=%s outputs=%v needs=%v%s video=%d audio=%d duration=%s\n", s.ID, s.Kind, s.Outputs, s.Needs, tailOf(s), s.VideoEncodes, s.AudioEncodes, s.Duration)
 		for _, d := range s.Dirs {
 			fmt.Fprintf(&b, "  dir %s\n", d)
 		}

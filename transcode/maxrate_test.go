@@ -45,10 +45,10 @@ func value(args []string, name string) int {
 	return n
 }
 
-// TestCeiling: every variant of a stream has a ceiling and a buffer, whatever
-// was asked for, and so has every file that names one, if its encoder takes it:
-// libvpx knows no buffer beside a quality.
-func TestCeiling(t *testing.T) {
+// TestMaxrate: every variant of a stream has a maxrate and a buffer, whatever was
+// asked for. So has every file that names a maxrate, if its encoder takes one:
+// libvpx has no buffer beside a quality.
+func TestMaxrate(t *testing.T) {
 	for line, want := range map[string][2]int{ // maxrate, bufsize
 		"httpstream hls=/h variants=mp4:360p::quality=4,maxrate=1000k":      {1000, 2000},
 		"httpstream hls=/h variants=mp4:360p_800k":                          {1200, 1600},
@@ -79,8 +79,8 @@ func TestCeiling(t *testing.T) {
 	}
 }
 
-// The guard of a variant does not part it from a file with the same quality,
-// and the order in which they are asked for is of no matter.
+// The default maxrate of a variant does not separate it from a file with the same
+// quality, in whichever order they are asked for.
 func TestGuardedAreShared(t *testing.T) {
 	lines := []string{"mp4:360p::quality=4 path=/a.mp4", "httpstream hls=/h variants=mp4:360p::quality=4"}
 	for range 2 {
@@ -121,10 +121,9 @@ func rates(t testing.TB, dir, name string) (average, peak float64) {
 	return bits / (last + 0.04) / 1000, peak
 }
 
-// TestRates makes ladders of the hardest and of easy clips. On noise the
-// average lands within a tenth below the ceiling and never above what the
-// ceiling and half a second of buffer give; where the quality needs less, the
-// ceiling changes nothing.
+// TestRates makes ladders of a very hard and of an easy clip. On noise the average
+// is at most a tenth below the maxrate, and never above the maxrate and half a
+// second of buffer. Where the quality needs less, the maxrate changes nothing.
 func TestRates(t *testing.T) {
 	t.Parallel()
 	const ceiling, seconds, lent = 300, 12, 0.5

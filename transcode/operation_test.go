@@ -11,8 +11,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// checkJSON holds that a plan survives JSON, but for its secrets, and that each
-// step has exactly one operation.
+// checkJSON checks that a plan survives JSON, except for its secrets, and that
+// each step has exactly one operation.
 func checkJSON(t testing.TB, p Plan) {
 	t.Helper()
 	data, err := json.Marshal(p)
@@ -46,7 +46,7 @@ func checkJSON(t testing.TB, p Plan) {
 	}
 }
 
-// TestPlanSecrets: what is secret is in one place, under names that are used.
+// TestPlanSecrets: secrets are in one place, under names that the plan uses.
 func TestPlanSecrets(t *testing.T) {
 	const url, key = "https://user:password@example.com/logo.png", "00112233445566778899aabbccddeeff"
 	stream := output(t, "httpstream hls=/hls variants=mp4:360p")

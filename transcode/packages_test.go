@@ -17,7 +17,7 @@ import (
 )
 
 // bilingual is a film with audio in two languages and subtitles in two, whose
-// sound goes on for most of a second after its picture.
+// audio continues for most of a second after its last picture.
 func bilingual(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -90,8 +90,8 @@ func text(t testing.TB, names ...string) string {
 
 var shortSegments = Options{Presets: fast.Presets, SegmentSeconds: 2}
 
-// TestRenditions: all audio and all text subtitles of a source are there to be
-// chosen, in every layout.
+// TestRenditions: viewers can choose among all audio and all text subtitles of a
+// source, in every layout.
 func TestRenditions(t *testing.T) {
 	t.Parallel()
 	dir := bilingual(t)
@@ -137,8 +137,8 @@ func TestRenditions(t *testing.T) {
 	if whole := text(t, roots[1], "subtitles-ger.vtt"); whole != "WEBVTT\n\n00:00:03.000 --> 00:00:03.500\nzweite\nZeile\n" {
 		t.Errorf("the whole subtitles are %q", whole)
 	}
-	// The picture stays for as long as the sound goes on, so that no segment is
-	// longer than aimed at.
+	// The last picture is held until the audio ends, so that no segment is longer
+	// than the target.
 	for _, line := range strings.Split(text(t, roots[0], "72p", "stream.m3u8"), "\n") {
 		var d float64
 		if _, err := fmt.Sscanf(line, "#EXTINF:%f", &d); err == nil && d > 2.1 {
@@ -150,7 +150,8 @@ func TestRenditions(t *testing.T) {
 	}
 }
 
-// TestBrokenSubtitles: a stream is made without subtitles that cannot be had.
+// TestBrokenSubtitles: a stream is made without subtitles that could not be
+// extracted.
 func TestBrokenSubtitles(t *testing.T) {
 	t.Parallel()
 	dir := bilingual(t)
@@ -254,7 +255,7 @@ func TestVersion3(t *testing.T) {
 	}
 }
 
-// TestEncryptionRefused: what cannot be encrypted is told.
+// TestEncryptionRefused: the error says what cannot be encrypted.
 func TestEncryptionRefused(t *testing.T) {
 	for _, test := range []struct{ variants, key, uri, want string }{
 		{"mp4:240p_hevc", "00112233445566778899aabbccddeeff", "https://k", "H.264"},

@@ -78,7 +78,7 @@ func TestPairs(t *testing.T) {
 	}
 }
 
-// runSteps runs what a plan needs and goes on after failures; it tells which
+// runSteps runs the steps of a plan and continues after failures. It returns which
 // files were made.
 func runSteps(t testing.TB, dir string, p Plan) map[string]bool {
 	t.Helper()
@@ -95,7 +95,7 @@ func runSteps(t testing.TB, dir string, p Plan) map[string]bool {
 	return made
 }
 
-// checkCodecs holds what ffprobe finds against what was asked for.
+// checkCodecs compares what ffprobe finds with what was asked for.
 func checkCodecs(t testing.TB, name string, m job.Media, f format.Format) {
 	t.Helper()
 	if f.Container == "mp4" && f.AudioCodec() == "mp2" {

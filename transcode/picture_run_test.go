@@ -21,7 +21,7 @@ type rgb struct {
 	pix  []byte // with alpha, four bytes a pixel
 }
 
-// at is the colour at a place given in shares of the sides, by its letter:
+// at is the colour at a place, given in fractions of the sides, by its letter:
 // red, green, blue, white, black (k), or ? with the value.
 func (p rgb) at(x, y float64) string {
 	i := 4 * (int(y*float64(p.h))*p.w + int(x*float64(p.w)))
@@ -94,7 +94,7 @@ func runMarked(t testing.TB, dir string, w, h int, o Options, lines ...string) P
 	return run(t, dir, o, lines...)
 }
 
-// Flips and turns, of films and of pictures.
+// Flips and rotations, of films and of pictures.
 func TestTurns(t *testing.T) {
 	t.Parallel()
 	dir := clip(t, quarters("96x64", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "5", "-pix_fmt", "yuv420p", "-f", "mp4")...)
@@ -127,7 +127,7 @@ func TestTurns(t *testing.T) {
 	}
 }
 
-// A crop is told in pixels of what is shown; square, pad and cut change shapes.
+// A crop counts pixels of what is shown; square, letterbox and cut change shapes.
 func TestShapes(t *testing.T) {
 	t.Parallel()
 	dir := clip(t, quarters("96x64", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "5", "-pix_fmt", "yuv420p", "-f", "mp4")...)
@@ -161,8 +161,8 @@ func TestShapes(t *testing.T) {
 	}
 }
 
-// The watermark stands in its corner, upright whatever is done to the picture,
-// shows what is below its transparent part, and is no larger than it is.
+// The watermark is in its corner, upright whatever is done to the picture, shows
+// what is below its transparent part, and is not enlarged.
 func TestWatermark(t *testing.T) {
 	t.Parallel()
 	dir := clip(t, "-f", "lavfi", "-i", "color=white:s=160x80:r=10:d=1", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-f", "mp4")
@@ -247,8 +247,8 @@ var second = []string{"-f", "lavfi", "-i", "color=black:s=64x36:r=10:d=8,geq=lum
 
 func secondOf(level byte) int { return int(math.Round(float64(level) / (27 * 255.0 / 219))) }
 
-// Cells of sheets are the thumbnails, in their order, and the tracks say where
-// they are.
+// Cells of sprite sheets are the thumbnails in their order, and the tracks say
+// where they are.
 func TestSprites(t *testing.T) {
 	t.Parallel()
 	dir := clip(t, second...)
@@ -289,7 +289,7 @@ func TestSprites(t *testing.T) {
 				if k+1 < len(cues) && c.end != cues[k+1].start || k+1 == len(cues) && c.end != 8 {
 					t.Errorf("%s: cue %d ends at %v", lines[i], k+1, c.end)
 				}
-				name := scratchOf(t, r, filepath.Dir(track.Path)+"/"+c.file)
+				name := workFileOf(t, r, filepath.Dir(track.Path)+"/"+c.file)
 				pic, ok := pictures[name]
 				if !ok {
 					pic = decoded(t, dir, name)[0]
@@ -314,8 +314,8 @@ func TestSprites(t *testing.T) {
 	}
 }
 
-// scratchOf finds the file that is published at a path.
-func scratchOf(t testing.TB, r Result, path string) string {
+// workFileOf finds the file that is published at a path.
+func workFileOf(t testing.TB, r Result, path string) string {
 	t.Helper()
 	for _, f := range r.Files {
 		if f.Count == 0 && f.Path == path {
@@ -337,7 +337,7 @@ type cue struct {
 	x, y, w, h int
 }
 
-// readVTT is a reader of its own.
+// readVTT reads cues without code of the package.
 func readVTT(t testing.TB, text []byte) []cue {
 	t.Helper()
 	if !bytes.HasPrefix(text, []byte("WEBVTT\n\n")) {
@@ -371,7 +371,7 @@ func readVTT(t testing.TB, text []byte) []cue {
 	return cues
 }
 
-// The order of what is done: the watermark is blurred, a blurred edge is soft.
+// The watermark is laid over before the picture is blurred.
 func TestBlur(t *testing.T) {
 	t.Parallel()
 	dir := clip(t, quarters("400x200", "-frames:v", "1", "-c:v", "png", "-f", "image2", "-update", "1")...)
@@ -394,8 +394,8 @@ func TestBlur(t *testing.T) {
 	}
 }
 
-// Colours are those of the film in every format, whatever matrix it has, and
-// those of the watermark its own.
+// Every format has the colours of the film, whatever matrix the film has, and the
+// watermark keeps its own.
 func TestPictureColours(t *testing.T) {
 	t.Parallel()
 	for _, matrix := range []string{"bt709", "smpte170m"} {

@@ -9,7 +9,7 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// The job of the promise: what is the same is encoded once.
+// Renditions that several outputs share are encoded once.
 func TestSharing(t *testing.T) {
 	for _, stream := range []string{
 		"httpstream hls=/hls",
@@ -69,8 +69,8 @@ func TestIsolateSharesNothing(t *testing.T) {
 	}
 }
 
-// Every plan must be runnable: what a step needs comes before it, and every
-// failure has an owner.
+// Every plan must be runnable: what a step needs comes before it, and the failure
+// of each step fails some output.
 func checkPlan(t testing.TB, p Plan) {
 	t.Helper()
 	done := map[string]bool{}

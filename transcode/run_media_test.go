@@ -10,7 +10,7 @@ import (
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// Every frame of the source is there once, and keyframes lie on the grid.
+// Every frame of the source comes out once, and keyframes are on the grid.
 func TestFramesAndKeyframes(t *testing.T) {
 	t.Parallel()
 	for _, rate := range []string{"25", "24000/1001"} {
@@ -136,8 +136,8 @@ func TestRealMedia(t *testing.T) {
 	}
 }
 
-// An interlaced source: streams and pictures are deinterlaced, with an encode
-// beside them and without.
+// Streams and pictures of an interlaced source are deinterlaced, with an encode
+// over the same window and without.
 func TestInterlaced(t *testing.T) {
 	t.Parallel()
 	dir := clip(t, "-f", "lavfi", "-i", "testsrc=s=160x96:r=50:d=2,interlace,setfield=tff", "-c:v", "mpeg2video", "-flags", "+ildct+ilme", "-f", "mpegts")
@@ -148,7 +148,8 @@ func TestInterlaced(t *testing.T) {
 	run(t, dir, fast, "jpg:80x path=/a_%d.jpg number=3")
 }
 
-// The picture of a moment is the same whether it is sought or selected.
+// The picture of a moment is the same whether it is found by seeking or taken from
+// a decode.
 func TestPicturesAreOfTheirMoment(t *testing.T) {
 	t.Parallel()
 	dir := clip(t, "-f", "lavfi", "-i", "color=black:s=64x36:r=10:d=8,geq=lum='floor(N/10)*30':cb=128:cr=128", "-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-f", "mp4")
@@ -200,8 +201,8 @@ func TestContainers(t *testing.T) {
 	run(t, photo, fast, "mp4 path=/a.mp4", "jpg:32x path=/a.jpg")
 }
 
-// A hole in the audio of the source becomes silence of the same length, so that
-// what comes after it stays in its place.
+// A gap in the audio of the source becomes silence of the same length, so that
+// what follows keeps its time.
 func TestAudioGap(t *testing.T) {
 	t.Parallel()
 	whole := clip(t, append(slices.Clone(beepAndFlash), "-f", "mp4")...)
@@ -215,7 +216,7 @@ func TestAudioGap(t *testing.T) {
 		}
 		return at
 	}
-	// Matroska put the start off by the priming of AAC: 21 ms.
+	// Matroska delays the start by the priming of AAC: 21 ms.
 	for _, name := range []string{"out1.mp4", "a2.mp3"} {
 		got := beeps(name)
 		if len(got) < 3 {
@@ -229,7 +230,7 @@ func TestAudioGap(t *testing.T) {
 	}
 }
 
-// A stream of a source whose picture comes late is filled up from zero.
+// A stream of a source whose video starts late is filled up from zero.
 func TestStreamOfLateVideo(t *testing.T) {
 	t.Parallel()
 	whole := clip(t, append(slices.Clone(beepAndFlash), "-f", "mp4")...)

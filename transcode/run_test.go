@@ -49,8 +49,8 @@ func execute(t testing.TB, dir string, stdin io.Reader, name string, args ...str
 	return out.String(), msg.String(), err
 }
 
-// step carries out a step with more arguments before its own. What it follows
-// comes through a pipe.
+// step carries out a step with more arguments before its own. What it tails comes
+// through a pipe.
 func step(t testing.TB, dir string, secrets Secrets, s Step, args ...string) (stderr string, err error) {
 	t.Helper()
 	for _, d := range s.Dirs {
@@ -77,7 +77,7 @@ func step(t testing.TB, dir string, secrets Secrets, s Step, args ...string) (st
 			t.Fatal(err)
 		}
 		defer f.Close()
-		stdin = struct{ io.Reader }{f} // a file would be handed over as it is
+		stdin = struct{ io.Reader }{f} // os/exec would pass a file on instead of a pipe
 	}
 	args = append(append([]string{"-nostdin", "-y", "-protocol_whitelist", "file,pipe,crypto,data"}, args...), s.FFmpegArgs()...)
 	_, stderr, err = execute(t, dir, stdin, "ffmpeg", args...)
@@ -232,8 +232,8 @@ func offset(t testing.TB, dir, name string) float64 {
 	return flash - beep
 }
 
-// Audio and video keep their distance in every container, however late one of
-// them starts in the source, and wherever a cut begins.
+// Audio and video keep their offset in every container, however late one of them
+// starts in the source, and wherever a cut begins.
 func TestOffsetOfAudioAndVideo(t *testing.T) {
 	t.Parallel()
 	base := clip(t, append(beepAndFlash, "-f", "mp4")...)

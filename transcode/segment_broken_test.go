@@ -127,8 +127,8 @@ func TestSegmentsBroken(t *testing.T) {
 	}
 }
 
-// TestSegmentsEncrypted: what is measured of encrypted segments is what is
-// measured of clear ones, but for the padding.
+// TestSegmentsEncrypted: encrypted segments measure the same as clear ones, except
+// for the padding.
 func TestSegmentsEncrypted(t *testing.T) {
 	t.Parallel()
 	files, packages := scratch(t)

@@ -19,7 +19,7 @@ import (
 // audioFrame is the length of an AAC frame at 22050 Hz, in seconds.
 const audioFrame = 0.0465
 
-// judge holds every rule that applies to a package against it.
+// judge checks every rule that applies to a package.
 func (p *published) judge(t *testing.T) {
 	t.Run("1.26 1.27 9.13 9.14 BANDWIDTH", p.judgeBandwidth)
 	t.Run("1.32 9.20 order of variants", p.judgeOrder)

@@ -41,8 +41,8 @@ func ffmpeg(t *testing.T, dir string, args ...string) {
 	run(t, dir, "ffmpeg", append([]string{"-v", "error", "-nostdin", "-y"}, args...)...)
 }
 
-// clip is a synthetic source as the encoders of a job leave it: single-track
-// intermediates, a keyframe every two seconds.
+// clip is a synthetic source as the encoders of a job write it: intermediates with
+// one track, a keyframe every two seconds.
 type clip struct {
 	rate    format.Rational
 	seconds float64
@@ -205,7 +205,7 @@ func frames(t *testing.T, file string) []string {
 	return hashes(out)
 }
 
-// sourceFrames is frames for a file that is no playlist.
+// sourceFrames is frames for a file that is not a playlist.
 func sourceFrames(t *testing.T, file string) []string {
 	t.Helper()
 	return hashes(run(t, "", "ffmpeg", "-v", "error", "-i", file, "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framemd5", "-"))
@@ -234,8 +234,8 @@ func newTrack(kind stream.TrackType, id string, rate format.Rational, layout str
 	return tr
 }
 
-// TestSegments makes real streams and holds them against the rule book with
-// parsers that are not the writer's.
+// TestSegments makes real streams and checks them against the rules with parsers
+// that the writer does not use.
 func TestSegments(t *testing.T) {
 	t.Parallel()
 	work := t.TempDir()

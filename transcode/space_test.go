@@ -2,8 +2,8 @@ package transcode
 
 import "testing"
 
-// TestSpace holds what plans say of their size against the rates that were asked
-// for, in a film of 30 s.
+// TestSpace compares the space of plans with the rates that were asked for, in a
+// film of 30 s.
 func TestSpace(t *testing.T) {
 	const mib = 1 << 20
 	stream := "httpstream hls=/h dash=/d variants=mp4:720p_2000k"
@@ -13,8 +13,8 @@ func TestSpace(t *testing.T) {
 		kept        bool
 		capped      bool
 	}{
-		// 7.5 MiB at the ceiling of 3000 kbit/s at most, and 0.5 of sound, twice;
-		// the sound itself; what containers add.
+		// At most 7.5 MiB at the maxrate of 3000 kbit/s and 0.5 of audio, twice;
+		// the audio itself; what containers add.
 		{[]string{stream}, 15, 27, true, true},
 		{[]string{"httpstream dash=/d variants=mp4:720p_2000k"}, 7, 14, true, true},
 		{[]string{"mp4:720p_2000k path=/a.mp4"}, 15, 27, false, true},
@@ -38,7 +38,7 @@ func TestSpace(t *testing.T) {
 			}
 		}
 	}
-	// A rendition that a file reads too is not given back while it grows.
+	// A rendition that a file reads as well is not freed while it grows.
 	for _, isolate := range []bool{false, true} {
 		o := fast
 		o.Isolate = isolate

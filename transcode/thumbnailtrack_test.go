@@ -51,7 +51,7 @@ s_2.png#xywh=0,0,10,7
 	if diff := cmp.Diff(want, string(sheets.WebVTT(99))); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	// What is shown before the first picture was taken is the first picture.
+	// The first picture is shown for the time before it was taken, too.
 	late := &ThumbnailTrack{Images: []string{"/t/1.jpg", "/t/2.jpg"}, Times: []float64{18, 54}, End: 72}
 	want = `WEBVTT
 
@@ -180,7 +180,8 @@ func TestPictureErrors(t *testing.T) {
 	}
 }
 
-// Equal watermarks are one file, whoever asks for them, and outputs alone have it too.
+// Equal watermarks are one file, whichever outputs ask for them, also when outputs
+// are planned separately.
 func TestFetches(t *testing.T) {
 	lines := []string{"mp4 path=/a.mp4 watermark=topleft", "jpg path=/a.jpg watermark=bottomright", "gif path=/a.gif watermark=topleft", "mp4 path=/b.mp4", "mp3 path=/c.mp3"}
 	for _, isolate := range []bool{false, true} {

@@ -8,10 +8,10 @@ import (
 	"testing"
 )
 
-// TestFollowed holds the segments that are cut from a growing intermediate, read
-// through a pipe, against those that are cut from a plain file: they are the
-// same bytes.
-func TestFollowed(t *testing.T) {
+// TestTail compares the segments that are cut from a growing intermediate, read
+// through a pipe, with those that are cut from a plain file: they are the same
+// bytes.
+func TestTail(t *testing.T) {
 	t.Parallel()
 	late := []string{"-itsoffset", "0.513", "-f", "lavfi", "-i", "testsrc=s=160x90:r=25:d=5", "-f", "lavfi", "-i", "sine=d=5", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-c:a", "aac", "-f", "mp4"}
 	usual := func(more ...string) []string {
@@ -32,23 +32,23 @@ func TestFollowed(t *testing.T) {
 		"two passes":       {usual(coded...), []string{"httpstream hls=/h dash=/d variants=mp4:80x_60k::2pass;mp4:hevc_160x_90k::2pass"}},
 		"edit list":        {usual("-ss", "0.3", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "3", "-c:a", "aac", "-f", "mp4"), []string{"httpstream hls=/h dash=/d variants=mp4:80x_60k"}},
 		"irregular frames": {usual("-vf", "select='not(eq(mod(n,7),3))'", "-fps_mode", "vfr", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-f", "mp4"), []string{"httpstream hls=/h dash=/d variants=mp4:80x_60k"}},
-		// Who else reads the same intermediate, from its end on.
+		// Other readers of the same intermediate, which read it when it is complete.
 		"files too": {usual(coded...), []string{"httpstream hls=/h dash=/d variants=mp4:80x_60k", "mp4:80x_60k path=/a.mp4", "mov:80x_60k path=/a.mov", "mkv:80x_60k path=/a.mkv", "mpegts:80x_60k path=/a.ts"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := clip(t, tt.source...)
 			p := run(t, dir, Options{Presets: fast.Presets, SegmentSeconds: 2}, tt.lines...)
-			followed := 0
+			tailed := 0
 			plain := t.TempDir()
 			if err := os.Link(filepath.Join(dir, SourceName), filepath.Join(plain, SourceName)); err != nil {
 				t.Fatal(err)
 			}
 			for _, s := range p.Steps {
 				if s.Tail != (TailInput{}) {
-					followed++
+					tailed++
 				}
-				s = plainly(s)
+				s = untailed(s)
 				if name == "av1" && s.Kind == StepEncode { // of which no two runs are alike
 					s.Op.FFmpeg.Args = []string{"-copyts", "-i", filepath.Join(dir, s.Files[0]), "-c", "copy", s.Files[0]}
 				}
@@ -56,8 +56,8 @@ func TestFollowed(t *testing.T) {
 					t.Fatalf("step %s: %v\n%s", s.ID, err, stderr)
 				}
 			}
-			if followed == 0 {
-				t.Fatal("no step follows another")
+			if tailed == 0 {
+				t.Fatal("no step tails an intermediate")
 			}
 			segments := compareSegments(t, plain, dir)
 			if segments < 2 {
@@ -74,8 +74,8 @@ func TestFollowed(t *testing.T) {
 	}
 }
 
-// plainly is a step that neither follows nor is followed.
-func plainly(s Step) Step {
+// untailed is a step that tails nothing and whose files nobody tails.
+func untailed(s Step) Step {
 	args := slices.Clone(s.FFmpegArgs())
 	if i := slices.Index(args, StdinInput); i >= 0 {
 		args[i] = s.Tail.Name
@@ -88,7 +88,7 @@ func plainly(s Step) Step {
 	return s
 }
 
-// compareSegments holds all segments below two folders against each other.
+// compareSegments compares all segments below two folders.
 func compareSegments(t testing.TB, want, got string) (n int) {
 	t.Helper()
 	for _, pattern := range []string{"out1/*/*/*.ts", "out1/*/*/*.m4s", "out1/*/*/init.mp4"} {
