@@ -9,7 +9,6 @@ import (
 	"path"
 	"strings"
 	"testing"
-	"time"
 )
 
 // shelf answers requests from memory: by the extension of the path.
@@ -26,7 +25,7 @@ func (s shelf) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // FuzzStream: no playlist and no manifest, with what it names, makes the checker
-// panic or go on for long.
+// panic, or go on without an end: go test ends what takes too long.
 func FuzzStream(f *testing.F) {
 	f.Add([]byte("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"avc1.42c00a\",RESOLUTION=64x36\na.m3u8\n"),
 		[]byte("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n#EXT-X-MAP:URI=\"i.mp4\",BYTERANGE=\"8@0\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"k.key\"\n#EXTINF:1,\n#EXT-X-BYTERANGE:9@1\na.ts\n#EXT-X-ENDLIST\n"),
@@ -41,7 +40,6 @@ func FuzzStream(f *testing.F) {
 			source:  &source{client: &http.Client{Transport: shelf{".m3u8": playlist, ".ts": media, ".m4s": media, ".mp4": media, ".vtt": media, ".key": []byte("0123456789abcdef")}}},
 			options: Options{Fetches: 2}, base: &url.URL{Scheme: "http", Host: "host", Path: "/main"}, results: map[string]*Result{},
 		}
-		begin := time.Now()
 		main := file{at: c.base, data: entry, contentType: "none"}
 		var err error
 		if strings.HasPrefix(strings.TrimSpace(string(entry)), "<") {
@@ -51,9 +49,6 @@ func FuzzStream(f *testing.F) {
 		}
 		if err == nil {
 			c.finish(&Report{})
-		}
-		if took := time.Since(begin); took > 20*time.Second {
-			t.Errorf("it took %v", took)
 		}
 	})
 }

@@ -55,7 +55,7 @@ func run(m *testing.M) (code int, err error) {
 	}
 	if lacking = missing(dir); lacking != "" {
 		// An example cannot skip itself.
-		if os.Getenv("CI") == "true" {
+		if os.Getenv("CI") == "true" && !testing.Short() {
 			return 0, errors.New(lacking)
 		}
 		fmt.Println("the examples are skipped:", lacking)
@@ -79,6 +79,9 @@ func run(m *testing.M) (code int, err error) {
 
 // missing looks for what a server needs.
 func missing(dir string) string {
+	if testing.Short() {
+		return "not with -short"
+	}
 	for _, program := range []string{"ffmpeg", "ffprobe"} {
 		if _, err := exec.LookPath(program); err != nil {
 			return program + " is not installed"
@@ -93,6 +96,7 @@ func missing(dir string) string {
 // realClient returns a client of the real server.
 func realClient(t *testing.T) *client.Client {
 	t.Helper()
+	testmedia.Long(t)
 	if lacking != "" {
 		testmedia.Missing(t, lacking)
 	}

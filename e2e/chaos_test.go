@@ -24,17 +24,15 @@ type scenario struct {
 // with a reason, every event must have been delivered, and nothing may be left
 // behind. With COPRA_CHAOS=1, as make chaos sets it, the slow half runs too.
 func TestChaos(t *testing.T) {
-	if testing.Short() {
-		t.Skip("not short")
-	}
+	testmedia.Long(t)
 	t.Parallel()
 	t.Cleanup(func() { printChaos(t) })
 	for _, group := range [][]scenario{killed, owners, away, full, resumed} {
 		for _, s := range group {
+			if s.slow && os.Getenv("COPRA_CHAOS") == "" {
+				continue
+			}
 			t.Run(s.stage+": "+s.fault, func(t *testing.T) {
-				if s.slow && os.Getenv("COPRA_CHAOS") == "" {
-					t.Skip("make chaos runs it")
-				}
 				t.Parallel()
 				begin := time.Now()
 				v, takeover := s.run(t)
@@ -293,7 +291,7 @@ func tmpfs(t testing.TB, dir, options string) {
 		t.Fatal(err)
 	}
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, options); err != nil {
-		t.Skipf("no small disk can be mounted here: %v", err)
+		testmedia.Missing(t, "no small disk can be mounted: "+err.Error())
 	}
 	t.Cleanup(func() {
 		if err := syscall.Unmount(dir, syscall.MNT_DETACH); err != nil {

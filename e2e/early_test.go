@@ -35,9 +35,7 @@ var minuteLong = testmedia.Recipe{Name: "minute.mp4", Args: []string{
 // once, and no playlist does before all of them are there. In the end the
 // stream is whole.
 func TestEarlySegments(t *testing.T) {
-	if testing.Short() {
-		t.Skip("not short")
-	}
+	testmedia.Long(t)
 	t.Parallel()
 	r := newRig(t, "")
 	w := r.worker()

@@ -25,9 +25,7 @@ const (
 // which claim or unpack to more than anybody means. Each job must end in time,
 // with a result that plays or with a plain reason, and cost no more than it may.
 func TestHostileMedia(t *testing.T) {
-	if testing.Short() {
-		t.Skip("not short")
-	}
+	testmedia.Long(t)
 	t.Parallel()
 	srv, dir := shared(t), openDir(t)
 	points := 2

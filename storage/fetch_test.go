@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/internal/retry"
+	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
 )
 
@@ -173,11 +174,11 @@ func TestFetchGivesUp(t *testing.T) {
 func TestFetchDiskFull(t *testing.T) {
 	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
 	if err != nil {
-		t.Skip("this system has no /dev/full: ", err)
+		testmedia.Missing(t, "no /dev/full: "+err.Error())
 	}
 	defer full.Close()
 	if _, err := full.WriteAt([]byte("x"), 0); err == nil {
-		t.Skip("/dev/full takes bytes here")
+		testmedia.Missing(t, "/dev/full takes bytes")
 	}
 	if e, ok := errors.AsType[*job.Error](diskError(mustFail(full))); !ok || e.Reason != job.ServerDiskFull {
 		t.Errorf("error = %v", e)

@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/copra-video/copra/internal/testmedia"
 )
 
 // These tests run plans and read the pixels of what comes out.
@@ -55,7 +57,7 @@ func decoded(t testing.TB, dir, name string, filter ...string) []rgb {
 	if len(filter) > 0 {
 		args = append(args, "-vf", strings.Join(filter, ","))
 	}
-	cmd := exec.CommandContext(t.Context(), tool(t, "ffmpeg"), append(args, "-fps_mode", "passthrough", "-pix_fmt", "rgba", "-f", "rawvideo", "-")...)
+	cmd := exec.CommandContext(t.Context(), testmedia.Tool(t, "ffmpeg"), append(args, "-fps_mode", "passthrough", "-pix_fmt", "rgba", "-f", "rawvideo", "-")...)
 	cmd.Dir = dir
 	raw, err := cmd.Output()
 	if err != nil || len(raw) == 0 {

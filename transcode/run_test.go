@@ -15,20 +15,12 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
 )
 
 // These tests execute plans with the ffmpeg of the machine on tiny clips and
 // measure what comes out.
-
-func tool(t testing.TB, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		t.Fatalf("%s is needed: %v", name, err)
-	}
-	return path
-}
 
 func command(t testing.TB, dir, name string, args ...string) (stdout, stderr string) {
 	t.Helper()
@@ -41,7 +33,7 @@ func command(t testing.TB, dir, name string, args ...string) (stdout, stderr str
 
 func execute(t testing.TB, dir string, stdin io.Reader, name string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), tool(t, name), args...)
+	cmd := exec.CommandContext(t.Context(), testmedia.Tool(t, name), args...)
 	cmd.Dir, cmd.Stdin = dir, stdin
 	var out, msg bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &msg
@@ -100,13 +92,9 @@ func clip(t testing.TB, args ...string) string {
 // real copies one of the shared media into a new work directory.
 func real(t testing.TB, name string) string {
 	t.Helper()
-	root := os.Getenv("COPRA_TEST_MEDIA")
-	if root == "" {
-		root = "../../shared/media"
-	}
-	data, err := os.ReadFile(filepath.Join(root, name))
+	data, err := os.ReadFile(testmedia.Shared(t, name))
 	if err != nil {
-		t.Skipf("the shared media are not here: %v", err)
+		t.Fatal(err)
 	}
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, SourceName), data, 0o600); err != nil {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/transcode/format"
 	"github.com/copra-video/copra/transcode/stream"
@@ -21,7 +22,8 @@ import (
 // another ffmpeg, such as a wrapper of another version.
 func run(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
-	if other := os.Getenv("COPRA_FFMPEG"); other != "" && name == "ffmpeg" {
+	name = testmedia.Tool(t, name)
+	if other := os.Getenv("COPRA_FFMPEG"); other != "" && filepath.Base(name) == "ffmpeg" {
 		name = other
 	}
 	cmd := exec.Command(name, args...)

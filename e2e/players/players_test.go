@@ -17,6 +17,7 @@ import (
 	"testing"
 
 	"github.com/copra-video/copra/internal/streamtest"
+	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
 )
@@ -34,7 +35,7 @@ func modules(t testing.TB) string {
 		dir, _ = filepath.Abs("../../.cache/node/node_modules")
 	}
 	if _, err := os.Stat(filepath.Join(dir, "hls.js")); err != nil {
-		t.Fatalf("the players are not installed, run scripts/setup.sh test: %v", err)
+		testmedia.Missing(t, "the players are not installed, run scripts/setup.sh test: "+err.Error())
 	}
 	return dir
 }
@@ -47,7 +48,7 @@ func chromium(t testing.TB) string {
 			return path
 		}
 	}
-	t.Fatal("chromium is not installed, run scripts/setup.sh test")
+	testmedia.Missing(t, "chromium is not installed, run scripts/setup.sh test")
 	return ""
 }
 
@@ -83,6 +84,7 @@ type buffer struct {
 
 // TestPlayers plays each layout in the players that can.
 func TestPlayers(t *testing.T) {
+	testmedia.Long(t)
 	nodeModules, browser := modules(t), chromium(t)
 	dir := streamtest.Film(t, seconds, "320x180", "25")
 	// superfast has B-frames, whose reordering players have to undo.

@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/copra-video/copra/internal/testmedia"
 )
 
 // The account that every Azurite has.
@@ -27,15 +29,13 @@ const startTimeout = 60 * time.Second
 // Start starts an Azurite that ends with the test and returns the address of
 // its blob service. The test is skipped when there is none: it is looked for in
 // COPRA_TEST_NODE_MODULES and in .cache/node/node_modules of the repository.
-// With COPRA_TEST_REQUIRE_TOOLS set, the test fails instead.
+// Where CI is true, the test fails instead.
 func Start(t testing.TB) (endpoint string) {
 	t.Helper()
+	testmedia.Long(t)
 	script, err := find()
 	if err != nil {
-		if os.Getenv("COPRA_TEST_REQUIRE_TOOLS") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
+		testmedia.Missing(t, err.Error())
 	}
 	for range 3 { // between choosing a port and using it somebody else may take it
 		endpoint, err := start(t, script)

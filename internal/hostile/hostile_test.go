@@ -15,6 +15,7 @@ import (
 
 	"github.com/copra-video/copra/api/coconut"
 	"github.com/copra-video/copra/internal/sandbox"
+	"github.com/copra-video/copra/internal/streamtest"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
@@ -48,13 +49,8 @@ func request(family string) []byte {
 // TestHostile runs a sample, and with COPRA_CHAOS=1, as make chaos sets it, a
 // hundred cuts of a clip of each usual kind.
 func TestHostile(t *testing.T) {
-	if testing.Short() {
-		t.Skip("not short")
-	}
-	found, err := ffmpeg.Find(t.Context(), "", "")
-	if err != nil {
-		testmedia.Missing(t, err.Error())
-	}
+	testmedia.Long(t)
+	found := streamtest.Tools(t)
 	report, err := sandbox.Check(t.Context(), sandbox.Trial{})
 	if err != nil {
 		t.Fatal(err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
 )
 
@@ -129,7 +130,7 @@ func TestRedirectToRefusedAddress(t *testing.T) {
 	defer inner.Close()
 	l, err := net.Listen("tcp", "127.0.0.2:0")
 	if err != nil {
-		t.Skip("this system has no 127.0.0.2: ", err)
+		testmedia.Missing(t, "no 127.0.0.2: "+err.Error())
 	}
 	outer := &httptest.Server{Listener: l, Config: &http.Server{Handler: http.RedirectHandler(inner.URL, http.StatusFound)}}
 	outer.Start()

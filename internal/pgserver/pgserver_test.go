@@ -13,11 +13,14 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/copra-video/copra/internal/testmedia"
 )
 
 // testDir is a folder that other users may enter, unlike t.TempDir of root.
 func testDir(t *testing.T) string {
 	t.Helper()
+	testmedia.Long(t)
 	dir, err := os.MkdirTemp( //nolint:usetesting // its path must be short, and open to another user
 		"", "pgserver-test-")
 	if err != nil {
@@ -91,7 +94,7 @@ func TestStartAgain(t *testing.T) {
 func TestOwner(t *testing.T) {
 	dir := os.Getenv("PGSERVER_TEST_OWNER_DIR")
 	if dir == "" {
-		t.Skip("runs only as the child of TestKilledOwner")
+		return
 	}
 	s, err := Start(t.Context(), Options{Dir: dir, Unsafe: true})
 	if err != nil && strings.Contains(err.Error(), "does not allow a user namespace") {
@@ -133,7 +136,7 @@ func testKilledOwner(t *testing.T, dir string) {
 	for pid == 0 && lines.Scan() {
 		if lines.Text() == "no user namespaces" {
 			owner.Wait()
-			t.Skip("this system has no user namespaces, which root needs for a closed folder")
+			testmedia.Missing(t, "no user namespaces, which root needs for a closed folder")
 		}
 		fmt.Sscanf(lines.Text(), "pid=%d", &pid)
 	}
@@ -251,7 +254,7 @@ func TestLongPath(t *testing.T) {
 func TestClosedFolder(t *testing.T) {
 	t.Parallel()
 	if os.Geteuid() != 0 {
-		t.Skip("only root needs another identity")
+		testmedia.Missing(t, "only root needs another identity")
 	}
 	outer := testDir(t)
 	if err := os.Chmod(outer, 0o700); err != nil {
@@ -260,7 +263,7 @@ func TestClosedFolder(t *testing.T) {
 	dir := filepath.Join(outer, "inner")
 	s, err := Start(t.Context(), Options{Dir: dir, Unsafe: true})
 	if err != nil && strings.Contains(err.Error(), "does not allow a user namespace") {
-		t.Skipf("no user namespaces here: %v", err)
+		testmedia.Missing(t, err.Error())
 	}
 	if err != nil {
 		t.Fatal(err)

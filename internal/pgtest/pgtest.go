@@ -31,6 +31,7 @@ import (
 
 	"github.com/copra-video/copra/internal/pgserver"
 	"github.com/copra-video/copra/internal/postgres"
+	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/migrations"
 )
 
@@ -119,6 +120,7 @@ var keepOpen []*os.File
 
 func server(t testing.TB) string {
 	t.Helper()
+	testmedia.Long(t)
 	admin, err := shared()
 	if err != nil {
 		t.Fatalf("start PostgreSQL for tests: %v", err)

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/copra-video/copra/internal/pgtest"
+	"github.com/copra-video/copra/internal/testmedia"
 )
 
 func TestNewIsApart(t *testing.T) {
@@ -38,7 +39,7 @@ func TestNewIsApart(t *testing.T) {
 // TestUser is not a test: it is the process that TestNothingStays ends.
 func TestUser(t *testing.T) {
 	if os.Getenv("PGTEST_TEST_USER") == "" {
-		t.Skip("runs only as the child of TestNothingStays")
+		return
 	}
 	db := pgtest.Empty(t)
 	u, err := url.Parse(db.URL)
@@ -52,8 +53,9 @@ func TestUser(t *testing.T) {
 }
 
 func TestNothingStays(t *testing.T) {
+	testmedia.Long(t)
 	if os.Getenv("COPRA_TEST_DATABASE_URL") != "" {
-		t.Skip("the server is not ours")
+		return // that server stays
 	}
 	for _, end := range []string{"normally", "killed"} {
 		t.Run(end, func(t *testing.T) {

@@ -50,6 +50,7 @@ func Start(t testing.TB) *Server {
 // signed for another is refused.
 func StartIn(t testing.TB, region string) *Server {
 	t.Helper()
+	testmedia.Long(t)
 	binary, err := find()
 	if err != nil {
 		testmedia.Missing(t, err.Error())

@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/copra-video/copra/internal/testmedia"
 )
 
 func TestMain(m *testing.M) {
@@ -24,7 +26,7 @@ func full(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !r.Full() {
-		t.Skip(r)
+		testmedia.Missing(t, r.String())
 	}
 }
 
@@ -53,7 +55,7 @@ func TestCheck(t *testing.T) {
 // job depends on it.
 func TestCheckUser(t *testing.T) {
 	if os.Getuid() != 0 {
-		t.Skip("only root can become another user")
+		testmedia.Missing(t, "only root can become another user")
 	}
 	const user = 65532
 	closed := filepath.Join(t.TempDir(), "closed")
@@ -119,9 +121,9 @@ func TestFiles(t *testing.T) {
 
 func TestConnections(t *testing.T) {
 	full(t)
-	bash, err := exec.LookPath("bash")
+	bash, err := exec.LookPath("bash") // which connects without another program
 	if err != nil {
-		t.Skip("bash connects without a program of its own")
+		testmedia.Missing(t, "bash is not installed")
 	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -142,9 +144,9 @@ func TestConnections(t *testing.T) {
 
 func TestSockets(t *testing.T) {
 	full(t)
-	bash, err := exec.LookPath("bash")
+	bash, err := exec.LookPath("bash") // which connects without another program
 	if err != nil {
-		t.Skip("bash connects without a program of its own")
+		testmedia.Missing(t, "bash is not installed")
 	}
 	for _, ports := range [][]uint16{nil, {53}} {
 		out, err := sh(t, Rules{Ports: ports}, bash+" -c 'echo x >/dev/udp/127.0.0.1/53'")

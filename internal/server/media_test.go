@@ -22,9 +22,7 @@ func TestMain(m *testing.M) {
 
 func mediaSettings(t *testing.T) settings.Settings {
 	t.Helper()
-	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		testmedia.Missing(t, "ffmpeg is not installed")
-	}
+	testmedia.Tool(t, "ffmpeg")
 	return settings.Settings{Sandbox: settings.SandboxOn, FFmpegMemory: 4 << 30, FFmpegUser: 65532, WorkDir: filepath.Join(t.TempDir(), "work")}
 }
 

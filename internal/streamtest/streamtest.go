@@ -13,6 +13,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/transcode/ffmpeg"
@@ -29,7 +30,7 @@ type Published struct {
 // Run runs ffmpeg in dir.
 func Run(t testing.TB, dir string, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), "ffmpeg", append([]string{"-nostdin", "-v", "error", "-y"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), testmedia.Tool(t, "ffmpeg"), append([]string{"-nostdin", "-v", "error", "-y"}, args...)...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ffmpeg %q: %v\n%s", args, err, out)
@@ -84,13 +85,21 @@ func Formats(t testing.TB, list ...string) []format.Format {
 	return out
 }
 
-// Publish makes the stream of the source in dir.
-func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Options) []Published {
+// Tools returns ffmpeg and ffprobe. What they can do is asked once a machine.
+func Tools(t testing.TB) *ffmpeg.Toolchain {
 	t.Helper()
-	tools, err := ffmpeg.Find(t.Context(), "", "")
+	testmedia.Tool(t, "ffmpeg")
+	tools, err := ffmpeg.Open(t.Context(), ffmpeg.Options{CacheFile: filepath.Join(testmedia.Dir(t), "capabilities.json")})
 	if err != nil {
 		t.Fatal(err)
 	}
+	return tools
+}
+
+// Publish makes the stream of the source in dir.
+func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Options) []Published {
+	t.Helper()
+	tools := Tools(t)
 	media, err := tools.Probe(t.Context(), filepath.Join(dir, transcode.SourceName))
 	if err != nil {
 		t.Fatal(err)

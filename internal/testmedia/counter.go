@@ -31,6 +31,7 @@ func counterCode(n int) int { return n<<4 | (n>>8^n>>4^n^0xA)&0xF }
 // which every frame shows its number, and that beeps on every full second.
 func Counter(t testing.TB, fps string, seconds float64, w, h int) string {
 	t.Helper()
+	Long(t)
 	rate := parseRate(t, fps)
 	frames := int(math.Round(rate * seconds))
 	if frames > MaxFrames || w < 16 || h < 16 || w%2 != 0 || h%2 != 0 {
@@ -132,7 +133,7 @@ func ReadFrames(t testing.TB, path string) []int {
 // seconds from the start of the file, in the order of display.
 func FrameTimes(t testing.TB, path string) []float64 {
 	t.Helper()
-	out, err := exec.Command(tool(t, "ffprobe"), "-v", "error", "-select_streams", "v:0", "-print_format", "json",
+	out, err := exec.Command(Tool(t, "ffprobe"), "-v", "error", "-select_streams", "v:0", "-print_format", "json",
 		"-show_entries", "packet=pts_time,flags:format=start_time", path).Output()
 	if err != nil {
 		t.Fatalf("run ffprobe: %v", err)

@@ -1,7 +1,9 @@
 // Package testmedia makes the clips that tests need, awkward ones above all,
 // with the ffmpeg at hand. A clip is made once, under a name that is a hash of
-// its recipe, in a folder that all packages and runs share. Tests must not
-// change what they get.
+// its recipe, in a folder that all packages and runs share, one for each build of
+// ffmpeg. Tests must not change what they get.
+//
+// It also has the only ways to skip a test, in need.go.
 package testmedia
 
 import (
@@ -16,6 +18,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 )
@@ -43,6 +46,9 @@ const (
 // Clip returns the path of the clip of r, made when it is not there yet.
 func Clip(t testing.TB, r Recipe) string {
 	t.Helper()
+	if !r.Literal {
+		Long(t)
+	}
 	id, err := json.Marshal(r)
 	if err != nil {
 		t.Fatal(err)
@@ -70,7 +76,7 @@ func Clip(t testing.TB, r Recipe) string {
 func cached(t testing.TB, name string, id []byte, build func(out string) error) string {
 	t.Helper()
 	sum := sha256.Sum256(id)
-	root := filepath.Join(os.TempDir(), "copra-testmedia-"+strconv.Itoa(os.Getuid()))
+	root := Dir(t)
 	path := filepath.Join(root, hex.EncodeToString(sum[:8]), name)
 	if _, err := os.Stat(path); err == nil {
 		return path
@@ -96,10 +102,39 @@ func cached(t testing.TB, name string, id []byte, build func(out string) error) 
 	return path
 }
 
+// Dir is the folder of what is made once for the ffmpeg at hand: in the user's
+// cache, under a hash of the program's path, size and time.
+func Dir(t testing.TB) string {
+	t.Helper()
+	dir, err := dirOnce()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+var dirOnce = sync.OnceValues(func() (string, error) {
+	root, err := os.UserCacheDir()
+	if err != nil {
+		root = filepath.Join(os.TempDir(), "copra-"+strconv.Itoa(os.Getuid()))
+	}
+	identity := "none"
+	if path, err := exec.LookPath("ffmpeg"); err == nil {
+		st, err := os.Stat(path)
+		if err != nil {
+			return "", err
+		}
+		sum := sha256.Sum256(fmt.Appendf(nil, "%s %d %d", path, st.Size(), st.ModTime().UnixNano()))
+		identity = hex.EncodeToString(sum[:8])
+	}
+	dir := filepath.Join(root, "copra-testmedia", identity)
+	return dir, os.MkdirAll(dir, 0o700)
+})
+
 // ffmpeg runs it in dir and returns what it writes to its standard output.
 func ffmpeg(t testing.TB, dir string, stdin io.Reader, args ...string) ([]byte, error) {
 	t.Helper()
-	path := tool(t, "ffmpeg")
+	path := Tool(t, "ffmpeg")
 	ctx, end := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer end()
 	args = append([]string{"-hide_banner", "-nostats", "-loglevel", "error", "-y"}, args...)
@@ -115,29 +150,11 @@ func ffmpeg(t testing.TB, dir string, stdin io.Reader, args ...string) ([]byte, 
 	return out.Bytes(), nil
 }
 
-func tool(t testing.TB, name string) string {
-	t.Helper()
-	path, err := exec.LookPath(name)
-	if err != nil {
-		Missing(t, name+" is not installed")
-	}
-	return path
-}
-
-// Missing skips the test because of what is not there, and fails it where
-// everything must be there: with CI=true.
-func Missing(t testing.TB, why string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(why)
-	}
-	t.Skip(why)
-}
-
 // Shared returns the path of a real clip of the shared media folder: the one
 // that COPRA_TEST_MEDIA names, else shared/media in a folder above.
 func Shared(t testing.TB, name string) string {
 	t.Helper()
+	Long(t)
 	if dir := os.Getenv("COPRA_TEST_MEDIA"); dir != "" {
 		path := filepath.Join(dir, name)
 		if _, err := os.Stat(path); err != nil {

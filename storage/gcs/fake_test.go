@@ -45,6 +45,7 @@ type stored struct {
 }
 
 type session struct {
+	busy sync.Mutex // held by the request that the service is at
 	key  string
 	size int64
 	stored
@@ -182,6 +183,8 @@ func (f *fake) upload(w http.ResponseWriter, r *http.Request) {
 		fail(w, 404, "notFound")
 		return
 	}
+	s.busy.Lock()
+	defer s.busy.Unlock()
 	from, rng := int64(0), r.Header.Get("Content-Range")
 	if n, _ := fmt.Sscanf(rng, "bytes %d-", &from); n == 0 && s.size > 0 {
 		f.incomplete(w, s)

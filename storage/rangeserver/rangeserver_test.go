@@ -15,6 +15,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/copra-video/copra/internal/retry"
+	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 )
@@ -174,10 +175,7 @@ func TestCloseEndsRequests(t *testing.T) {
 // TestProbe shows that ffprobe finds a file's index at its end without reading
 // what lies between.
 func TestProbe(t *testing.T) {
-	ffmpeg, err := exec.LookPath("ffmpeg")
-	if err != nil {
-		t.Skip("no ffmpeg: ", err)
-	}
+	ffmpeg, ffprobe := testmedia.Tool(t, "ffmpeg"), testmedia.Tool(t, "ffprobe")
 	clip := t.TempDir() + "/clip.mp4"
 	out, err := exec.Command(ffmpeg, "-v", "error", "-f", "lavfi", "-i", "testsrc=s=64x36:d=1", "-f", "lavfi",
 		"-i", "anullsrc=r=48000:cl=stereo:d=200", "-t", "200", "-c:a", "pcm_s16le", "-f", "mov", clip).CombinedOutput()
@@ -186,7 +184,7 @@ func TestProbe(t *testing.T) {
 	}
 	content := readFile(t, clip)
 	s := serve(t, &source{content: content, size: int64(len(content)), ranges: true})
-	out, err = exec.Command("ffprobe", "-v", "error", "-show_entries", "stream=codec_type", "-of", "csv=p=0", s.URL()).CombinedOutput()
+	out, err = exec.Command(ffprobe, "-v", "error", "-show_entries", "stream=codec_type", "-of", "csv=p=0", s.URL()).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "video") || !strings.Contains(string(out), "audio") {
 		t.Errorf("ffprobe: %v, %s", err, out)
 	}

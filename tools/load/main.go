@@ -6,6 +6,7 @@
 //	queue  with thousands of jobs queued, against none: GET, the list, POST,
 //	       metrics, and how soon a job of high priority starts
 //	soak   a thousand jobs through one worker: memory, goroutines, files
+//	silent webhooks while many others wait for hosts that never answer
 //
 // It is run by `make load`. The program and PostgreSQL are the real ones; in the
 // place of ffmpeg and ffprobe are scripts that copy what was made before, so
@@ -41,7 +42,7 @@ type load struct {
 }
 
 // order is that of the parts.
-var order = []string{"post", "queue", "soak"}
+var order = []string{"post", "queue", "soak", "silent"}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -79,7 +80,7 @@ func run(ctx context.Context, args []string) int {
 }
 
 func (l *load) run(ctx context.Context, parts []string, confine string) error {
-	all := map[string]func(context.Context) error{"post": l.post, "queue": l.queue, "soak": l.soak}
+	all := map[string]func(context.Context) error{"post": l.post, "queue": l.queue, "soak": l.soak, "silent": l.silent}
 	for _, p := range parts {
 		if all[p] == nil {
 			return fmt.Errorf("there is no part %q: expected %s", p, strings.Join(order, ", "))

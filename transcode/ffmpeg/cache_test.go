@@ -253,7 +253,7 @@ func TestCacheOfOtherPrograms(t *testing.T) {
 		},
 		"a file of another user": func(t *testing.T, c *counted) {
 			if os.Getuid() != 0 {
-				t.Skip("only root gives files away")
+				testmedia.Missing(t, "only root gives files away")
 			}
 			must(t, os.Chown(c.cache, testUser, testUser))
 		},
@@ -422,7 +422,7 @@ func TestLibraries(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(id.Banners) > 0 {
-		t.Skip("this ffmpeg is a script")
+		testmedia.Missing(t, "ffmpeg is a script")
 	}
 	var all strings.Builder
 	for path := range id.Files {

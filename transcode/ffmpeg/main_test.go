@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"sync"
@@ -54,9 +53,7 @@ var findOnce = sync.OnceValues(func() (*Toolchain, error) {
 
 func tools(t testing.TB) *Toolchain {
 	t.Helper()
-	if _, err := exec.LookPath("ffmpeg"); err != nil {
-		testmedia.Missing(t, "ffmpeg is not installed")
-	}
+	testmedia.Tool(t, "ffmpeg")
 	f, err := findOnce()
 	if err != nil {
 		t.Fatal(err)

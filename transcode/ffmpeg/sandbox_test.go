@@ -2,6 +2,7 @@ package ffmpeg
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -20,7 +21,7 @@ func sandboxedTools(t *testing.T) *Toolchain {
 	t.Helper()
 	f := tools(t)
 	if r, err := sandbox.Check(t.Context(), sandbox.Trial{}); err != nil || !r.Full() {
-		t.Skipf("%v, %v", r, err)
+		testmedia.Missing(t, fmt.Sprintf("%v, %v", r, err))
 	}
 	return f
 }

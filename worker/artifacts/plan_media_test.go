@@ -39,6 +39,7 @@ func (n *noted) Run(ctx context.Context, c ffmpeg.Command) error {
 // next steps read: those that are left of the plan run on what was restored, and
 // a second pass on the logs of a first.
 func TestResumeOfRealPlans(t *testing.T) {
+	testmedia.Long(t)
 	tools, err := ffmpeg.Find(t.Context(), os.Getenv("COPRA_FFMPEG"), os.Getenv("COPRA_FFPROBE"))
 	if err != nil {
 		testmedia.Missing(t, err.Error())

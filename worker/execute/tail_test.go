@@ -31,10 +31,7 @@ func newRealPlan(t *testing.T, outputs []*job.Output, source ...string) *realPla
 	t.Helper()
 	c := &realPlan{dir: t.TempDir()}
 	streamtest.Run(t, c.dir, append(source, transcode.SourceName)...)
-	tools, err := ffmpeg.Find(t.Context(), "", "")
-	if err != nil {
-		t.Fatal(err)
-	}
+	tools := streamtest.Tools(t)
 	media, err := tools.Probe(t.Context(), filepath.Join(c.dir, transcode.SourceName))
 	if err != nil {
 		t.Fatal(err)

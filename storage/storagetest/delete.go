@@ -8,17 +8,6 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// keeper is the bucket as a storage.Deleter. Which are some is said where they
-// are made.
-func keeper(t *testing.T, target Target) storage.Deleter {
-	t.Helper()
-	k, ok := target.Bucket.(storage.Deleter)
-	if !ok {
-		t.Skip("this service takes nothing away")
-	}
-	return k
-}
-
 func wantHas(t *testing.T, k storage.Deleter, key string, want bool) {
 	t.Helper()
 	if got, err := k.Exists(t.Context(), key); got != want || err != nil {
@@ -40,8 +29,8 @@ func wantGone(t *testing.T, target Target, key string) {
 	}
 }
 
-func testKeep(t *testing.T, target Target) {
-	k := keeper(t, target)
+func testDelete(t *testing.T, target Target) {
+	k := target.Bucket.(storage.Deleter)
 	const key = "folder/file.bin"
 	wantHas(t, k, key, false)
 	remove(t, k, key)
@@ -59,10 +48,10 @@ func testKeep(t *testing.T, target Target) {
 	wantHas(t, k, "empty.bin", true)
 }
 
-// testKeepNeighbours shows that a name stands for itself alone, and that the
+// testDeleteNeighbours shows that a name stands for itself alone, and that the
 // folder of an object is none.
-func testKeepNeighbours(t *testing.T, target Target) {
-	k := keeper(t, target)
+func testDeleteNeighbours(t *testing.T, target Target) {
+	k := target.Bucket.(storage.Deleter)
 	others := []string{"a/seg_10.ts", "a/seg_1.ts.bak", "a/seg_1/x.ts", "a/seg_", "ab/seg_1.ts"}
 	for _, key := range others {
 		put(t, target, key, []byte(key))
@@ -81,8 +70,8 @@ func testKeepNeighbours(t *testing.T, target Target) {
 	}
 }
 
-func testKeepNames(t *testing.T, target Target) {
-	k := keeper(t, target)
+func testDeleteNames(t *testing.T, target Target) {
+	k := target.Bucket.(storage.Deleter)
 	for _, key := range names {
 		wantHas(t, k, key, false)
 		put(t, target, key, []byte(key))
@@ -95,8 +84,8 @@ func testKeepNames(t *testing.T, target Target) {
 	}
 }
 
-func testKeepCancelled(t *testing.T, target Target) {
-	k := keeper(t, target)
+func testDeleteCancelled(t *testing.T, target Target) {
+	k := target.Bucket.(storage.Deleter)
 	put(t, target, "file.bin", []byte("x"))
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(errors.New("enough"))
