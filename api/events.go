@@ -77,8 +77,8 @@ func (s *server) jobEvents(w http.ResponseWriter, r *http.Request) error {
 func (s *server) follow(r *http.Request, sw *sseWriter, h job.History, changed <-chan struct{}) error {
 	ctx := r.Context()
 	fmt.Fprintf(&sw.buf, "retry: %d\n\n", reconnectDelay.Milliseconds())
-	beat := time.NewTicker(s.Heartbeat)
-	defer beat.Stop()
+	keepAlive := time.NewTicker(s.Heartbeat)
+	defer keepAlive.Stop()
 	for {
 		sw.add(h)
 		if err := sw.send(); err != nil || h.State.Finished() {
@@ -90,7 +90,7 @@ func (s *server) follow(r *http.Request, sw *sseWriter, h job.History, changed <
 		case <-shutdown(ctx):
 			return nil
 		case <-changed:
-		case <-beat.C:
+		case <-keepAlive.C:
 			// The comment keeps proxies from closing the connection. Reading the job
 			// makes up for notifications that were lost.
 			sw.buf.WriteString(": still here\n\n")

@@ -173,9 +173,9 @@ func TestFollowEventsEndsWith(t *testing.T) {
 	}
 }
 
-func TestFollowEventsPatience(t *testing.T) {
+func TestFollowEventsReconnectTimeout(t *testing.T) {
 	h, n := sequence(stream(event(1, "job.started")), answer(503, ""))
-	got, err := follow(t.Context(), against(t, h), client.FollowOptions{Patience: 50 * time.Millisecond})
+	got, err := follow(t.Context(), against(t, h), client.FollowOptions{ReconnectTimeout: 50 * time.Millisecond})
 	if !errors.Is(err, client.ErrUnavailable) || len(got) != 1 || n.Load() < 2 {
 		t.Errorf("after %d connections %q, %v", n.Load(), got, err)
 	}

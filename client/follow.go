@@ -23,12 +23,12 @@ type FollowOptions struct {
 	// After leaves out the events up to this number: the ID of the last one that
 	// the program has seen.
 	After int
-	// Patience is how long the server may be away before the iterator ends with
+	// ReconnectTimeout is how long the server may be away before the iterator ends with
 	// an error. Defaults to a minute; negative is for ever.
-	Patience time.Duration
+	ReconnectTimeout time.Duration
 }
 
-const usualPatience = time.Minute
+const defaultReconnectTimeout = time.Minute
 
 // ErrNoStream is for a server, or a proxy in front of it, that does not stream
 // events. Wait works nevertheless.
@@ -45,9 +45,9 @@ var ErrNoStream = errors.New("the server does not stream events")
 // than the options allow.
 func (c *Client) FollowEvents(ctx context.Context, id string, o FollowOptions) iter.Seq2[Update, error] {
 	return func(yield func(Update, error) bool) {
-		f := follower{c: c, last: o.After, patience: o.Patience, yield: yield}
-		if f.patience == 0 {
-			f.patience = usualPatience
+		f := follower{c: c, last: o.After, reconnectTimeout: o.ReconnectTimeout, yield: yield}
+		if f.reconnectTimeout == 0 {
+			f.reconnectTimeout = defaultReconnectTimeout
 		}
 		segment, err := jobSegment(id)
 		if err == nil {
@@ -73,10 +73,10 @@ func (e permanentError) Unwrap() error { return e.error }
 
 // follower is one iteration over the events of a job.
 type follower struct {
-	c        *Client
-	path     string
-	patience time.Duration
-	yield    func(Update, error) bool
+	c                *Client
+	path             string
+	reconnectTimeout time.Duration
+	yield            func(Update, error) bool
 
 	last    int           // number of the last event
 	ended   bool          // that event ends the job, unless it is retried
@@ -104,7 +104,7 @@ func (f *follower) run(ctx context.Context) error {
 			failures = 0
 		}
 		failures++
-		if f.patience > 0 && time.Since(f.contact) > f.patience {
+		if f.reconnectTimeout > 0 && time.Since(f.contact) > f.reconnectTimeout {
 			return fmt.Errorf("the server is away: %w", err)
 		}
 		wait := f.c.timing.backoff(f.retry, failures)

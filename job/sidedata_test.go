@@ -10,7 +10,7 @@ const pqFrame = `{"frames":[{"side_data_list":[{"side_data_type":"H.26[45] User 
   "blue_x":"7500/50000","blue_y":"3000/50000","white_point_x":"15635/50000","white_point_y":"16450/50000","min_luminance":"50/10000","max_luminance":"10000000/10000"},
  {"side_data_type":"Content light level metadata","max_content":1000,"max_average":400}]}]}`
 
-func TestAddLight(t *testing.T) {
+func TestMergeHDR(t *testing.T) {
 	for name, side := range map[string]string{"none": "", "rotated": `,"side_data_list":[{"side_data_type":"Display Matrix","rotation":-90}]`} {
 		t.Run(name, func(t *testing.T) {
 			m, err := ParseMedia([]byte(`{"streams":[{"index":0,"codec_type":"audio","codec_name":"aac","sample_rate":"48000","channels":2},
@@ -39,7 +39,7 @@ func TestAddLight(t *testing.T) {
 	}
 }
 
-func TestAddLightOfNothing(t *testing.T) {
+func TestMergeHDROfNothing(t *testing.T) {
 	raw := `{"streams":[{"index":0,"codec_type":"video","codec_name":"hevc","width":64,"height":36,"color_transfer":"smpte2084"}],"format":{}}`
 	for _, frames := range []string{"", "{}", `{"frames":[]}`, `{"frames":[{}]}`, `{"frames":[{"side_data_list":[{"side_data_type":"x"}]}]}`} {
 		m, err := ParseMedia([]byte(raw))

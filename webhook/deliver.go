@@ -51,7 +51,7 @@ func (w *Worker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs]) error
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx) // the process is stopping, so this attempt does not count
 	}
-	return w.conclude(ctx, j, d, a, err)
+	return w.finishAttempt(ctx, j, d, a, err)
 }
 
 // loadFailed decides what follows from a delivery that could not be loaded.
@@ -87,10 +87,10 @@ func (w *Worker) attempt(ctx context.Context, d job.Delivery) (job.DeliveryAttem
 	return a, err
 }
 
-// conclude saves an attempt that ended with sendErr, and returns what River is
+// finishAttempt saves an attempt that ended with sendErr, and returns what River is
 // to do. A delivery is given up after the last attempt; a replay is one attempt
 // outside of the schedule and gives nothing up.
-func (w *Worker) conclude(ctx context.Context, j *river.Job[queue.NotifyArgs], d job.Delivery, a job.DeliveryAttempt, sendErr error) error {
+func (w *Worker) finishAttempt(ctx context.Context, j *river.Job[queue.NotifyArgs], d job.Delivery, a job.DeliveryAttempt, sendErr error) error {
 	// The receiver has answered, so the attempt is saved even while the process stops.
 	ctx, cancel := withGrace(ctx, shutdownGrace)
 	defer cancel()

@@ -14,7 +14,7 @@ import (
 
 // This suite holds the order of effects: it breaks a run at each phase in each
 // way and says what took place from there on. Work is the real one, and so are
-// the rooms; the database, the storage and FFmpeg are fakes, and the time is
+// the packages below it; the database, the storage and FFmpeg are fakes, and the time is
 // that of a synctest bubble.
 
 // transcodePhases are those of a transcode, in their order.

@@ -83,10 +83,10 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 
 var (
 	errTooLong     = errors.New("the job ran longer than its max_duration")
-	errNoDiskSpace = errors.New("there is no room in the work directory")
+	errNoDiskSpace = errors.New("too little disk space in the work directory")
 )
 
-// diskWait is how long a job waits for room on the disk before it looks again.
+// diskWait is how long a job waits for disk space before it looks again.
 const diskWait = 15 * time.Second
 
 // transcoding is a run of a claimed job that makes its outputs.

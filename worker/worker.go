@@ -4,7 +4,7 @@
 //
 // The order of effects lives here and nowhere else: what is fetched, planned,
 // run, verified, uploaded and recorded, and when. How each of these is done lives
-// in the rooms, which know nothing of one another but the lease:
+// in the packages below, which know nothing of one another but the lease:
 //
 //	lease      who has the job: claim, fencing, recording, heartbeat
 //	admission  what this machine takes on: CPU slots, disk space, yielded slots
@@ -85,7 +85,7 @@ type Config struct {
 	// MinFreeDisk is how many bytes must be free in WorkDir, besides what the job
 	// takes, for it to be transcoded. Defaults to 0, which is not checked.
 	MinFreeDisk int64
-	// Artifacts is where finished parts of jobs are kept for later runs; nil: they
+	// Artifacts is where artifacts of jobs are kept for later runs; nil: they
 	// are not. ArtifactRetention is for how long after a job failed or was cancelled.
 	Artifacts         *artifactstore.Store
 	ArtifactRetention time.Duration

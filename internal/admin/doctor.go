@@ -261,7 +261,7 @@ func checkArtifactStore(ctx context.Context, out *findings, s *settings.Artifact
 		out.fail(what, "%v", err)
 		return
 	case store == nil:
-		out.ok(what, "none: a job whose worker dies starts again from the beginning; --artifact-store keeps finished parts")
+		out.ok(what, "none: a job whose worker dies starts again from the beginning; --artifact-store keeps what was encoded")
 		return
 	}
 	begin := time.Now()

@@ -33,8 +33,8 @@ func snapshotOf(j *client.Job) snapshot {
 	return s
 }
 
-// patience is how long a server may be away while its job is followed.
-const patience = 30 * time.Second
+// reconnectTimeout is how long a server may be away while its job is followed.
+const reconnectTimeout = 30 * time.Second
 
 // follow calls show with the state of the job until it has finished: as the
 // server tells of changes, or, from a server that does not stream events, about
@@ -73,7 +73,7 @@ func follow(ctx context.Context, c *client.Client, id string, show func(snapshot
 // outputs that failed.
 func showEvents(ctx context.Context, c *client.Client, id string, show func(snapshot)) error {
 	faults := map[string]string{} // by key
-	for u, err := range c.FollowEvents(ctx, id, client.FollowOptions{Patience: patience}) {
+	for u, err := range c.FollowEvents(ctx, id, client.FollowOptions{ReconnectTimeout: reconnectTimeout}) {
 		switch {
 		case err != nil:
 			return err

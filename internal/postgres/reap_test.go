@@ -242,7 +242,7 @@ func TestReapLastNotify(t *testing.T) {
 
 // A probe whose node died after it had queued the transcode is no longer the
 // current River job of its job, so the job is neither fenced nor failed.
-func TestReapFormerCarrier(t *testing.T) {
+func TestReapFormerRiverJob(t *testing.T) {
 	f := open(t)
 	id := f.create(request).ID
 	probe := f.riverJob(id)

@@ -50,7 +50,7 @@ func (f *fixture) webhooks() string {
 	if err != nil {
 		f.t.Fatal(err)
 	}
-	var told []string
+	var sent []string
 	for _, b := range bodies {
 		var n struct {
 			Event string
@@ -59,9 +59,9 @@ func (f *fixture) webhooks() string {
 		if err := json.Unmarshal([]byte(b), &n); err != nil {
 			f.t.Fatalf("%s: %v", b, err)
 		}
-		told = append(told, n.Event+" "+n.Data.Progress)
+		sent = append(sent, n.Event+" "+n.Data.Progress)
 	}
-	return strings.Join(told, ", ")
+	return strings.Join(sent, ", ")
 }
 
 func TestRecordWholeJob(t *testing.T) {
@@ -86,9 +86,9 @@ func TestRecordWholeJob(t *testing.T) {
 		t.Errorf("metadata came back as %s", end.Input.Metadata)
 	}
 
-	told := f.webhooks()
-	if want := "input.transferred 100%, output.completed 33%, output.failed 66%, job.failed 100%"; told != want {
-		t.Errorf("webhooks:\n got %s\nwant %s", told, want)
+	sent := f.webhooks()
+	if want := "input.transferred 100%, output.completed 33%, output.failed 66%, job.failed 100%"; sent != want {
+		t.Errorf("webhooks:\n got %s\nwant %s", sent, want)
 	}
 	var history string
 	f.scan(&history, `SELECT string_agg(seq || ' ' || kind, ', ' ORDER BY seq) FROM events`)

@@ -62,14 +62,14 @@ func TestRetry(t *testing.T) {
 	if _, err := f.RetryJob(t.Context(), f.keyID, id); !hasReason(err, job.NothingToRetry) {
 		t.Errorf("a completed job: %v", err)
 	}
-	var history, told string
+	var history, sent string
 	f.scan(&history, `SELECT string_agg(seq || ' ' || kind, ', ' ORDER BY seq) FROM events WHERE seq > 3`)
 	if want := "4 job.failed, 5 job.retried, 6 job.started, 7 input.transferred, 8 output.completed, 9 job.completed"; history != want {
 		t.Errorf("events:\n got %s\nwant %s", history, want)
 	}
-	f.scan(&told, `SELECT string_agg(n || ' ' || event, ', ' ORDER BY n) FROM deliveries`)
-	if want := "1 output.completed, 2 output.failed, 3 job.failed, 4 input.transferred, 5 output.completed, 6 job.completed"; told != want {
-		t.Errorf("webhooks:\n got %s\nwant %s", told, want)
+	f.scan(&sent, `SELECT string_agg(n || ' ' || event, ', ' ORDER BY n) FROM deliveries`)
+	if want := "1 output.completed, 2 output.failed, 3 job.failed, 4 input.transferred, 5 output.completed, 6 job.completed"; sent != want {
+		t.Errorf("webhooks:\n got %s\nwant %s", sent, want)
 	}
 	observed.Row(t, "12.1 POST /v2/jobs/:id/retry")
 	observed.Row(t, "errors.md job_not_finished")

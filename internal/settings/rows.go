@@ -143,9 +143,9 @@ func (s *Settings) artifactRows() []Row {
 	a := &s.ArtifactStore
 	return []Row{
 		{Group: Media, Flag: "artifact-store", Env: "COPRA_ARTIFACT_STORE", Set: Text(&a.Address),
-			Help: "where finished parts of jobs are kept until the job ends, so that a worker that takes a job over does not make them again: a folder on a volume that all workers share, or s3://bucket/prefix. The work files themselves are in --work-dir."},
+			Help: "where artifacts, what a job has encoded, are kept until the job ends, so that a worker that takes the job over does not encode it again: a folder on a volume that all workers share, or s3://bucket/prefix. Work files are in --work-dir."},
 		{Group: Media, Flag: "artifact-retention", Env: "COPRA_ARTIFACT_RETENTION", Default: "24h", Set: Duration(&a.Retention, 0),
-			Help: "how long the artifact store keeps the parts of a job that failed or was cancelled, for a retry, 1h."},
+			Help: "how long the artifact store keeps the artifacts of a job that failed or was cancelled, for a retry, 1h."},
 		{Group: Media, Flag: "artifact-s3-endpoint", Env: "COPRA_ARTIFACT_S3_ENDPOINT", Shown: "AWS", Set: URL(&a.Endpoint),
 			Help: "S3 server of the artifact store, http://s3:7070."},
 		{Group: Media, Flag: "artifact-s3-region", Env: "COPRA_ARTIFACT_S3_REGION", Shown: "AWS_REGION, or else us-east-1", Set: Text(&a.Region),

@@ -66,7 +66,7 @@ type Settings struct {
 	given map[string]bool // flags that were set, by a flag or its variable
 }
 
-// ArtifactStore are the settings of the place where finished parts of jobs are
+// ArtifactStore are the settings of the place where artifacts of jobs are
 // kept.
 type ArtifactStore struct {
 	Address                     string // a folder, or s3://bucket/prefix; "": none

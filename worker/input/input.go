@@ -100,11 +100,11 @@ func (r Reader) Fetch(ctx context.Context, src storage.Source, dir string) error
 func (r Reader) fetchTo(ctx context.Context, src storage.Source, path string, limit int64) error {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("make scratch file: %w", err)
+		return fmt.Errorf("make work file: %w", err)
 	}
 	err = storage.Fetch(ctx, src, f, limit, nil)
 	if cerr := f.Close(); err == nil && cerr != nil {
-		err = fmt.Errorf("write scratch file: %w", cerr)
+		err = fmt.Errorf("write work file: %w", cerr)
 	}
 	return err
 }

@@ -81,7 +81,7 @@ func (h *Heartbeat) stopAll(cause error) {
 // ends. It must run for as long as the River client does. It calls started, which
 // may be nil, after the first heartbeat.
 func (h *Heartbeat) Run(ctx context.Context, started func()) {
-	b := beat{h: h, last: time.Now()}
+	b := heartbeatRun{h: h, last: time.Now()}
 	b.once(ctx)
 	if started != nil {
 		started()
@@ -98,8 +98,8 @@ func (h *Heartbeat) Run(ctx context.Context, started func()) {
 	}
 }
 
-// beat is what Run remembers between two heartbeats.
-type beat struct {
+// heartbeatRun is what Run remembers between two heartbeats.
+type heartbeatRun struct {
 	h       *Heartbeat
 	last    time.Time // when the last one succeeded
 	regular time.Time // since when no gap was longer than half of Stale
@@ -107,7 +107,7 @@ type beat struct {
 
 // once renews the heartbeat, and requeues the work of dead processes if that
 // succeeded.
-func (b *beat) once(ctx context.Context) {
+func (b *heartbeatRun) once(ctx context.Context) {
 	c := b.h.c
 	ctx, cancel := context.WithTimeout(ctx, c.Stale/2)
 	defer cancel()

@@ -53,7 +53,7 @@ func (b *beats) Reap(context.Context, time.Duration) (job.Reaped, error) {
 
 // While the database is away work goes on for half an hour. When it is back, no
 // process counts as dead before all have had the time to renew their heartbeats.
-func TestBeatOutage(t *testing.T) {
+func TestHeartbeatOutage(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		store := &beats{begin: time.Now()}
 		const every, stale = 2 * time.Second, 10 * time.Second
