@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// programs are the two that are needed, of one installation.
+// programs are the two needed programs of one installation.
 type programs struct {
 	postgres, initdb string
 	version          string // "15.18"; "": not asked
@@ -70,7 +70,8 @@ func findPrograms(ctx context.Context, bin, data string) (programs, error) {
 		"or set COPRA_DATABASE_URL to use a server that already runs")
 }
 
-// clusterMajor returns the major version that made the database in data; 0: none.
+// clusterMajor returns the major version that created the database in data; 0: there
+// is none.
 func clusterMajor(data string) (int, error) {
 	b, err := os.ReadFile(filepath.Join(data, "PG_VERSION"))
 	if errors.Is(err, os.ErrNotExist) {
@@ -163,8 +164,8 @@ func (p *programs) askVersion(ctx context.Context) error {
 	return nil
 }
 
-// parseVersion reads 15.18 and 15 from "postgres (PostgreSQL) 15.18
-// (Debian 15.18-0)", and 18 from "postgres (PostgreSQL) 18beta1"; "" and 0 when
+// parseVersion returns "15.18" and 15 for "postgres (PostgreSQL) 15.18 (Debian
+// 15.18-0)", and "18beta1" and 18 for "postgres (PostgreSQL) 18beta1"; "" and 0 when
 // there is no version.
 func parseVersion(s string) (version string, major int) {
 	_, rest, _ := strings.Cut(s, "(PostgreSQL) ")

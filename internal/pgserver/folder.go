@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lockDir takes the lock that the owner of the server in dir holds. The kernel
-// gives it back when the owner ends in whatever way.
+// lockDir takes the lock of the owner of the server in dir. The kernel releases it
+// when the owner ends.
 func lockDir(dir string) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
@@ -34,8 +34,8 @@ func lockDir(dir string) (*os.File, error) {
 	return f, nil
 }
 
-// unlock leaves the file in place: removing it would let two processes hold
-// locks of two files of the same name.
+// unlock does not remove the file. Otherwise two processes could hold locks of two
+// files of the same name.
 func unlock(f *os.File) error {
 	if err := f.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return fmt.Errorf("unlock the database folder: %w", err)
@@ -43,9 +43,9 @@ func unlock(f *os.File) error {
 	return nil
 }
 
-// awaitOrphan waits for a server on data whose owner was killed: the kernel
-// has told it to end, and it needs a moment. We hold the lock, so no live
-// owner has it.
+// awaitOrphan waits for the end of a server on data whose owner was killed. The
+// kernel has sent it a signal, and it takes a moment. Nobody else owns it, because
+// this process holds the lock.
 func awaitOrphan(ctx context.Context, data string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
@@ -63,11 +63,11 @@ func awaitOrphan(ctx context.Context, data string) error {
 		first, _, _ := strings.Cut(string(b), "\n")
 		pid, err := strconv.Atoi(strings.TrimSpace(first))
 		if err != nil || syscall.Kill(pid, 0) == syscall.ESRCH {
-			return nil // left by a crash; postgres itself sees that and goes on
+			return nil // left by a crash, which PostgreSQL itself notices
 		}
 		if !runsOn(pid, data) {
-			// The number was given to another process since, as happens after
-			// a reboot or in a new container. Postgres would refuse to start.
+			// Another process has the id now, as after a reboot or in a new
+			// container. PostgreSQL would refuse to start.
 			if err := os.Remove(pidfile); err != nil && !errors.Is(err, os.ErrNotExist) {
 				return fmt.Errorf("remove the stale %s: %w", pidfile, err)
 			}
@@ -82,8 +82,8 @@ func awaitOrphan(ctx context.Context, data string) error {
 	}
 }
 
-// runsOn reports whether pid is a PostgreSQL on the data folder. A process
-// that is a zombie, or whose files we may not read, is none.
+// runsOn reports whether pid is a PostgreSQL on the data folder. It is false for a
+// zombie, and for a process whose files we may not read.
 func runsOn(pid int, data string) bool {
 	line, err := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
 	if err != nil {
@@ -107,15 +107,15 @@ type socketDir struct {
 	temporary bool
 }
 
-// maxSocketPath is the longest path of a socket: sun_path holds 108 bytes with
-// the closing NUL.
+// maxSocketPath is the longest path of a socket: sun_path of unix(7) has 108 bytes
+// with the final NUL.
 const maxSocketPath = 107
 
 func socketPathFits(dir string) bool { return len(dir)+len("/.s.PGSQL."+port) <= maxSocketPath }
 
-// createSocketDir makes dir/run, or where its path is too long a folder of a
-// short name among the temporary files, always the same for the same dir so
-// that a killed owner leaves one at most.
+// createSocketDir creates dir/run. When that path is too long, it creates a
+// temporary folder with a short name instead. The name is always the same for a
+// dir, so that killed owners leave one folder at most.
 func createSocketDir(dir string, id identity) (socketDir, error) {
 	s := socketDir{path: filepath.Join(dir, "run")}
 	if !socketPathFits(s.path) {
@@ -124,7 +124,7 @@ func createSocketDir(dir string, id identity) (socketDir, error) {
 		if !socketPathFits(s.path) {
 			s.path = filepath.Join("/tmp", name)
 		}
-		// Among the temporary files anybody may have made that name.
+		// Another user may have created a temporary folder of that name.
 		if !ownedBy(s.path, id.uid) {
 			p, err := os.MkdirTemp(filepath.Dir(s.path), "copra-pg-")
 			if err != nil {
@@ -142,7 +142,7 @@ func createSocketDir(dir string, id identity) (socketDir, error) {
 	return s, id.chown(s.path)
 }
 
-// ownedBy reports whether path is a folder of uid, or nothing at all.
+// ownedBy reports whether path is a folder of uid, or does not exist.
 func ownedBy(path string, uid int) bool {
 	info, err := os.Lstat(path)
 	if err != nil {

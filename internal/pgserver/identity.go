@@ -11,22 +11,21 @@ import (
 	"syscall"
 )
 
-// identity is the user that PostgreSQL runs as, which never is root: it
-// refuses that. There are three ways.
+// identity is the user that PostgreSQL runs as. PostgreSQL refuses to run as root,
+// so there are three cases:
 //
-//   - We are not root: as ourselves.
-//   - We are root and another user can reach the folder: as `postgres`, or
-//     `nobody` where that user is missing; the data belong to it.
-//   - We are root and the folder lies below one that is closed to others, such
-//     as /root: in a user namespace that shows root under another number, so
-//     that the data stay root's.
+//   - This process is not root: the same user.
+//   - It is root and another user can reach the folder: `postgres`, or `nobody`
+//     where that user does not exist. The data belong to it.
+//   - It is root and only root can reach the folder, as below /root: root in a user
+//     namespace where root has another id. The data belong to root.
 type identity struct {
-	uid, gid     int // of the files
+	uid, gid     int // owner of the files
 	namespace    bool
-	namespaceUID int // in the namespace
+	namespaceUID int // id of root in the namespace
 }
 
-// chooseIdentity keeps to what the data in place belong to.
+// chooseIdentity returns the owner of existing data, else one that can reach dir.
 func chooseIdentity(dir, data string) (identity, error) {
 	if uid := os.Geteuid(); uid != 0 {
 		if _, err := user.LookupId(strconv.Itoa(uid)); err != nil {
@@ -79,7 +78,8 @@ func (id identity) inNamespace() identity {
 	return identity{uid: 0, gid: 0, namespace: true, namespaceUID: id.uid}
 }
 
-// firstUnreachable returns the folder on the way to dir that id may not pass, or "".
+// firstUnreachable returns the folder on the path of dir that id may not enter, from
+// the end of the path; "" when there is none.
 func firstUnreachable(dir string, id identity) string {
 	for p := dir; ; p = filepath.Dir(p) {
 		info, err := os.Stat(p)
@@ -104,7 +104,7 @@ func firstUnreachable(dir string, id identity) string {
 	}
 }
 
-// chown makes path belong to id.
+// chown makes id the owner of path.
 func (id identity) chown(path string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -115,14 +115,13 @@ func (id identity) chown(path string) error {
 	return nil
 }
 
-// command prepares name to run as id. It ends with its parent: the kernel
-// sends SIGINT, PostgreSQL's order for a fast and clean end. Its own process
-// group keeps a Ctrl-C in the terminal from reaching it before we have stopped
-// what uses it.
+// command prepares a program to run as id. It ends with its parent: the kernel sends
+// SIGINT, which is a fast and clean shutdown for PostgreSQL. Its own process group
+// keeps Ctrl-C in the terminal from ending it before the parts that use it.
 func (id identity) command(name string, args ...string) *exec.Cmd {
-	cmd := exec.Command(name, args...) //nolint:noctx // it ends in order, by Stop, not by a context
-	cmd.Dir = "/"                      // the folder that we are in may be closed to id
-	// A clean environment: PG* and LC_* of the caller change what runs.
+	cmd := exec.Command(name, args...) //nolint:noctx // Stop ends it, not a context
+	cmd.Dir = "/"                      // id may not be able to enter our folder
+	// Without PG* and LC_* of the caller, which would change what runs.
 	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PATH=" + os.Getenv("PATH")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGINT, Setpgid: true}
 	switch {

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// password returns the role's, made before the database is.
+// password returns the password of the role. It is created before the database.
 func password(dir, data string) (string, error) {
 	path := filepath.Join(dir, "password")
 	b, err := os.ReadFile(path)
@@ -34,7 +34,7 @@ func password(dir, data string) (string, error) {
 	return p, nil
 }
 
-// writeFile puts the whole of s into a private file at path, or nothing.
+// writeFile writes s to a file at path with mode 0600, as a whole or not at all.
 func writeFile(path, s string) error {
 	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
 	if err != nil {
@@ -48,14 +48,14 @@ func writeFile(path, s string) error {
 	return os.Rename(f.Name(), path)
 }
 
-// initCluster makes an empty database in dir/data. It is made beside and moved
-// into place, so that one that was interrupted never looks like a database.
+// initCluster creates an empty database in dir/data. It creates it in another folder
+// and renames that, so that an interrupted creation never looks like a database.
 func initCluster(ctx context.Context, p programs, id identity, dir, password string, unsafe bool) error {
 	data, fresh := filepath.Join(dir, "data"), filepath.Join(dir, "data.new")
 	if entries, err := os.ReadDir(data); err == nil && len(entries) > 0 {
 		return fmt.Errorf("make a database in %s: the folder holds files, but no database. Move them away, or choose another folder", data)
 	}
-	// Only an initialise that was interrupted leaves this behind.
+	// Only an interrupted initCluster leaves this folder.
 	if err := os.RemoveAll(fresh); err != nil {
 		return fmt.Errorf("remove what an interrupted start left: %w", err)
 	}

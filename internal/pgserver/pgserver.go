@@ -1,16 +1,16 @@
 // Package pgserver starts and stops a PostgreSQL server that belongs to this
-// process: the database of `copra standalone` on a machine that has none, and
-// of tests. It uses the PostgreSQL programs that are installed (find.go), as a
-// user other than root (identity.go), on a unix socket only.
+// process: the database of `copra standalone`, and of tests. It uses the installed
+// PostgreSQL programs (find.go), as a user other than root (identity.go), on a unix
+// socket only.
 //
-// The server lives exactly as long as its owner: it is stopped by Stop, and
-// the kernel interrupts it when the owner is killed. The data stay, and no
-// code path here removes them: what cannot be used is reported with what to do.
+// The server lives as long as its owner: Stop stops it, and the kernel interrupts
+// it when the owner is killed. Nothing here removes data. Data that cannot be used
+// are reported, with what to do.
 //
 // Options.Dir holds
 //
-//	data/      PostgreSQL's own
-//	run/       the socket, unless its path would be too long for a socket
+//	data/      the data of PostgreSQL
+//	run/       the socket, unless its path is too long for one
 //	password   of the one role, copra; mode 0600
 //	lock       held while a process owns the server
 package pgserver
@@ -31,13 +31,13 @@ import (
 const (
 	role     = "copra"
 	database = "copra"
-	// port only names the socket, .s.PGSQL.5432; nothing listens on it.
+	// port is part of the name of the socket, .s.PGSQL.5432. No TCP port is opened.
 	port = "5432"
 )
 
 // Options of a managed server.
 type Options struct {
-	// Dir is the folder that everything lives in; it is made when missing.
+	// Dir is the folder for everything. It is created when it does not exist.
 	Dir string
 
 	// Bin is the folder of the programs postgres and initdb. Defaults to a
@@ -45,14 +45,14 @@ type Options struct {
 	// the newest), pg_config --bindir, PATH, postgres/bin beside the executable.
 	Bin string
 
-	// Log gets the server's own log at debug level. Defaults to none.
+	// Log gets the log of PostgreSQL at debug level. Defaults to none.
 	Log *slog.Logger
 
 	// MaxConnections that the server accepts. Defaults to 100.
 	MaxConnections int
 
-	// Unsafe turns everything off that makes data survive a crash of the
-	// machine. For tests. Defaults to false.
+	// Unsafe turns off what makes data survive a crash of the machine, for tests.
+	// Defaults to false.
 	Unsafe bool
 }
 
@@ -66,9 +66,9 @@ type Server struct {
 	created    bool
 }
 
-// Start makes the database in o.Dir, unless there is one, starts its server
-// and returns when it answers. Two processes cannot start the same one: the
-// second gets an error. ctx bounds the start only.
+// Start creates the database in o.Dir, unless there is one, starts its server and
+// returns when it answers. A second process that starts the same one gets an error.
+// ctx bounds the start only.
 func Start(ctx context.Context, o Options) (*Server, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -89,7 +89,7 @@ func Start(ctx context.Context, o Options) (*Server, error) {
 	}
 	s := &Server{lock: lock, log: o.Log}
 	if err := s.start(ctx, dir, o); err != nil {
-		// The start's own context may be what failed, so cleaning up has its own.
+		// ctx may have ended, so cleaning up has a context of its own.
 		stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 		defer cancel()
 		return nil, errors.Join(err, s.Stop(stop))
@@ -138,10 +138,10 @@ func (s *Server) start(ctx context.Context, dir string, o Options) error {
 
 func (s *Server) arguments(data string, o Options) []string {
 	settings := []string{
-		"listen_addresses=", // the unix socket is the only way in
+		"listen_addresses=", // the unix socket only
 		"unix_socket_permissions=0700",
 		fmt.Sprintf("max_connections=%d", o.MaxConnections),
-		"logging_collector=off", // the log goes to stderr, which we read
+		"logging_collector=off", // the log goes to stderr, which process reads
 		"log_destination=stderr",
 		"log_line_prefix=",
 		"timezone=UTC",
@@ -160,7 +160,7 @@ func (s *Server) arguments(data string, o Options) []string {
 // and a try without a socket costs next to nothing.
 const connectInterval = 5 * time.Millisecond
 
-// waitReady waits until the server answers, and makes our database in it.
+// waitReady waits until the server answers, and creates our database in it.
 func (s *Server) waitReady(ctx context.Context, admin string) error {
 	tick := time.NewTicker(connectInterval)
 	defer tick.Stop()
@@ -195,21 +195,21 @@ func createDatabase(ctx context.Context, conn *pgx.Conn) error {
 	return nil
 }
 
-// URL is the address of the database, with its password: a secret.
+// URL is the address of the database. It contains the password, so it is a secret.
 func (s *Server) URL() string { return s.url }
 
 // Created reports whether this start has made the database.
 func (s *Server) Created() bool { return s.created }
 
-// Done is closed when the server has ended, whoever ended it.
+// Done is closed when the server has ended for any reason.
 func (s *Server) Done() <-chan struct{} { return s.postmaster.done }
 
 // PID is the process id of the server.
 func (s *Server) PID() int { return s.postmaster.cmd.Process.Pid }
 
-// Stop ends the server: open transactions are rolled back, the data are
-// written. When ctx ends first, the server is ended without that; it then
-// recovers from its log at the next start. Stop may be called again.
+// Stop ends the server: it rolls back open transactions and writes the data. When
+// ctx ends first, the server is killed, and recovers from its log at the next
+// start. Stop may be called again.
 func (s *Server) Stop(ctx context.Context) error {
 	var err error
 	if s.postmaster != nil {

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// process is a child whose output is read and whose end is awaited.
+// process is a child whose output is read.
 type process struct {
 	cmd  *exec.Cmd
 	done chan struct{} // closed after err is set
@@ -27,14 +27,13 @@ type process struct {
 	lines []string // the last of its output
 }
 
-// startProcess starts cmd. Its parent, to the kernel, is the thread that forked it, and
-// Pdeathsig comes when that thread ends. So one goroutine keeps its thread for
-// as long as the child lives.
+// startProcess starts cmd. The kernel sends Pdeathsig when the thread that forked
+// the child ends. So one goroutine keeps its thread for the life of the child.
 func startProcess(cmd *exec.Cmd, log *slog.Logger) (*process, error) {
 	p := &process{cmd: cmd, done: make(chan struct{})}
 	r, w := io.Pipe()
 	cmd.Stdout, cmd.Stderr = w, w
-	// A grandchild that keeps the pipe open must not keep Wait from returning.
+	// Wait returns even when a grandchild keeps the pipe open.
 	cmd.WaitDelay = 2 * time.Second
 	go p.read(r, log)
 	started := make(chan error)
@@ -66,18 +65,18 @@ func (p *process) read(r io.Reader, log *slog.Logger) {
 		}
 		p.mu.Unlock()
 	}
-	_, _ = io.Copy(io.Discard, r) // a line over the limit ends the scan; the child must still not block
+	_, _ = io.Copy(io.Discard, r) // too long a line ends the scan, but must not block the child
 }
 
-// lastOutput is the end of the output, for an error.
+// lastOutput is the end of the output, for error messages.
 func (p *process) lastOutput() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return strings.Join(p.lines, "\n")
 }
 
-// stop ends the process and returns when it has ended: SIGINT is a fast clean
-// shutdown; when ctx ends, SIGQUIT is one without writing; then SIGKILL.
+// stop ends the process and returns when it has ended. It sends SIGINT, a fast
+// shutdown of PostgreSQL; when ctx ends SIGQUIT, an immediate one; then SIGKILL.
 func (p *process) stop(ctx context.Context) error {
 	select {
 	case <-p.done:

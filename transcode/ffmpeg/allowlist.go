@@ -5,21 +5,23 @@ import (
 	"strings"
 )
 
-// ffmpeg must read the files that it is given and nothing else. A playlist or
-// a script in the place of a video would make it open what it names, local
-// files or hosts of the internal network, so every input gets two white lists:
-// of protocols and of demuxers.
+// ffmpeg must read the files that it is given and nothing else. A playlist or a
+// script sent as a video would make it open the files or hosts that it names. So
+// every input gets two allowlists, of protocols and of demuxers.
 const (
 	fileProtocols     = "file,pipe,crypto,data"
 	loopbackProtocols = "http,tcp"
 )
 
-// mediaFormats are the demuxers for what customers send and for what we make
-// ourselves. Left out are playlists and scripts (hls, dash, concat, imf,
-// webm_dash_manifest, sdp, ffmetadata, image sequences by list), devices, what
-// draws text (tty, bin, xbin), subtitles alone, formats that accept any bytes
-// (raw PCM, rawvideo, data), and those of old games, whose decoders see little
-// care.
+// mediaFormats are the demuxers for inputs of customers and for our own files. Not
+// among them are:
+//   - playlists and scripts: hls, dash, concat, imf, webm_dash_manifest, sdp,
+//     ffmetadata, lists of images
+//   - devices
+//   - demuxers that draw text: tty, bin, xbin
+//   - subtitles alone
+//   - formats that accept any bytes: raw PCM, rawvideo, data
+//   - formats of old games, whose decoders are hardly maintained
 var mediaFormats = strings.Join([]string{
 	"mov", "mp4", "matroska", "webm", "mpegts", "mpeg", "mpegvideo", "avi", "asf", "asf_o", "flv", "live_flv", "ogg", "mxf", "gxf",
 	"nut", "rm", "wtv", "dv", "ivf", "yuv4mpegpipe", "lxf", "mpegtsraw", "r3d", "cine", "nsv", "dhav",
@@ -32,14 +34,14 @@ var mediaFormats = strings.Join([]string{
 	"sunrast_pipe", "dds_pipe", "hdr_pipe", "pcx_pipe",
 }, ",")
 
-// Both ffmpeg and ffprobe look this far into a file for its streams: in a
-// transport stream audio may begin late. Files with an index are not slowed.
+// probeLimits are how far ffmpeg and ffprobe look for streams in a file without an
+// index. In a transport stream the audio may begin late.
 var probeLimits = []string{"-probesize", "20M", "-analyzeduration", "15M"}
 
-// allowlistInputs returns args with the white lists before every input. They are options
-// of one input each, so they cannot be set once for a run. A demuxer that the
-// planner forces by -f (lavfi, concat over our own list) is allowed for that
-// input; what the input then opens still meets the list of protocols.
+// allowlistInputs returns args with the allowlists before every input. They are
+// options of one input, so they cannot be set once for a run. A demuxer that the
+// planner forces by -f (lavfi, or concat of our own list) is allowed for that
+// input. The protocols of what such an input opens are restricted all the same.
 func allowlistInputs(args []string) []string {
 	out := make([]string, 0, len(args)+12)
 	forced := ""

@@ -13,38 +13,38 @@ import (
 	"github.com/copra-video/copra/internal/sandbox"
 )
 
-// defaultKillDelay is how long a child may take to end after SIGTERM. A cancelled
-// job must have stopped within two seconds, the kill included.
+// defaultKillDelay is the time between SIGTERM and SIGKILL. A cancelled job must
+// have stopped within two seconds.
 const defaultKillDelay = 1500 * time.Millisecond
 
-// outputTimeout is how long what a child has written last may take to be read.
+// outputTimeout bounds reading the last output of a child that has ended.
 const outputTimeout = 20 * time.Second
 
-// childEnv is all that a child gets to see of the environment: our own holds
-// secrets, and a proxy or a locale must not change what ffmpeg does.
+// childEnv is the whole environment of a child. Our own holds secrets, and a proxy
+// or a locale must not change what ffmpeg does.
 var childEnv = []string{
 	"LANG=C", "LC_ALL=C", "PATH=/usr/local/bin:/usr/bin:/bin", "AV_LOG_FORCE_NOCOLOR=1",
 }
 
-// child is one process to run to its end.
+// child is a process that runs to its end.
 type child struct {
 	path           string
 	args           []string
 	dir            string
-	stdin          *stdinPump // nil: nothing
+	stdin          *stdinPump // nil: empty input
 	stdout, stderr io.Writer
 	killDelay      time.Duration
-	started        func(pid int)  // nil: not
+	started        func(pid int)  // called when it runs; nil: none
 	rules          *sandbox.Rules // nil: no sandbox
-	nice           int            // how far it steps behind others for the processor
+	nice           int            // added to the niceness of this process
 }
 
 // run starts the child and waits for it. When ctx ends, its process group gets
-// SIGTERM, and SIGKILL after the grace time. The error is that of exec.Cmd.
+// SIGTERM, and SIGKILL after killDelay. The error is that of exec.Cmd.
 func (c child) run(ctx context.Context) error {
-	// Pdeathsig is sent when the thread that forked ends, not the process. The
-	// runtime may end a thread on which another goroutine had been locked, so
-	// this one keeps its thread for the life of the child.
+	// Pdeathsig is sent when the thread that forked the child ends, not the
+	// process. The Go runtime ends threads, so this goroutine keeps its thread for
+	// the life of the child.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
 
@@ -59,8 +59,8 @@ func (c child) run(ctx context.Context) error {
 		cmd.Stdin = c.stdin.r
 		defer c.stdin.stop()
 	}
-	// A group of its own: a Ctrl-C in the terminal must reach us alone, and
-	// whatever the child starts must end with it.
+	// A process group of its own: Ctrl-C in the terminal must reach this process
+	// alone, and what the child starts must end with the child.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 
 	var mu sync.Mutex
@@ -79,16 +79,16 @@ func (c child) run(ctx context.Context) error {
 		})
 		return group(syscall.SIGTERM)
 	}
-	// The bound on waiting for pipes that a grandchild keeps open, or that a busy
-	// machine is slow to read: what was encoded must not be lost for that.
+	// A grandchild may keep the pipes open. The bound is long, because on a busy
+	// machine the pipes are read slowly, and a good encode must not fail for that.
 	cmd.WaitDelay = c.killDelay + outputTimeout
 
 	if err := cmd.Start(); err != nil {
 		return err
 	}
 	if c.nice > 0 {
-		// Of the group, which has all threads of whatever becomes ffmpeg. Where the
-		// system does not let us, it runs as we do.
+		// The group has all threads of ffmpeg, also after exec. Where the system does
+		// not allow this, ffmpeg runs with our niceness.
 		if own, err := processNiceness(); err == nil {
 			_ = syscall.Setpriority(syscall.PRIO_PGRP, cmd.Process.Pid, own+c.nice)
 		}
@@ -105,19 +105,19 @@ func (c child) run(ctx context.Context) error {
 	ended = true
 	if kill != nil {
 		kill.Stop()
-		// What the child left behind in its group; most often nothing.
+		// Processes that the child has left in its group, in most cases none.
 		_ = group(syscall.SIGKILL)
 	}
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok && c.rules != nil && exit.ExitCode() == sandbox.ExitNotStarted {
-		return errNotStarted // the server's trouble; the message is in stderr
+		return errNotStarted // the message is in stderr
 	}
 	return err
 }
 
 var errNotStarted = errors.New("the program could not be started in its sandbox")
 
-// processNiceness is that of this process, from -20 to 19.
+// processNiceness is the niceness of this process, from -20 to 19.
 func processNiceness() (int, error) {
 	raw, err := syscall.Getpriority(syscall.PRIO_PROCESS, 0)
-	return 20 - raw, err // getpriority(2): the system call counts from the other end
+	return 20 - raw, err // the system call returns 20 - niceness, see getpriority(2)
 }

@@ -10,13 +10,13 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// exifBytes is how far into a JPEG its orientation is looked for. Cameras write
-// it first.
+// exifBytes is the size of the head of a JPEG in which the orientation is looked
+// for. Cameras write it first.
 const exifBytes = 256 << 10
 
-// applyOrientation adds to what ffprobe says of a JPEG how it is to be turned.
-// ffmpeg turns it by itself, but ffprobe tells of the turn only for frames, so
-// that a photo taken upright would be planned for as one that lies.
+// applyOrientation adds the rotation of a JPEG to ffprobe's answer. ffmpeg rotates
+// the picture by itself, but ffprobe reports the rotation of frames only. Without
+// it a portrait photo would be planned as a landscape one.
 func (in probeSource) applyOrientation(ctx context.Context, m job.Media) (job.Media, error) {
 	if !m.Still() || len(m.Video) == 0 || m.Video[0].Codec != "mjpeg" || m.Video[0].Rotation != 0 {
 		return m, nil
@@ -36,16 +36,15 @@ func (in probeSource) applyOrientation(ctx context.Context, m job.Media) (job.Me
 	return job.ParseMedia(raw)
 }
 
-// displayRotation is ffprobe's number, counterclockwise, for the orientations
-// of Exif that turn a picture. Those that mirror too have the number of the
-// turn that comes with it.
+// displayRotation are ffprobe's degrees, counterclockwise, of the Exif
+// orientations that rotate a picture. An orientation that also mirrors has the
+// degrees of its rotation.
 var displayRotation = map[int]int{3: -180, 5: -90, 6: -90, 7: 90, 8: 90}
 
-// withRotation puts a display matrix into the first stream of ffprobe's JSON,
-// where it stands for films.
+// withRotation adds a display matrix to the first stream of ffprobe's JSON, as
+// ffprobe does for video.
 func withRotation(raw []byte, degrees int) ([]byte, error) {
-	// The members of the stream stay in their order: the side data go before
-	// the brace that ends it.
+	// The members of the stream keep their order: the side data come last.
 	var doc struct {
 		Streams []json.RawMessage `json:"streams"`
 	}
@@ -57,15 +56,15 @@ func withRotation(raw []byte, degrees int) ([]byte, error) {
 	return bytes.Replace(raw, was, now, 1), nil
 }
 
-// orientation reads the tag of Exif from the head of a JPEG: 1 to 8, or 0 when
-// there is none.
+// orientation reads the orientation (CIPA DC-008, tag 0x112) from the head of a
+// JPEG: 1 to 8; 0 when there is none.
 func orientation(b []byte) int {
 	if !bytes.HasPrefix(b, []byte("\xff\xd8")) {
 		return 0
 	}
 	for at := 2; at+4 <= len(b) && b[at] == 0xff; {
 		marker, length := b[at+1], int(binary.BigEndian.Uint16(b[at+2:]))
-		if marker == 0xda || length < 2 { // the picture itself begins
+		if marker == 0xda || length < 2 { // start of scan: no more headers
 			return 0
 		}
 		end := min(len(b), at+2+length)
@@ -77,7 +76,7 @@ func orientation(b []byte) int {
 	return 0
 }
 
-// tiffOrientation finds the tag 0x112 in the first directory of a TIFF.
+// tiffOrientation finds the tag 0x112 in the first directory of a TIFF structure.
 func tiffOrientation(b []byte) int {
 	var order binary.ByteOrder
 	switch {

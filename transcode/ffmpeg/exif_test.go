@@ -32,7 +32,7 @@ func withOrientation(jpeg []byte, order binary.AppendByteOrder, value uint16) []
 	return append(append(out, segment...), jpeg[2:]...)
 }
 
-// A photo is as it is shown, not as it is stored.
+// Width and height of a photo are those that are shown, not those that are stored.
 func TestProbeTurnedPhoto(t *testing.T) {
 	photo, err := os.ReadFile(testmedia.Clip(t, testmedia.Photo))
 	if err != nil {

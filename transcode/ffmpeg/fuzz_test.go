@@ -4,8 +4,8 @@ import (
 	"testing"
 )
 
-// FuzzProgress: nothing that ffmpeg may write makes numbers run below zero, and
-// it is read alike however it is cut into writes.
+// FuzzProgress: no output of ffmpeg makes a number negative, and how the output is
+// cut into writes does not matter.
 func FuzzProgress(f *testing.F) {
 	f.Add([]byte("frame=7\nfps=1.5\ntotal_size=N/A\nout_time_us=40000\nspeed=1.2x\nprogress=continue\n"), 3)
 	f.Add([]byte("out_time_us=-9223372036854775808\nfps=NaN\nspeed=1e999x\nprogress=end\n"), 1)

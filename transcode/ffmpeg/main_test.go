@@ -16,8 +16,8 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// orphanEnv makes the test binary a process that runs the program that it
-// names, and is killed while it does.
+// orphanEnv makes the test binary a process that runs the program that the variable
+// names. A test kills it meanwhile.
 const (
 	orphanEnv     = "FFMPEG_TEST_ORPHAN"
 	orphanUserEnv = "FFMPEG_TEST_ORPHAN_USER"
@@ -61,7 +61,7 @@ func tools(t testing.TB) *Toolchain {
 	return f
 }
 
-// script writes a shell script that stands in for ffmpeg.
+// script writes a shell script in place of ffmpeg.
 func script(t testing.TB, body string) *Toolchain {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "ffmpeg")
@@ -69,8 +69,8 @@ func script(t testing.TB, body string) *Toolchain {
 	return &Toolchain{ffmpeg: path, killDelay: 50 * time.Millisecond}
 }
 
-// say is a shell command that writes one block of progress.
-const say = "printf '" + `frame=7\nout_time_us=N/A\nprogress=continue\n` + "'"
+// writeProgress is a shell command that writes one block of progress.
+const writeProgress = "printf '" + `frame=7\nout_time_us=N/A\nprogress=continue\n` + "'"
 
 // put copies a clip into the folder of a run, the only one that it may read.
 func put(t testing.TB, dir, name string, r testmedia.Recipe) {

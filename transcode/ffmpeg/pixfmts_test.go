@@ -8,8 +8,8 @@ import (
 	"github.com/copra-video/copra/transcode/encoder"
 )
 
-// The table of codecs and ffmpeg agree on what encoders take: what POST accepts
-// is not refused later.
+// ffmpeg takes the pixel formats of the codec table: what POST accepts is not
+// refused later.
 func TestPixFmts(t *testing.T) {
 	t.Parallel()
 	found := tools(t).Capabilities()
@@ -32,8 +32,8 @@ func TestPixFmts(t *testing.T) {
 	}
 }
 
-// A server asks only about the encoders whose pixel formats the build decides.
-// Of all others the codec table knows them: this FFmpeg takes what is there.
+// A server asks only about the encoders whose pixel formats depend on the build.
+// This FFmpeg takes the formats that the codec table has for all others.
 func TestPixFmtsOfOtherEncoders(t *testing.T) {
 	t.Parallel()
 	found := tools(t).Capabilities()

@@ -9,15 +9,15 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// ProbePlaylist probes a playlist or manifest that this server wrote, with the
-// segments beside it, as one medium. It must never see one that came from
-// outside: unlike Probe it opens what the playlist names, in local files.
+// ProbePlaylist probes a playlist or manifest that this server has written, with
+// the segments beside it, as one medium. It must never get one from outside:
+// unlike Probe it opens the local files that the playlist names.
 func (t *Toolchain) ProbePlaylist(ctx context.Context, path string) (job.Media, error) {
 	args := []string{
 		"-hide_banner", "-loglevel", "level+warning", "-print_format", "json", "-show_streams", "-show_format",
 		"-protocol_whitelist", fileProtocols, "-format_whitelist", mediaFormats + ",hls,dash,webvtt",
-		// The demuxers' own lists of extensions know neither a key in a data URL
-		// nor subtitles in a manifest; the names in our playlists are ours.
+		// The extensions that the demuxers allow by default include neither a key in
+		// a data URL nor subtitles in a manifest. All names are our own here.
 		"-allowed_extensions", "ALL", "-i", filepath.Base(path),
 	}
 	limited, end := context.WithTimeout(ctx, probeTimeout)

@@ -17,13 +17,13 @@ import (
 
 const (
 	probeTimeout = 60 * time.Second
-	probeOutput  = 8 << 20 // bytes of JSON; 200 streams with long tags stay far below
+	probeOutput  = 8 << 20 // bytes of JSON; 200 streams with long tags need far less
 )
 
 // Probe asks ffprobe what is in source: a local file, or an address of our own
-// loopback reader (http://127.0.0.1:PORT/...), and nothing else. What is no
-// media, is damaged, or holds neither audio nor video, is a *job.Error; other errors are the server's. format.filename is the last
-// part of source only.
+// range server (http://127.0.0.1:PORT/...), and nothing else. The error is a
+// *job.Error for what is no media, is damaged, or holds neither audio nor video.
+// Other errors are the server's. format.filename is the last part of source only.
 func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error) {
 	in, err := openProbeSource(source)
 	if err != nil {
@@ -71,8 +71,8 @@ func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error)
 	return m, nil
 }
 
-// addHDRMetadata asks the first frame of HDR streams for the light that the container
-// does not tell of. Without an answer the stream is HDR all the same.
+// addHDRMetadata reads the static HDR metadata that the container lacks from the
+// first frame of HDR streams. Without an answer the stream is HDR all the same.
 func (t *Toolchain) addHDRMetadata(ctx context.Context, in probeSource, m *job.Media) {
 	for _, stream := range m.MissingHDR() {
 		args := append([]string{
@@ -90,8 +90,8 @@ func (t *Toolchain) addHDRMetadata(ctx context.Context, in probeSource, m *job.M
 	}
 }
 
-// refusal turns a failed run of ffprobe into an error: the input's when it is
-// of no use, the server's when it could not be read.
+// refusal turns a failed run of ffprobe into an error: a *job.Error when the input
+// is of no use, another when the server could not read it.
 func (in probeSource) refusal(ctx context.Context, err error, tail string) error {
 	cause := fmt.Errorf("run ffprobe: %w: %s", err, lastError(tail))
 	exit, ok := errors.AsType[*exec.ExitError](err)
@@ -99,7 +99,7 @@ func (in probeSource) refusal(ctx context.Context, err error, tail string) error
 		return cause
 	}
 	if s, ok := exit.Sys().(syscall.WaitStatus); ok && s.Signaled() {
-		if s.Signal() == syscall.SIGKILL { // most likely out of memory, which may pass
+		if s.Signal() == syscall.SIGKILL { // most likely out of memory, which another try may not be
 			return cause
 		}
 		return job.Errorf(job.InputNotValid, "The input could not be examined: FFprobe crashed on it.").WithCause(cause)
@@ -114,14 +114,14 @@ func (in probeSource) refusal(ctx context.Context, err error, tail string) error
 	return probeFailure(head, tail).WithCause(cause)
 }
 
-// headBytes is how much of a refused input is looked at.
+// headBytes is the size of the head of a refused input that is examined.
 const headBytes = 1024
 
 var errEmpty = job.Errorf(job.InputNotValid, "The input is empty.")
 
 var errTooLong = errors.New("it writes more than is accepted")
 
-// limitedBuffer takes so much and then fails, which ends the writer.
+// limitedBuffer fails when it gets more than limit bytes, which ends the writer.
 type limitedBuffer struct {
 	bytes.Buffer
 	limit int

@@ -75,7 +75,7 @@ func TestProbeSharedMedia(t *testing.T) {
 	}
 }
 
-// A picture without a telling name, as it lies in the work directory.
+// A picture whose name does not tell its format, as in the work directory.
 func TestProbePictureCalledSource(t *testing.T) {
 	for _, r := range []testmedia.Recipe{testmedia.Photo, testmedia.Logo} {
 		path := filepath.Join(t.TempDir(), "source")
@@ -88,7 +88,7 @@ func TestProbePictureCalledSource(t *testing.T) {
 	}
 }
 
-// refused probes and returns the reason and the sentence.
+// refused probes a file and returns the reason and the sentence of the refusal.
 func refused(t *testing.T, path string) (job.Reason, string) {
 	t.Helper()
 	_, err := tools(t).Probe(t.Context(), path)
@@ -123,7 +123,7 @@ func TestProbeRefuses(t *testing.T) {
 	}
 	srt := "1\n00:00:00,000 --> 00:00:01,000\nHello\n"
 	for name, content := range map[string]string{
-		"art.ans":     "\x1b[31mtext for a terminal\x1b[0m\n", // the demuxer tty would draw it
+		"art.ans":     "\x1b[31mtext for a terminal\x1b[0m\n", // the demuxer tty draws it
 		"source":      strings.Repeat("a line of text\n", 500),
 		"sub.srt":     srt,
 		"meta.txt":    ";FFMETADATA1\ntitle=x\n",
@@ -211,7 +211,7 @@ func TestProbeByAddress(t *testing.T) {
 	}
 }
 
-// A file that names other files or hosts must not get them opened.
+// A file that names other files or hosts does not get them opened.
 func TestNothingElseIsOpened(t *testing.T) {
 	var hits atomic.Int32
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { hits.Add(1) }))
@@ -236,7 +236,8 @@ func TestNothingElseIsOpened(t *testing.T) {
 			t.Errorf("%s: run gave %v", name, err)
 		}
 	}
-	// A list of our own may be forced; what it names still meets the protocols.
+	// The planner may force a list of our own. The protocols of its entries are
+	// restricted all the same.
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "list"), []byte("ffconcat version 1.0\nfile "+s.URL+"/a.ts\n"), 0o600); err != nil {
 		t.Fatal(err)

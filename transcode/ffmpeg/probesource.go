@@ -17,14 +17,14 @@ import (
 	"time"
 )
 
-// probeSource is what is to be probed.
+// probeSource is a file or an address to probe.
 type probeSource struct {
 	address   string // as ffprobe gets it
 	protocols string
 	name      string // for format.filename
-	file      string // local, or ""; its folder is where ffprobe starts
-	port      uint16 // on the loopback interface, or 0
-	// read returns up to n bytes from off on, fewer at the end.
+	file      string // path of a local file, in whose folder ffprobe starts; "": an address
+	port      uint16 // of the address, on the loopback interface; 0: a file
+	// read returns n bytes from offset off, fewer at the end.
 	read func(ctx context.Context, off int64, n int) ([]byte, error)
 }
 
@@ -42,7 +42,7 @@ func openProbeSource(source string) (probeSource, error) {
 	if st.Size() == 0 {
 		return probeSource{}, errEmpty
 	}
-	// Without "file:" a name with a colon would be taken for a protocol.
+	// Without "file:" ffprobe takes a name with a colon for a protocol.
 	in := probeSource{address: "file:" + filepath.Base(source), protocols: fileProtocols, name: filepath.Base(source), file: source}
 	in.read = func(_ context.Context, off int64, n int) ([]byte, error) {
 		f, err := os.Open(source)
@@ -55,7 +55,7 @@ func openProbeSource(source string) (probeSource, error) {
 	return in, nil
 }
 
-// dir is the folder of a file, "" of others.
+// dir is the folder of a file; "" for an address.
 func (in probeSource) dir() string {
 	if in.file == "" {
 		return ""
@@ -90,8 +90,7 @@ func readRange(ctx context.Context, address string, off int64, n int) ([]byte, e
 		return nil, err
 	}
 	req.Header.Set("Range", fmt.Sprintf("bytes=%d-%d", off, off+int64(n)-1))
-	// A transport of its own: no proxy between us and ourselves, and no
-	// connection kept for later.
+	// A transport of its own, without a proxy and without idle connections.
 	client := http.Client{Timeout: 10 * time.Second, Transport: &http.Transport{DisableKeepAlives: true}}
 	resp, err := client.Do(req)
 	if err != nil {
@@ -109,13 +108,13 @@ func readRange(ctx context.Context, address string, off int64, n int) ([]byte, e
 	return io.ReadAll(io.LimitReader(resp.Body, int64(n)))
 }
 
-// truncated reports whether an MP4 or QuickTime file of so many bytes lacks more
-// than a fiftieth of its media. Its index may be whole, at the front, so that
-// ffprobe sees nothing wrong and ffmpeg encodes what there is. Doubt is no
-// reason to refuse: where the boxes cannot be read the answer is no.
+// truncated reports whether an MP4 or QuickTime file of size bytes lacks more than
+// 2 % of its media (ISO/IEC 14496-12, box mdat). When its index is at the front,
+// ffprobe finds no fault and ffmpeg encodes what there is. It is false when the
+// boxes cannot be read.
 func (in probeSource) truncated(ctx context.Context, size int64) bool {
 	var off int64
-	for range 32 { // a fragmented file has many more, and shows its end otherwise
+	for range 32 { // a fragmented file has many more boxes, and ffprobe finds its end
 		b, err := in.read(ctx, off, 16)
 		if err != nil || len(b) < 16 {
 			return false
@@ -124,10 +123,10 @@ func (in probeSource) truncated(ctx context.Context, size int64) bool {
 		if length == 1 {
 			length = int64(binary.BigEndian.Uint64(b[8:]))
 		}
-		if length < 8 || length > 1<<50 { // 0: to the end of the file
+		if length < 8 || length > 1<<50 { // 0: the box ends with the file
 			return false
 		}
-		if size > 0 && off+length > size { // 0: the reader does not know it
+		if size > 0 && off+length > size { // 0: unknown
 			return string(b[4:8]) == "mdat" && off+length-size > length/50
 		}
 		off += length

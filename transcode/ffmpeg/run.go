@@ -14,19 +14,19 @@ import (
 	"time"
 )
 
-// ErrStalled says that ffmpeg made no progress for Command.StallTimeout and was ended.
+// ErrStalled is the cause of a run that was ended after Command.StallTimeout.
 var ErrStalled = errors.New("ffmpeg made no progress")
 
-// RunError says that ffmpeg failed.
+// RunError is a run of ffmpeg that has failed.
 type RunError struct {
-	Args     []string       // as run, the runner's own included
+	Args     []string       // of the process, with those that Run adds
 	ExitCode int            // -1 when a signal ended it
 	Signal   syscall.Signal // 0: none
-	Tail     string         // the last lines of its messages
-	Cause    error          // ErrStalled, why it could not start, ...; nil: it ended by itself
+	Tail     string         // the end of its messages
+	Cause    error          // ErrStalled, or why it did not start; nil: it ended by itself
 }
 
-// Error is one short line; the log takes Tail beside it.
+// Error is one short line. A log entry has Tail beside it.
 func (e *RunError) Error() string {
 	what := "exit status " + strconv.Itoa(e.ExitCode)
 	switch {
@@ -44,8 +44,8 @@ func (e *RunError) Error() string {
 // Unwrap returns the cause.
 func (e *RunError) Unwrap() error { return e.Cause }
 
-// lastError is the last line that ffmpeg marks as an error, else the last
-// line, without the address that it puts before it.
+// lastError is the last line that ffmpeg marks as an error, else the last line,
+// cut to 200 characters.
 func lastError(tail string) string {
 	lines := strings.Split(strings.TrimSpace(tail), "\n")
 	pick := lines[len(lines)-1]
@@ -61,21 +61,20 @@ func lastError(tail string) string {
 	return strings.TrimSpace(pick)
 }
 
-// globalArgs come before those of every command. -nostdin: it must not wait
-// for a key. -y: names are the planner's, so what is there is from a try that
-// failed.
+// globalArgs are the first arguments of every command. With -nostdin ffmpeg does
+// not wait for keys. With -y it overwrites files: only an earlier try can have
+// written them.
 var globalArgs = []string{
 	"-hide_banner", "-nostdin", "-nostats", "-y", "-loglevel", "level+warning",
 	"-progress", "pipe:1", "-stats_period", "0.5",
 }
 
-// niceness is the niceness of ffmpeg: it takes all cores for as long as it runs, and
-// the server beside it has to answer within milliseconds.
+// niceness is added for ffmpeg, which uses all cores for as long as it runs. The
+// server beside it has to answer within milliseconds.
 const niceness = 5
 
-// Run runs c to its end. It returns context.Cause(ctx) when ctx ended, and a
-// *RunError for every other trouble. When ctx ends ffmpeg is gone within two
-// seconds, and before Run returns.
+// Run runs c to its end. The error is context.Cause(ctx) when ctx has ended, else a
+// *RunError. When ctx ends, ffmpeg ends within two seconds, and before Run returns.
 func (t *Toolchain) Run(ctx context.Context, c Command) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -147,7 +146,7 @@ func runError(args []string, tail string, err, cause error) *RunError {
 	return e
 }
 
-// watchdog calls stalled when a run has shown no advance for a while.
+// watchdog calls stalled when a run has made no progress for limit.
 type watchdog struct {
 	limit   time.Duration
 	stalled func()
@@ -157,12 +156,12 @@ type watchdog struct {
 	bytesRead uint64
 	pid       int
 	timer     *time.Timer // nil: ended
-	idle      bool        // it waits for input, and the clock stands
+	idle      bool        // it waits for input; the clock is stopped
 }
 
 func newWatchdog(limit time.Duration, stalled func()) *watchdog {
 	w := &watchdog{limit: limit, stalled: stalled}
-	w.mu.Lock() // it may fire before this returns
+	w.mu.Lock() // the timer may fire before this returns
 	defer w.mu.Unlock()
 	w.timer = time.AfterFunc(limit, w.fire)
 	return w
@@ -174,7 +173,7 @@ func (w *watchdog) setProcess(pid int) {
 	w.pid, w.bytesRead = pid, bytesRead(pid)
 }
 
-// observe restarts the clock when p is further than all before.
+// observe restarts the clock when p is ahead of all progress before.
 func (w *watchdog) observe(p Progress) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -187,8 +186,8 @@ func (w *watchdog) observe(p Progress) {
 	}
 }
 
-// setIdle stops the clock while there is nothing to read for the run, and starts
-// it anew when there is: then what was there before has been taken.
+// setIdle stops the clock while the run has no input to read, and restarts it when
+// there is some: the run has then taken all input before.
 func (w *watchdog) setIdle(idle bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -203,8 +202,9 @@ func (w *watchdog) setIdle(idle bool) {
 	}
 }
 
-// fire has the last look: moving the index of a large MP4 to its front, or
-// decoding up to a far offset, shows no progress, but it reads.
+// fire calls stalled unless the process has read something meanwhile. Moving the
+// index of a large MP4 to its front, or decoding up to a far offset, reads files
+// without any progress.
 func (w *watchdog) fire() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -226,7 +226,7 @@ func (w *watchdog) stop() {
 	w.timer = nil
 }
 
-// bytesRead is what a process has read from files so far; 0 when unknown.
+// bytesRead is how many bytes a process has read so far (rchar of proc(5)); 0: unknown.
 func bytesRead(pid int) uint64 {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/io", pid))
 	if err != nil || pid == 0 {

@@ -46,14 +46,14 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// ffmpeg steps behind the server for the processor, with and without a sandbox.
+// ffmpeg is nicer than the server, with and without a sandbox.
 func TestRunIsNice(t *testing.T) {
 	own, err := processNiceness()
 	if err != nil {
 		t.Fatal(err)
 	}
-	// nice(1) says it; the script may be ahead of who makes it so.
-	open := script(t, fmt.Sprintf(`until [ "$(nice)" = %d ]; do :; done; `, min(19, own+niceness))+say)
+	// nice(1) prints the niceness, which is set after the script has started.
+	open := script(t, fmt.Sprintf(`until [ "$(nice)" = %d ]; do :; done; `, min(19, own+niceness))+writeProgress)
 	sandboxed := open.Sandboxed(Sandbox{Landlock: true})
 	for name, f := range map[string]*Toolchain{"open": open, "sandboxed": sandboxed} {
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -98,7 +98,7 @@ func TestRunTellsOfSignals(t *testing.T) {
 	observed.Row(t, "errors.md server_out_of_memory")
 }
 
-// A level that cannot hold the frame is a mere warning of x264.
+// x264 only warns of a level that is too low for the frame size.
 func TestRunRefusesTooLowALevel(t *testing.T) {
 	err := tools(t).Run(t.Context(), Command{Dir: t.TempDir(), Args: []string{
 		"-f", "lavfi", "-i", "testsrc2=s=1280x720:d=60", "-c:v", "libx264", "-preset", "ultrafast", "-level", "10", "out.mp4",
@@ -132,12 +132,12 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	}
 }
 
-// What ignores SIGTERM is killed, with all that it started, even when that
-// keeps the pipes open.
+// A process that ignores SIGTERM is killed with all that it has started, even when
+// these keep the pipes open.
 func TestRunKillsTheGroup(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	pids := filepath.Join(t.TempDir(), "pids")
-	f := script(t, "trap '' TERM; sleep 1000 & echo $$ $! > "+pids+"; "+say+"; while :; do wait; done")
+	f := script(t, "trap '' TERM; sleep 1000 & echo $$ $! > "+pids+"; "+writeProgress+"; while :; do wait; done")
 	from := time.Now()
 	if err := f.Run(ctx, Command{Progress: func(Progress) { cancel() }}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
@@ -152,7 +152,7 @@ func TestRunKillsTheGroup(t *testing.T) {
 	}
 }
 
-// gone fails the test unless the process ends within moments.
+// gone fails the test unless the process ends soon.
 func gone(t *testing.T, pid string) {
 	t.Helper()
 	n, err := strconv.Atoi(pid)
@@ -186,7 +186,7 @@ func TestRunDiesWithItsParent(t *testing.T) {
 
 func diesWithItsParent(t *testing.T, user int) {
 	f := &Toolchain{ffmpeg: filepath.Join(openDir(t), "ffmpeg")}
-	testmedia.Program(t, f.ffmpeg, "#!/bin/sh\necho $$ > pid; "+say+"; exec sleep 1000\n")
+	testmedia.Program(t, f.ffmpeg, "#!/bin/sh\necho $$ > pid; "+writeProgress+"; exec sleep 1000\n")
 	pid := filepath.Join(filepath.Dir(f.ffmpeg), "pid") // where a sandboxed one may write
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), orphanEnv+"="+f.ffmpeg, orphanUserEnv+"="+strconv.Itoa(user))
@@ -277,7 +277,7 @@ func TestWatchdogTakesReadingForProgress(t *testing.T) {
 	}
 }
 
-// Neither much output nor a slow listener may hold ffmpeg up.
+// Neither much output nor a slow listener blocks ffmpeg.
 func TestRunTakesAllOutput(t *testing.T) {
 	through := filepath.Join(t.TempDir(), "through")
 	if err := unix.Mkfifo(through, 0o600); err != nil {
@@ -287,7 +287,7 @@ func TestRunTakesAllOutput(t *testing.T) {
 while [ $i -lt 3000 ]; do i=$((i+1)); echo "frame=$i"; echo "progress=continue"; echo "[warning] line $i" >&2; done
 echo through >`+through+`; exit 3`)
 	release := make(chan struct{})
-	go func() { // lets the listener go when the script is through
+	go func() { // releases the listener when the script has ended
 		defer close(release)
 		if _, err := os.ReadFile(through); err != nil {
 			t.Error(err)
@@ -328,7 +328,7 @@ func TestChildSeesNoEnvironment(t *testing.T) {
 	}
 }
 
-// TestReason: each text of the table gives its reason, and nothing else does.
+// TestReason: each text of the table gives its reason, and no other text does.
 func TestReason(t *testing.T) {
 	for tail, want := range map[string]job.Reason{
 		"av_interleaved_write_frame(): No space left on device\n[error] Conversion failed!": job.ServerDiskFull,
@@ -379,7 +379,7 @@ func TestProgressParsing(t *testing.T) {
 	in := "frame=10\nfps=25.5\ntotal_size=1000\nout_time_us=400000\nspeed=1.5x\nprogress=continue\n" +
 		"frame=11\nfps=N/A\ntotal_size=N/A\nout_time_us=N/A\nspeed=N/A\nprogress=continue\n" +
 		"frame=12\nout_time_us=-9223372036854775808\nspeed=   2x\nprogress=end\nframe=13\n"
-	for i := range in { // in the smallest pieces
+	for i := range in { // one byte at a time
 		if _, err := p.Write([]byte(in[i : i+1])); err != nil {
 			t.Fatal(err)
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// sandboxedTools are tools of which files and ports are held by the kernel.
+// sandboxedTools are tools whose files and ports the kernel restricts.
 func sandboxedTools(t *testing.T) *Toolchain {
 	t.Helper()
 	f := tools(t)
@@ -26,8 +26,8 @@ func sandboxedTools(t *testing.T) *Toolchain {
 	return f
 }
 
-// Were the white lists to fail, the kernel would hold: these commands are such
-// as no planner makes.
+// The kernel refuses what the allowlists would let through. No planner makes these
+// commands.
 func TestSandboxFiles(t *testing.T) {
 	f := sandboxedTools(t)
 	dir, outside := t.TempDir(), t.TempDir()
@@ -69,7 +69,7 @@ func TestSandboxConnections(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { hits.Add(1) }))
 	defer s.Close()
 	dir := t.TempDir()
-	// allowlistInputs would refuse the protocol, so this goes past it.
+	// allowlistInputs would refuse the protocol, so it is not used here.
 	run := func(port uint16) string {
 		in := probeSource{port: port}
 		var messages stderrTail
@@ -104,7 +104,7 @@ func TestSandboxMemory(t *testing.T) {
 	}
 }
 
-// BenchmarkSandbox tells what the way through our own program costs.
+// BenchmarkSandbox measures what starting through our own program costs.
 func BenchmarkSandbox(b *testing.B) {
 	for name, rules := range map[string]*sandbox.Rules{"plain": nil, "sandboxed": {Landlock: true, Write: []string{b.TempDir()}}} {
 		b.Run(name, func(b *testing.B) {

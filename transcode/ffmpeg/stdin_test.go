@@ -13,7 +13,7 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// input gives data in pieces, before each of which wait is called.
+// input returns data in pieces, and calls wait before each.
 type input struct {
 	data []byte
 	wait func(ctx context.Context) error
@@ -42,7 +42,7 @@ func after(d time.Duration) func(context.Context) error {
 	}
 }
 
-// What comes slowly is waited for, with and without a sandbox, and is read to its end.
+// Slow input is read to its end, with and without a sandbox.
 func TestInput(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "in.mp4", testmedia.Standard)
@@ -79,7 +79,7 @@ func TestInputFails(t *testing.T) {
 	}
 }
 
-// A run that does not take what is there has stalled.
+// A run that does not read its input has stalled.
 func TestInputIsNotTaken(t *testing.T) {
 	in := &input{data: bytes.Repeat([]byte("x"), 1<<20), wait: after(0)}
 	err := script(t, "sleep 1000").Run(t.Context(), Command{Input: in, StallTimeout: 200 * time.Millisecond})
@@ -88,8 +88,7 @@ func TestInputIsNotTaken(t *testing.T) {
 	}
 }
 
-// A run that ends by itself is not held up by an input that would still wait,
-// nor is one that was cancelled.
+// Run does not wait for its input when ffmpeg ends by itself or was cancelled.
 func TestInputIsLeft(t *testing.T) {
 	forever := &input{wait: func(ctx context.Context) error { <-ctx.Done(); return context.Cause(ctx) }}
 	if err := script(t, "exit 0").Run(t.Context(), Command{Input: forever}); err != nil {
@@ -97,12 +96,12 @@ func TestInputIsLeft(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	from := time.Now()
-	f := script(t, say+"; cat > /dev/null")
+	f := script(t, writeProgress+"; cat > /dev/null")
 	f.killDelay = time.Minute
 	if err := f.Run(ctx, Command{Input: forever, Progress: func(Progress) { cancel() }}); !errors.Is(err, context.Canceled) || time.Since(from) > 10*time.Second {
 		t.Errorf("%v after %v", err, time.Since(from))
 	}
-	// One that could not be started.
+	// A program that could not be started.
 	if err := (&Toolchain{ffmpeg: "/nowhere/ffmpeg"}).Run(t.Context(), Command{Input: forever}); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("%v", err)
 	}

@@ -57,7 +57,7 @@ func TestReportOfWhatIsMissing(t *testing.T) {
 	}
 }
 
-// fake makes a folder with an ffmpeg and ffprobe that say their version.
+// fake makes a folder with an ffmpeg and an ffprobe that print their version.
 func fake(t *testing.T, version string) (dir string) {
 	t.Helper()
 	dir = t.TempDir()

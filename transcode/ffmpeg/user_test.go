@@ -33,8 +33,8 @@ func asUser(t *testing.T, f *Toolchain) *Toolchain {
 	return f.Sandboxed(Sandbox{Landlock: r.Files, Memory: 4 << 30, User: testUser})
 }
 
-// The tools read, write and probe in folders that only root can reach, and what
-// was there before.
+// The tools read, write and probe files in folders that only root can reach, also
+// files that were there before.
 func TestUser(t *testing.T) {
 	f := asUser(t, tools(t))
 	closed := t.TempDir()
@@ -46,7 +46,7 @@ func TestUser(t *testing.T) {
 		t.Fatal(err)
 	}
 	put(t, dir, "in.mp4", testmedia.Short)
-	for range 2 { // the second over what the first has made
+	for range 2 { // the second run overwrites the files of the first
 		if err := f.Run(t.Context(), Command{Dir: dir, Args: []string{"-i", "in.mp4", "-c", "copy", "deep/er/out.mp4"}}); err != nil {
 			t.Fatal(err)
 		}
@@ -60,8 +60,8 @@ func TestUser(t *testing.T) {
 	}
 }
 
-// Nothing of root is left to a tool that was taken over, and it can change
-// nothing of what root owns, for which Landlock has no rule.
+// A tool that was taken over has no rights of root. It cannot change mode or owner
+// of files, which Landlock does not restrict.
 func TestUserHasNothing(t *testing.T) {
 	dir := t.TempDir()
 	outside := filepath.Join(t.TempDir(), "roots")
@@ -81,7 +81,7 @@ func TestUserHasNothing(t *testing.T) {
 	}
 }
 
-// What a tool has left cannot make root give away other files.
+// Links that a tool has left do not make root give away other files.
 func TestGiveToUserFollowsNothing(t *testing.T) {
 	f := asUser(t, script(t, ""))
 	outside, dir := t.TempDir(), t.TempDir()
@@ -105,10 +105,10 @@ func TestGiveToUserFollowsNothing(t *testing.T) {
 	}
 }
 
-// Another user's processes end when they are to, in time.
+// Processes of another user end in time too.
 func TestUserEnds(t *testing.T) {
 	path := filepath.Join(openDir(t), "ffmpeg")
-	testmedia.Program(t, path, "#!/bin/sh\n"+say+"; trap '' TERM; sleep 1000; sleep 1000\n")
+	testmedia.Program(t, path, "#!/bin/sh\n"+writeProgress+"; trap '' TERM; sleep 1000; sleep 1000\n")
 	f := asUser(t, &Toolchain{ffmpeg: path, ffprobe: path, killDelay: 50 * time.Millisecond})
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -128,7 +128,7 @@ func TestUserEnds(t *testing.T) {
 	}
 }
 
-// openDir is a folder that other users may enter, unlike that of t.TempDir.
+// openDir is a folder that other users can enter, unlike t.TempDir.
 func openDir(t *testing.T) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "ffmpeg-") //nolint:usetesting // see above
