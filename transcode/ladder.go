@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/codec"
 	"github.com/copra-video/copra/transcode/format"
 	"github.com/copra-video/copra/transcode/stream"
 )
@@ -173,18 +174,18 @@ func (p *planner) audioTail(formats []format.Format) float64 {
 // is held.
 func (p *planner) variant(f format.Format, holdLast float64) (variant, *job.Error) {
 	v := variant{format: f}
-	codec := f.VideoCodec()
-	if codec == format.Copy {
+	video := f.VideoCodec()
+	if video == format.Copy {
 		return v, job.Errorf(job.OutputFormatNotValid, "A variant of an httpstream cannot copy the input's video, because segments must begin at keyframes; name a codec.")
 	}
-	if codec != "" && p.src.video != nil {
+	if video != "" && p.src.video != nil {
 		r, err := p.streamRendition(f, holdLast)
 		if err != nil {
 			return v, err
 		}
 		v.video = &r
 	}
-	if f.AudioCodec() != "" && p.src.audio != nil && (codec == "" || p.src.video != nil) {
+	if f.AudioCodec() != "" && p.src.audio != nil && (video == "" || p.src.video != nil) {
 		t, err := p.streamAudio(f)
 		if err != nil {
 			return v, err
@@ -221,11 +222,12 @@ func (p *planner) streamRendition(f format.Format, holdLast float64) (rendition,
 	return r, nil
 }
 
-// streamAudio is the audio of a variant. Streams hold AAC: a copy of anything
-// else, or of AAC that does not begin with its file, is encoded.
+// streamAudio is the audio of a variant. A copy of a codec that streams do not
+// hold, or of audio that does not begin with its file, is encoded instead.
 func (p *planner) streamAudio(f format.Format) (audioRendition, *job.Error) {
 	if f.AudioCodec() == format.Copy {
-		if p.src.audio.Codec == "aac" && !trimmedByEditList(p.src.audio) {
+		row := codec.Probed(p.src.audio.Codec)
+		if row != nil && row.Track == codec.Audio && row.Variant && !trimmedByEditList(p.src.audio) {
 			return p.passthroughAudio(window{}), nil
 		}
 		f.Audio.Codec = ""

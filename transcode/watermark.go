@@ -137,7 +137,7 @@ func overlayOf(m watermark, names []string, first int, g geometry, pixFmt, colou
 func overlayFormat(pixFmt string) (format, alpha string) {
 	f := codec.Pixels(pixFmt)
 	switch deep := f.Depth > 8; {
-	case f.RGB && strings.HasPrefix(pixFmt, "gbr"):
+	case f.PlanarRGB:
 		return "gbrp", "gbrap"
 	case f.RGB:
 		return "rgb", "rgba"

@@ -23,6 +23,7 @@ type PixelFormat struct {
 	Depth     int  // bits of a sample
 	Alpha     bool // it has transparency
 	RGB       bool // it is not YUV
+	PlanarRGB bool // it is RGB with a plane for each component
 	FullRange bool // it is one of the "yuvj" formats, which are full range by name
 }
 
@@ -33,7 +34,8 @@ func Pixels(name string) PixelFormat {
 	for _, with := range []string{"rgba", "bgra", "argb", "abgr", "yuva", "gbrap", "ya8", "ya16", "pal8"} {
 		f.Alpha = f.Alpha || strings.HasPrefix(name, with)
 	}
-	f.RGB = strings.HasPrefix(name, "gbr") || strings.Contains(name, "rgb") || strings.Contains(name, "bgr") || name == "pal8"
+	f.PlanarRGB = strings.HasPrefix(name, "gbr")
+	f.RGB = f.PlanarRGB || strings.Contains(name, "rgb") || strings.Contains(name, "bgr") || name == "pal8"
 	switch {
 	case f.RGB, strings.Contains(name, "444"), name == "nv24", name == "nv42":
 		f.Chroma = YUV444

@@ -1,10 +1,6 @@
 package stream
 
 import (
-	"bytes"
-	"crypto/aes"
-	"crypto/cipher"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -154,59 +150,6 @@ func (m *trackInfo) measureTS(fsys fs.FS, names []string) error {
 		m.end = e
 	}
 	return nil
-}
-
-// tsData is a segment as stored and as read.
-type tsData struct {
-	clear []byte
-	size  int64
-}
-
-// readTS reads a segment and decrypts it when the track has a key. The
-// initialisation vector is the number of the segment (RFC 8216 section 5.2).
-func (m *trackInfo) readTS(fsys fs.FS, name string, number int) (tsData, error) {
-	data, err := fs.ReadFile(fsys, name)
-	if err != nil {
-		return tsData{}, fmt.Errorf("read segment: %w", err)
-	}
-	d := tsData{clear: data, size: int64(len(data))}
-	if m.key == nil {
-		return d, nil
-	}
-	data = bytes.Clone(data) // a file system in memory returns its own bytes
-	block, err := aes.NewCipher(m.key)
-	if err != nil {
-		return tsData{}, fmt.Errorf("use AES-128 key: %w", err)
-	}
-	if len(data) == 0 || len(data)%aes.BlockSize != 0 {
-		return tsData{}, fmt.Errorf("segment %s is broken: its %d bytes are no whole number of AES blocks", name, len(data))
-	}
-	cipher.NewCBCDecrypter(block, initVector(number)).CryptBlocks(data, data)
-	pad := int(data[len(data)-1])
-	if pad < 1 || pad > aes.BlockSize {
-		return tsData{}, fmt.Errorf("segment %s is broken: it does not decrypt with its key", name)
-	}
-	d.clear = data[:len(data)-pad]
-	return d, nil
-}
-
-// initVector is the initialisation vector of a segment.
-func initVector(number int) []byte {
-	var iv [aes.BlockSize]byte
-	binary.BigEndian.PutUint64(iv[8:], uint64(number))
-	return iv[:]
-}
-
-// encrypt is the inverse of readTS.
-func (m *trackInfo) encrypt(data []byte, number int) ([]byte, error) {
-	block, err := aes.NewCipher(m.key)
-	if err != nil {
-		return nil, fmt.Errorf("use AES-128 key: %w", err)
-	}
-	pad := aes.BlockSize - len(data)%aes.BlockSize
-	data = append(data, bytes.Repeat([]byte{byte(pad)}, pad)...)
-	cipher.NewCBCEncrypter(block, initVector(number)).CryptBlocks(data, data)
-	return data, nil
 }
 
 // checkTS checks that a segment has what the type of its track says.
