@@ -28,7 +28,7 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 		switch {
 		case errors.Is(err, job.ErrNotFound):
 			w.Header().Set("WWW-Authenticate", `Basic realm="Copra"`)
-			s.fail(w, r, job.Errorf(job.AuthenticationFailed, "Authentication failed, check your API key"))
+			s.fail(w, r, job.NewError(job.AuthenticationFailed))
 		case err != nil:
 			s.fail(w, r, err)
 		default:

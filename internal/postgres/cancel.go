@@ -20,7 +20,7 @@ func (s *Store) CancelJob(ctx context.Context, keyID, id string) (job.State, err
 			return err
 		}
 		if r.state.Finished() {
-			return job.Errorf(job.JobFinished, "The job has already finished and cannot be cancelled.")
+			return job.NewError(job.JobFinished)
 		}
 		riverJob, err := fence(ctx, tx, r.state.ID)
 		if err != nil {

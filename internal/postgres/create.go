@@ -88,8 +88,7 @@ func (s *Store) idempotentRepeat(ctx context.Context, n job.Submission, hash []b
 		return job.State{}, fmt.Errorf("create job: find the one with the same idempotency key: %w", err)
 	}
 	if !bytes.Equal(first, hash) {
-		return job.State{}, job.Errorf(job.IdempotencyKeyReused,
-			"The Idempotency-Key was used before with another request; use a new key for a new job.")
+		return job.State{}, job.NewError(job.IdempotencyKeyReused)
 	}
 	return s.GetJob(ctx, n.KeyID, id)
 }

@@ -17,13 +17,13 @@ func (s *Store) RetryJob(ctx context.Context, keyID, id string) (job.State, erro
 			return err
 		}
 		if !r.state.Finished() {
-			return job.Errorf(job.JobNotFinished, "The job has not finished yet; only a finished job can be retried.")
+			return job.NewError(job.JobNotFinished)
 		}
 		if st, err = s.record(ctx, tx, r, job.Event{Kind: job.JobRetriedEvent, At: s.now()}); err != nil {
 			return err
 		}
 		if st.Finished() {
-			return job.Errorf(job.NothingToRetry, "There is nothing to retry: no output of the job failed or was aborted.")
+			return job.NewError(job.NothingToRetry)
 		}
 		// The run of a job that was just cancelled may still be stopping.
 		if _, err := fence(ctx, tx, r.state.ID); err != nil {
