@@ -23,23 +23,29 @@ type Media struct {
 
 // VideoStream is one video stream. Attached pictures (cover art) are not listed.
 type VideoStream struct {
-	Index          int // in the file
-	Codec          string
-	Profile        string
-	Level          int
-	CodecTag       string
-	Width, Height  int             // as coded, before rotation
-	SAR            format.Rational // sample aspect ratio; 1:1 when unknown
-	Rotation       int             // degrees to turn clockwise for display: 0, 90, 180, 270
-	PixFmt         string
-	BitDepth       int
-	FieldOrder     string          // "progressive", "tt", ...; "" unknown
-	FPS            format.Rational // avg_frame_rate, else r_frame_rate; 0/1 unknown
-	BaseFPS        format.Rational // r_frame_rate: differs from FPS when the rate varies
-	BitRate        int64
-	Duration       float64
-	StartTime      float64
-	Frames         int64 // 0: unknown
+	Index         int // in the file
+	Codec         string
+	Profile       string
+	Level         int
+	CodecTag      string
+	Width, Height int             // as coded, before rotation
+	SAR           format.Rational // sample aspect ratio; 1:1 when unknown
+	Rotation      int             // degrees to turn clockwise for display: 0, 90, 180, 270
+	PixFmt        string
+	BitDepth      int
+	FieldOrder    string          // "progressive", "tt", ...; "" unknown
+	FPS           format.Rational // avg_frame_rate, else r_frame_rate; 0/1 unknown
+	BaseFPS       format.Rational // r_frame_rate: differs from FPS when the rate varies
+	BitRate       int64
+	Duration      float64
+	StartTime     float64
+	Frames        int64 // 0: unknown
+	// Rate, Irregular and LongestGap are those of StreamTimeline, where the file
+	// was measured: the nominal frame rate, whether frames are not all the same
+	// time apart, and the longest time from one to the next in seconds.
+	Rate           format.Rational
+	Irregular      bool
+	LongestGap     float64
 	ColorSpace     string
 	ColorTransfer  string // "smpte2084" (PQ), "arib-std-b67" (HLG), "bt709", ...
 	ColorPrimaries string
