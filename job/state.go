@@ -134,7 +134,7 @@ type Event struct {
 	Stage    Stage           // output.stage
 	Error    string          // *.failed: a sentence for the customer
 	Reason   Reason          // input.failed, output.failed; zero in events of older versions
-	Metadata json.RawMessage // input.probed
+	Metadata json.RawMessage // input.probed; input.transferred when the input was measured, else nil
 	Result   Result          // output.completed
 }
 
@@ -184,6 +184,9 @@ func (s *State) applyEvent(e Event) (bool, error) {
 			return false, nil
 		}
 		s.Input.Status = InputTransferred
+		if e.Metadata != nil {
+			s.Input.Metadata = e.Metadata
+		}
 		return true, nil
 	case InputFailedEvent:
 		s.Input.Status, s.Input.Error = InputFailed, e.Error

@@ -331,6 +331,18 @@ func (m fakeMedia) Probe(_ context.Context, file string) (job.Media, error) {
 	return m.mark, m.j.do("probe:logo", nothing)
 }
 
+// Timeline is what is measured of the film: it lasts as long as it says.
+func (m fakeMedia) Timeline(context.Context, string, string, job.Media, time.Duration) (job.Timeline, error) {
+	t := job.Timeline{Streams: map[int]job.StreamTimeline{}}
+	for _, v := range m.film.Video {
+		t.Streams[v.Index] = job.StreamTimeline{Packets: 1, End: m.film.Duration, Rate: v.FPS}
+	}
+	for _, a := range m.film.Audio {
+		t.Streams[a.Index] = job.StreamTimeline{Packets: 1, End: m.film.Duration}
+	}
+	return t, m.j.do("measure", nothing)
+}
+
 func (m fakeMedia) Verify(context.Context, string, transcode.Expect) (job.Media, error) {
 	return m.film, m.j.do("verify:film", nothing)
 }

@@ -115,9 +115,19 @@ func (r *transcoding) failRemaining(ctx context.Context, e *job.Error) error {
 	return r.lease.IgnoreLost(r.record(ctx, events...))
 }
 
-// transcode is the whole of a run, phase by phase.
+// transcode is the whole of a run, phase by phase. Where the probe could only
+// estimate how long the input is, it is fetched and measured before the outputs
+// are resolved, since conditions, expressions and the disk space depend on it.
+// Else nothing is fetched that no output needs.
 func (r *transcoding) transcode(ctx context.Context) error {
-	resolved, err := r.resolve(ctx)
+	media, err := job.ParseMedia(r.lease.State().Input.Metadata)
+	if err != nil {
+		return job.Permanent(fmt.Errorf("read stored metadata of job %s: %w", r.lease.JobID(), err))
+	}
+	if media.Estimated() {
+		return r.measureFirst(ctx, media)
+	}
+	resolved, err := r.resolve(ctx, media)
 	if err != nil || r.finished() {
 		return err
 	}
@@ -129,15 +139,57 @@ func (r *transcoding) transcode(ctx context.Context) error {
 	if err := resolved.checkStorage(ctx); err != nil || r.finished() {
 		return err
 	}
-	fetched, err := resolved.fetch(ctx)
+	local, err := r.fetch(ctx)
 	if err != nil {
 		return r.endInput(ctx, err)
 	}
-	defer fetched.close(ctx)
+	defer local.close(ctx)
+	if resolved.media.NeedsTimeline() {
+		if err := local.measure(ctx, &resolved.media); err != nil {
+			return err
+		}
+	}
 	if err := r.lease.Record(ctx, job.Event{Kind: job.InputTransferredEvent}); err != nil {
 		return err
 	}
-	return fetched.makeOutputs(ctx, space)
+	return (&fetched{resolved: resolved, localInput: local}).makeOutputs(ctx, space)
+}
+
+// measureFirst is transcode for an input whose length is an estimate.
+func (r *transcoding) measureFirst(ctx context.Context, media job.Media) error {
+	download, ok := r.reserve(media, transcode.Space{})
+	if !ok {
+		return errNoDiskSpace
+	}
+	defer download.Release()
+	local, err := r.fetch(ctx)
+	if err != nil {
+		return r.endInput(ctx, err)
+	}
+	defer local.close(ctx)
+	if err := local.measure(ctx, &media); err != nil {
+		return err
+	}
+	if len(media.Video)+len(media.Audio) == 0 {
+		return r.endInput(ctx, job.Errorf(job.InputNotValid, "The input declares video or audio but holds none."))
+	}
+	if err := r.lease.Record(ctx, job.Event{Kind: job.InputTransferredEvent, Metadata: media.Raw}); err != nil {
+		return err
+	}
+	resolved, err := r.resolve(ctx, media)
+	if err != nil || r.finished() {
+		return err
+	}
+	download.Release()
+	space, ok := resolved.reserveDisk()
+	if !ok {
+		return errNoDiskSpace
+	}
+	defer space.Release()
+	if err := resolved.checkStorage(ctx); err != nil || r.finished() {
+		return err
+	}
+	return (&fetched{resolved: resolved, localInput: local}).makeOutputs(ctx, space)
 }
 
 // resolved is the phase after the outputs' parameters were evaluated.
@@ -149,12 +201,8 @@ type resolved struct {
 
 // resolve evaluates conditions and expressions. What is skipped or cannot be
 // resolved is recorded.
-func (r *transcoding) resolve(ctx context.Context) (*resolved, error) {
+func (r *transcoding) resolve(ctx context.Context, media job.Media) (*resolved, error) {
 	state := r.lease.State()
-	media, err := job.ParseMedia(state.Input.Metadata)
-	if err != nil {
-		return nil, job.Permanent(fmt.Errorf("read stored metadata of job %s: %w", r.lease.JobID(), err))
-	}
 	vars := coconut.Vars(media)
 	outputs := make([]*job.Output, len(r.spec.Outputs))
 	var events []job.Event
@@ -195,9 +243,12 @@ func (r *transcoding) resolve(ctx context.Context) (*resolved, error) {
 
 // reserveDisk reserves what the job takes of the disk at most.
 func (r *resolved) reserveDisk() (*admission.Reservation, bool) {
-	plan := transcode.Build(r.outputs, r.media, r.w.planning)
+	return r.reserve(r.media, transcode.Build(r.outputs, r.media, r.w.planning).Space)
+}
+
+func (r *transcoding) reserve(media job.Media, space transcode.Space) (*admission.Reservation, bool) {
 	folder := r.w.workdir.RunFolder(r.lease.JobID(), r.lease.Fence())
-	return r.w.disk.Reserve(r.lease.JobID(), folder, admission.Need(r.media, plan.Space, r.w.cache.Enabled()))
+	return r.w.disk.Reserve(r.lease.JobID(), folder, admission.Need(media, space, r.w.cache.Enabled()))
 }
 
 // checkStorage finds out before any work is done whether the job's storage
@@ -235,16 +286,16 @@ func (r *resolved) checkStorage(ctx context.Context) error {
 // storage.
 func usesStorage(o *job.Output) bool { return o != nil && o.URL.IsZero() }
 
-// fetched is the phase after the input is in the work directory.
-type fetched struct {
-	*resolved
+// localInput is the input in the work directory.
+type localInput struct {
+	run    *transcoding
 	dir    string
 	cache  *artifacts.Session
 	remove func()
 }
 
 // fetch brings the whole input into a folder of the run.
-func (r *resolved) fetch(ctx context.Context) (*fetched, error) {
+func (r *transcoding) fetch(ctx context.Context) (*localInput, error) {
 	src, err := r.w.input.Open(ctx, r.spec.Input)
 	if err != nil {
 		return nil, err
@@ -259,13 +310,38 @@ func (r *resolved) fetch(ctx context.Context) (*fetched, error) {
 		return nil, err
 	}
 	r.w.log.Debug("input fetched", "job", r.lease.JobID(), "took", time.Since(start))
-	return &fetched{resolved: r, dir: dir, cache: r.w.cache.Open(ctx, r.lease.JobID(), dir), remove: remove}, nil
+	return &localInput{run: r, dir: dir, cache: r.w.cache.Open(ctx, r.lease.JobID(), dir), remove: remove}, nil
+}
+
+// measure brings the input's time line into media. Where it cannot be measured
+// the probe's word stands: what is wrong with the input is then told by the steps
+// that read it.
+func (in *localInput) measure(ctx context.Context, media *job.Media) error {
+	start := time.Now()
+	probed := media.Duration
+	err := in.run.w.input.Measure(ctx, in.dir, media)
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	log := in.run.w.log.With("job", in.run.lease.JobID())
+	if err != nil {
+		log.Warn("input not measured", "error", err)
+		return nil
+	}
+	log.Debug("input measured", "took", time.Since(start), "probed_seconds", probed, "seconds", media.Duration)
+	return nil
 }
 
 // close ends the use of the work files and removes them.
-func (f *fetched) close(ctx context.Context) {
-	f.cache.Close(ctx, cacheEnd(context.Cause(ctx), f.lease.State().Status))
-	f.remove()
+func (in *localInput) close(ctx context.Context) {
+	in.cache.Close(ctx, cacheEnd(context.Cause(ctx), in.run.lease.State().Status))
+	in.remove()
+}
+
+// fetched is the phase in which the outputs are resolved and the input is here.
+type fetched struct {
+	*resolved
+	*localInput
 }
 
 // makeOutputs plans, runs and publishes.

@@ -146,7 +146,7 @@ func New(c Config) *Worker {
 		disk:     admission.NewDisk(c.WorkDir, c.MinFreeDisk, c.Log),
 		slots:    admission.NewSlots(c.Slots),
 		yielded:  &admission.Yielded{},
-		input:    input.Reader{Opener: c.Opener, Media: c.Media, MaxBytes: c.MaxInputBytes},
+		input:    input.Reader{Opener: c.Opener, Media: c.Media, MaxBytes: c.MaxInputBytes, StallTimeout: c.StallTimeout},
 		media:    c.Media, stall: c.StallTimeout,
 		planning:  transcode.Options{Capabilities: c.Media.Capabilities(), Presets: c.Presets},
 		cache:     artifacts.NewCache(c.Artifacts, c.Media.Version(), c.Log, c.Metrics.artifacts),

@@ -62,7 +62,7 @@ func (s *Store) record(ctx context.Context, tx *txn, r jobRow, events ...job.Eve
 		}
 	}
 	webhooks := s.webhooks(r, applied)
-	updateState(batch, st, r.lastEvent+len(applied), r.lastDelivery+len(webhooks))
+	updateState(batch, st, measured(applied), r.lastEvent+len(applied), r.lastDelivery+len(webhooks))
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return job.State{}, fmt.Errorf("write the changes: %w", err)
 	}
@@ -142,16 +142,26 @@ func updateOutput(b *pgx.Batch, id string, i int, o job.OutputState) error {
 	return nil
 }
 
-func updateState(b *pgx.Batch, st job.State, lastEvent, lastDelivery int) {
+// measured reports whether the input's metadata was replaced by what a measurement
+// of the whole input has shown.
+func measured(happened []appliedEvent) bool {
+	return slices.ContainsFunc(happened, func(m appliedEvent) bool {
+		return m.event.Kind == job.InputTransferredEvent && m.event.Metadata != nil
+	})
+}
+
+// updateState writes the state. The input's metadata is long and seldom changes:
+// what is there stays, unless it was replaced or the job begins again.
+func updateState(b *pgx.Batch, st job.State, replaced bool, lastEvent, lastDelivery int) {
 	var completed *time.Time
 	if !st.CompletedAt.IsZero() {
 		completed = &st.CompletedAt
 	}
 	b.Queue(`UPDATE jobs SET status = $2, error = $3, completed_at = $4, input_status = $5, input_error = $6,
-			input_metadata = CASE WHEN $7::json IS NULL THEN NULL ELSE coalesce(input_metadata, $7::json) END, last_event = $8, last_delivery = $9, touched_at = now()
+			input_metadata = CASE WHEN $7::json IS NULL OR $10 THEN $7::json ELSE coalesce(input_metadata, $7::json) END, last_event = $8, last_delivery = $9, touched_at = now()
 		WHERE id = $1`,
 		st.ID, string(st.Status), sanitizeText(st.Error), completed, string(st.Input.Status), sanitizeText(st.Input.Error),
-		sanitizeJSON(st.Input.Metadata), lastEvent, lastDelivery)
+		sanitizeJSON(st.Input.Metadata), lastEvent, lastDelivery, replaced)
 }
 
 // webhook is a notification to be sent.

@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
@@ -27,6 +28,9 @@ type Media interface {
 	// Probe describes a file, or what the URL of a range server leads to. The error
 	// is a *job.Error when that is no media file.
 	Probe(ctx context.Context, path string) (job.Media, error)
+	// Timeline measures the file name in dir, whose streams m names, by reading all
+	// of its packets. It fails when that makes no progress for stall.
+	Timeline(ctx context.Context, dir, name string, m job.Media, stall time.Duration) (job.Timeline, error)
 }
 
 // Reader reads inputs.
@@ -35,6 +39,8 @@ type Reader struct {
 	Media  Media
 	// MaxBytes bounds what is fetched.
 	MaxBytes int64
+	// StallTimeout is how long a measurement may make no progress.
+	StallTimeout time.Duration
 }
 
 // Probe finds out what an input is, reading as little of it as its server
@@ -94,6 +100,16 @@ func (r Reader) Fetch(ctx context.Context, src storage.Source, dir string) error
 	if err := r.fetchTo(ctx, src, filepath.Join(dir, transcode.SourceName), r.MaxBytes); err != nil {
 		return fmt.Errorf("fetch input: %w", err)
 	}
+	return nil
+}
+
+// Measure brings the time line of the input in dir, as Fetch leaves it, into m.
+func (r Reader) Measure(ctx context.Context, dir string, m *job.Media) error {
+	t, err := r.Media.Timeline(ctx, dir, transcode.SourceName, *m, r.StallTimeout)
+	if err != nil {
+		return err
+	}
+	m.Measure(t)
 	return nil
 }
 
