@@ -36,7 +36,7 @@ func (p *planner) tree(videos []*renditionNode, pictures []*thumbnails, watermar
 	})
 	root := &branch{}
 	for _, k := range order {
-		node := root.child(k.preFilters, fpsFilter(k.fps))
+		node := root.child(k.preFilters, p.src.fpsFilter(k.fps))
 		in := p.src.frame
 		if k.preFilters != "" {
 			in = frame{} // the size after these filters is not the source's
@@ -108,9 +108,16 @@ func (p *planner) cascade(root *branch, in frame, list []graphOutput, watermarks
 }
 
 // fpsFilter makes the frame rate constant, from the first moment of the window.
-func fpsFilter(r format.Rational) string {
+// Irregular frames that would fall on the same place of the new grid each get a
+// place of their own before, the next free one, so that fps repeats frames and
+// drops none. (ffmpeg's setpts: PREV_OUTPTS counts in the time base of settb.)
+func (s *source) fpsFilter(r format.Rational) string {
 	if !validRate(r) {
 		return ""
 	}
-	return fmt.Sprintf("fps=%d/%d:start_time=0", r.Num, r.Den)
+	fps := fmt.Sprintf("fps=%d/%d:start_time=0", r.Num, r.Den)
+	if s.variable() && validRate(s.video.Rate) && fpsFloat(r) >= fpsFloat(s.video.Rate)-0.01 {
+		return fmt.Sprintf(`settb=%d/%d,setpts=if(isnan(PREV_OUTPTS)\,PTS\,max(PTS\,PREV_OUTPTS+1)),`, r.Den, r.Num) + fps
+	}
+	return fps
 }

@@ -105,6 +105,9 @@ func (p *planner) rate(r rendition) format.Rational {
 	if rate := p.src.rate(); validRate(rate) {
 		return rate
 	}
+	if p.src.video != nil && validRate(p.src.video.Rate) {
+		return p.src.video.Rate
+	}
 	return format.Rational{Num: 25, Den: 1}
 }
 

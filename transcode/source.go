@@ -136,7 +136,13 @@ func (s *source) rate() format.Rational {
 // last frame's length can explain, and by more than one in a thousand.
 func (s *source) variable() bool {
 	v := s.video
-	if v == nil || !validRate(v.FPS) || !validRate(v.BaseFPS) {
+	if v == nil {
+		return false
+	}
+	if validRate(v.Rate) {
+		return v.Irregular // measured
+	}
+	if !validRate(v.FPS) || !validRate(v.BaseFPS) {
 		return false
 	}
 	base, avg := fpsFloat(v.BaseFPS), fpsFloat(v.FPS)
@@ -163,13 +169,10 @@ func validRate(r format.Rational) bool { return r.Num > 0 && r.Den > 0 && fpsFlo
 
 func fpsFloat(r format.Rational) float64 { return float64(r.Num) / float64(r.Den) }
 
-// standardRates are the constant rates given to sources whose rate varies.
-var standardRates = []format.Rational{
-	{Num: 10, Den: 1}, {Num: 12, Den: 1}, {Num: 15, Den: 1}, {Num: 20, Den: 1},
-	{Num: 24000, Den: 1001}, {Num: 24, Den: 1}, {Num: 25, Den: 1},
-	{Num: 30000, Den: 1001}, {Num: 30, Den: 1}, {Num: 48, Den: 1}, {Num: 50, Den: 1},
-	{Num: 60000, Den: 1001}, {Num: 60, Den: 1},
-}
+// minStreamFPS is the least frame rate of a stream, in frames a second: a player
+// shows the first picture of a segment from the segment's start on, however late
+// its own time is, so that slides would appear up to their whole length early.
+const minStreamFPS = 10
 
 // maxStreamFPS is streams.md rule 1.19: at most 60 frames a second in a stream.
 const maxStreamFPS = 60
@@ -184,8 +187,12 @@ const lateStart = 0.1
 func (s *source) streamRate() format.Rational {
 	rate := s.rate()
 	switch {
+	case validRate(s.video.Rate) && (s.video.Irregular || !validRate(rate)):
+		return s.video.Rate
 	case !validRate(rate):
 		return format.Rational{Num: 25, Den: 1}
+	case fpsFloat(rate) < minStreamFPS:
+		return format.Rational{Num: minStreamFPS, Den: 1}
 	case fpsFloat(rate) > maxStreamFPS+0.01 && !s.variable():
 		if rate.Den == 1001 {
 			return format.Rational{Num: 60000, Den: 1001}
@@ -205,8 +212,8 @@ func (s *source) streamRate() format.Rational {
 // frames are there; frames are then repeated but never dropped.
 func nearestStandard(v *job.VideoStream) format.Rational {
 	avg := fpsFloat(v.FPS)
-	best := standardRates[0]
-	for _, r := range standardRates {
+	best := job.StandardRates[0]
+	for _, r := range job.StandardRates {
 		if r == v.BaseFPS && avg > 0.9*fpsFloat(r) {
 			return r
 		}
