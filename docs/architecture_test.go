@@ -36,6 +36,9 @@ func named(t *testing.T, page string) map[string]bool {
 func TestPaths(t *testing.T) {
 	n := 0
 	for _, page := range pages(t) {
+		if filepath.Base(page) == "CHANGELOG.md" { // it names what has gone
+			continue
+		}
 		for name := range named(t, page) {
 			n++
 			if _, err := os.Stat(filepath.Join("..", name)); err != nil {
