@@ -119,7 +119,7 @@ func cancelledWait(t *testing.T) (verdict, time.Duration) {
 	if status, body, _ := r.c.send(t, http.MethodDelete, "/jobs/"+id, nil); status != http.StatusOK {
 		t.Errorf("cancel: %d %s", status, body)
 	}
-	eventually(t, 2*time.Second, "the results are gone", func() bool { return len(scratchFiles(t, r.scratch())) == 0 })
+	eventually(t, 2*time.Second, "the results are gone", func() bool { return len(workFiles(t, r.scratch())) == 0 })
 	r.s3[w].back()
 	return r.settle(30*time.Second, id), 0
 }

@@ -141,7 +141,7 @@ func (r *rig) unhold() { os.Remove(filepath.Join(r.dir, "hold")) }
 func (r *rig) awaitHeld() {
 	r.t.Helper()
 	eventually(r.t, 60*time.Second, "ffmpeg is held", func() bool {
-		return slices.ContainsFunc(scratchFiles(r.t, r.scratch()), func(p string) bool { return filepath.Base(p) == "held" })
+		return slices.ContainsFunc(workFiles(r.t, r.scratch()), func(p string) bool { return filepath.Base(p) == "held" })
 	})
 }
 
@@ -294,7 +294,7 @@ func (r *rig) tidy() {
 	})
 	var files []string
 	eventually(r.t, 10*time.Second, "work directory is empty", func() bool {
-		files = scratchFiles(r.t, r.scratch())
+		files = workFiles(r.t, r.scratch())
 		return len(files) == 0
 	})
 	for _, p := range append([]*process{r.api}, r.workers...) {

@@ -151,7 +151,7 @@ func TestLifecycle(t *testing.T) {
 	defer slowPost(t, s.client)()
 	s.terminate(t)
 	nothingRuns(s)
-	if files := scratchFiles(t, scratch); len(files) != 0 {
+	if files := workFiles(t, scratch); len(files) != 0 {
 		t.Errorf("work files after the end: %v", files)
 	}
 

@@ -417,5 +417,5 @@ func checkMetadata(t *testing.T, c client, j jobDoc) {
 func checkScratch(t *testing.T, srv *standalone) {
 	t.Helper()
 	dir := filepath.Join(srv.data, "work")
-	eventually(t, 10*time.Second, "work directory is empty", func() bool { return len(scratchFiles(t, dir)) == 0 })
+	eventually(t, 10*time.Second, "work directory is empty", func() bool { return len(workFiles(t, dir)) == 0 })
 }

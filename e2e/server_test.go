@@ -88,17 +88,20 @@ func tellingLines(log string) string {
 	return strings.Join(kept[max(0, len(kept)-60):], "")
 }
 
-// leftovers lists the work files that lie in a work directory; lock files and
-// empty folders do not count.
+// capabilityFile is kept in the work directory from one start to the next.
+const capabilityFile = "ffmpeg-capabilities.json"
+
+// leftovers lists the work files in the work directory dir. Lock files, empty
+// folders and the cache of what ffmpeg can do are meant to stay.
 func leftovers(dir string) ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		switch {
 		case errors.Is(err, os.ErrNotExist):
-			return nil // went while we looked
+			return nil // removed in the meantime
 		case err != nil:
 			return err
-		case !d.IsDir() && !strings.HasSuffix(path, ".lock"):
+		case !d.IsDir() && !strings.HasSuffix(path, ".lock") && d.Name() != capabilityFile:
 			files = append(files, path)
 		}
 		return nil
@@ -106,7 +109,7 @@ func leftovers(dir string) ([]string, error) {
 	return files, err
 }
 
-func scratchFiles(t testing.TB, dir string) []string {
+func workFiles(t testing.TB, dir string) []string {
 	t.Helper()
 	files, err := leftovers(dir)
 	if err != nil {

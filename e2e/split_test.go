@@ -145,7 +145,7 @@ func TestSplit(t *testing.T) {
 		longJobEvents(t, "takeover", true)
 		// What the killed one left in the shared folder goes when the next starts.
 		d.startWorker(whole)
-		eventually(t, 10*time.Second, "work directory is empty", func() bool { return len(scratchFiles(t, d.scratch())) == 0 })
+		eventually(t, 10*time.Second, "work directory is empty", func() bool { return len(workFiles(t, d.scratch())) == 0 })
 	})
 	t.Run("end", func(t *testing.T) {
 		d.api.terminate(t)
