@@ -1,6 +1,7 @@
 package gcs
 
 import (
+	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -174,6 +175,63 @@ func TestTokenEnds(t *testing.T) {
 	}
 }
 
+// No answer of the token service gets into an error, and a service that is away
+// is asked again.
+func TestTokenAnswers(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		answer func(http.ResponseWriter)
+		want   string
+		tries  int
+	}{
+		{"not JSON", func(w http.ResponseWriter) { io.WriteString(w, "secret words") }, "The storage of bucket 'bkt' gave no token for the service account (no access_token).", 1},
+		{"no token", func(w http.ResponseWriter) { io.WriteString(w, `{"hint": "secret words"}`) }, "The storage of bucket 'bkt' gave no token for the service account (no access_token).", 1},
+		{"redirect", func(w http.ResponseWriter) { w.Header().Set("Location", "/secret words"); w.WriteHeader(302) }, "The storage of bucket 'bkt' sends elsewhere, which is not followed (HTTP status code: 302).", 1},
+		{"away", func(w http.ResponseWriter) { w.WriteHeader(503); io.WriteString(w, "secret words") }, "The storage of bucket 'bkt' did not work (HTTP status code: 503).", 5},
+	} {
+		f := newFake(t)
+		tries := 0
+		f.answer = func(w http.ResponseWriter, r *http.Request) bool {
+			if r.URL.Path == "/token" {
+				tries++
+				tt.answer(w)
+			}
+			return r.URL.Path == "/token"
+		}
+		b := open(t, f.storage())
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		err = b.account.authorize(r, false)
+		var message string
+		if away, ok := errors.AsType[*storage.Unavailable](err); ok {
+			message = away.Message
+		} else {
+			message = job.Message(err, "")
+		}
+		if message != tt.want || tries != tt.tries || err != nil && strings.Contains(err.Error(), "secret words") {
+			t.Errorf("%s: %v after %d tries, want %q after %d", tt.name, err, tries, tt.want, tt.tries)
+		}
+	}
+}
+
+// The request for a token ends with the context of the request that needs it.
+func TestTokenContext(t *testing.T) {
+	f := newFake(t)
+	stopped := errors.New("stopped")
+	ctx, stop := context.WithCancelCause(t.Context())
+	f.answer = func(_ http.ResponseWriter, r *http.Request) bool {
+		io.Copy(io.Discard, r.Body) // the server notices a closed connection only after the body
+		stop(stopped)
+		<-r.Context().Done()
+		return true
+	}
+	if err := open(t, f.storage()).Check(ctx); !errors.Is(err, stopped) {
+		t.Errorf("error %v, want %v", err, stopped)
+	}
+}
+
 func TestRefusals(t *testing.T) {
 	f := newFake(t)
 	other := f.storage()
@@ -211,7 +269,7 @@ func TestRefusals(t *testing.T) {
 			"check " + tt.check: b.Check(t.Context()), "open " + tt.open: serr,
 		} {
 			what, want, _ := strings.Cut(want, " ")
-			if job.Message(err, "") != want || err != nil && strings.Contains(err.Error(), "PRIVATE") {
+			if job.Message(err, "") != want || err != nil && (strings.Contains(err.Error(), "PRIVATE") || strings.Contains(err.Error(), "secret words")) {
 				t.Errorf("%s: %s = %v, want %q", tt.name, what, err, want)
 			}
 		}
