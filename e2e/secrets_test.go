@@ -97,7 +97,7 @@ func TestSecrets(t *testing.T) {
 	}
 	counted := string(fetch(t, "http://"+listen+"/metrics"))
 	look("metrics of the worker", counted)
-	if !strings.Contains(counted, `copra_artifacts_total{result="kept"}`) {
+	if !strings.Contains(counted, `copra_artifacts_total{result="stored"}`) {
 		t.Error("the artifact store was not used")
 	}
 	_, told, complaint := finish(t, 30*time.Second, launch{args: []string{"doctor"}, env: d.env})

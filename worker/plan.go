@@ -113,7 +113,7 @@ func (p *planned) execution(ctx context.Context) execute.Config {
 		keys[i] = o.Key
 	}
 	return execute.Config{
-		Media: p.w.media, Cache: p.cache.Plan(ctx, p.plan), StallTimeout: p.w.stall, Keys: keys,
+		Media: p.w.media, Cache: p.cache.ForPlan(ctx, p.plan), StallTimeout: p.w.stall, Keys: keys,
 		Progress: func(done map[string]float64) {
 			if err := p.lease.SetProgress(ctx, done); errors.Is(err, job.ErrLeaseLost) {
 				p.stop(err)

@@ -14,21 +14,21 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// Files of a part are stored under the place of their name in the part, and
-// what stands for the pattern's variable: "0" for the first name, "0.17" for
-// the picture 17 of a row, "1.-0.log" for what "*" stood for. By what name a
-// plan calls them differs from run to run.
+// Plans of one job give the same file different names. So the files of an artifact
+// are stored under the index of their name in Artifact.Files, and for a pattern
+// the text of its variable part: "0" for the first name, "0.17" for picture 17 of a
+// numbered row, "1.-0.log" where "*" stands for "-0.log".
 
-// filesOf lists the files of a part below root.
-func filesOf(root *os.Root, part transcode.Artifact) ([]artifactstore.File, error) {
+// filesOf lists the files of an artifact below root.
+func filesOf(root *os.Root, a transcode.Artifact) ([]artifactstore.File, error) {
 	var list []artifactstore.File
-	for i, name := range part.Files {
+	for i, name := range a.Files {
 		switch {
 		case strings.Contains(name, "*"):
 			prefix := strings.TrimSuffix(name, "*")
 			found, err := fs.ReadDir(root.FS(), ".")
 			if err != nil {
-				return nil, fmt.Errorf("look for what is to be kept: %w", err)
+				return nil, fmt.Errorf("list files of artifact: %w", err)
 			}
 			for _, f := range found {
 				if text, ok := strings.CutPrefix(f.Name(), prefix); ok {
@@ -41,7 +41,7 @@ func filesOf(root *os.Root, part transcode.Artifact) ([]artifactstore.File, erro
 				if _, err := root.Lstat(f); errors.Is(err, fs.ErrNotExist) {
 					break
 				} else if err != nil {
-					return nil, fmt.Errorf("look for what is to be kept: %w", err)
+					return nil, fmt.Errorf("list files of artifact: %w", err)
 				}
 				list = append(list, artifactstore.File{Name: fmt.Sprintf("%d.%d", i, n), Path: f})
 			}
@@ -54,15 +54,15 @@ func filesOf(root *os.Root, part transcode.Artifact) ([]artifactstore.File, erro
 
 var plainText = regexp.MustCompile(`^[A-Za-z0-9_.-]{0,64}$`)
 
-// fileOf is the name in the work directory for the stored name of a file; false
-// for what the part cannot hold.
-func fileOf(part transcode.Artifact, stored string) (name string, ok bool) {
-	place, text, variable := strings.Cut(stored, ".")
-	i, err := strconv.Atoi(place)
-	if err != nil || i < 0 || i >= len(part.Files) {
+// fileName returns the name in the work directory for the stored name of a file. ok
+// is false for a name that the artifact cannot have.
+func fileName(a transcode.Artifact, stored string) (name string, ok bool) {
+	index, text, variable := strings.Cut(stored, ".")
+	i, err := strconv.Atoi(index)
+	if err != nil || i < 0 || i >= len(a.Files) {
 		return "", false
 	}
-	name = part.Files[i]
+	name = a.Files[i]
 	switch {
 	case strings.Contains(name, "*"):
 		name, ok = strings.TrimSuffix(name, "*")+text, variable && plainText.MatchString(text)

@@ -4,19 +4,30 @@ import "github.com/prometheus/client_golang/prometheus"
 
 // Metrics counts what becomes of artifacts. A nil *Metrics counts nothing.
 type Metrics struct {
-	parts *prometheus.CounterVec
+	artifacts *prometheus.CounterVec
 }
+
+// result is what became of an artifact.
+type result string
+
+const (
+	resultStored   result = "stored"
+	resultRestored result = "restored"
+	resultMissing  result = "missing" // so its step ran
+	resultBroken   result = "broken"  // so its step ran
+	resultError    result = "error"
+)
 
 // NewMetrics registers the metrics with r.
 func NewMetrics(r prometheus.Registerer) *Metrics {
-	m := &Metrics{parts: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "copra_artifacts_total", Help: "Parts of jobs and the artifact store, by what became of them."}, []string{"result"})}
-	r.MustRegister(m.parts)
+	m := &Metrics{artifacts: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "copra_artifacts_total", Help: "Artifacts of jobs, by what became of them."}, []string{"result"})}
+	r.MustRegister(m.artifacts)
 	return m
 }
 
-func (m *Metrics) part(result string) {
+func (m *Metrics) count(r result) {
 	if m != nil {
-		m.parts.WithLabelValues(result).Inc()
+		m.artifacts.WithLabelValues(string(r)).Inc()
 	}
 }

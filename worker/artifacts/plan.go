@@ -11,155 +11,147 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// Plan is what the artifact store does for one plan: it satisfies steps whose
-// parts an earlier run has made, and stores those of the others.
-type Plan struct {
+// PlanCache is the artifact store for one plan of a run. It tells which steps need
+// not run, and stores what the others make.
+type PlanCache struct {
 	*Session
-	plan      transcode.Plan
-	satisfied map[string]func() bool // by step; settled when first asked
+	plan transcode.Plan
+	// satisfied has the steps that make artifacts. Each is decided once, when it is
+	// asked for.
+	satisfied map[string]func() bool
 }
 
-// Plan is the view of a plan, whose steps run until ctx ends.
-func (p *Session) Plan(ctx context.Context, plan transcode.Plan) *Plan {
-	u := &Plan{Session: p, plan: plan, satisfied: map[string]func() bool{}}
-	if p.store == nil {
-		return u
+// ForPlan returns the cache for a plan whose steps run until ctx ends. From now on
+// the files of its artifacts are pinned.
+func (s *Session) ForPlan(ctx context.Context, plan transcode.Plan) *PlanCache {
+	c := &PlanCache{Session: s, plan: plan, satisfied: map[string]func() bool{}}
+	if s.store == nil {
+		return c
 	}
 	for _, st := range plan.Steps {
 		if len(st.Artifacts) == 0 {
 			continue
 		}
-		p.mu.Lock()
-		for _, part := range st.Artifacts {
-			for _, name := range part.Files {
-				p.pending[name] = true
-			}
+		for _, a := range st.Artifacts {
+			s.pin(a)
 		}
-		p.mu.Unlock()
-		u.satisfied[st.ID] = sync.OnceValue(func() bool { return u.unneeded(st) || u.restore(ctx, st) })
+		c.satisfied[st.ID] = sync.OnceValue(func() bool { return c.unneeded(st) || c.restore(ctx, st) })
 	}
-	return u
+	return c
 }
 
-// Satisfied reports whether st need not run, because what it makes has been
-// brought from the store, or serves only what has been. It does not wait for
-// the steps that st needs.
-func (u *Plan) Satisfied(st transcode.Step) bool {
-	return u.satisfied[st.ID] != nil && len(u.there()) > 0 && u.satisfied[st.ID]()
+// Satisfied reports whether st need not run: what it makes was restored, or only
+// steps that are satisfied need it. It may block while files are restored. It does
+// not wait for the steps that st needs.
+func (c *PlanCache) Satisfied(st transcode.Step) bool {
+	return c.satisfied[st.ID] != nil && len(c.stored()) > 0 && c.satisfied[st.ID]()
 }
 
-// unneeded reports whether st only serves steps that are satisfied, as a first pass
-// does whose second is there.
-func (u *Plan) unneeded(st transcode.Step) bool {
+// unneeded reports whether all steps that need st are satisfied, and there is one.
+// It is so for a first pass when the second pass was restored.
+func (c *PlanCache) unneeded(st transcode.Step) bool {
 	serves := false
-	for _, other := range u.plan.Steps {
+	for _, other := range c.plan.Steps {
 		if !slices.Contains(other.Needs, st.ID) {
 			continue
 		}
-		if serves = u.Satisfied(other); !serves {
+		if serves = c.Satisfied(other); !serves {
 			return false
 		}
 	}
 	if serves {
-		u.unpinStep(st)
+		c.unpin(st.Artifacts...)
 	}
 	return serves
 }
 
-// unpinStep notes that nothing of st is to be kept any more.
-func (u *Plan) unpinStep(st transcode.Step) {
-	for _, part := range st.Artifacts {
-		u.unpin(part)
-	}
-}
+// move is a restored file that has not got its name yet.
+type move struct{ from, to string }
 
-func (p *Session) unpin(part transcode.Artifact) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	for _, name := range part.Files {
-		delete(p.pending, name)
-	}
-}
-
-// Pinned reports whether a file is still to be stored, so that nothing of it may
-// be given up yet.
-func (p *Session) Pinned(name string) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.pending[name]
-}
-
-// restore restores all parts of st or none. Files appear under their names when
-// all of them are there, whole and verified.
-func (u *Plan) restore(ctx context.Context, st transcode.Step) bool {
-	keys := make([]string, len(st.Artifacts))
-	for i, part := range st.Artifacts {
-		var err error
-		if keys[i], err = u.find(part); err != nil {
-			u.trouble(ctx, "naming a part", err)
-			return false
-		}
-		if keys[i] == "" {
-			u.metrics.part("missing")
-			return false
-		}
-	}
-	if u.restores.Acquire(ctx, 1) != nil {
+// restore restores all artifacts of st or none. The files get their names when all
+// of them are there and verified.
+func (c *PlanCache) restore(ctx context.Context, st transcode.Step) bool {
+	keys, ok := c.findAll(ctx, st)
+	if !ok {
 		return false
 	}
-	defer u.restores.Release(1)
-	var moves [][2]string // from, to
-	for i, part := range st.Artifacts {
-		got, err := u.fetch(ctx, keys[i], part)
-		moves = append(moves, got...)
+	if c.restoreSlots.Acquire(ctx, 1) != nil {
+		return false
+	}
+	defer c.restoreSlots.Release(1)
+	var moves []move
+	for i, a := range st.Artifacts {
+		files, err := c.fetch(ctx, keys[i], a)
+		moves = append(moves, files...)
 		if err != nil {
-			u.restoreFailed(ctx, st, keys[i], err)
-			u.drop(moves)
+			c.notRestored(ctx, st, keys[i], err)
+			c.remove(moves)
 			return false
 		}
 	}
 	for _, m := range moves {
-		if err := u.root.Rename(m[0], m[1]); err != nil {
-			u.trouble(ctx, "placing a restored part", err)
-			u.drop(moves)
+		if err := c.root.Rename(m.from, m.to); err != nil {
+			c.warn(ctx, "artifact not placed", err)
+			c.remove(moves)
 			return false
 		}
 	}
-	u.unpinStep(st)
+	c.unpin(st.Artifacts...)
 	for range st.Artifacts {
-		u.metrics.part("restored")
+		c.metrics.count(resultRestored)
 	}
-	u.log.Info("step done by an earlier run", "step", st.ID)
+	c.log.Info("step restored", "step", st.ID)
 	return true
 }
 
-// find returns the key under which a part, or what does as well, is there; ""
-// when it is not.
-func (u *Plan) find(part transcode.Artifact) (string, error) {
-	for _, recipe := range append([][]string{part.KeyInputs}, part.Substitutes...) {
-		key, err := u.key(u.plan, recipe)
-		if err != nil || u.has(key) {
+// findAll returns the keys under which the artifacts of st are stored; ok is false
+// when one of them is not.
+func (c *PlanCache) findAll(ctx context.Context, st transcode.Step) (keys []string, ok bool) {
+	for _, a := range st.Artifacts {
+		key, err := c.find(a)
+		if err != nil {
+			c.warn(ctx, "artifact key failed", err)
+			return nil, false
+		}
+		if key == "" {
+			c.metrics.count(resultMissing)
+			return nil, false
+		}
+		keys = append(keys, key)
+	}
+	return keys, true
+}
+
+// find returns the key under which an artifact, or a substitute, is stored; "" when
+// none is.
+func (c *PlanCache) find(a transcode.Artifact) (string, error) {
+	for _, inputs := range append([][]string{a.KeyInputs}, a.Substitutes...) {
+		key, err := c.key(c.plan, inputs)
+		if err != nil || c.usable(key) {
 			return key, err
 		}
 	}
 	return "", nil
 }
 
-// fetch restores a part beside the places of its files.
-func (u *Plan) fetch(ctx context.Context, key string, part transcode.Artifact) (moves [][2]string, err error) {
-	u.mu.Lock()
-	away := u.away
-	u.mu.Unlock()
-	if away {
-		return nil, errAway
+var errStoreFailed = errors.New("the artifact store has failed before in this run")
+
+// fetch restores the files of an artifact beside their places.
+func (c *PlanCache) fetch(ctx context.Context, key string, a transcode.Artifact) ([]move, error) {
+	c.mu.Lock()
+	failed := c.failed
+	c.mu.Unlock()
+	if failed {
+		return nil, errStoreFailed
 	}
-	_, err = u.store.Restore(ctx, u.job, key, u.root, func(name string) (string, bool) {
-		to, ok := fileOf(part, name)
-		if !ok || u.root.MkdirAll(filepath.Dir(to), 0o700) != nil {
+	var moves []move
+	_, err := c.store.Restore(ctx, c.job, key, c.root, func(stored string) (string, bool) {
+		name, ok := fileName(a, stored)
+		if !ok || c.root.MkdirAll(filepath.Dir(name), 0o700) != nil {
 			return "", false
 		}
-		moves = append(moves, [2]string{to + ".restored", to})
-		return to + ".restored", true
+		moves = append(moves, move{from: name + ".restored", to: name})
+		return name + ".restored", true
 	})
 	if err != nil {
 		return nil, err
@@ -167,83 +159,75 @@ func (u *Plan) fetch(ctx context.Context, key string, part transcode.Artifact) (
 	return moves, nil
 }
 
-var errAway = errors.New("the artifact store has failed before in this run")
-
-// restoreFailed notes why a part did not come.
-func (u *Plan) restoreFailed(ctx context.Context, st transcode.Step, key string, err error) {
-	result := "error"
+// notRestored notes why an artifact could not be restored. This run's own then
+// replaces it.
+func (c *PlanCache) notRestored(ctx context.Context, st transcode.Step, key string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	result, failed := resultError, false
 	switch {
-	case ctx.Err() != nil:
-		return
 	case errors.Is(err, artifactstore.ErrMissing):
-		result = "missing"
+		result = resultMissing
 	case errors.Is(err, artifactstore.ErrBroken):
-		result = "broken"
-	case errors.Is(err, errAway):
-	default:
-		u.mu.Lock()
-		u.away = true
-		u.mu.Unlock()
+		result = resultBroken
+	case !errors.Is(err, errStoreFailed):
+		failed = true
 	}
-	u.metrics.part(result)
-	u.mu.Lock()
-	u.refusals[key] = true // this run's is stored in its place
-	u.mu.Unlock()
-	u.log.Warn("a step is done again, since its part could not be restored", "step", st.ID, "error", err)
+	c.mu.Lock()
+	c.failed = c.failed || failed
+	c.unusable[key] = true
+	c.mu.Unlock()
+	c.metrics.count(result)
+	c.log.Warn("artifact not restored", "step", st.ID, "error", err)
 }
 
-func (p *Session) drop(moves [][2]string) {
+// remove removes restored files that have not got their names.
+func (c *PlanCache) remove(moves []move) {
 	for _, m := range moves {
-		_ = p.root.Remove(m[0]) // it may not be there
+		_ = c.root.Remove(m.from) // it may not be there
 	}
 }
 
-// Store stores the parts of a step that has run, in the background.
-func (u *Plan) Store(st transcode.Step) {
-	if u.store == nil {
+// Store stores the artifacts of a step that has run, in the background.
+func (c *PlanCache) Store(st transcode.Step) {
+	if c.store == nil {
 		return
 	}
-	for _, part := range st.Artifacts {
-		u.keeping.Go(func() {
-			defer u.unpin(part)
-			if u.keeps.Acquire(u.ctx, 1) != nil {
+	for _, a := range st.Artifacts {
+		c.storing.Go(func() {
+			defer c.unpin(a)
+			if c.storeSlots.Acquire(c.ctx, 1) != nil {
 				return
 			}
-			defer u.keeps.Release(1)
-			kept, err := u.put(part)
+			defer c.storeSlots.Release(1)
+			stored, err := c.put(a)
 			switch {
-			case u.ctx.Err() != nil: // the run has ended
+			case c.ctx.Err() != nil: // the run has ended
 			case err != nil:
-				u.metrics.part("error")
-				u.log.Warn("a part could not be kept", "step", st.ID, "error", err)
-			case kept:
-				u.metrics.part("kept")
+				c.metrics.count(resultError)
+				c.log.Warn("artifact not stored", "step", st.ID, "error", err)
+			case stored:
+				c.metrics.count(resultStored)
 			}
 		})
 	}
 }
 
-// put stores a part, unless it is there.
-func (u *Plan) put(part transcode.Artifact) (kept bool, err error) {
-	key, err := u.key(u.plan, part.KeyInputs)
-	if err != nil || u.has(key) {
+// put stores an artifact, unless the store has it.
+func (c *PlanCache) put(a transcode.Artifact) (stored bool, err error) {
+	key, err := c.key(c.plan, a.KeyInputs)
+	if err != nil || c.usable(key) {
 		return false, err
 	}
-	files, err := filesOf(u.root, part)
+	files, err := filesOf(c.root, a)
 	if err != nil {
 		return false, err
 	}
-	size, err := u.store.Keep(u.ctx, u.job, key, u.root, files)
-	if err == nil {
-		u.log.Debug("part kept", "files", part.Files, "bytes", size)
+	size, err := c.store.Keep(c.ctx, c.job, key, c.root, files)
+	if err != nil {
+		return false, err
 	}
-	return err == nil, err
-}
-
-// has reports whether an earlier run has stored a part, as far as is known.
-func (p *Session) has(key string) bool {
-	there := p.there() // which may take its time
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return there[key] && !p.refusals[key]
+	c.log.Debug("artifact stored", "files", a.Files, "bytes", size)
+	return true, nil
 }

@@ -19,7 +19,7 @@ import (
 	"github.com/copra-video/copra/worker/execute"
 )
 
-// noted is a real ffmpeg that notes what encodes.
+// noted is the real ffmpeg. It notes which runs encode.
 type noted struct {
 	execute.Media
 	mu      sync.Mutex
@@ -35,9 +35,9 @@ func (n *noted) Run(ctx context.Context, c ffmpeg.Command) error {
 	return n.Media.Run(ctx, c)
 }
 
-// Every kind of part that real plans have comes back under the names that the
-// next steps read: those that are left of the plan run on what was restored, and
-// a second pass on the logs of a first.
+// Every kind of artifact of real plans is restored under the names that the next
+// steps read. The remaining steps run on what was restored, and a second pass runs
+// on the logs of the first.
 func TestResumeOfRealPlans(t *testing.T) {
 	testmedia.Long(t)
 	tools, err := ffmpeg.Find(t.Context(), os.Getenv("COPRA_FFMPEG"), os.Getenv("COPRA_FFPROBE"))
@@ -84,7 +84,7 @@ func TestResumeOfRealPlans(t *testing.T) {
 		})
 		session := NewCache(store, tools.Version(), log, nil).Open(t.Context(), resumedJob, dir)
 		s := execute.Start(t.Context(), dir, plan, execute.Config{
-			Media: media, Cache: session.Plan(t.Context(), plan), Keys: make([]string, len(outputs)), Progress: func(map[string]float64) {}, Log: log})
+			Media: media, Cache: session.ForPlan(t.Context(), plan), Keys: make([]string, len(outputs)), Progress: func(map[string]float64) {}, Log: log})
 		s.WaitAll()
 		session.Close(t.Context(), Failed)
 		for i := range outputs {

@@ -23,7 +23,7 @@ import (
 	"github.com/copra-video/copra/worker/execute"
 )
 
-// maker is an ffmpeg whose arguments are the files to be written, name=content.
+// maker is an ffmpeg whose arguments are the files that it writes: name=content.
 type maker struct {
 	mu  sync.Mutex
 	ran []string // first arguments
@@ -45,7 +45,7 @@ func (m *maker) Run(_ context.Context, c ffmpeg.Command) error {
 	return nil
 }
 
-// resumed is one run of a plan after another, each in a new folder.
+// resumed runs plans of one job one after the other, each in a new folder.
 type resumed struct {
 	t       *testing.T
 	store   *artifactstore.Store
@@ -70,7 +70,7 @@ func newResumed(t *testing.T) *resumed {
 	return r
 }
 
-// encodes is how many encoders were counted.
+// encodes returns how many encoders were counted.
 func (r *resumed) encodes() (n float64) {
 	r.t.Helper()
 	families, err := r.counts.Gather()
@@ -85,8 +85,8 @@ func (r *resumed) encodes() (n float64) {
 	return n
 }
 
-// run runs the steps and ends. It returns what ffmpeg was run for, and the files
-// that are there.
+// run runs the steps of a plan and closes the session. It returns the arguments of
+// the runs of ffmpeg, and the files that are there.
 func (r *resumed) run(plan transcode.Plan, end End) (ran []string, files map[string]string) {
 	r.t.Helper()
 	dir := r.t.TempDir()
@@ -101,7 +101,7 @@ func (r *resumed) run(plan transcode.Plan, end End) (ran []string, files map[str
 	media, log := &maker{}, slog.New(slog.NewTextHandler(&r.log, nil))
 	session := NewCache(r.store, r.version, log, r.metrics).Open(r.t.Context(), resumedJob, dir)
 	s := execute.Start(r.t.Context(), dir, plan, execute.Config{
-		Media: media, Cache: session.Plan(r.t.Context(), plan), Keys: []string{"a"}, Progress: func(map[string]float64) {}, Log: log, Metrics: r.steps})
+		Media: media, Cache: session.ForPlan(r.t.Context(), plan), Keys: []string{"a"}, Progress: func(map[string]float64) {}, Log: log, Metrics: r.steps})
 	s.WaitAll()
 	session.Close(r.t.Context(), end)
 	if _, err := s.Wait(r.t.Context(), 0); err != nil {
@@ -134,19 +134,19 @@ func (r *resumed) run(plan transcode.Plan, end End) (ran []string, files map[str
 	return media.ran, files
 }
 
-// counted holds the counter of parts, by result.
+// counted compares the counter of artifacts, by result, and resets it.
 func (r *resumed) counted(want map[string]float64) {
 	r.t.Helper()
 	got := map[string]float64{}
-	for _, result := range []string{"kept", "restored", "missing", "broken", "error"} {
-		if n := testutil.ToFloat64(r.metrics.parts.WithLabelValues(result)); n > 0 {
+	for _, result := range []string{"stored", "restored", "missing", "broken", "error"} {
+		if n := testutil.ToFloat64(r.metrics.artifacts.WithLabelValues(result)); n > 0 {
 			got[result] = n
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		r.t.Errorf("parts (-want +got):\n%s%s", diff, r.log.String())
 	}
-	r.metrics.parts.Reset()
+	r.metrics.artifacts.Reset()
 }
 
 const (
@@ -155,8 +155,8 @@ const (
 	copied = "film.mp4=all"
 )
 
-// resumable is a plan with what there is: two passes, two parts of one step, a
-// row of pictures, a watermark, and a step that is not kept.
+// resumable is a plan with two passes, two artifacts of one step, a numbered row of
+// pictures, a watermark, and a step without artifacts.
 func resumable(mark string) transcode.Plan {
 	step := func(id, args string, needs ...string) transcode.Step {
 		return transcode.Step{ID: id, Op: transcode.Operation{FFmpeg: &transcode.FFmpeg{Args: strings.Fields(args)}}, Needs: needs, Dirs: []string{"out1"}, Outputs: []int{0}, Cost: 1}
@@ -179,7 +179,7 @@ func TestResume(t *testing.T) {
 	r := newResumed(t)
 	plan := resumable("logo")
 	_, want := r.run(plan, Failed)
-	r.counted(map[string]float64{"kept": 3})
+	r.counted(map[string]float64{"stored": 3})
 	encodes := r.encodes()
 
 	ran, got := r.run(plan, Failed)
@@ -208,7 +208,7 @@ func TestResume(t *testing.T) {
 	}
 }
 
-// Whatever makes other bytes finds nothing.
+// What makes other bytes has another key.
 func TestResumeOfSomethingElse(t *testing.T) {
 	for name, change := range map[string]func(*resumed, *transcode.Plan){
 		"input":     func(r *resumed, _ *transcode.Plan) { r.source = "another film" },
@@ -219,7 +219,7 @@ func TestResumeOfSomethingElse(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := newResumed(t)
 			r.run(resumable("logo"), Failed)
-			r.metrics.parts.Reset()
+			r.metrics.artifacts.Reset()
 			plan := resumable("logo")
 			change(r, &plan)
 			if ran, _ := r.run(plan, Failed); !slices.Contains(ran, both) {
@@ -229,13 +229,13 @@ func TestResumeOfSomethingElse(t *testing.T) {
 	}
 }
 
-// A part that is damaged, or gone since the store was asked, has its step done
-// again and is stored anew.
+// When an artifact is damaged, or was deleted after the store was listed, its step
+// runs and it is stored again.
 func TestResumeOfDamage(t *testing.T) {
 	r := newResumed(t)
 	plan := resumable("logo")
 	r.run(plan, Failed)
-	r.metrics.parts.Reset()
+	r.metrics.artifacts.Reset()
 	parts, err := filepath.Glob(filepath.Join(r.at, "*", resumedJob, "*"))
 	if err != nil || len(parts) != 3 {
 		t.Fatalf("%q, %v", parts, err)
@@ -254,7 +254,7 @@ func TestResumeOfDamage(t *testing.T) {
 	if diff := cmp.Diff([]string{copied, pass1, both}, ran, cmp.Transformer("sort", func(s []string) []string { return slices.Sorted(slices.Values(s)) })); diff != "" {
 		t.Errorf("ran (-want +got):\n%s", diff)
 	}
-	r.counted(map[string]float64{"broken": 2, "kept": 2}) // the other part of the encode was not looked at
+	r.counted(map[string]float64{"broken": 2, "stored": 2}) // the other part of the encode was not looked at
 	if err := os.WriteFile(parts[0], nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -265,7 +265,7 @@ func TestResumeOfDamage(t *testing.T) {
 	}
 }
 
-// A store that does not work keeps nothing from being done.
+// A store that does not work fails no step.
 func TestStoreAway(t *testing.T) {
 	r := newResumed(t)
 	plan := resumable("logo")
@@ -276,7 +276,7 @@ func TestStoreAway(t *testing.T) {
 		t.Errorf("ran %q", ran)
 	}
 	r.counted(map[string]float64{"error": 3})
-	if !strings.Contains(r.log.String(), "could not be kept") {
+	if !strings.Contains(r.log.String(), "artifact not stored") {
 		t.Errorf("nobody is told: %s", r.log.String())
 	}
 	// It fails while parts are fetched: the rest of the run does without.
@@ -284,7 +284,7 @@ func TestStoreAway(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.run(plan, Failed)
-	r.metrics.parts.Reset()
+	r.metrics.artifacts.Reset()
 	parts, err := filepath.Glob(filepath.Join(r.at, "*", resumedJob, "*"))
 	if err != nil || len(parts) != 3 {
 		t.Fatalf("%q, %v", parts, err)
@@ -302,10 +302,10 @@ func TestStoreAway(t *testing.T) {
 	}
 }
 
-// Without a store nothing is different.
-func TestNoStore(t *testing.T) {
+// Without a store all steps run.
+func TestWithoutStore(t *testing.T) {
 	session := NewCache(nil, "5.1", slog.New(slog.DiscardHandler), nil).Open(t.Context(), resumedJob, t.TempDir())
-	u := session.Plan(t.Context(), resumable("logo"))
+	u := session.ForPlan(t.Context(), resumable("logo"))
 	if u.Satisfied(resumable("logo").Steps[0]) || session.Pinned("v1.mp4") {
 		t.Error("there is no store")
 	}
@@ -313,19 +313,19 @@ func TestNoStore(t *testing.T) {
 	session.Close(t.Context(), Completed)
 }
 
-func TestFileOf(t *testing.T) {
-	part := transcode.Artifact{Files: []string{"v1.mp4", "out1/%05d.jpg", "v1-pass*"}}
+func TestFileName(t *testing.T) {
+	a := transcode.Artifact{Files: []string{"v1.mp4", "out1/%05d.jpg", "v1-pass*"}}
 	for stored, want := range map[string]string{
 		"0": "v1.mp4", "1.17": "out1/00017.jpg", "2.-0.log.mbtree": "v1-pass-0.log.mbtree", "2.": "v1-pass",
 		"0.x": "", "1": "", "1.0": "", "1.-1": "", "1.x": "", "2": "", "2./../x": "", "3": "", "-1": "", "": "", "x": "", "../x": "", "2.a/b": "",
 	} {
-		if got, ok := fileOf(part, stored); ok != (want != "") || ok && got != want {
+		if got, ok := fileName(a, stored); ok != (want != "") || ok && got != want {
 			t.Errorf("%q is %q, %t; want %q", stored, got, ok, want)
 		}
 	}
 }
 
-// knows is a database of which only the jobs are asked.
+// knows is a database that knows which jobs are finished for good.
 type knows struct {
 	over map[string]bool
 	keep time.Duration

@@ -11,8 +11,7 @@ import (
 	artifactstore "github.com/copra-video/copra/storage/artifacts"
 )
 
-// The end of a run waits for a slow store as long as that helps somebody, and
-// no longer.
+// Close waits for a slow store only while that can be of use.
 func TestSessionClose(t *testing.T) {
 	for name, tt := range map[string]struct {
 		end  End
@@ -33,11 +32,11 @@ func TestSessionClose(t *testing.T) {
 				t.Fatal(err)
 			}
 			synctest.Test(t, func(t *testing.T) {
-				p := &Session{store: store, job: resumedJob, root: root, log: slog.New(slog.DiscardHandler)}
-				p.ctx, p.cancel = context.WithCancelCause(context.WithoutCancel(t.Context()))
-				p.keeping.Go(func() { <-p.ctx.Done() })
+				s := &Session{store: store, job: resumedJob, root: root, log: slog.New(slog.DiscardHandler)}
+				s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(t.Context()))
+				s.storing.Go(func() { <-s.ctx.Done() })
 				begin := time.Now()
-				p.Close(t.Context(), tt.end)
+				s.Close(t.Context(), tt.end)
 				if took := time.Since(begin); took != tt.want {
 					t.Errorf("it took %s, want %s", took, tt.want)
 				}
