@@ -84,7 +84,7 @@ func TestPictures(t *testing.T) {
 	if _, _, h := fetchRange(t, sheet[1], ""); !strings.HasPrefix(h.Get("Content-Type"), "text/vtt") {
 		t.Errorf("the track is served as %q", h.Get("Content-Type"))
 	}
-	if got := string(fetch(t, j.output(t, "thumbs").images(t)[2])); !strings.HasSuffix(got, "\n\n00:00:01.000 --> 00:00:02.000\nthumb_01.webp\n\n00:00:02.000 --> 00:00:04.000\nthumb_02.webp\n") {
+	if got := string(fetch(t, j.output(t, "thumbs").images(t)[2])); !strings.HasSuffix(got, "\n\n00:00:00.000 --> 00:00:02.000\nthumb_01.webp\n\n00:00:02.000 --> 00:00:04.000\nthumb_02.webp\n") {
 		t.Errorf("track:\n%s", got)
 	}
 	if w, h := probe(t, save(t, j.output(t, "half").images(t)[0], "a.png")).video(t, "half"); w != 160 || h != 90 {

@@ -1,7 +1,6 @@
 // Package format is the grammar of Coconut's "Simple Formats", such as
-// "mp4:720p_2000k:128k_stereo:quality=4", and the tables of containers and
-// codecs behind it. It is pure: Parse and String are inverse on canonical
-// forms, and every table row is data.
+// "mp4:720p_2000k:128k_stereo:quality=4". Containers and codecs are those of
+// package codec. It is pure: Parse and String are inverse on canonical forms.
 //
 // The grammar (coconut-v2.md section 4):
 //
@@ -10,9 +9,9 @@
 //	image : image_container [":" resolution]
 //	stream: "httpstream"
 //
-// A Format says only what was asked for; the zero value of each field means
-// "not said". The methods VideoCodec, AudioCodec, Box ... fill in the defaults
-// of the container and of the named definitions.
+// A Format says only what was asked for; the zero value of a field means that
+// nothing was. Methods such as VideoCodec and PixFmt fill in the defaults of the
+// container and of the named definitions.
 package format
 
 // Format is a parsed format string.
@@ -33,7 +32,7 @@ type Format struct {
 type Video struct {
 	Disabled   bool       // "x" or "novideo"
 	Resolution Resolution // zero: as the source
-	BitrateK   int        // kbit/s; 0: not said
+	BitrateK   int        // kbit/s; 0: not given
 	Codec      string     // canonical codec name ("h264", "copy"); "": container's default
 	FPS        string     // "15", "23.98", "25", "29.97", "30", "60", any other number; "" or "0": as the source
 }
@@ -42,7 +41,7 @@ type Video struct {
 type Audio struct {
 	Disabled   bool   // "x" or "noaudio"
 	Codec      string // canonical ("aac", "pcm-s16le", "copy"); "": container's default
-	BitrateK   int    // kbit/s; 0: not said
+	BitrateK   int    // kbit/s; 0: not given
 	SampleRate int    // Hz; 0: as the source
 	Channels   string // "mono", "stereo", "multi"; "": as the source, at most stereo (coconut-v2.md section 4.2)
 }
@@ -63,8 +62,8 @@ type Options struct {
 	TwoPass  bool
 	Metadata string // "", "0" (strip the source's tags) or "1"
 	Frag     bool   // fragmented MP4
-	Quality  int    // 1..5; 0: not said
-	MaxrateK int    // kbit/s; 0: not said
+	Quality  int    // 1..5; 0: not given
+	MaxrateK int    // kbit/s; 0: not given
 	Profile  string // vprofile
 	Level    string // "31"
 	ForceSDR bool
