@@ -184,12 +184,43 @@ func nominalRate(times []float64, usual float64) format.Rational {
 			nearest = i
 		}
 	}
+	nearest = betterOfPair(times, nearest)
 	for _, r := range StandardRates[nearest:] {
 		if longestWait(times, float64(r.Num)/float64(r.Den)) <= 1 {
 			return r
 		}
 	}
 	return StandardRates[len(StandardRates)-1]
+}
+
+// betterOfPair chooses between a rate and its neighbour that is one in a thousand
+// off, 29.97 and 30: jitter hides the difference in the steps, and the places of
+// the frames show it. Without a clear answer it is the whole number.
+func betterOfPair(times []float64, at int) int {
+	whole, film := at, at // film: the rate over 1001
+	switch {
+	case StandardRates[at].Den == 1001:
+		whole = at + 1
+	case at > 0 && StandardRates[at-1].Den == 1001:
+		film = at - 1
+	default:
+		return at
+	}
+	if concentration(times, StandardRates[film]) > 1.05*concentration(times, StandardRates[whole]) {
+		return film
+	}
+	return whole
+}
+
+// concentration is from 0 to 1 how much frames keep one place within their frames
+// of a constant rate: the length of the mean of the unit vectors of their phases.
+func concentration(times []float64, r format.Rational) float64 {
+	x, y := 0.0, 0.0
+	for _, t := range times {
+		sin, cos := math.Sincos(2 * math.Pi * t * float64(r.Num) / float64(r.Den))
+		x, y = x+cos, y+sin
+	}
+	return math.Hypot(x, y) / float64(len(times))
 }
 
 func distance(r format.Rational, step float64) float64 {

@@ -1,0 +1,114 @@
+package job
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/copra-video/copra/transcode/format"
+)
+
+// framecrc writes packets as ffmpeg's muxer does: times in ticks of base.
+func framecrc(base string, times []int64, duration int64) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "#software: Lavf\n#tb 0: %s\n#media_type 0: video\n", base)
+	for _, t := range times {
+		fmt.Fprintf(&b, "0, %10d, %10d, %8d, %8d, 0x00000000\n", t, t, duration, 100)
+	}
+	return b.String()
+}
+
+// TestNominalRate: recordings with frames left out, jitter and clocks of 1 ms have
+// the rate that they were made with, and only video whose frames are all the same
+// time apart counts as regular.
+func TestNominalRate(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for _, c := range []struct {
+		name      string
+		base      string
+		tick      float64 // ticks a second
+		rate      float64
+		frames    int
+		keep      func(n int) bool
+		jitter    int64 // ticks at most
+		want      format.Rational
+		irregular bool
+	}{
+		{"regular", "1/30000", 30000, 30, 240, nil, 0, format.Rational{Num: 30, Den: 1}, false},
+		{"film", "1/90000", 90000, 24000.0 / 1001, 240, nil, 0, format.Rational{Num: 24000, Den: 1001}, false},
+		{"a clock of 1 ms", "1/1000", 1000, 30, 240, nil, 0, format.Rational{Num: 30, Den: 1}, false},
+		{"recorder", "1/30000", 30000, 30, 240, func(n int) bool { return n < 90 || n >= 150 || n%10 == 0 }, 400, format.Rational{Num: 30, Den: 1}, true},
+		{"ntsc recorder", "1/30000", 30000, 30000.0 / 1001, 3000, func(n int) bool { return n%7 != 3 }, 300, format.Rational{Num: 30000, Den: 1001}, true},
+		{"one frame left out", "1/90000", 90000, 25, 500, func(n int) bool { return n != 250 }, 0, format.Rational{Num: 25, Den: 1}, true},
+		{"slides", "1/1000", 1000, 25, 500, func(n int) bool { return n%75 == 0 }, 0, format.Rational{Num: 10, Den: 1}, false},
+	} {
+		var times []int64
+		for n := range c.frames {
+			if c.keep == nil || c.keep(n) {
+				at := int64(float64(n)*c.tick/c.rate + 0.5)
+				if c.jitter > 0 {
+					at += random.Int64N(c.jitter)
+				}
+				times = append(times, at)
+			}
+		}
+		line, err := ReadTimeline(strings.NewReader(framecrc(c.base, times, 1)), []int{4}, []bool{true})
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		got := line.Streams[4]
+		if got.Rate != c.want || got.Irregular != c.irregular || got.Packets != int64(len(times)) {
+			t.Errorf("%s: %d frames at %v, irregular %v; want %d at %v, %v", c.name, got.Packets, got.Rate, got.Irregular, len(times), c.want, c.irregular)
+		}
+	}
+}
+
+// TestReadTimelineRefuses: what is no list of packets is an error, and no packets
+// are an empty stream.
+func TestReadTimelineRefuses(t *testing.T) {
+	for _, text := range []string{"0, 1, 2\n", "#tb 0: 1/0\n", "#tb 3: 1/25\n", "7, 1, 2, 3, 4, 0x0\n", "0, a, 2, 3, 4, 0x0\n"} {
+		if _, err := ReadTimeline(strings.NewReader(text), []int{0}, []bool{true}); err == nil {
+			t.Errorf("%q is read", text)
+		}
+	}
+	line, err := ReadTimeline(strings.NewReader("#tb 0: 1/25\n"), []int{0}, []bool{true})
+	if err != nil || line.Streams[0].Packets != 0 {
+		t.Errorf("an empty stream: %+v, %v", line, err)
+	}
+}
+
+// TestMeasure: what was estimated follows the packets, also in what clients read,
+// and declared streams without any are gone.
+func TestMeasure(t *testing.T) {
+	m := parse(t, `{"streams":[
+		{"index":0,"codec_type":"video","codec_name":"h264","width":64,"height":36,"avg_frame_rate":"25/1","r_frame_rate":"25/1","duration":"4.0","start_time":"1.4"},
+		{"index":1,"codec_type":"audio","codec_name":"aac","sample_rate":"48000","channels":2,"duration":"4.0","start_time":"1.4"},
+		{"index":2,"codec_type":"audio","codec_name":"aac","sample_rate":"48000","channels":2}
+	],"format":{"format_name":"mpegts","duration":"4.010667","start_time":"1.4","size":"100"}}`)
+	if !m.Estimated() || !m.NeedsTimeline() {
+		t.Fatal("the length of a transport stream is believed")
+	}
+	m.Measure(Timeline{Streams: map[int]StreamTimeline{
+		0: {Packets: 200, Start: 0.01, End: 8.01, Rate: format.Rational{Num: 25, Den: 1}},
+		1: {Packets: 376, End: 8},
+		2: {},
+	}})
+	if m.Duration != 8.01 || len(m.Audio) != 1 || m.Video[0].Duration != 8 || m.Audio[0].Duration != 8 {
+		t.Errorf("%+v", m)
+	}
+	if !strings.Contains(string(m.Raw), `"duration":"8.010000","start_time":"1.4","size":"100"`) {
+		t.Errorf("clients get %s", m.Raw)
+	}
+	indexed := parse(t, `{"streams":[{"index":0,"codec_type":"audio","codec_name":"aac","sample_rate":"48000","channels":2,"nb_frames":"10","duration":"4.0"}],
+		"format":{"format_name":"mov,mp4,m4a,3gp,3g2,mj2","duration":"4.0"}}`)
+	if indexed.Estimated() || indexed.NeedsTimeline() {
+		t.Error("the index of an MP4 is not believed")
+	}
+	live := parse(t, `{"streams":[{"index":0,"codec_type":"audio","codec_name":"opus","sample_rate":"48000","channels":2}],"format":{"format_name":"matroska,webm"}}`)
+	live.Measure(Timeline{Streams: map[int]StreamTimeline{0: {Packets: 5, End: 2.5}}})
+	if live.Duration != 2.5 || !strings.Contains(string(live.Raw), `"format_name":"matroska,webm","duration":"2.500000"}`) {
+		t.Errorf("live: %v, %s", live.Duration, live.Raw)
+	}
+}
