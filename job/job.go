@@ -44,7 +44,7 @@ type Input struct {
 
 // Storage is the destination of results, or of an Input the bucket of the source.
 type Storage struct {
-	Service        string // "coconut", "s3", "s3other", ...; "url" for URL storage
+	Service        string // one of the constants Service...
 	Bucket         string // bucket, bucket_id or container
 	Region         string
 	Endpoint       string // s3other, or an explicit override

@@ -1,6 +1,10 @@
 package coconut
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/copra-video/copra/job"
+)
 
 // service is a row of the table of storage services (coconut-v2.md sections 3.2, 3.3
 // and 12). A name "a|b" stands for either member; the value is stored as a.
@@ -43,30 +47,27 @@ var (
 
 // services is the table of storage services.
 var services = []service{
-	{name: "coconut", noInput: true},
-	{name: "s3", target: "bucket", needs: []string{"region"}, credentials: awsKeys, acls: s3ACLs, classes: s3Classes, input: []string{"region"}},
-	{name: "s3other", target: "bucket", needs: []string{"endpoint"}, credentials: awsKeys, acls: s3ACLs, classes: s3Classes, input: []string{"endpoint"}},
-	{name: "gcs", target: "bucket", credentials: awsKeys, alternative: "service_account_json", acls: s3ACLs, classes: gcsClasses},
-	{name: "dospaces", target: "bucket", credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
-	{name: "linode", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
-	{name: "wasabi", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
-	{name: "scaleway", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
-	{name: "vultr", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
-	{name: "cdn77", target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
-	{name: "contabo", aliases: []string{"contabostorage"}, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, options: []string{"tenant_id"}, acls: plainACLs, input: regionOrEndpoint},
-	{name: "impossible", aliases: []string{"impossiblecloud"}, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
-	{name: "r2", target: "bucket", needs: []string{"endpoint|account_id"}, credentials: awsKeys, options: []string{"account_id"}, acls: plainACLs, input: []string{"endpoint|account_id"}},
-	{name: "minio", target: "bucket", needs: []string{"endpoint"}, credentials: awsKeys, acls: plainACLs, input: []string{"endpoint"}},
-	{name: "backblaze", target: "bucket_id", credentials: []string{"app_key_id", "app_key"}, optional: []string{"account_id"}},
-	{name: "rackspace", target: "container", credentials: []string{"username", "api_key"}},
-	{name: "swift", aliases: []string{"openstack"}, target: "container", needs: []string{"endpoint"}, credentials: []string{"username", "api_key|password"}, options: []string{"tenant", "domain"}, input: []string{"endpoint"}},
-	{name: "azure", target: "container", credentials: []string{"account", "api_key|access_key"}},
-	{name: "ipfs_pinata", credentials: []string{"api_key", "secret_api_key"}, options: []string{"gateway_dns"}, noInput: true},
-	{name: "ipfs_infura", credentials: []string{"project_id", "project_secret"}, options: []string{"gateway_dns"}, noInput: true},
+	{name: job.ServiceBuiltIn, noInput: true},
+	{name: job.ServiceS3, target: "bucket", needs: []string{"region"}, credentials: awsKeys, acls: s3ACLs, classes: s3Classes, input: []string{"region"}},
+	{name: job.ServiceS3Other, target: "bucket", needs: []string{"endpoint"}, credentials: awsKeys, acls: s3ACLs, classes: s3Classes, input: []string{"endpoint"}},
+	{name: job.ServiceGCS, target: "bucket", credentials: awsKeys, alternative: "service_account_json", acls: s3ACLs, classes: gcsClasses},
+	{name: job.ServiceSpaces, target: "bucket", credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: job.ServiceLinode, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: job.ServiceWasabi, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: job.ServiceScaleway, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: job.ServiceVultr, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: job.ServiceCDN77, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: job.ServiceContabo, aliases: []string{"contabostorage"}, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, options: []string{"tenant_id"}, acls: plainACLs, input: regionOrEndpoint},
+	{name: job.ServiceImpossible, aliases: []string{"impossiblecloud"}, target: "bucket", needs: regionOrEndpoint, credentials: awsKeys, acls: plainACLs, input: regionOrEndpoint},
+	{name: job.ServiceR2, target: "bucket", needs: []string{"endpoint|account_id"}, credentials: awsKeys, options: []string{"account_id"}, acls: plainACLs, input: []string{"endpoint|account_id"}},
+	{name: job.ServiceMinIO, target: "bucket", needs: []string{"endpoint"}, credentials: awsKeys, acls: plainACLs, input: []string{"endpoint"}},
+	{name: job.ServiceBackblaze, target: "bucket_id", credentials: []string{"app_key_id", "app_key"}, optional: []string{"account_id"}},
+	{name: job.ServiceRackspace, target: "container", credentials: []string{"username", "api_key"}},
+	{name: job.ServiceSwift, aliases: []string{"openstack"}, target: "container", needs: []string{"endpoint"}, credentials: []string{"username", "api_key|password"}, options: []string{"tenant", "domain"}, input: []string{"endpoint"}},
+	{name: job.ServiceAzure, target: "container", credentials: []string{"account", "api_key|access_key"}},
+	{name: job.ServicePinata, credentials: []string{"api_key", "secret_api_key"}, options: []string{"gateway_dns"}, noInput: true},
+	{name: job.ServiceInfura, credentials: []string{"project_id", "project_secret"}, options: []string{"gateway_dns"}, noInput: true},
 }
-
-// serviceURL is Storage.Service of a storage that is a URL to upload to.
-const serviceURL = "url"
 
 // uploadSchemes are the schemes of a storage that is a URL, and of an output's 'url'.
 var uploadSchemes = []string{"http", "https", "ftp", "ftps", "sftp"}

@@ -84,7 +84,7 @@ func (h hash) bucket(row service, section string) *job.Storage {
 	if strings.ContainsAny(s.Region, "/\\?#@: ") {
 		h.refuse("region", "the name of a region, such as us-east-1")
 	}
-	if row.name != "coconut" {
+	if row.name != job.ServiceBuiltIn {
 		s.Endpoint = h.endpoint()
 	}
 	s.ForcePathStyle = h.optionalBool("force_path_style")
@@ -188,7 +188,7 @@ func quoted(names []string) string {
 }
 
 func (h hash) urlStorage() *job.Storage {
-	s := &job.Storage{Service: serviceURL, URL: h.url("url", uploadSchemes...), Path: h.path("path")}
+	s := &job.Storage{Service: job.ServiceURL, URL: h.url("url", uploadSchemes...), Path: h.path("path")}
 	if s.URL.IsZero() {
 		h.refuse("url", "an absolute URL with one of the schemes "+strings.Join(uploadSchemes, ", "))
 	}

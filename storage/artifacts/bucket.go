@@ -26,9 +26,9 @@ type bucket struct {
 }
 
 func openBucket(ctx context.Context, o Options, name, prefix string) (backend, error) {
-	st := &job.Storage{Service: "s3", Bucket: name, Endpoint: o.Endpoint, Region: o.Region}
+	st := &job.Storage{Service: job.ServiceS3, Bucket: name, Endpoint: o.Endpoint, Region: o.Region}
 	if o.Endpoint != "" {
-		st.Service = "s3other"
+		st.Service = job.ServiceS3Other
 	}
 	opts := s3.Options{
 		// Few tries: what cannot be read soon is encoded again.

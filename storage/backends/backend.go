@@ -19,25 +19,22 @@ import (
 	"github.com/copra-video/copra/storage/swift"
 )
 
-// serviceURL is the Service of a storage that is a URL to upload to.
-const serviceURL = "url"
-
-// backend opens a service of others.
+// backend opens a storage that is not the built-in one.
 func (o *Opener) backend(_ context.Context, st *job.Storage) (storage.Bucket, error) {
 	switch st.Service {
-	case serviceURL:
+	case job.ServiceURL:
 		return o.upload(st, false)
-	case "gcs":
+	case job.ServiceGCS:
 		if !st.Credentials[gcs.Credential].IsZero() {
 			return gcs.Open(st, gcs.Options{Client: o.buckets, Retry: o.o.UploadRetry})
 		}
-	case "azure":
+	case job.ServiceAzure:
 		return azure.Open(st, azure.Options{Client: o.buckets, Retry: o.o.UploadRetry})
-	case "backblaze":
+	case job.ServiceBackblaze:
 		return b2.Open(st, b2.Options{Client: o.buckets, Retry: o.o.UploadRetry})
-	case "ipfs_pinata", "ipfs_infura":
+	case job.ServicePinata, job.ServiceInfura:
 		return ipfs.Open(st, ipfs.Options{Client: o.buckets, Retry: o.o.UploadRetry})
-	case "rackspace", "swift":
+	case job.ServiceRackspace, job.ServiceSwift:
 		return swift.Open(st, swift.Options{Client: o.buckets, Retry: o.o.UploadRetry})
 	}
 	if _, ok := s3.Lookup(st.Service); ok {
@@ -46,7 +43,7 @@ func (o *Opener) backend(_ context.Context, st *job.Storage) (storage.Bucket, er
 	return nil, job.Errorf(job.StorageServiceNotValid, "The storage service %q is not known.", st.Service)
 }
 
-// upload opens a URL that takes files. exact says that it is one file's.
+// upload opens a URL to upload to. exact says that it names one file, not a folder.
 func (o *Opener) upload(st *job.Storage, exact bool) (storage.Bucket, error) {
 	switch scheme(st.URL) {
 	case "http", "https":
@@ -69,7 +66,7 @@ func (o *Opener) sftp(p retry.Policy, exact bool) sftp.Options {
 
 func (o *Opener) s3(st *job.Storage) (storage.Bucket, error) {
 	opts := s3.Options{Client: o.buckets, Retry: o.o.UploadRetry}
-	if st.Service == "s3" && o.o.S3Endpoint != "" && st.Endpoint == "" {
+	if st.Service == job.ServiceS3 && o.o.S3Endpoint != "" && st.Endpoint == "" {
 		opts.Client, opts.Endpoint, opts.PublicEndpoint = o.trusted, o.o.S3Endpoint, o.o.S3PublicURL
 	}
 	return s3.Open(st, opts)

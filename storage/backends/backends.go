@@ -1,5 +1,5 @@
-// Package backends finds the backend for a storage or an input of a request. It is
-// the only place that knows them all.
+// Package backends opens the backend of a storage or an input. It is the only
+// package that knows all backends.
 package backends
 
 import (
@@ -26,7 +26,7 @@ type Options struct {
 	// Local is the built-in storage; nil when the server has none.
 	Local *local.Store
 	// S3Endpoint, when set, is the operator's own server for the service
-	// "s3". It is trusted: the guard does not apply.
+	// job.ServiceS3. It is trusted: the guard does not apply.
 	S3Endpoint string
 	// S3PublicURL is S3Endpoint as readers of results reach it. Defaults to
 	// S3Endpoint.
@@ -92,7 +92,7 @@ func (o *Opener) Bucket(ctx context.Context, st *job.Storage, owner storage.Name
 	}
 	var b storage.Bucket
 	var err error
-	if st.Service == "coconut" {
+	if st.Service == job.ServiceBuiltIn {
 		b, err = o.builtIn(owner)
 	} else {
 		b, err = o.backend(ctx, st)
@@ -100,7 +100,7 @@ func (o *Opener) Bucket(ctx context.Context, st *job.Storage, owner storage.Name
 	if err != nil {
 		return nil, err
 	}
-	return below(b, st.Path), nil
+	return withPrefix(b, st.Path), nil
 }
 
 func (o *Opener) builtIn(owner storage.Namespace) (storage.Bucket, error) {
@@ -113,11 +113,11 @@ func (o *Opener) builtIn(owner storage.Namespace) (storage.Bucket, error) {
 // Upload returns the place for the one file of an output that has a URL of its
 // own. Its key gives the file a name where the URL does not.
 func (o *Opener) Upload(_ context.Context, address job.Secret) (storage.Bucket, error) {
-	b, err := o.upload(&job.Storage{Service: serviceURL, URL: address}, true)
+	b, err := o.upload(&job.Storage{Service: job.ServiceURL, URL: address}, true)
 	if err != nil {
 		return nil, err
 	}
-	return below(b, ""), nil
+	return withPrefix(b, ""), nil
 }
 
 // reader is a bucket that can be an input.

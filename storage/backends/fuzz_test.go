@@ -50,7 +50,7 @@ func FuzzAddress(f *testing.F) {
 		for _, try := range []func() (storage.Bucket, error){
 			func() (storage.Bucket, error) { return o.Upload(t.Context(), secret) },
 			func() (storage.Bucket, error) {
-				return o.Bucket(t.Context(), &job.Storage{Service: serviceURL, URL: secret}, storage.Namespace{})
+				return o.Bucket(t.Context(), &job.Storage{Service: job.ServiceURL, URL: secret}, storage.Namespace{})
 			},
 			func() (storage.Bucket, error) {
 				return o.Bucket(t.Context(), &job.Storage{Service: "s3other", Bucket: "bucket", Region: "r", Endpoint: address, Credentials: map[string]job.Secret{

@@ -23,7 +23,7 @@ func (p prefixed) Put(ctx context.Context, path string, body storage.Body, opts 
 	return p.Bucket.Put(ctx, key, body, opts)
 }
 
-// key is the key for path, if it may be one.
+// key returns the key for path, or an error if it is not a valid key.
 func (p prefixed) key(path string) (string, error) {
 	key := Key(p.prefix, path)
 	return key, checkKey(key)
@@ -45,20 +45,20 @@ type prefixedDeleter struct {
 	inner storage.Deleter
 }
 
-func (k prefixedDeleter) Exists(ctx context.Context, path string) (bool, error) {
-	key, err := k.key(path)
+func (p prefixedDeleter) Exists(ctx context.Context, path string) (bool, error) {
+	key, err := p.key(path)
 	if err != nil {
 		return false, err
 	}
-	return k.inner.Exists(ctx, key)
+	return p.inner.Exists(ctx, key)
 }
 
-func (k prefixedDeleter) Delete(ctx context.Context, path string) error {
-	key, err := k.key(path)
+func (p prefixedDeleter) Delete(ctx context.Context, path string) error {
+	key, err := p.key(path)
 	if err != nil {
 		return err
 	}
-	return k.inner.Delete(ctx, key)
+	return p.inner.Delete(ctx, key)
 }
 
 // prefixedBatchPutter is a prefixed storage.BatchPutter.
@@ -67,19 +67,19 @@ type prefixedBatchPutter struct {
 	inner storage.BatchPutter
 }
 
-func (t prefixedBatchPutter) PutBatch(ctx context.Context, items []storage.Item) error {
+func (p prefixedBatchPutter) PutBatch(ctx context.Context, items []storage.Item) error {
 	items = slices.Clone(items)
 	for i := range items {
 		var err error
-		if items[i].Key, err = t.key(items[i].Key); err != nil {
+		if items[i].Key, err = p.key(items[i].Key); err != nil {
 			return err
 		}
 	}
-	return t.inner.PutBatch(ctx, items)
+	return p.inner.PutBatch(ctx, items)
 }
 
-// below is b with prefix before its keys.
-func below(b storage.Bucket, prefix string) storage.Bucket {
+// withPrefix returns b with prefix before its keys.
+func withPrefix(b storage.Bucket, prefix string) storage.Bucket {
 	switch inner := b.(type) {
 	case storage.BatchPutter:
 		return prefixedBatchPutter{prefixed{b, prefix}, inner}

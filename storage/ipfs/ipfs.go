@@ -53,7 +53,7 @@ type service struct {
 const folder = "copra"
 
 var services = map[string]service{
-	"ipfs_pinata": {
+	job.ServicePinata: {
 		endpoint: "https://api.pinata.cloud", gateway: "gateway.pinata.cloud",
 		add:    "/pinning/pinFileToIPFS",
 		fields: []string{"pinataOptions", `{"cidVersion":1}`},
@@ -72,7 +72,7 @@ var services = map[string]service{
 		},
 		credentials: []string{"api_key", "secret_api_key"},
 	},
-	"ipfs_infura": {
+	job.ServiceInfura: {
 		endpoint: "https://ipfs.infura.io:5001", gateway: "ipfs.io",
 		add: "/api/v0/add?cid-version=1&pin=true&wrap-with-directory=true",
 		check: func(ctx context.Context, b *Bucket) (*http.Request, error) {

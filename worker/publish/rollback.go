@@ -16,9 +16,6 @@ import (
 // away.
 const rollbackTimeout = 30 * time.Second
 
-// builtIn is the name of the storage in which a job has a folder of its own.
-const builtIn = "coconut"
-
 // placed is what a run may have stored of its streams, by the keys of outputs. A
 // stream whose output fails is taken away again, unless an older one stood in
 // its place, whose playlists go on naming the segments.
@@ -104,7 +101,7 @@ func (r *Run) Rollback(ctx context.Context, key string) {
 	s := r.placed.streams[key]
 	delete(r.placed.streams, key)
 	r.placed.mu.Unlock()
-	if r.target.Storage == nil || r.target.Storage.Service != builtIn || s == nil || !s.knows || s.stands || len(s.segments)+len(s.playlists) == 0 {
+	if r.target.Storage == nil || r.target.Storage.Service != job.ServiceBuiltIn || s == nil || !s.knows || s.stands || len(s.segments)+len(s.playlists) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, rollbackTimeout)

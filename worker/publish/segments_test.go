@@ -120,7 +120,7 @@ func newFilm(t *testing.T, s *shelf) film {
 	s.types = map[string]string{}
 	f := film{t: t, shelf: s, store: &asked{}, log: &bytes.Buffer{}}
 	p := New(Config{Opener: s, Uploads: 2, Log: slog.New(slog.NewTextHandler(f.log, nil))})
-	f.run = p.Run(leased(t, f.store), Target{Storage: &job.Storage{Service: builtIn}}, func() func() { return func() {} })
+	f.run = p.Run(leased(t, f.store), Target{Storage: &job.Storage{Service: job.ServiceBuiltIn}}, func() func() { return func() {} })
 	f.out = f.run.Output(t.TempDir(), filmOutput)
 	return f
 }
