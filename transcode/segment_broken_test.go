@@ -19,9 +19,9 @@ import (
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// scratch cuts a small clip into four segments of each layout and reads what
+// segmented cuts a small clip into four segments of each layout and reads what
 // was made.
-func scratch(t *testing.T) (fstest.MapFS, map[stream.Layout]stream.Package) {
+func segmented(t *testing.T) (fstest.MapFS, map[stream.Layout]stream.Package) {
 	t.Helper()
 	work := t.TempDir()
 	rate := format.Rational{Num: 10, Den: 1}
@@ -62,7 +62,7 @@ func scratch(t *testing.T) (fstest.MapFS, map[stream.Layout]stream.Package) {
 // and what is wrong.
 func TestSegmentsBroken(t *testing.T) {
 	t.Parallel()
-	files, packages := scratch(t)
+	files, packages := segmented(t)
 	edit := func(f fstest.MapFS, name string, change func([]byte) []byte) {
 		f[name] = &fstest.MapFile{Data: change(bytes.Clone(f[name].Data))}
 	}
@@ -131,7 +131,7 @@ func TestSegmentsBroken(t *testing.T) {
 // for the padding.
 func TestSegmentsEncrypted(t *testing.T) {
 	t.Parallel()
-	files, packages := scratch(t)
+	files, packages := segmented(t)
 	p := packages[stream.TS]
 	_, clear, err := stream.Build(files, p, nil)
 	if err != nil {

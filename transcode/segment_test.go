@@ -91,7 +91,7 @@ type published struct {
 	*testing.T
 	clip  clip
 	pkg   stream.Package
-	work  string // scratch
+	work  string // work files
 	root  string // published folder
 	files []stream.File
 	sums  map[string]stream.Summary

@@ -30,11 +30,11 @@ func TestMain(m *testing.M) {
 // The bounds for one input. That on time is in addition to slowdown times what
 // the same clip took undamaged, in the same run: the machine may be loaded.
 const (
-	maxTime    = 30 * time.Second
-	slowdown   = 10
-	maxMemory  = 1536 << 20 // of one ffmpeg or ffprobe: a picture of 900 megapixels is gray for once
-	maxScratch = 64 << 20   // beside the input
-	stall      = 15 * time.Second
+	maxTime      = 30 * time.Second
+	slowdown     = 10
+	maxMemory    = 1536 << 20 // of one ffmpeg or ffprobe: a picture of 900 megapixels is gray for once
+	maxWorkFiles = 64 << 20   // beside the input
+	stall        = 15 * time.Second
 )
 
 // request asks for what an input is put through.
@@ -123,10 +123,10 @@ type input struct {
 
 // outcome is how an input went.
 type outcome struct {
-	good            int // outputs
-	err             error
-	took            time.Duration
-	memory, scratch int64
+	good              int // outputs
+	err               error
+	took              time.Duration
+	memory, workFiles int64
 }
 
 // try takes an input the way of a job and holds it to the bounds.
@@ -146,8 +146,8 @@ func try(t *testing.T, tools *ffmpeg.Toolchain, in input) outcome {
 	begin := time.Now()
 	good, err := convert(t.Context(), tools, in.family, dir, source)
 	o := outcome{good: good, err: err, took: time.Since(begin)}
-	o.memory, o.scratch = watched()
-	o.scratch -= int64(len(in.data))
+	o.memory, o.workFiles = watched()
+	o.workFiles -= int64(len(in.data))
 	if err != nil {
 		sentence := ffmpeg.Failure(err).Message
 		if sentence == "" || strings.ContainsAny(sentence, "\x00\n") || strings.Contains(sentence, dir) || ffmpeg.Reason(err).Requeue() {
@@ -160,8 +160,8 @@ func try(t *testing.T, tools *ffmpeg.Toolchain, in input) outcome {
 	if o.memory > maxMemory {
 		t.Errorf("%s took %d MiB of memory", in.name, o.memory>>20)
 	}
-	if o.scratch > maxScratch {
-		t.Errorf("%s left %d MiB in the work directory", in.name, o.scratch>>20)
+	if o.workFiles > maxWorkFiles {
+		t.Errorf("%s left %d MiB in the work directory", in.name, o.workFiles>>20)
 	}
 	return o
 }

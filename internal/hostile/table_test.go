@@ -18,11 +18,11 @@ type table struct {
 }
 
 type row struct {
-	family                          string
-	inputs, good, failed            int
-	took                            time.Duration
-	memory, scratch                 int64
-	slowest, largest, mostInScratch string
+	family                            string
+	inputs, good, failed              int
+	took                              time.Duration
+	memory, workFiles                 int64
+	slowest, largest, mostWorkFilesOf string
 }
 
 func (t *table) add(in input, o outcome) {
@@ -51,8 +51,8 @@ func (t *table) add(in input, o outcome) {
 	if o.memory > r.memory {
 		r.memory, r.largest = o.memory, in.name
 	}
-	if o.scratch > r.scratch {
-		r.scratch, r.mostInScratch = o.scratch, in.name
+	if o.workFiles > r.workFiles {
+		r.workFiles, r.mostWorkFilesOf = o.workFiles, in.name
 	}
 }
 
@@ -73,16 +73,16 @@ func (t *table) print(tb testing.TB) {
 	fmt.Fprintf(&out, "| %-6s | inputs | with an output | with a failure | worst s | worst MiB of a process | worst MiB in the work directory |\n|---|---|---|---|---|---|---|\n", "kind")
 	for _, r := range t.rows {
 		fmt.Fprintf(&out, "| %-6s | %6d | %14d | %14d | %.1f (%s) | %d (%s) | %.1f (%s) |\n", r.family, r.inputs, r.good, r.failed,
-			r.took.Seconds(), r.slowest, r.memory>>20, r.largest, float64(r.scratch)/(1<<20), r.mostInScratch)
+			r.took.Seconds(), r.slowest, r.memory>>20, r.largest, float64(r.workFiles)/(1<<20), r.mostWorkFilesOf)
 	}
 	sum := t.total("")
 	tb.Logf("%d inputs, bounds: %v and %d times as long as undamaged, %d MiB of memory, %d MiB of the work directory\n%s",
-		sum.inputs, maxTime, slowdown, maxMemory>>20, maxScratch>>20, out.String())
+		sum.inputs, maxTime, slowdown, maxMemory>>20, maxWorkFiles>>20, out.String())
 }
 
 // watch follows the memory of the processes that have to do with a folder, and
 // what is in it, until it is asked for the most.
-func watch(dir string) func() (memory, scratch int64) {
+func watch(dir string) func() (memory, workFiles int64) {
 	end, most := make(chan struct{}), make(chan [2]int64)
 	go func() {
 		tick := time.NewTicker(50 * time.Millisecond)

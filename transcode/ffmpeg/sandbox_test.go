@@ -41,14 +41,14 @@ func TestSandboxFiles(t *testing.T) {
 		args []string
 		ok   bool
 	}{
-		"own":               {[]string{"-i", "in.mp4", "-c", "copy", "out.mp4"}, true},
-		"raw canary":        {append(raw, "-i", filepath.Join(outside, "canary"), "out.wav"), false},
-		"raw passwd":        {append(raw, "-i", "/etc/passwd", "out.wav"), false},
-		"our environment":   {append(raw, "-i", "/proc/1/environ", "out.wav"), false},
-		"media outside":     {[]string{"-i", filepath.Join(outside, "in.mp4"), "-c", "copy", "out.mp4"}, false},
-		"writing outside":   {[]string{"-i", "in.mp4", "-c", "copy", filepath.Join(outside, "out.mp4")}, false},
-		"a filter's file":   {[]string{"-f", "lavfi", "-i", "movie=" + filepath.Join(outside, "in.mp4"), "out.mp4"}, false},
-		"another's scratch": {[]string{"-i", "../" + filepath.Base(outside) + "/in.mp4", "-c", "copy", "out.mp4"}, false},
+		"own":                  {[]string{"-i", "in.mp4", "-c", "copy", "out.mp4"}, true},
+		"raw canary":           {append(raw, "-i", filepath.Join(outside, "canary"), "out.wav"), false},
+		"raw passwd":           {append(raw, "-i", "/etc/passwd", "out.wav"), false},
+		"our environment":      {append(raw, "-i", "/proc/1/environ", "out.wav"), false},
+		"media outside":        {[]string{"-i", filepath.Join(outside, "in.mp4"), "-c", "copy", "out.mp4"}, false},
+		"writing outside":      {[]string{"-i", "in.mp4", "-c", "copy", filepath.Join(outside, "out.mp4")}, false},
+		"a filter's file":      {[]string{"-f", "lavfi", "-i", "movie=" + filepath.Join(outside, "in.mp4"), "out.mp4"}, false},
+		"another run's folder": {[]string{"-i", "../" + filepath.Base(outside) + "/in.mp4", "-c", "copy", "out.mp4"}, false},
 	} {
 		err := f.Run(t.Context(), Command{Dir: dir, Args: c.args})
 		if (err == nil) != c.ok {
