@@ -343,6 +343,17 @@ func (m fakeMedia) Timeline(context.Context, string, string, job.Media, time.Dur
 	return t, m.j.do("measure", nothing)
 }
 
+// emptyMedia measures that the input's streams hold nothing.
+type emptyMedia struct{ fakeMedia }
+
+func (m emptyMedia) Timeline(_ context.Context, _, _ string, of job.Media, _ time.Duration) (job.Timeline, error) {
+	t := job.Timeline{Streams: map[int]job.StreamTimeline{}}
+	for _, v := range of.Video {
+		t.Streams[v.Index] = job.StreamTimeline{}
+	}
+	return t, m.j.do("measure", nothing)
+}
+
 func (m fakeMedia) Verify(context.Context, string, transcode.Expect) (job.Media, error) {
 	return m.film, m.j.do("verify:film", nothing)
 }
