@@ -113,7 +113,7 @@ func cancelledWait(t *testing.T) (verdict, time.Duration) {
 	r.awaitHeld()
 	r.s3[w].away()
 	r.unhold()
-	if _, err := w.says(2*time.Minute, `storage is away`); err != nil {
+	if _, err := w.says(2*time.Minute, `upload waiting for storage`); err != nil {
 		t.Fatal(err)
 	}
 	if status, body, _ := r.c.send(t, http.MethodDelete, "/jobs/"+id, nil); status != http.StatusOK {

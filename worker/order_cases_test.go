@@ -23,7 +23,7 @@ func TestSharedStep(t *testing.T) {
 		1: {"encode! segment! film:encoding+hls:encoding encode encode | " + film + " | " + hls + " | job.completed"},
 		2: {
 			"encode! segment! film:encoding+hls:encoding encode! encode | film:failed | " + hls + " | job.failed",
-			"encode! segment! film:encoding+hls:encoding encode! encode | " + film + " | put:1 delete:1 delete:1 hls:failed segment! | job.failed",
+			"encode! segment! film:encoding+hls:encoding encode! encode | " + film + " | put:1 delete:1 hls:failed segment! | job.failed",
 		},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -129,7 +129,7 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 	"step": {
 		fails: {then: "encode! " + failed + " segment!", returns: "done"},
 		// The outputs are planned again, each alone. Here neither is better.
-		shared: {then: "encode! segment! film:encoding+hls:encoding encode! encode! | film:failed | put:1 delete:1 delete:1 hls:failed segment! | job.failed",
+		shared: {then: "encode! segment! film:encoding+hls:encoding encode! encode! | film:failed | put:1 delete:1 hls:failed segment! | job.failed",
 			returns: "done"},
 		passes:    {then: "encode! segment!", left: "1", returns: "error"},
 		last:      {then: "encode! " + failed + " segment!", returns: "done"},

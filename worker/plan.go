@@ -165,7 +165,7 @@ func (p *planned) completeOutput(ctx context.Context, steps *execute.Execution, 
 		return false, p.failOutput(ctx, o.Key, ffmpeg.Failure(err))
 	}
 	start := time.Now()
-	result, err := out.Publish(ctx, res, p.plan.Secrets.Key, segments.End())
+	result, err := out.Publish(ctx, res, p.plan.Secrets.Key, segments.Finish())
 	switch {
 	case err == nil:
 		p.w.log.Debug("output verified and published", "job", p.lease.JobID(), "output", o.Key, "took", time.Since(start))

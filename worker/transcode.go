@@ -94,13 +94,13 @@ type transcoding struct {
 	*claimed
 	stop    context.CancelCauseFunc // ends the run's context, for what is found out on the side
 	slot    *admission.SlotLease
-	publish *publish.Run
+	publish *publish.Session
 }
 
 func (c *claimed) startTranscode(stop context.CancelCauseFunc) *transcoding {
 	slot := c.w.yielded.Lease()
 	target := publish.Target{Storage: c.spec.Storage, Created: c.acceptedAt}
-	return &transcoding{claimed: c, stop: stop, slot: slot, publish: c.w.publisher.Run(c.lease, target, slot.WaitForStorage)}
+	return &transcoding{claimed: c, stop: stop, slot: slot, publish: c.w.publisher.Open(c.lease, target, slot.WaitForStorage)}
 }
 
 // failRemaining fails every output that has not ended, and so the job.

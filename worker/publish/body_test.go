@@ -15,7 +15,7 @@ import (
 	"github.com/copra-video/copra/worker/lease"
 )
 
-// asked is a store that says whose a job is.
+// asked is a database that says whether the lease is valid.
 type asked struct {
 	lease.Store
 	n   int
@@ -43,16 +43,16 @@ func leased(t *testing.T, store lease.Store) *lease.Lease {
 	return l
 }
 
-// A result can be read while the run has its job, and no more once it may have
-// been lost.
-func TestBodyIsMine(t *testing.T) {
+// A result can be read while the lease is valid. The database is asked when its
+// last answer is old.
+func TestBodyNeedsLease(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a.mp4"), []byte("content"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
 		store := &asked{}
-		r := New(Config{}).Run(leased(t, store), Target{}, nil).Output(dir, &job.Output{})
+		r := New(Config{Log: slog.New(slog.DiscardHandler)}).Open(leased(t, store), Target{}, nil).Output(dir, &job.Output{})
 		body, err := r.open(t.Context(), "a.mp4")
 		if err != nil {
 			t.Fatal(err)
@@ -76,14 +76,15 @@ func TestBodyIsMine(t *testing.T) {
 	})
 }
 
-// A result that is a link is none: ffmpeg may run as another user than we do.
-func TestBodyIsNoLink(t *testing.T) {
+// A result that is a link is not opened: ffmpeg may run as another user than this
+// process.
+func TestBodyFollowsNoLink(t *testing.T) {
 	dir := t.TempDir()
 	secret, link := filepath.Join(dir, "secret"), filepath.Join(dir, "a.mp4")
 	if err := errors.Join(os.WriteFile(secret, []byte("secret"), 0o600), os.Symlink(secret, link)); err != nil {
 		t.Fatal(err)
 	}
-	run := New(Config{}).Run(leased(t, &asked{}), Target{}, nil)
+	run := New(Config{Log: slog.New(slog.DiscardHandler)}).Open(leased(t, &asked{}), Target{}, nil)
 	if body, err := run.Output(dir, &job.Output{}).open(t.Context(), filepath.Base(link)); err == nil {
 		body.Close()
 		t.Error("a link was opened")

@@ -15,69 +15,88 @@ import (
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// finishStream measures the segments of each package, writes the playlists and
-// publishes all of it that is not stored.
-func (r *Output) finishStream(ctx context.Context, packages []stream.Package, keys stream.Keys, bucket storage.Bucket, stored map[string]int64) (job.Result, error) {
-	var result job.Result
-	if err := r.lease.Record(ctx, job.Event{Kind: job.OutputStageEvent, Output: r.o.Key, Stage: job.Packaging}); err != nil {
-		return result, err
+// verifiedEntry is an entry point that ffprobe could play.
+type verifiedEntry struct {
+	format, key string
+	media       job.Media
+}
+
+// publishStream measures the segments of each package, writes the playlists,
+// verifies them, and uploads what is not in the storage already.
+func (p *Output) publishStream(ctx context.Context, packages []stream.Package, keys stream.Keys, bucket storage.Bucket, uploaded map[string]int64) (job.Result, error) {
+	if err := p.lease.Record(ctx, job.Event{Kind: job.OutputStageEvent, Output: p.o.Key, Stage: job.Packaging}); err != nil {
+		return job.Result{}, err
 	}
-	root, err := os.OpenRoot(r.dir)
+	root, err := os.OpenRoot(p.dir)
 	if err != nil {
-		return result, fmt.Errorf("open work directory: %w", err)
+		return job.Result{}, fmt.Errorf("open work directory: %w", err)
 	}
 	defer root.Close()
-	type told struct {
-		format, key string
-		media       job.Media
-	}
-	var list []told
-	var pubs []publication
-	for _, p := range packages {
-		files, _, err := stream.Build(root.FS(), p, keys)
+	var entries []verifiedEntry
+	var objects []object
+	for _, pkg := range packages {
+		o, e, err := p.packageStream(ctx, root, pkg, keys)
 		if err != nil {
-			return result, fmt.Errorf("package %s: %w", p.Path, err)
+			return job.Result{}, err
 		}
-		// The published tree is laid out beside the work files, by links, so
-		// that it can be probed as players will find it.
-		tree := p.Dir + ".published"
-		for _, f := range files {
-			name := filepath.Join(tree, filepath.FromSlash(f.Path))
-			if err := lay(root, name, f); err != nil {
-				return result, fmt.Errorf("lay out stream: %w", err)
-			}
-			pubs = append(pubs, publication{key: p.Path + "/" + f.Path, source: f.Source, file: name,
-				contentType: f.ContentType, last: f.Playlist()})
-		}
-		if tree, err = opened(root, tree, p, keys, files); err != nil {
-			return result, fmt.Errorf("lay out stream: %w", err)
-		}
-		for _, e := range entries(p) {
-			media, err := r.c.Media.ProbePlaylist(ctx, filepath.Join(r.dir, tree, e.file))
-			if err != nil {
-				return result, fmt.Errorf("verify %s: %w", e.format, err)
-			}
-			list = append(list, told{e.format, p.Path + "/" + e.file, media})
-		}
+		objects, entries = append(objects, o...), append(entries, e...)
 	}
-	if err := r.publish(ctx, bucket, remaining(r.dir, pubs, stored)); err != nil {
-		return result, err
+	if err := p.upload(ctx, bucket, remaining(p.dir, objects, uploaded)); err != nil {
+		return job.Result{}, err
 	}
+	return streamResult(bucket, entries)
+}
+
+// packageStream builds one package. It lays the published tree out beside the work
+// files, by hard links, so that ffprobe finds it as players will.
+func (p *Output) packageStream(ctx context.Context, root *os.Root, pkg stream.Package, keys stream.Keys) ([]object, []verifiedEntry, error) {
+	files, _, err := stream.Build(root.FS(), pkg, keys)
+	if err != nil {
+		return nil, nil, fmt.Errorf("package %s: %w", pkg.Path, err)
+	}
+	var objects []object
+	tree := pkg.Dir + ".published"
+	for _, f := range files {
+		name := filepath.Join(tree, filepath.FromSlash(f.Path))
+		if err := linkInto(root, name, f); err != nil {
+			return nil, nil, fmt.Errorf("lay out stream: %w", err)
+		}
+		objects = append(objects, object{key: pkg.Path + "/" + f.Path, name: name, source: f.Source, contentType: f.ContentType, isPlaylist: f.Playlist()})
+	}
+	if tree, err = decryptedTree(root, tree, pkg, keys, files); err != nil {
+		return nil, nil, fmt.Errorf("lay out stream: %w", err)
+	}
+	var entries []verifiedEntry
+	for _, e := range entryPoints(pkg) {
+		media, err := p.c.Media.ProbePlaylist(ctx, filepath.Join(p.dir, tree, e.file))
+		if err != nil {
+			return nil, nil, fmt.Errorf("verify %s: %w", e.format, err)
+		}
+		entries = append(entries, verifiedEntry{e.format, pkg.Path + "/" + e.file, media})
+	}
+	return objects, entries, nil
+}
+
+// streamResult describes a stream that was uploaded: the address of each entry
+// point, and what ffprobe says of it.
+func streamResult(bucket storage.Bucket, entries []verifiedEntry) (job.Result, error) {
+	var result job.Result
 	metadata := map[string]json.RawMessage{}
-	for _, e := range list {
+	for _, e := range entries {
 		u := bucket.URL(e.key)
 		result.Streams = append(result.Streams, job.StreamURL{Format: e.format, URL: u})
 		e.media.SetFilename(u)
 		metadata[e.format] = e.media.Raw
 	}
+	var err error
 	if result.Metadata, err = json.Marshal(metadata); err != nil {
-		return result, fmt.Errorf("encode metadata: %w", err)
+		return job.Result{}, fmt.Errorf("encode metadata: %w", err)
 	}
 	return result, nil
 }
 
-// lay puts one file of a stream at its published place below root.
-func lay(root *os.Root, name string, f stream.File) error {
+// linkInto puts one file of a stream under name below root.
+func linkInto(root *os.Root, name string, f stream.File) error {
 	if err := root.MkdirAll(filepath.Dir(name), 0o700); err != nil {
 		return err
 	}
@@ -87,21 +106,21 @@ func lay(root *os.Root, name string, f stream.File) error {
 	return root.Link(filepath.FromSlash(f.Source), name)
 }
 
-// opened is the tree to probe: that of an encrypted package is laid out once
-// more, with the key itself in the place of its address, which is not to be
-// asked for it.
-func opened(root *os.Root, tree string, p stream.Package, keys stream.Keys, files []stream.File) (string, error) {
+// decryptedTree returns the tree for ffprobe. For an encrypted package it is a
+// second one, in which playlists hold the key itself in place of the key's address,
+// since ffprobe must not ask that address.
+func decryptedTree(root *os.Root, tree string, p stream.Package, keys stream.Keys, files []stream.File) (string, error) {
 	i := slices.IndexFunc(p.Tracks, func(t stream.Track) bool { return t.Encryption != nil })
 	if i < 0 {
 		return tree, nil
 	}
 	key := p.Tracks[i].Encryption
-	tree = p.Dir + ".opened"
+	tree = p.Dir + ".decrypted"
 	address := []byte(`URI="` + key.KeyURI + `"`)
 	inline := []byte(`URI="data:application/octet-stream;base64,` + base64.StdEncoding.EncodeToString(keys(key.KeyName)) + `"`)
 	for _, f := range files {
 		f.Data = bytes.Replace(f.Data, address, inline, 1)
-		if err := lay(root, filepath.Join(tree, filepath.FromSlash(f.Path)), f); err != nil {
+		if err := linkInto(root, filepath.Join(tree, filepath.FromSlash(f.Path)), f); err != nil {
 			return "", err
 		}
 	}

@@ -1,10 +1,10 @@
-// Package publish brings what the steps of an output have made into a customer's
-// storage: it verifies files, packages streams, uploads segments while a stream
-// is still being made, uploads the rest with the playlists last, waits for a
-// storage that is away, and takes a failed stream away again where nobody else
-// can have written.
+// Package publish brings the results of an output to the customer's storage. It
+// verifies files, packages streams, uploads segments while a stream is still being
+// made, uploads the rest with the playlists last, and waits for a storage that is
+// away. When a stream fails it deletes what it has uploaded, where no other job can
+// have written the same objects.
 //
-// Nothing is read for uploading without the job's lease, see fileBody.
+// Results are read for uploading only under the job's lease, see fileBody.
 package publish
 
 import (
@@ -20,27 +20,28 @@ import (
 	"github.com/copra-video/copra/worker/lease"
 )
 
-// Opener finds the storage that a request named.
+// Opener opens the storage that a request named.
 type Opener interface {
-	// Bucket opens the place for the results of a job, Upload that for the one
-	// file of an output with a URL of its own.
+	// Bucket opens the storage for the results of a job.
 	Bucket(ctx context.Context, s *job.Storage, owner storage.Namespace) (storage.Bucket, error)
+	// Upload opens the place for the one file of an output with a URL of its own.
 	Upload(ctx context.Context, address job.Secret) (storage.Bucket, error)
 }
 
-// Media is what verifying results needs of ffmpeg.
+// Media verifies results with ffprobe.
 type Media interface {
-	// Verify holds a finished file against what was planned.
+	// Verify compares a finished file with what was planned. The error is a
+	// *job.Error when they differ.
 	Verify(ctx context.Context, path string, want transcode.Expect) (job.Media, error)
-	// ProbePlaylist reads a stream as a player finds it.
+	// ProbePlaylist reads a stream as a player would.
 	ProbePlaylist(ctx context.Context, path string) (job.Media, error)
 }
 
-// Config is what a Publisher is made of.
+// Config is what a Publisher needs.
 type Config struct {
 	Opener Opener
 	Media  Media
-	// Uploads bounds the files of one output that are uploaded at once.
+	// Uploads is how many files of one output are uploaded at once.
 	Uploads int
 	// RetryTimeout is how long finished results wait for a storage that is away.
 	// With 0 they do not wait.
@@ -55,115 +56,122 @@ type Publisher struct{ c Config }
 // New returns a Publisher.
 func New(c Config) *Publisher { return &Publisher{c} }
 
-// Run is what one run of a job publishes.
-type Run struct {
-	c       Config
-	lease   *lease.Lease
-	target  Target
-	waiting func() (done func())
-	placed  placed
-}
-
 // Target is where the results of a job go.
 type Target struct {
 	Storage *job.Storage // nil: every output has a URL of its own
 	Created time.Time    // when the job was accepted
 }
 
-// Run begins the publishing of a run that has a job's lease. waiting is called
-// when an upload begins to wait for a storage that is away, and what it returns
-// when it no longer does.
-func (p *Publisher) Run(l *lease.Lease, target Target, waiting func() (done func())) *Run {
-	return &Run{c: p.c, lease: l, target: target, waiting: waiting}
+// Session is the publishing of one run. It remembers what the run has uploaded.
+type Session struct {
+	c       Config
+	lease   *lease.Lease
+	target  Target
+	waiting func() (done func())
+	streams streams
+	log     *slog.Logger
 }
 
-// Output is what a run publishes of one output.
-type Output struct {
-	*Run
-	o   *job.Output
-	dir string // of the run's work files
+// Open opens the session of a run that holds a job's lease. An upload calls waiting
+// when it begins to wait for a storage that is away, and done when it no longer
+// waits.
+func (p *Publisher) Open(l *lease.Lease, target Target, waiting func() (done func())) *Session {
+	return &Session{c: p.c, lease: l, target: target, waiting: waiting, streams: newStreams(), log: p.c.Log.With("job", l.JobID())}
 }
 
-// Output begins the publishing of an output whose files are in dir.
-func (r *Run) Output(dir string, o *job.Output) *Output { return &Output{Run: r, o: o, dir: dir} }
-
-// Publish verifies what the steps of an output made and publishes it. stored are
-// the segments that have been published early, see SegmentUploader; keys are
-// those that segments are encrypted with.
-func (r *Output) Publish(ctx context.Context, res transcode.Result, keys stream.Keys, stored map[string]int64) (job.Result, error) {
-	bucket, err := r.bucket(ctx, r.o)
-	if err != nil {
-		return job.Result{}, fmt.Errorf("open storage: %w", err)
-	}
-	if r.o.Type == job.TypeStream {
-		r.stands(ctx, bucket, r.o, res.Packages)
-	}
-	bucket = r.patiently(bucket, r.o)
-	defer r.close(bucket)
-	if r.o.Type == job.TypeStream {
-		return r.finishStream(ctx, res.Packages, keys, bucket, stored)
-	}
-	return r.finishFiles(ctx, res, bucket)
-}
-
-// bucket opens the place for the results of o.
-func (r *Run) bucket(ctx context.Context, o *job.Output) (storage.Bucket, error) {
-	if !o.URL.IsZero() {
-		return r.c.Opener.Upload(ctx, o.URL)
-	}
-	kind := "files" // one folder of shared storage for files, another for streams
-	if o.Type == job.TypeStream {
-		kind = "streams"
-	}
-	return r.c.Opener.Bucket(ctx, r.target.Storage, storage.Namespace{JobID: r.lease.JobID(), Kind: kind, Created: r.target.Created})
-}
-
-func (r *Run) close(bucket storage.Bucket) {
-	if err := storage.Close(bucket); err != nil {
-		r.c.Log.Debug("close storage", "job", r.lease.JobID(), "error", err)
-	}
-}
-
-// checkTimeout bounds the look at the storage before the work.
+// checkTimeout bounds each look at the storage that decides nothing for good.
 const checkTimeout = 10 * time.Second
 
-// CheckStorage asks the storage for the results of o whether it takes any. The
-// error is a *job.Error when it does not, and another one when that could not be
-// found out.
-func (r *Run) CheckStorage(ctx context.Context, o *job.Output) error {
-	bucket, err := r.bucket(ctx, o)
+// CheckStorage asks the storage for the results of o whether it accepts any. The
+// error is a *job.Error if the storage refuses. Every other error means that it is
+// not known.
+func (s *Session) CheckStorage(ctx context.Context, o *job.Output) error {
+	bucket, err := s.bucket(ctx, o)
 	if err != nil {
 		return err
 	}
-	defer r.close(bucket)
+	defer s.close(bucket)
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	return bucket.Check(ctx)
 }
 
-// publication is one object to store.
-type publication struct {
-	key         string
-	source      string // of a segment: its name in the work directory
-	file        string // name in the work directory
-	contentType string
-	last        bool // only after all that are not: playlists and manifests
+// bucket opens the storage for the results of o.
+func (s *Session) bucket(ctx context.Context, o *job.Output) (storage.Bucket, error) {
+	if !o.URL.IsZero() {
+		return s.c.Opener.Upload(ctx, o.URL)
+	}
+	kind := "files" // one folder of shared storage for files, another for streams
+	if o.Type == job.TypeStream {
+		kind = "streams"
+	}
+	return s.c.Opener.Bucket(ctx, s.target.Storage, storage.Namespace{JobID: s.lease.JobID(), Kind: kind, Created: s.target.Created})
 }
 
-// entry is the address of a package that clients are told.
-type entry struct{ format, file string }
+func (s *Session) close(bucket storage.Bucket) {
+	if err := storage.Close(bucket); err != nil {
+		s.log.Debug("storage not closed", "error", err)
+	}
+}
 
-// entries are the addresses of a package that clients are told.
-func entries(p stream.Package) []entry {
-	var e []entry
+// Output is the publishing of one output.
+type Output struct {
+	*Session
+	o   *job.Output
+	dir string // of the run's work files
+	log *slog.Logger
+}
+
+// Output begins the publishing of an output whose files are in dir.
+func (s *Session) Output(dir string, o *job.Output) *Output {
+	return &Output{Session: s, o: o, dir: dir, log: s.log.With("output", o.Key)}
+}
+
+// Publish verifies what the steps of an output have made, and uploads it. keys are
+// those that segments are encrypted with. uploaded are the segments that are in the
+// storage already, as SegmentUploader.Finish returns them.
+//
+// The error is job.ErrLeaseLost or lease.ErrDatabase when it says nothing about the
+// output.
+func (p *Output) Publish(ctx context.Context, res transcode.Result, keys stream.Keys, uploaded map[string]int64) (job.Result, error) {
+	bucket, err := p.bucket(ctx, p.o)
+	if err != nil {
+		return job.Result{}, fmt.Errorf("open storage: %w", err)
+	}
+	if p.o.Type == job.TypeStream {
+		p.streamExists(ctx, bucket, res.Packages) // before anything is uploaded, for Rollback
+	}
+	bucket = p.retrying(bucket)
+	defer p.close(bucket)
+	if p.o.Type == job.TypeStream {
+		return p.publishStream(ctx, res.Packages, keys, bucket, uploaded)
+	}
+	return p.publishFiles(ctx, res, bucket)
+}
+
+// object is one file to be stored.
+type object struct {
+	key         string // in the storage
+	name        string // of the file, in the work directory
+	source      string // of a segment: the name under which it was cut, which identifies it
+	contentType string
+	isPlaylist  bool // it names other objects, so it is stored after them
+}
+
+// entryPoint is a playlist or manifest whose address clients get.
+type entryPoint struct{ format, file string }
+
+// entryPoints returns those of a package.
+func entryPoints(p stream.Package) []entryPoint {
+	var e []entryPoint
 	if p.HLS && p.Layout == stream.TS {
-		e = append(e, entry{"hls", p.Name + ".m3u8"})
+		e = append(e, entryPoint{"hls", p.Name + ".m3u8"})
 	}
 	if p.DASH {
-		e = append(e, entry{"dash", p.Name + ".mpd"})
+		e = append(e, entryPoint{"dash", p.Name + ".mpd"})
 	}
 	if p.HLS && p.Layout == stream.CMAF {
-		e = append(e, entry{"hlsfmp4", p.Name + ".m3u8"})
+		e = append(e, entryPoint{"hlsfmp4", p.Name + ".m3u8"})
 	}
 	return e
 }

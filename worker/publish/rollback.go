@@ -2,6 +2,7 @@ package publish
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -12,132 +13,165 @@ import (
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// rollbackTimeout bounds the time in which the parts of a failed stream are taken
-// away.
+// rollbackTimeout bounds one Rollback.
 const rollbackTimeout = 30 * time.Second
 
-// placed is what a run may have stored of its streams, by the keys of outputs. A
-// stream whose output fails is taken away again, unless an older one stood in
-// its place, whose playlists go on naming the segments.
-type placed struct {
-	mu      sync.Mutex
-	streams map[string]*placedStream
+// streams are the streams that a run uploads, by the keys of their outputs.
+type streams struct {
+	mu       sync.Mutex
+	byOutput map[string]*uploadedStream
 }
 
-type placedStream struct {
-	looked, knows bool // whether it was looked for an older stream, and whether there is an answer
-	stands        bool // the answer
-	segments      []string
-	playlists     []string // in the order in which they were stored
+// uploadedStream is what the storage may have of one stream of this run.
+type uploadedStream struct {
+	existing  existing
+	segments  []string // keys; a segment that was uploaded twice is in it twice
+	playlists []string // keys, in the order of their upload
 }
 
-// of returns what is known of an output's stream; the caller holds the lock.
-func (p *placed) of(output string) *placedStream {
-	if p.streams == nil {
-		p.streams = map[string]*placedStream{}
+// existing says whether an older stream was in the place before the run uploaded
+// anything.
+type existing int
+
+const (
+	notAsked existing = iota
+	unknown           // the storage does not tell
+	none
+	found
+)
+
+func newStreams() streams { return streams{byOutput: map[string]*uploadedStream{}} }
+
+// of returns the stream of an output.
+func (s *streams) of(output string) *uploadedStream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.locked(output)
+}
+
+func (s *streams) locked(output string) *uploadedStream {
+	if s.byOutput[output] == nil {
+		s.byOutput[output] = &uploadedStream{}
 	}
-	if p.streams[output] == nil {
-		p.streams[output] = &placedStream{}
-	}
-	return p.streams[output]
+	return s.byOutput[output]
 }
 
-// note remembers that pub is about to be stored.
-func (p *placed) note(o *job.Output, pub publication) {
+// add notes that an object of an output is about to be stored. Only streams are
+// rolled back, so nothing else is noted.
+func (s *streams) add(o *job.Output, obj object) {
 	if o.Type != job.TypeStream || !o.URL.IsZero() {
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	s := p.of(o.Key)
-	if pub.last {
-		s.playlists = append(s.playlists, pub.key)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.locked(o.Key)
+	if obj.isPlaylist {
+		u.playlists = append(u.playlists, obj.key)
 	} else {
-		s.segments = append(s.segments, pub.key)
+		u.segments = append(u.segments, obj.key)
 	}
 }
 
-// stands reports whether an older stream stands where the output's is to be. It
-// looks once, before the run has stored anything; what cannot be found out is
-// taken for none.
-func (r *Run) stands(ctx context.Context, bucket storage.Bucket, o *job.Output, packages []stream.Package) bool {
-	keeper, ok := bucket.(storage.Deleter)
+// take returns the stream of an output and forgets it. It may be nil.
+func (s *streams) take(output string) *uploadedStream {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	u := s.byOutput[output]
+	delete(s.byOutput, output)
+	return u
+}
+
+// streamExists reports whether an older stream is where this one will be. It asks
+// the storage once, before the run has uploaded anything. The answer is false if it
+// cannot be found out.
+//
+// The SegmentUploader of an output has ended when Publish begins, so calls do not
+// overlap.
+func (p *Output) streamExists(ctx context.Context, bucket storage.Bucket, packages []stream.Package) bool {
+	b, ok := bucket.(storage.Deleter)
 	if !ok {
 		return false
 	}
-	r.placed.mu.Lock()
-	s := r.placed.of(o.Key)
-	r.placed.mu.Unlock() // what uploads an output early has ended before it is published
-	if s.looked {
-		return s.stands
+	s := p.streams.of(p.o.Key)
+	if s.existing == notAsked {
+		s.existing = p.askExisting(ctx, b, packages)
 	}
-	s.looked = true
-	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
-	defer cancel()
-	for _, p := range packages {
-		for _, e := range entries(p) {
-			has, err := keeper.Exists(ctx, p.Path+"/"+e.file)
-			if err != nil {
-				r.c.Log.Debug("cannot look for an older stream", "job", r.lease.JobID(), "output", o.Key, "error", err)
-				return false
-			}
-			s.stands = s.stands || has
-		}
-	}
-	s.knows = true
-	return s.stands
+	return s.existing == found
 }
 
-// Rollback takes away what the run has stored of an output that is about to
-// fail, playlists first. It must come before the failure is recorded: as soon as
-// that is known the job may be tried again, and its segments have the same names.
-// What cannot be taken away stays, and decides nothing.
+// askExisting looks for the entry points of packages in the storage.
+func (p *Output) askExisting(ctx context.Context, bucket storage.Deleter, packages []stream.Package) existing {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	answer := none
+	for _, pkg := range packages {
+		for _, e := range entryPoints(pkg) {
+			there, err := bucket.Exists(ctx, pkg.Path+"/"+e.file)
+			if err != nil {
+				p.log.Debug("existing stream unknown", "error", err)
+				if answer == found {
+					return found
+				}
+				return unknown
+			}
+			if there {
+				answer = found
+			}
+		}
+	}
+	return answer
+}
+
+// Rollback deletes what the run has uploaded of a stream whose output is about to
+// fail, playlists first. It must be called before the failure is recorded: after
+// that the customer may retry the job, and the new run uploads objects with the same
+// keys. What cannot be deleted stays, which is only logged.
 //
-// It does so in the built-in storage alone, where a job has a folder of its own.
-// In a bucket a second job may write to the same path, as when a client posts its
-// job twice, and what is taken away could be what that one has stored.
-func (r *Run) Rollback(ctx context.Context, key string) {
-	r.placed.mu.Lock()
-	s := r.placed.streams[key]
-	delete(r.placed.streams, key)
-	r.placed.mu.Unlock()
-	if r.target.Storage == nil || r.target.Storage.Service != job.ServiceBuiltIn || s == nil || !s.knows || s.stands || len(s.segments)+len(s.playlists) == 0 {
+// It deletes only in the built-in storage, where the job has a folder of its own. In
+// a bucket, a second job may write to the same path, for example when a client posts
+// a job twice, and its objects must not be deleted. It deletes nothing if an older
+// stream was in the place, whose playlists name the same segments, or if that is not
+// known.
+func (s *Session) Rollback(ctx context.Context, output string) {
+	u := s.streams.take(output)
+	if u == nil || s.target.Storage == nil || s.target.Storage.Service != job.ServiceBuiltIn || u.existing != none || len(u.segments)+len(u.playlists) == 0 {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, rollbackTimeout)
 	defer cancel()
-	log := r.c.Log.With("job", r.lease.JobID(), "output", key, "files", len(s.segments)+len(s.playlists))
-	bucket, err := r.bucket(ctx, &job.Output{Key: key, Type: job.TypeStream})
+	log := s.log.With("output", output, "files", len(u.segments)+len(u.playlists))
+	bucket, err := s.bucket(ctx, &job.Output{Key: output, Type: job.TypeStream})
 	if err != nil {
-		log.Warn("the parts of a failed stream stay in its storage", "error", err)
+		log.Warn("rollback failed", "error", err)
 		return
 	}
-	defer r.close(bucket)
-	if keeper, ok := bucket.(storage.Deleter); ok {
-		if err := r.take(ctx, keeper, s); err != nil {
-			log.Warn("parts of a failed stream stay in its storage", "error", err)
+	defer s.close(bucket)
+	if b, ok := bucket.(storage.Deleter); ok {
+		if err := s.deleteObjects(ctx, b, u); err != nil {
+			log.Warn("rollback failed", "error", err)
 			return
 		}
-		log.Info("the parts of a failed stream were taken away")
+		log.Info("stream rolled back")
 	}
 }
 
-// take removes the playlists, the outermost first, and then the segments.
-func (r *Run) take(ctx context.Context, bucket storage.Deleter, s *placedStream) error {
+// deleteObjects deletes the playlists, the outermost first, and then the segments.
+func (s *Session) deleteObjects(ctx context.Context, bucket storage.Deleter, u *uploadedStream) error {
 	remove := func(ctx context.Context, key string) error {
-		if err := r.lease.Check(ctx); err != nil {
+		if err := s.lease.Check(ctx); err != nil {
 			return err
 		}
 		return bucket.Delete(ctx, key)
 	}
-	for i := len(s.playlists) - 1; i >= 0; i-- {
-		if err := remove(ctx, s.playlists[i]); err != nil {
+	for _, key := range slices.Backward(u.playlists) {
+		if err := remove(ctx, key); err != nil {
 			return err
 		}
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(r.c.Uploads)
-	for _, key := range s.segments {
+	g.SetLimit(s.c.Uploads)
+	slices.Sort(u.segments)
+	for _, key := range slices.Compact(u.segments) {
 		g.Go(func() error { return remove(gctx, key) })
 	}
 	return g.Wait()

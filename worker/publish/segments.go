@@ -14,238 +14,241 @@ import (
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// earlyEvery is how often it looks for new segments.
-const earlyEvery = time.Second
+// scanEvery is how often a SegmentUploader looks for new segments.
+const scanEvery = time.Second
 
-// earlyRetry has the pauses after a storage failed to take a segment.
-var earlyRetry = retry.Policy{Waits: retry.Doubling(5*time.Second, time.Minute)}
+// segmentRetry has the pauses after the storage failed to store a segment.
+var segmentRetry = retry.Policy{Waits: retry.Doubling(5*time.Second, time.Minute)}
 
-// SegmentUploader uploads the segments of a stream while its steps still run, as soon as
-// they are certain to stay as they are. It makes a long stream's publishing
-// short and decides nothing: what it did not store, for whatever reason, is
-// published in the end with the playlists. Where an older stream stands, all of
-// it is: its segments are not replaced before the whole of the new one is there.
+// SegmentUploader uploads the segments of a stream while its steps still run. It
+// uploads a segment once it is certain that the finished stream will contain it
+// unchanged. So the end of a long stream is short.
+//
+// It decides nothing: Output.Publish uploads whatever it has not, for any reason.
+// It uploads nothing if an older stream is in the place, whose segments must stay
+// until the new stream is complete.
+//
 // A nil *SegmentUploader does nothing.
 type SegmentUploader struct {
-	r        *Output
+	p        *Output
 	packages []stream.Package
 
 	cancel context.CancelFunc
-	stop   chan struct{} // closed: begin nothing more
-	done   chan struct{}
+	stop   chan struct{} // closed: no further upload begins
+	done   chan struct{} // closed: nothing runs any more
 
 	puts  sync.WaitGroup
 	slots chan struct{}
 
-	mu     sync.Mutex
-	stored map[string]int64
-	back   []publication // those that failed
-	failed error         // since the last pause
+	mu       sync.Mutex
+	uploaded map[string]int64 // by object.source: the size
+	failed   []object         // since the last pause
+	err      error            // since the last pause
 }
 
-// StartSegments starts for a stream whose storage takes files one by one.
-func (r *Output) StartSegments(ctx context.Context, packages []stream.Package) *SegmentUploader {
-	if len(packages) == 0 || !r.o.URL.IsZero() {
+// StartSegments starts to upload segments, unless the output is no stream or has a
+// URL of its own. Either Finish or Abandon must be called.
+func (p *Output) StartSegments(ctx context.Context, packages []stream.Package) *SegmentUploader {
+	if len(packages) == 0 || !p.o.URL.IsZero() {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	e := &SegmentUploader{
-		r: r, packages: packages, cancel: cancel,
-		stop: make(chan struct{}), done: make(chan struct{}), slots: make(chan struct{}, r.c.Uploads),
-		stored: map[string]int64{},
+	u := &SegmentUploader{
+		p: p, packages: packages, cancel: cancel,
+		stop: make(chan struct{}), done: make(chan struct{}), slots: make(chan struct{}, p.c.Uploads),
+		uploaded: map[string]int64{},
 	}
 	go func() {
-		defer close(e.done)
-		defer e.puts.Wait()
-		e.work(ctx)
+		defer close(u.done)
+		u.run(ctx)
 	}()
-	return e
+	return u
 }
 
-// Abandon ends it at once.
-func (e *SegmentUploader) Abandon() {
-	if e == nil {
+// Abandon cancels the uploads and waits until they have ended. It may be called
+// after Finish.
+func (u *SegmentUploader) Abandon() {
+	if u == nil {
 		return
 	}
-	e.cancel()
-	<-e.done
+	u.cancel()
+	<-u.done
 }
 
-// End waits for what is on its way and returns the sizes of what was stored, by
-// the names in the work directory.
-func (e *SegmentUploader) End() map[string]int64 {
-	if e == nil {
+// Finish waits for the uploads in flight. It returns the sizes of the segments that
+// were uploaded, by their names in the work directory.
+func (u *SegmentUploader) Finish() map[string]int64 {
+	if u == nil {
 		return nil
 	}
-	close(e.stop)
-	<-e.done
-	return e.stored
+	close(u.stop)
+	<-u.done
+	return u.uploaded
 }
 
-func (e *SegmentUploader) work(ctx context.Context) {
-	log := e.r.c.Log.With("job", e.r.lease.JobID(), "output", e.r.o.Key)
-	level := log.Warn // once
-	pauses := 0
+// run looks for segments and uploads them until it is told to stop. The loop is not
+// a retry.Policy: each attempt is a round over the segments that exist by then.
+func (u *SegmentUploader) run(ctx context.Context) {
+	level := u.p.log.Warn // for the first failure only
+	failures := 0
 	var bucket storage.Bucket
-	defer func() {
-		e.puts.Wait()
+	closeBucket := func() {
+		u.puts.Wait()
 		if bucket != nil {
-			e.r.close(bucket)
+			u.p.close(bucket)
+			bucket = nil
 		}
-	}()
-	tracks := e.tracks()
-	var queue []publication
-	for e.wait(ctx, earlyEvery) {
+	}
+	defer closeBucket()
+	tracks := u.tracks()
+	var queue []object
+	for u.wait(ctx, scanEvery) {
 		for _, t := range tracks {
-			queue = append(queue, t.settled(e.r.dir)...)
+			queue = append(queue, t.finalized(u.p.dir)...)
 		}
 		var err error
 		if bucket == nil && len(queue) > 0 {
-			if bucket, err = e.r.bucket(ctx, e.r.o); err != nil {
-				e.fail(err)
-			} else if _, ok := bucket.(storage.BatchPutter); ok || e.r.stands(ctx, bucket, e.r.o, e.packages) {
+			if bucket, err = u.p.bucket(ctx, u.p.o); err != nil {
+				u.fail(err)
+			} else if _, ok := bucket.(storage.BatchPutter); ok || u.p.streamExists(ctx, bucket, u.packages) {
 				return
 			}
 		}
-		for len(queue) > 0 && e.begin(ctx, bucket, queue[0]) {
+		for len(queue) > 0 && u.start(ctx, bucket, queue[0]) {
 			queue = queue[1:]
 		}
-		if err = e.failure(); err == nil {
+		if err = u.failure(); err == nil {
 			continue
 		}
 		if _, final := errors.AsType[*job.Error](err); final || ctx.Err() != nil {
-			return // the publishing will say so
+			return // Publish will meet the same error and report it
 		}
-		level("segments are not uploaded early", "error", err)
-		level = log.Debug
-		// A connection that was idle for long may have died of it: another.
-		e.puts.Wait()
-		if bucket != nil {
-			e.r.close(bucket)
-			bucket = nil
-		}
-		queue = append(e.takeBack(), queue...)
-		pauses++
-		if !e.wait(ctx, earlyRetry.Delay(pauses)) {
+		level("segment upload failed", "error", err)
+		level = u.p.log.Debug
+		closeBucket() // its connection may have died while it was idle
+		queue = append(u.requeueFailed(), queue...)
+		failures++
+		if !u.wait(ctx, segmentRetry.Delay(failures)) {
 			return
 		}
 	}
 }
 
-// wait reports whether to go on after d. The loop of work is written by hand: an
-// attempt is a round over the segments that exist by then, and End may stop it.
-func (e *SegmentUploader) wait(ctx context.Context, d time.Duration) bool {
+// wait waits for d and reports whether to go on.
+func (u *SegmentUploader) wait(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
 		return true
-	case <-e.stop:
+	case <-u.stop:
 	case <-ctx.Done():
 	}
 	return false
 }
 
-// begin begins to upload a segment when there is a free slot, and reports
-// whether it has.
-func (e *SegmentUploader) begin(ctx context.Context, bucket storage.Bucket, p publication) bool {
+// start waits for a free slot and starts to upload a segment. It returns false when
+// it has not, because it was stopped or another upload has failed.
+func (u *SegmentUploader) start(ctx context.Context, bucket storage.Bucket, o object) bool {
 	select {
-	case e.slots <- struct{}{}:
-	case <-e.stop:
+	case u.slots <- struct{}{}:
+	case <-u.stop:
 		return false
 	case <-ctx.Done():
 		return false
 	}
-	if e.failure() != nil {
-		<-e.slots
+	if u.failure() != nil {
+		<-u.slots
 		return false
 	}
-	e.puts.Go(func() {
-		defer func() { <-e.slots }()
-		size, err := e.put(ctx, bucket, p)
-		e.mu.Lock()
-		defer e.mu.Unlock()
+	u.puts.Go(func() {
+		defer func() { <-u.slots }()
+		size, err := u.put(ctx, bucket, o)
+		u.mu.Lock()
+		defer u.mu.Unlock()
 		if err != nil {
-			e.back, e.failed = append(e.back, p), err
+			u.failed, u.err = append(u.failed, o), err
 			return
 		}
-		e.stored[p.source] = size
+		u.uploaded[o.source] = size
 	})
 	return true
 }
 
-func (e *SegmentUploader) put(ctx context.Context, bucket storage.Bucket, p publication) (int64, error) {
-	st, err := os.Stat(filepath.Join(e.r.dir, p.file))
+// put uploads a segment and returns its size.
+func (u *SegmentUploader) put(ctx context.Context, bucket storage.Bucket, o object) (int64, error) {
+	st, err := os.Stat(filepath.Join(u.p.dir, o.name))
 	if err != nil {
 		return 0, err
 	}
-	return st.Size(), e.r.put(ctx, bucket, p)
+	return st.Size(), u.p.put(ctx, bucket, o)
 }
 
-func (e *SegmentUploader) fail(err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.failed = err
+func (u *SegmentUploader) fail(err error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.err = err
 }
 
-func (e *SegmentUploader) failure() error {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.failed
+func (u *SegmentUploader) failure() error {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return u.err
 }
 
-// takeBack forgets the failure and returns the segments that it met.
-func (e *SegmentUploader) takeBack() []publication {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	back := e.back
-	e.back, e.failed = nil, nil
-	return back
+// requeueFailed forgets the failure and returns the segments that failed.
+func (u *SegmentUploader) requeueFailed() []object {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	failed := u.failed
+	u.failed, u.err = nil, nil
+	return failed
 }
 
-// growingTrack is a track whose segments come one after the other.
-type growingTrack struct {
+// liveTrack is a track whose segments are being cut.
+type liveTrack struct {
 	stream.Package
 	stream.Track
-	there, told int
+	cut      int // how many segments there are
+	returned int // how many of them finalized has returned
 }
 
-func (e *SegmentUploader) tracks() []*growingTrack {
-	var list []*growingTrack
-	for _, p := range e.packages {
+func (u *SegmentUploader) tracks() []*liveTrack {
+	var list []*liveTrack
+	for _, p := range u.packages {
 		for _, t := range p.Tracks {
-			list = append(list, &growingTrack{Package: p, Track: t})
+			list = append(list, &liveTrack{Package: p, Track: t})
 		}
 	}
 	return list
 }
 
-// settled lists the segments that, since it was asked last, have become such as
-// will be published as they are.
-func (t *growingTrack) settled(dir string) []publication {
+// finalized returns the segments that the finished stream will contain unchanged,
+// without those that it has returned before.
+func (t *liveTrack) finalized(dir string) []object {
 	for {
-		if _, err := os.Stat(filepath.Join(dir, t.Segment(t.Track, t.there+1).Source)); err != nil {
+		if _, err := os.Stat(filepath.Join(dir, t.Segment(t.Track, t.cut+1).Source)); err != nil {
 			break
 		}
-		t.there++
+		t.cut++
 	}
-	var pubs []publication
-	for ; t.told < t.Finalized(t.Track, t.there); t.told++ {
-		f := t.Segment(t.Track, t.told+1)
-		pubs = append(pubs, publication{key: t.Path + "/" + f.Path, source: f.Source, file: filepath.FromSlash(f.Source), contentType: f.ContentType})
+	var objects []object
+	for ; t.returned < t.Finalized(t.Track, t.cut); t.returned++ {
+		f := t.Segment(t.Track, t.returned+1)
+		objects = append(objects, object{key: t.Path + "/" + f.Path, name: filepath.FromSlash(f.Source), source: f.Source, contentType: f.ContentType})
 	}
-	return pubs
+	return objects
 }
 
-// remaining leaves out what was stored early and is still the same.
-func remaining(dir string, pubs []publication, stored map[string]int64) []publication {
-	var rest []publication
-	for _, p := range pubs {
-		size, ok := stored[p.source]
-		if st, err := os.Stat(filepath.Join(dir, p.file)); ok && !p.last && err == nil && st.Size() == size {
+// remaining returns the objects that are not uploaded yet, or have changed since.
+func remaining(dir string, objects []object, uploaded map[string]int64) []object {
+	var rest []object
+	for _, o := range objects {
+		size, ok := uploaded[o.source]
+		if st, err := os.Stat(filepath.Join(dir, o.name)); ok && !o.isPlaylist && err == nil && st.Size() == size {
 			continue
 		}
-		rest = append(rest, p)
+		rest = append(rest, o)
 	}
 	return rest
 }

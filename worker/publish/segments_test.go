@@ -23,51 +23,51 @@ import (
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// shelf is a storage that remembers what it was given.
-type shelf struct {
-	put func(ctx context.Context, key string) error // nil: takes all
+// fakeStorage notes what is stored in it.
+type fakeStorage struct {
+	put func(ctx context.Context, key string) error // nil: accepts all
 
 	mu     sync.Mutex
 	opened int
 	closed int
 	keys   []string
 	types  map[string]string
-	all    bool // it takes files together
+	batch  bool // it is a storage.BatchPutter
 
-	keeps   bool            // it is a storage.Deleter
-	there   map[string]bool // what stood there before
-	looked  []string
-	removed []string
-	remove  func(key string) error // nil: takes all away
+	deletes bool            // it is a storage.Deleter
+	there   map[string]bool // what is there beforehand; nil: it does not tell
+	asked   []string
+	deleted []string
+	delete  func(key string) error // nil: deletes all
 }
 
-type shelfBucket struct {
+type fakeBucket struct {
 	storage.Bucket
-	s *shelf
+	s *fakeStorage
 }
 
-type shelfTogether struct{ shelfBucket }
+type batchBucket struct{ fakeBucket }
 
-func (shelfTogether) PutBatch(context.Context, []storage.Item) error { return nil }
+func (batchBucket) PutBatch(context.Context, []storage.Item) error { return nil }
 
-func (s *shelf) Upload(context.Context, job.Secret) (storage.Bucket, error) {
+func (s *fakeStorage) Upload(context.Context, job.Secret) (storage.Bucket, error) {
 	return nil, errors.New("no output has an address of its own here")
 }
 
-func (s *shelf) Bucket(context.Context, *job.Storage, storage.Namespace) (storage.Bucket, error) {
+func (s *fakeStorage) Bucket(context.Context, *job.Storage, storage.Namespace) (storage.Bucket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.opened++
-	if s.all {
-		return shelfTogether{shelfBucket{s: s}}, nil
+	if s.batch {
+		return batchBucket{fakeBucket{s: s}}, nil
 	}
-	if s.keeps {
-		return shelfKeeper{shelfBucket{s: s}}, nil
+	if s.deletes {
+		return deletingBucket{fakeBucket{s: s}}, nil
 	}
-	return shelfBucket{s: s}, nil
+	return fakeBucket{s: s}, nil
 }
 
-func (b shelfBucket) Put(ctx context.Context, key string, body storage.Body, opts storage.PutOptions) error {
+func (b fakeBucket) Put(ctx context.Context, key string, body storage.Body, opts storage.PutOptions) error {
 	if b.s.put != nil {
 		if err := b.s.put(ctx, key); err != nil {
 			return err
@@ -83,27 +83,27 @@ func (b shelfBucket) Put(ctx context.Context, key string, body storage.Body, opt
 	return nil
 }
 
-func (b shelfBucket) Close() error {
+func (b fakeBucket) Close() error {
 	b.s.mu.Lock()
 	defer b.s.mu.Unlock()
 	b.s.closed++
 	return nil
 }
 
-func (s *shelf) list() []string {
+func (s *fakeStorage) list() []string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Sorted(slices.Values(s.keys))
 }
 
-// film is a stream whose segments appear one by one.
+// film is a stream whose segments are cut one by one.
 type film struct {
-	t     *testing.T
-	run   *Run
-	out   *Output
-	shelf *shelf
-	store *asked
-	log   *bytes.Buffer
+	t       *testing.T
+	run     *Session
+	out     *Output
+	storage *fakeStorage
+	store   *asked
+	log     *bytes.Buffer
 }
 
 var filmPackages = []stream.Package{
@@ -116,11 +116,11 @@ var filmPackages = []stream.Package{
 	}},
 }
 
-func newFilm(t *testing.T, s *shelf) film {
+func newFilm(t *testing.T, s *fakeStorage) film {
 	s.types = map[string]string{}
-	f := film{t: t, shelf: s, store: &asked{}, log: &bytes.Buffer{}}
+	f := film{t: t, storage: s, store: &asked{}, log: &bytes.Buffer{}}
 	p := New(Config{Opener: s, Uploads: 2, Log: slog.New(slog.NewTextHandler(f.log, nil))})
-	f.run = p.Run(leased(t, f.store), Target{Storage: &job.Storage{Service: job.ServiceBuiltIn}}, func() func() { return func() {} })
+	f.run = p.Open(leased(t, f.store), Target{Storage: &job.Storage{Service: job.ServiceBuiltIn}}, func() func() { return func() {} })
 	f.out = f.run.Output(t.TempDir(), filmOutput)
 	return f
 }
@@ -138,63 +138,62 @@ func (f film) segments(dir, pattern string, n int) {
 
 func (f film) start() *SegmentUploader { return f.out.StartSegments(f.t.Context(), filmPackages) }
 
-// What is certain to stay is uploaded while more comes, each file once, and
-// what is left is all that stream.Build makes besides.
-func TestEarly(t *testing.T) {
+// Finalized segments are uploaded while more are cut, each of them once. All that
+// stream.Build makes besides is left for the end.
+func TestSegmentUploader(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		f := newFilm(t, &shelf{})
+		f := newFilm(t, &fakeStorage{})
 		e := f.start()
-		<-time.After(3 * earlyEvery)
-		if f.shelf.opened > 0 {
-			t.Error("the storage was opened for nothing")
+		<-time.After(3 * scanEvery)
+		if f.storage.opened > 0 {
+			t.Error("the storage was opened before there was a segment")
 		}
 		f.segments("out1/hls/720p", "segment-%05d.ts", 3)
 		f.segments("out1/dash/audio", "segment-%05d.m4s", 3)
-		<-time.After(2 * earlyEvery)
+		<-time.After(2 * scanEvery)
 		want := []string{"/dash/audio-00001.m4s", "/hls/720p/segment-00001.ts", "/hls/720p/segment-00002.ts"}
-		if diff := cmp.Diff(want, f.shelf.list()); diff != "" {
-			t.Errorf("stored early (-want +got):\n%s", diff)
+		if diff := cmp.Diff(want, f.storage.list()); diff != "" {
+			t.Errorf("uploaded (-want +got):\n%s", diff)
 		}
 		f.segments("out1/hls/720p", "segment-%05d.ts", 4)
-		<-time.After(2 * earlyEvery)
-		stored := e.End()
-		if diff := cmp.Diff(append(want, "/hls/720p/segment-00003.ts"), f.shelf.list()); diff != "" {
-			t.Errorf("stored early (-want +got):\n%s", diff)
+		<-time.After(2 * scanEvery)
+		stored := e.Finish()
+		if diff := cmp.Diff(append(want, "/hls/720p/segment-00003.ts"), f.storage.list()); diff != "" {
+			t.Errorf("uploaded (-want +got):\n%s", diff)
 		}
-		if got := f.shelf.types["/dash/audio-00001.m4s"] + " " + f.shelf.types["/hls/720p/segment-00001.ts"]; got != "video/iso.segment video/mp2t" {
+		if got := f.storage.types["/dash/audio-00001.m4s"] + " " + f.storage.types["/hls/720p/segment-00001.ts"]; got != "video/iso.segment video/mp2t" {
 			t.Errorf("types %s", got)
 		}
-		if f.shelf.opened != 1 || f.shelf.closed != 1 {
-			t.Errorf("opened %d times, closed %d times", f.shelf.opened, f.shelf.closed)
+		if f.storage.opened != 1 || f.storage.closed != 1 {
+			t.Errorf("opened %d times, closed %d times", f.storage.opened, f.storage.closed)
 		}
-		pub := func(source, key string) publication {
-			return publication{source: source, key: key, file: source}
+		pub := func(source, key string) object {
+			return object{source: source, key: key, name: source}
 		}
 		same, joined := pub("out1/hls/720p/segment-00001.ts", "/a"), pub("", "/b") // of which Build made another
-		other, list := pub("out1/hls/720p/segment-00002.ts", "/c"), publication{key: "/master.m3u8", last: true}
-		if err := os.WriteFile(filepath.Join(f.out.dir, other.file), []byte("of another size"), 0o600); err != nil {
+		other, list := pub("out1/hls/720p/segment-00002.ts", "/c"), object{key: "/master.m3u8", isPlaylist: true}
+		if err := os.WriteFile(filepath.Join(f.out.dir, other.name), []byte("of another size"), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		late := pub("out1/hls/720p/segment-00004.ts", "/d")
-		if diff := cmp.Diff([]string{"/b", "/c", "/d", "/master.m3u8"}, keysOf(remaining(f.out.dir, []publication{same, joined, other, late, list}, stored))); diff != "" {
+		if diff := cmp.Diff([]string{"/b", "/c", "/d", "/master.m3u8"}, keysOf(remaining(f.out.dir, []object{same, joined, other, late, list}, stored))); diff != "" {
 			t.Errorf("left to publish (-want +got):\n%s", diff)
 		}
 		e.Abandon()
 	})
 }
 
-func keysOf(pubs []publication) (keys []string) {
-	for _, p := range pubs {
+func keysOf(objects []object) (keys []string) {
+	for _, p := range objects {
 		keys = append(keys, p.key)
 	}
 	return keys
 }
 
-// A storage that fails is left alone for a while and then opened anew; it is
-// told once.
-func TestEarlyFails(t *testing.T) {
+// After a failure the uploader pauses and opens the storage again. It warns once.
+func TestSegmentUploaderRetries(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &shelf{}
+		s := &fakeStorage{}
 		var tries []time.Time
 		s.put = func(_ context.Context, key string) error {
 			if !strings.HasSuffix(key, "1.ts") {
@@ -211,51 +210,51 @@ func TestEarlyFails(t *testing.T) {
 		f.segments("out1/hls/720p", "segment-%05d.ts", 3)
 		e := f.start()
 		<-time.After(time.Minute)
-		stored := e.End()
-		if len(tries) != 3 || tries[1].Sub(tries[0]) < earlyRetry.Delay(1) || tries[2].Sub(tries[1]) < earlyRetry.Delay(2) || len(stored) != 2 {
+		stored := e.Finish()
+		if len(tries) != 3 || tries[1].Sub(tries[0]) < segmentRetry.Delay(1) || tries[2].Sub(tries[1]) < segmentRetry.Delay(2) || len(stored) != 2 {
 			t.Errorf("tried at %v, stored %v", tries, stored)
 		}
 		if s.opened != 3 || s.closed != 3 {
 			t.Errorf("opened %d times, closed %d times", s.opened, s.closed)
 		}
-		if n := strings.Count(f.log.String(), "segments are not uploaded early"); n != 1 {
-			t.Errorf("told %d times:\n%s", n, f.log)
+		if n := strings.Count(f.log.String(), "segment upload failed"); n != 1 {
+			t.Errorf("warned %d times:\n%s", n, f.log)
 		}
 		e.Abandon()
 	})
 }
 
-// Where uploading early is of no use, nothing is uploaded.
-func TestEarlyIsNotFor(t *testing.T) {
+// Nothing is uploaded where that is not possible or of no use.
+func TestSegmentUploaderDoesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		for name, s := range map[string]*shelf{
-			"a storage that takes files together": {all: true},
-			"a storage that refuses":              {put: func(context.Context, string) error { return job.Errorf(job.StorageRefused, "The bucket is not yours.") }},
+		for name, s := range map[string]*fakeStorage{
+			"a storage that takes all files in one call": {batch: true},
+			"a storage that refuses":                     {put: func(context.Context, string) error { return job.Errorf(job.StorageRefused, "The bucket is not yours.") }},
 		} {
 			f := newFilm(t, s)
 			f.segments("out1/hls/720p", "segment-%05d.ts", 4)
 			e := f.start()
 			<-time.After(time.Hour)
-			if stored := e.End(); len(stored) > 0 || s.opened != 1 || s.closed != 1 {
+			if stored := e.Finish(); len(stored) > 0 || s.opened != 1 || s.closed != 1 {
 				t.Errorf("%s: stored %v, opened %d times, closed %d times", name, stored, s.opened, s.closed)
 			}
 			e.Abandon()
 		}
-		f := newFilm(t, &shelf{})
+		f := newFilm(t, &fakeStorage{})
 		o := &job.Output{Type: job.TypeStream, URL: job.NewSecret("https://a/b")}
 		none := f.run.Output(f.out.dir, o).StartSegments(t.Context(), filmPackages)
-		if none != nil || none.End() != nil {
-			t.Error("an output with an address of its own is uploaded early")
+		if none != nil || none.Finish() != nil {
+			t.Error("segments of an output with a URL of its own are uploaded")
 		}
 		none.Abandon()
 	})
 }
 
-// A run that ends, or an output that is given up, stops what is on its way.
-func TestEarlyIsAbandoned(t *testing.T) {
+// Abandon cancels the uploads in flight.
+func TestSegmentUploaderAbandon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var ended int
-		s := &shelf{}
+		s := &fakeStorage{}
 		s.put = func(ctx context.Context, _ string) error {
 			<-ctx.Done()
 			s.mu.Lock()
@@ -266,7 +265,7 @@ func TestEarlyIsAbandoned(t *testing.T) {
 		f := newFilm(t, s)
 		f.segments("out1/hls/720p", "segment-%05d.ts", 9)
 		e := f.start()
-		<-time.After(2 * earlyEvery)
+		<-time.After(2 * scanEvery)
 		e.Abandon()
 		if ended != 2 || len(s.list()) > 0 || s.closed != 1 {
 			t.Errorf("%d uploads were ended, %v stored, closed %d times", ended, s.list(), s.closed)

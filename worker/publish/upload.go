@@ -12,25 +12,26 @@ import (
 	"github.com/copra-video/copra/worker/workdir"
 )
 
-// publish stores files, several at once, and then playlists one by one with
-// the outermost last, so that no player finds one that names what is not there.
-func (r *Output) publish(ctx context.Context, bucket storage.Bucket, pubs []publication) error {
+// upload stores objects: first all that are no playlists, several at once, and then
+// the playlists one by one in their order, in which the outermost is the last. So a
+// player never finds a playlist that names a missing object.
+func (p *Output) upload(ctx context.Context, bucket storage.Bucket, objects []object) error {
 	if b, ok := bucket.(storage.BatchPutter); ok {
-		return r.putAll(ctx, b, pubs)
+		return p.putAll(ctx, b, objects)
 	}
 	g, gctx := errgroup.WithContext(ctx)
-	g.SetLimit(r.c.Uploads)
-	for _, p := range pubs {
-		if !p.last {
-			g.Go(func() error { return r.put(gctx, bucket, p) })
+	g.SetLimit(p.c.Uploads)
+	for _, o := range objects {
+		if !o.isPlaylist {
+			g.Go(func() error { return p.put(gctx, bucket, o) })
 		}
 	}
 	if err := g.Wait(); err != nil {
 		return err
 	}
-	for _, p := range pubs {
-		if p.last {
-			if err := r.put(ctx, bucket, p); err != nil {
+	for _, o := range objects {
+		if o.isPlaylist {
+			if err := p.put(ctx, bucket, o); err != nil {
 				return err
 			}
 		}
@@ -38,44 +39,46 @@ func (r *Output) publish(ctx context.Context, bucket storage.Bucket, pubs []publ
 	return nil
 }
 
-func (r *Output) put(ctx context.Context, bucket storage.Bucket, p publication) error {
-	body, err := r.open(ctx, p.file)
+// put stores one object.
+func (p *Output) put(ctx context.Context, bucket storage.Bucket, o object) error {
+	body, err := p.open(ctx, o.name)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	r.c.Metrics.uploading(body.size)
-	r.placed.note(r.o, p) // also if it fails: the storage may have it even so
-	return bucket.Put(ctx, p.key, body, r.putOptions(p))
+	p.c.Metrics.uploading(body.size)
+	p.streams.add(p.o, o) // before it is stored: after an error the storage may have it
+	return bucket.Put(ctx, o.key, body, p.putOptions(o))
 }
 
-// putAll stores all files at once.
-func (r *Output) putAll(ctx context.Context, bucket storage.BatchPutter, pubs []publication) error {
-	items := make([]storage.Item, len(pubs))
-	for i, p := range pubs {
-		body, err := r.open(ctx, p.file)
+// putAll stores all objects in one call.
+func (p *Output) putAll(ctx context.Context, bucket storage.BatchPutter, objects []object) error {
+	items := make([]storage.Item, len(objects))
+	for i, o := range objects {
+		body, err := p.open(ctx, o.name)
 		if err != nil {
 			return err
 		}
 		defer body.Close()
-		r.c.Metrics.uploading(body.size)
-		items[i] = storage.Item{Key: p.key, Body: body, Options: r.putOptions(p)}
+		p.c.Metrics.uploading(body.size)
+		items[i] = storage.Item{Key: o.key, Body: body, Options: p.putOptions(o)}
 	}
 	return bucket.PutBatch(ctx, items)
 }
 
-func (r *Output) putOptions(p publication) storage.PutOptions {
-	form := map[string]string{"job_id": r.lease.JobID(), "encoded_video_id": r.o.Key}
-	if r.o.Type == job.TypeVideo {
-		form["video_id"] = r.o.Key // its presence tells receivers a video from a picture
+func (p *Output) putOptions(o object) storage.PutOptions {
+	form := map[string]string{"job_id": p.lease.JobID(), "encoded_video_id": p.o.Key}
+	if p.o.Type == job.TypeVideo {
+		form["video_id"] = p.o.Key // receivers tell a video from a picture by its presence
 	}
-	return storage.PutOptions{ContentType: p.contentType, Form: form}
+	return storage.PutOptions{ContentType: o.contentType, Form: form}
 }
 
-func (r *Output) open(ctx context.Context, name string) (fileBody, error) {
-	// What ffmpeg has left, or a folder above it, may be a link to what only we can
-	// read, where no kernel kept it from that.
-	f, err := workdir.OpenRegularIn(r.dir, name, os.O_RDONLY)
+// open opens a file of the work directory for uploading. Reading it ends with ctx.
+func (p *Output) open(ctx context.Context, name string) (fileBody, error) {
+	// A hijacked ffmpeg may have left a link to a file that only this process can
+	// read.
+	f, err := workdir.OpenRegularIn(p.dir, name, os.O_RDONLY)
 	if err != nil {
 		return fileBody{}, fmt.Errorf("open result: %w", err)
 	}
@@ -84,24 +87,27 @@ func (r *Output) open(ctx context.Context, name string) (fileBody, error) {
 		f.Close()
 		return fileBody{}, fmt.Errorf("measure result: %w", err)
 	}
-	return fileBody{file: f, size: st.Size(), check: func() error { return r.lease.Check(ctx) }}, nil
+	return fileBody{file: f, size: st.Size(), check: func() error { return p.lease.Check(ctx) }}, nil
 }
 
-// fileBody is a file to be stored. It can be read only as long as the run has
-// its job: a storage repeats requests that broke, and may do so just after the
-// process was stopped for a while and replaced.
+// fileBody is a file to be stored. It can be read only while the run holds the
+// job's lease. A storage repeats requests that failed, and may do so just after
+// this process was suspended and another run has taken the job: what it stored then
+// would replace the other run's results.
 //
-// So ReadAt may block: when the last answer of the database is older than two
-// seconds it asks, and it waits for the answer for as long as lease.Check does,
-// up to half an hour while the database is away. It ends with the context that
-// the body was opened with, whatever the storage's own time limits are.
+// So ReadAt MAY BLOCK. When the last answer of the database is older than two
+// seconds it asks the database, and waits for the answer as lease.Check does: up to
+// half an hour while the database is away. It ends with the context that the body
+// was opened with. Time limits of a storage must count only the time that its own
+// requests take.
 type fileBody struct {
 	file  *os.File
 	size  int64
 	check func() error
 }
 
-// ReadAt implements io.ReaderAt.
+// ReadAt implements io.ReaderAt. It may block, and fails with job.ErrLeaseLost when
+// another run has the job.
 func (b fileBody) ReadAt(p []byte, off int64) (int, error) {
 	if err := b.check(); err != nil {
 		return 0, err
@@ -109,7 +115,7 @@ func (b fileBody) ReadAt(p []byte, off int64) (int, error) {
 	return b.file.ReadAt(p, off)
 }
 
-// Size in bytes.
+// Size implements storage.Body.
 func (b fileBody) Size() int64 { return b.size }
 
 // Close closes the file.
