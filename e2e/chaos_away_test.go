@@ -119,7 +119,7 @@ func cancelledWait(t *testing.T) (verdict, time.Duration) {
 	if status, body, _ := r.c.send(t, http.MethodDelete, "/jobs/"+id, nil); status != http.StatusOK {
 		t.Errorf("cancel: %d %s", status, body)
 	}
-	eventually(t, 2*time.Second, "the results are gone", func() bool { return len(workFiles(t, r.scratch())) == 0 })
+	eventually(t, 2*time.Second, "the results are gone", func() bool { return len(workFiles(t, r.workDir())) == 0 })
 	r.s3[w].back()
 	return r.settle(30*time.Second, id), 0
 }
@@ -169,7 +169,7 @@ func apiKilled(t *testing.T) (verdict, time.Duration) {
 	var wg sync.WaitGroup
 	for i := range clients {
 		spec := r.job(short(t), object{"mp3": object{"path": fmt.Sprintf("/%d.mp3", i)}})
-		wg.Go(func() { ids[i] = insist(t, r.c, spec, fmt.Sprintf("order-%d", i)) })
+		wg.Go(func() { ids[i] = mustPost(t, r.c, spec, fmt.Sprintf("order-%d", i)) })
 	}
 	for range 3 {
 		eventually(t, 30*time.Second, "POSTs wait for the database", func() bool {
@@ -206,8 +206,8 @@ func (r *rig) lockJobs() (unlock func()) {
 	}
 }
 
-// insist posts until it hears 201, and returns the job's id.
-func insist(t testing.TB, c client, spec object, key string) string {
+// mustPost posts until it hears 201, and returns the job's id.
+func mustPost(t testing.TB, c client, spec object, key string) string {
 	body := string(must(t, spec))
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
 		req, err := http.NewRequest(http.MethodPost, c.base+"/jobs", strings.NewReader(body))
@@ -318,7 +318,7 @@ func databaseAway(t *testing.T, fault func(*ownDatabase)) (verdict, time.Duratio
 	r.worker("COPRA_SLOTS=2")
 	spec := longJob(t, "")
 	ids := []string{r.c.create(t, r.job(spec["input"].(object)["url"].(string), spec["outputs"].(object))).ID}
-	eventually(t, 60*time.Second, "ffmpeg encodes", func() bool { return encoding(r.scratch()) })
+	eventually(t, 60*time.Second, "ffmpeg encodes", func() bool { return encoding(r.workDir()) })
 	for i := range 3 {
 		ids = append(ids, r.c.create(t, r.job(short(t), object{"mp3": object{"path": fmt.Sprintf("/%d.mp3", i)}})).ID)
 	}

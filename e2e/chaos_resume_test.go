@@ -14,7 +14,7 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// resumed are faults after the encode, with a artifact store, and faults of that
+// resumed are faults after the encode, with an artifact store, and faults of that
 // store.
 var resumed = []scenario{
 	{stage: "mux", fault: "worker killed, parts in a folder", run: resumes(folderStore, "-c copy", small, 2)},
@@ -38,15 +38,15 @@ var (
 	twoPasses = object{"mp4:240p_300k::2pass": object{"path": "/a.mp4"}}
 )
 
-// partStore is a artifact store of a rig.
-type partStore struct {
+// artifactStore is an artifact store of a rig.
+type artifactStore struct {
 	env   []string
 	count func() int // of its parts
 }
 
-func folderStore(r *rig) partStore {
+func folderStore(r *rig) artifactStore {
 	dir := filepath.Join(r.dir, "parts")
-	return partStore{[]string{"COPRA_ARTIFACT_STORE=" + dir}, func() int { return len(partFiles(r)) }}
+	return artifactStore{[]string{"COPRA_ARTIFACT_STORE=" + dir}, func() int { return len(partFiles(r)) }}
 }
 
 func partFiles(r *rig) []string {
@@ -57,19 +57,19 @@ func partFiles(r *rig) []string {
 	return found
 }
 
-func bucketStore(r *rig) partStore { return bucketStoreAt(r, r.gateway.Endpoint) }
+func bucketStore(r *rig) artifactStore { return bucketStoreAt(r, r.gateway.Endpoint) }
 
-func bucketStoreAt(r *rig, endpoint string) partStore {
+func bucketStoreAt(r *rig, endpoint string) artifactStore {
 	bucket := r.name + "-parts"
 	r.gateway.CreateBucket(r.t, bucket)
-	return partStore{[]string{
+	return artifactStore{[]string{
 		"COPRA_ARTIFACT_STORE=s3://" + bucket + "/some/prefix", "COPRA_ARTIFACT_S3_ENDPOINT=" + endpoint,
 		"COPRA_ARTIFACT_S3_ACCESS_KEY=" + r.gateway.AccessKey, "COPRA_ARTIFACT_S3_SECRET_KEY=" + r.gateway.SecretKey,
 	}, func() int { return len(r.gateway.Keys(r.t, bucket)) }}
 }
 
 // counting starts a worker whose metrics can be read.
-func (r *rig) counting(s partStore) (w *process, m client) {
+func (r *rig) counting(s artifactStore) (w *process, m client) {
 	r.t.Helper()
 	w = r.worker(append([]string{"COPRA_METRICS_LISTEN=127.0.0.1:0"}, s.env...)...)
 	listen, err := w.says(startTime, `msg="copra worker metrics" listen=(\S+)`)
@@ -85,10 +85,10 @@ func partsOf(t testing.TB, m client, result string) float64 {
 	return m.metric(t, "copra_artifacts_total", `result="`+result+`"`)
 }
 
-// resumes kills the worker when the parts of a job are in the store: at the
+// resumes kills the worker when the artifacts of a job are in the store: at the
 // ffmpeg whose arguments hold a text, or, without one, in the upload. The next
 // worker encodes nothing that was done.
-func resumes(kind func(*rig) partStore, text string, outputs object, parts int) func(t *testing.T) (verdict, time.Duration) {
+func resumes(kind func(*rig) artifactStore, text string, outputs object, parts int) func(t *testing.T) (verdict, time.Duration) {
 	return func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
 		store := kind(r)

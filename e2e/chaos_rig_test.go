@@ -59,7 +59,7 @@ func newRig(t testing.TB, database string) *rig {
 	d.env = []string{
 		"COPRA_DATABASE_URL=" + d.db, "COPRA_SECRET_KEY_FILE=" + filepath.Join(d.dir, "secrets", "secret-key"),
 		"COPRA_ALLOW_NETWORKS=127.0.0.0/8", "COPRA_LOG_LEVEL=debug", "COPRA_FFPROBE=" + ffprobe, "COPRA_FFMPEG=" + r.holdableFFmpeg(),
-		"COPRA_WORK_DIR=" + d.scratch(),
+		"COPRA_WORK_DIR=" + d.workDir(),
 	}
 	if code, _, complaint := finish(t, 60*time.Second, launch{args: []string{"migrate"}, env: d.env}); code != 0 {
 		t.Fatalf("migrate: %s", complaint)
@@ -141,7 +141,7 @@ func (r *rig) unhold() { os.Remove(filepath.Join(r.dir, "hold")) }
 func (r *rig) awaitHeld() {
 	r.t.Helper()
 	eventually(r.t, 60*time.Second, "ffmpeg is held", func() bool {
-		return slices.ContainsFunc(workFiles(r.t, r.scratch()), func(p string) bool { return filepath.Base(p) == "held" })
+		return slices.ContainsFunc(workFiles(r.t, r.workDir()), func(p string) bool { return filepath.Base(p) == "held" })
 	})
 }
 
@@ -290,11 +290,11 @@ func expectedEvents(j jobDoc) []string {
 func (r *rig) tidy() {
 	r.t.Helper()
 	eventually(r.t, 5*time.Second, "no ffmpeg is left", func() bool {
-		return !slices.ContainsFunc(processes(), func(p osProcess) bool { return strings.HasPrefix(p.cwd, r.scratch()) })
+		return !slices.ContainsFunc(processes(), func(p osProcess) bool { return strings.HasPrefix(p.cwd, r.workDir()) })
 	})
 	var files []string
 	eventually(r.t, 10*time.Second, "work directory is empty", func() bool {
-		files = workFiles(r.t, r.scratch())
+		files = workFiles(r.t, r.workDir())
 		return len(files) == 0
 	})
 	for _, p := range append([]*process{r.api}, r.workers...) {

@@ -55,13 +55,13 @@ var killed = []scenario{
 	}},
 	{stage: "download", fault: workerKilled, slow: true, run: func(t *testing.T) (verdict, time.Duration) {
 		// What is probed leaves no file; what is downloaded does.
-		return killAtGate(t, func(r *rig) bool { files, _ := leftovers(r.scratch()); return len(files) > 0 })
+		return killAtGate(t, func(r *rig) bool { files, _ := leftovers(r.workDir()); return len(files) > 0 })
 	}},
 	{stage: "encode", fault: workerKilled, slow: true, run: func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
 		spec := longJob(t, "")
 		return killAt(r, r.job(spec["input"].(object)["url"].(string), spec["outputs"].(object)), func(string) {
-			eventually(t, 60*time.Second, "ffmpeg encodes", func() bool { return encoding(r.scratch()) })
+			eventually(t, 60*time.Second, "ffmpeg encodes", func() bool { return encoding(r.workDir()) })
 		}, func() {})
 	}},
 	{stage: "mux", fault: workerKilled, slow: true, run: func(t *testing.T) (verdict, time.Duration) {
@@ -131,7 +131,7 @@ var owners = []scenario{
 		spec := longJob(t, "")
 		return twoOwners(r, r.job(spec["input"].(object)["url"].(string), object{"mp4:720p::quality=5,preset=slow": object{"path": "/a.mp4"}}),
 			func(*process) {
-				eventually(t, 60*time.Second, "ffmpeg encodes", func() bool { return encoding(r.scratch()) })
+				eventually(t, 60*time.Second, "ffmpeg encodes", func() bool { return encoding(r.workDir()) })
 			})
 	}},
 	{stage: "mux", fault: "worker stopped, replaced, and back", slow: true, run: func(t *testing.T) (verdict, time.Duration) {
@@ -152,7 +152,7 @@ var owners = []scenario{
 		return twoOwners(r, r.job(slowStream(t, "slow")), func(w *process) {
 			r.s3[w].set(hangs, http.MethodPut)
 			eventually(t, 60*time.Second, "an upload hangs", func() bool { return r.s3[w].hits() > 0 })
-			if !encoding(r.scratch()) {
+			if !encoding(r.workDir()) {
 				t.Error("the encode had ended before the first upload")
 			}
 		})
@@ -178,7 +178,7 @@ func twoOwners(r *rig, spec object, reached func(*process)) (verdict, time.Durat
 	woken := time.Now()
 	signal(t, first, syscall.SIGCONT)
 	r.s3[first].set(works, "")
-	of := filepath.Join(r.scratch(), "run-"+r.node[first]) + "/"
+	of := filepath.Join(r.workDir(), "run-"+r.node[first]) + "/"
 	eventually(t, 5*time.Second, "the first worker has let go", func() bool {
 		for _, p := range processes() {
 			if len(p.cwd) > len(of) && p.cwd[:len(of)] == of {
@@ -217,7 +217,7 @@ var full = []scenario{
 		})).ID
 		eventually(t, 60*time.Second, "ffmpeg is stopped", func() bool {
 			for _, p := range processes() {
-				if isEncoder(p, r.scratch()) {
+				if isEncoder(p, r.workDir()) {
 					if st, err := os.Stat(fmt.Sprintf("/proc/%d", p.pid)); os.Getuid() == 0 && (err != nil || st.Sys().(*syscall.Stat_t).Uid == 0) {
 						t.Errorf("ffmpeg runs as root: %v", err)
 					}
@@ -229,14 +229,14 @@ var full = []scenario{
 		return r.settle(30*time.Second, id), 0
 	}},
 	{stage: "download", fault: "work directory full, then not", run: func(t *testing.T) (verdict, time.Duration) {
-		return scratchFull(t, "size=2m", func(*rig) string { return "" })
+		return diskFull(t, "size=2m", func(*rig) string { return "" })
 	}},
 	{stage: "encode", fault: "work directory full, then not", run: func(t *testing.T) (verdict, time.Duration) {
-		return scratchFull(t, "size=3m", func(*rig) string { return "-map" })
+		return diskFull(t, "size=3m", func(*rig) string { return "-map" })
 	}},
 	{stage: "encode", fault: "work directory too small", slow: true, run: func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
-		tmpfs(t, r.scratch(), "size=700k")
+		tmpfs(t, r.workDir(), "size=700k")
 		r.worker()
 		spec := longJob(t, "")
 		id := r.c.create(t, r.job(spec["input"].(object)["url"].(string), object{"mp4:1080p::quality=5": object{"path": "/a.mp4"}})).ID
@@ -244,12 +244,12 @@ var full = []scenario{
 	}},
 }
 
-// scratchFull fills the scratch disk at the start, or when an ffmpeg whose
+// diskFull fills the disk of the work directory at the start, or when an ffmpeg whose
 // arguments hold a text starts, and makes room again after the first try.
-func scratchFull(t *testing.T, options string, when func(*rig) string) (verdict, time.Duration) {
+func diskFull(t *testing.T, options string, when func(*rig) string) (verdict, time.Duration) {
 	r := newRig(t, "")
-	tmpfs(t, r.scratch(), options)
-	filler := filepath.Join(r.scratch(), "filler")
+	tmpfs(t, r.workDir(), options)
+	filler := filepath.Join(r.workDir(), "filler")
 	fill := func() {
 		if err := os.WriteFile(filler, make([]byte, 4<<20), 0o600); err == nil {
 			t.Fatal("the disk is larger than was thought")

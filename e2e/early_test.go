@@ -43,11 +43,11 @@ func TestEarlySegments(t *testing.T) {
 	var encoder int
 	eventually(t, 90*time.Second, "the third segment is there", func() bool {
 		for _, p := range processes() {
-			if isEncoder(p, r.scratch()) {
+			if isEncoder(p, r.workDir()) {
 				encoder = p.pid
 			}
 		}
-		found, _ := filepath.Glob(filepath.Join(r.scratch(), "run-*", "*", "out1", "*", "360p", "segment-00003.*"))
+		found, _ := filepath.Glob(filepath.Join(r.workDir(), "run-*", "*", "out1", "*", "360p", "segment-00003.*"))
 		return len(found) == 2
 	})
 	if err := syscall.Kill(encoder, syscall.SIGSTOP); err != nil {
@@ -62,7 +62,7 @@ func TestEarlySegments(t *testing.T) {
 			t.Errorf("%s is there while the encode runs", key)
 		}
 	}
-	if !encoding(r.scratch()) {
+	if !encoding(r.workDir()) {
 		t.Error("the encode had ended")
 	}
 	if err := syscall.Kill(encoder, syscall.SIGCONT); err != nil {

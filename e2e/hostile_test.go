@@ -18,7 +18,7 @@ import (
 const (
 	hostileFFmpeg  = 1536 << 20
 	hostileServer  = 512 << 20
-	hostileScratch = 128 << 20 // of the jobs that run at once
+	hostileWorkDir = 128 << 20 // of the jobs that run at once
 )
 
 // Hostile inputs, through the server: real clips cut off and damaged, and bombs,
@@ -81,9 +81,9 @@ func TestHostileMedia(t *testing.T) {
 		}
 	}
 	c := most()
-	t.Logf("%d inputs, %d videos, %s; at most an ffmpeg had %d of %d MiB, the server %d of %d, scratch %d of %d",
-		len(ids), good, time.Since(begin).Round(time.Second), c.ffmpeg>>20, hostileFFmpeg>>20, c.server>>20, hostileServer>>20, c.scratch>>20, hostileScratch>>20)
-	if c.ffmpeg > hostileFFmpeg || c.server > hostileServer || c.scratch > hostileScratch {
+	t.Logf("%d inputs, %d videos, %s; at most an ffmpeg had %d of %d MiB, the server %d of %d, work directory %d of %d",
+		len(ids), good, time.Since(begin).Round(time.Second), c.ffmpeg>>20, hostileFFmpeg>>20, c.server>>20, hostileServer>>20, c.workDir>>20, hostileWorkDir>>20)
+	if c.ffmpeg > hostileFFmpeg || c.server > hostileServer || c.workDir > hostileWorkDir {
 		t.Error("that is more than it may cost")
 	}
 	if good == 0 {
@@ -105,10 +105,10 @@ func outcome(j jobDoc) string {
 
 // costs are bytes: the most memory that a process in the work directory has had and that the
 // server has, and the most that lay in the work directory.
-type costs struct{ ffmpeg, server, scratch int64 }
+type costs struct{ ffmpeg, server, workDir int64 }
 
 // watchCosts follows the costs of a server until it is asked for the most.
-func watchCosts(t testing.TB, server int, scratch string) (most func() costs) {
+func watchCosts(t testing.TB, server int, workDir string) (most func() costs) {
 	t.Helper()
 	end, told := make(chan struct{}), make(chan costs)
 	go func() {
@@ -124,12 +124,12 @@ func watchCosts(t testing.TB, server int, scratch string) (most func() costs) {
 			}
 			top.server = max(top.server, memory(server, "VmRSS:"))
 			for _, p := range processes() {
-				if strings.HasPrefix(p.cwd, scratch) {
+				if strings.HasPrefix(p.cwd, workDir) {
 					top.ffmpeg = max(top.ffmpeg, memory(p.pid, "VmHWM:"))
 				}
 			}
 			var lies int64
-			_ = filepath.WalkDir(scratch, func(_ string, d fs.DirEntry, err error) error {
+			_ = filepath.WalkDir(workDir, func(_ string, d fs.DirEntry, err error) error {
 				if err == nil && !d.IsDir() {
 					if info, err := d.Info(); err == nil {
 						lies += info.Size()
@@ -137,7 +137,7 @@ func watchCosts(t testing.TB, server int, scratch string) (most func() costs) {
 				}
 				return nil
 			})
-			top.scratch = max(top.scratch, lies)
+			top.workDir = max(top.workDir, lies)
 		}
 	}()
 	return sync.OnceValue(func() costs {

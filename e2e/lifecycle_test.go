@@ -82,9 +82,9 @@ func longJobEvents(t testing.TB, name string, killed bool) {
 
 // awaitEncoding waits until the job's video is being encoded and the input has
 // been told of.
-func awaitEncoding(t testing.TB, scratch, name string) {
+func awaitEncoding(t testing.TB, workDir, name string) {
 	t.Helper()
-	eventually(t, 30*time.Second, "ffmpeg encodes", func() bool { return encoding(scratch) })
+	eventually(t, 30*time.Second, "ffmpeg encodes", func() bool { return encoding(workDir) })
 	hooks(t).await(t, name, "input.transferred", 10*time.Second)
 }
 
@@ -97,7 +97,7 @@ func TestLifecycle(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := launch{uid: ordinaryUser(t, data)}
-	scratch := filepath.Join(data, "work")
+	workDir := filepath.Join(data, "work")
 	nothingRuns := func(s *standalone) {
 		t.Helper()
 		eventually(t, 5*time.Second, "no process of the server is left", func() bool { return len(children(s.cmd.Process.Pid, data)) == 0 })
@@ -141,7 +141,7 @@ func TestLifecycle(t *testing.T) {
 		t.Errorf("the job of before is now %s", j.raw)
 	}
 	j := s.create(t, longJob(t, "stopped"))
-	awaitEncoding(t, scratch, "stopped")
+	awaitEncoding(t, workDir, "stopped")
 	// Besides, a webhook hangs and a client never ends its request.
 	hooks(t).answer("hangs-on", func(int) int { return 0 })
 	hanging := jobOf(closedPort(t), object{"mp3": object{"path": "/a.mp3"}})
@@ -151,7 +151,7 @@ func TestLifecycle(t *testing.T) {
 	defer slowPost(t, s.client)()
 	s.terminate(t)
 	nothingRuns(s)
-	if files := workFiles(t, scratch); len(files) != 0 {
+	if files := workFiles(t, workDir); len(files) != 0 {
 		t.Errorf("work files after the end: %v", files)
 	}
 
@@ -162,7 +162,7 @@ func TestLifecycle(t *testing.T) {
 	}
 	longJobEvents(t, "stopped", false)
 	j = s.create(t, longJob(t, "killed"))
-	awaitEncoding(t, scratch, "killed")
+	awaitEncoding(t, workDir, "killed")
 	s.kill(t)
 	nothingRuns(s)
 
@@ -174,7 +174,7 @@ func TestLifecycle(t *testing.T) {
 	}
 	longJobEvents(t, "killed", true)
 	probe(t, done.output(t, "mp4:720p::quality=5,preset=slow").URL).lasts(t, "mp4", 4, 0.1)
-	checkScratch(t, s)
+	checkWorkFiles(t, s)
 
 	// Without its database it does not go on as if nothing were.
 	for _, p := range children(s.cmd.Process.Pid, data) {

@@ -123,7 +123,7 @@ func TestMainJob(t *testing.T) {
 		_, metadata, _ := srv.send(t, http.MethodGet, "/metadata/jobs/"+j.ID, nil)
 		d.holds(t, "Metadata", metadata)
 	})
-	t.Run("scratch", func(t *testing.T) { checkScratch(t, srv) })
+	t.Run("work files", func(t *testing.T) { checkWorkFiles(t, srv) })
 }
 
 func checkAnswer(t *testing.T, j jobDoc, posted time.Time) {
@@ -413,8 +413,8 @@ func checkMetadata(t *testing.T, c client, j jobDoc) {
 	}
 }
 
-// checkScratch waits for the work files to go: the job ends a moment before.
-func checkScratch(t *testing.T, srv *standalone) {
+// checkWorkFiles waits for the work files to go: the job ends a moment before.
+func checkWorkFiles(t *testing.T, srv *standalone) {
 	t.Helper()
 	dir := filepath.Join(srv.data, "work")
 	eventually(t, 10*time.Second, "work directory is empty", func() bool { return len(workFiles(t, dir)) == 0 })

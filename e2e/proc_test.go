@@ -62,10 +62,10 @@ func children(pid int, data string) []osProcess {
 
 // encoding reports whether an ffmpeg that makes video is at work in a data
 // folder.
-func encoding(scratch string) bool {
-	return slices.ContainsFunc(processes(), func(p osProcess) bool { return isEncoder(p, scratch) })
+func encoding(workDir string) bool {
+	return slices.ContainsFunc(processes(), func(p osProcess) bool { return isEncoder(p, workDir) })
 }
 
-func isEncoder(p osProcess, scratch string) bool {
-	return p.name() == "ffmpeg" && strings.HasPrefix(p.cwd, scratch) && strings.Contains(strings.Join(p.args, " "), "libx264")
+func isEncoder(p osProcess, workDir string) bool {
+	return p.name() == "ffmpeg" && strings.HasPrefix(p.cwd, workDir) && strings.Contains(strings.Join(p.args, " "), "libx264")
 }

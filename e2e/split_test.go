@@ -62,7 +62,7 @@ func deploy(t testing.TB, workers int) *deployment {
 // startWorker starts a worker. All share one work directory.
 func (d *deployment) startWorker(t testing.TB) *process {
 	t.Helper()
-	w := launchFor(t, launch{args: []string{"worker", "--metrics-listen", "127.0.0.1:0"}, env: append(d.env, "COPRA_WORK_DIR="+d.scratch())})
+	w := launchFor(t, launch{args: []string{"worker", "--metrics-listen", "127.0.0.1:0"}, env: append(d.env, "COPRA_WORK_DIR="+d.workDir())})
 	if _, err := w.says(startTime, `msg="copra worker".* node=(\S+)`); err != nil {
 		t.Fatal(err)
 	}
@@ -70,7 +70,7 @@ func (d *deployment) startWorker(t testing.TB) *process {
 	return w
 }
 
-func (d *deployment) scratch() string { return filepath.Join(d.dir, "work") }
+func (d *deployment) workDir() string { return filepath.Join(d.dir, "work") }
 
 // keys runs copra keys, which must succeed.
 func (d *deployment) keys(t testing.TB, args ...string) string {
@@ -128,12 +128,12 @@ func TestSplit(t *testing.T) {
 	whole := t
 	t.Run("worker killed", func(t *testing.T) {
 		j := one.create(t, longJob(t, "takeover"))
-		awaitEncoding(t, d.scratch(), "takeover")
+		awaitEncoding(t, d.workDir(), "takeover")
 		victim := d.busyWorker(t)
 		victim.kill(t)
 		eventually(t, 5*time.Second, "no ffmpeg of the killed worker is left", func() bool {
 			for _, p := range processes() {
-				if p.name() == "ffmpeg" && strings.Contains(p.cwd, "-"+pid(victim)+"-") && strings.HasPrefix(p.cwd, d.scratch()) {
+				if p.name() == "ffmpeg" && strings.Contains(p.cwd, "-"+pid(victim)+"-") && strings.HasPrefix(p.cwd, d.workDir()) {
 					return false
 				}
 			}
@@ -145,7 +145,7 @@ func TestSplit(t *testing.T) {
 		longJobEvents(t, "takeover", true)
 		// What the killed one left in the shared folder goes when the next starts.
 		d.startWorker(whole)
-		eventually(t, 10*time.Second, "work directory is empty", func() bool { return len(workFiles(t, d.scratch())) == 0 })
+		eventually(t, 10*time.Second, "work directory is empty", func() bool { return len(workFiles(t, d.workDir())) == 0 })
 	})
 	t.Run("end", func(t *testing.T) {
 		d.api.terminate(t)
@@ -156,7 +156,7 @@ func TestSplit(t *testing.T) {
 				w.terminate(t)
 			}
 		}
-		if left, err := os.ReadDir(d.scratch()); err != nil || len(left) != 0 {
+		if left, err := os.ReadDir(d.workDir()); err != nil || len(left) != 0 {
 			t.Errorf("left in the work directory: %v, %v", left, err)
 		}
 	})

@@ -50,7 +50,7 @@ func (f folder) put(ctx context.Context, name string, body storage.Body) error {
 		return err
 	}
 	defer root.Close()
-	if err := f.room(body.Size()); err != nil {
+	if err := f.checkSpace(body.Size()); err != nil {
 		return err
 	}
 	dir := path.Dir(name)
@@ -89,9 +89,9 @@ func syncDir(root *os.Root, dir string) error {
 	return nil
 }
 
-// room leaves the last twentieth of the volume alone: it may be that on which
+// checkSpace leaves the last twentieth of the volume alone: it may be that on which
 // jobs have their work files, and those come first.
-func (f folder) room(size int64) error {
+func (f folder) checkSpace(size int64) error {
 	var v unix.Statfs_t
 	if err := unix.Statfs(f.dir, &v); err != nil {
 		return err

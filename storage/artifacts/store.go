@@ -1,17 +1,17 @@
-// Package artifacts is the artifact store: finished parts of jobs, kept where all
-// workers reach them, so that a run after the one that made them, on any
-// machine, need not make them again. It is a folder on a shared volume or a
-// bucket of the S3 family; it is no place for results.
+// Package artifacts is the artifact store: it holds what jobs have encoded, where
+// all workers reach it, so that a later run of a job, on any machine, need not
+// encode it again. It is a folder on a shared volume or a bucket of the S3
+// family. It is no place for results.
 //
-// A part is a set of files under the job's id and a key that says all that
-// makes their bytes (which is for the caller to know). It is stored as one
-// object: a head with name, size and checksum of each file, and behind it the
-// files. So it is there wholly or not at all, without any protocol between
-// several objects, and thousands of small pictures are one request. What comes
-// back is what was put in or an error: every byte is under a checksum.
+// An artifact is a set of files under the job's id and a key. The caller makes
+// the key from everything that shapes the bytes. An artifact is stored as one
+// object: a head with name, size and checksum of each file, then the files. So it
+// exists as a whole or not at all, without a protocol between several objects,
+// and thousands of small pictures are one request. Every byte is under a
+// checksum: what comes back is what was stored, or an error.
 //
-// Losing a part costs time and nothing else. Whoever uses this package goes on
-// without it when it fails; for that, nothing here takes long to fail.
+// To lose an artifact costs time and nothing else. Callers go on without this
+// package when it fails, so nothing here takes long to fail.
 package artifacts
 
 import (
@@ -166,7 +166,7 @@ func (s *Store) Jobs(ctx context.Context) (map[string]time.Time, error) {
 	return jobs, nil
 }
 
-// Drop removes all parts of a job.
+// Drop removes all artifacts of a job.
 func (s *Store) Drop(ctx context.Context, job string) error {
 	if !jobName.MatchString(job) {
 		return fmt.Errorf("%q is no job", job)

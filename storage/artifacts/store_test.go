@@ -40,11 +40,11 @@ func stores(t *testing.T, run func(t *testing.T, s *Store)) {
 		run(t, opened(t, Options{Address: filepath.Join(t.TempDir(), "store")}))
 	})
 	srv := s3server.Start(t)
-	srv.CreateBucket(t, "scratch")
+	srv.CreateBucket(t, "artifacts")
 	for _, prefix := range []string{"", "/some/prefix"} {
 		t.Run("s3"+prefix, func(t *testing.T) {
 			run(t, opened(t, Options{
-				Address: "s3://scratch" + prefix, Endpoint: srv.Endpoint, AccessKey: srv.AccessKey, SecretKey: job.NewSecret(srv.SecretKey),
+				Address: "s3://artifacts" + prefix, Endpoint: srv.Endpoint, AccessKey: srv.AccessKey, SecretKey: job.NewSecret(srv.SecretKey),
 			}))
 		})
 	}
@@ -454,11 +454,11 @@ func TestOpenRefuses(t *testing.T) {
 
 func TestCheckTells(t *testing.T) {
 	srv := s3server.Start(t)
-	srv.CreateBucket(t, "scratch")
+	srv.CreateBucket(t, "artifacts")
 	for name, o := range map[string]Options{
 		"does not exist":    {Address: "s3://no-such-bucket", Endpoint: srv.Endpoint, AccessKey: srv.AccessKey, SecretKey: job.NewSecret(srv.SecretKey)},
-		"secret_access_key": {Address: "s3://scratch", Endpoint: srv.Endpoint, AccessKey: srv.AccessKey, SecretKey: job.NewSecret("canary")},
-		"could not be":      {Address: "s3://scratch", Endpoint: "http://127.0.0.1:1", AccessKey: "a", SecretKey: job.NewSecret("canary")},
+		"secret_access_key": {Address: "s3://artifacts", Endpoint: srv.Endpoint, AccessKey: srv.AccessKey, SecretKey: job.NewSecret("canary")},
+		"could not be":      {Address: "s3://artifacts", Endpoint: "http://127.0.0.1:1", AccessKey: "a", SecretKey: job.NewSecret("canary")},
 	} {
 		err := opened(t, o).Check(t.Context())
 		if passing := name == "could not be"; IsTransient(err) != passing {
@@ -473,19 +473,19 @@ func TestCheckTells(t *testing.T) {
 // The SDK's own settings are taken when there are none of ours.
 func TestDefaultChain(t *testing.T) {
 	srv := s3server.Start(t)
-	srv.CreateBucket(t, "scratch")
+	srv.CreateBucket(t, "artifacts")
 	for name, value := range map[string]string{
 		"AWS_ACCESS_KEY_ID": srv.AccessKey, "AWS_SECRET_ACCESS_KEY": srv.SecretKey, "AWS_CONFIG_FILE": os.DevNull,
 		"AWS_SHARED_CREDENTIALS_FILE": os.DevNull, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PROFILE": "",
 	} {
 		t.Setenv(name, value)
 	}
-	if err := opened(t, Options{Address: "s3://scratch/p", Endpoint: srv.Endpoint}).Check(t.Context()); err != nil {
+	if err := opened(t, Options{Address: "s3://artifacts/p", Endpoint: srv.Endpoint}).Check(t.Context()); err != nil {
 		t.Error(err)
 	}
 	t.Setenv("AWS_ACCESS_KEY_ID", "")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "")
-	if err := opened(t, Options{Address: "s3://scratch/p", Endpoint: srv.Endpoint}).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "No keys for the bucket are set") || IsTransient(err) {
+	if err := opened(t, Options{Address: "s3://artifacts/p", Endpoint: srv.Endpoint}).Check(t.Context()); err == nil || !strings.Contains(err.Error(), "No keys for the bucket are set") || IsTransient(err) {
 		t.Errorf("without credentials: %v", err)
 	}
 }

@@ -99,7 +99,7 @@ func TestRequests(t *testing.T) {
 		}
 		// All but IPFS, and HTTP uploads, know what they hold.
 		if _, ok := b.(storage.Deleter); ok != (!strings.HasPrefix(spec.Storage.Service, "ipfs") && scheme(spec.Storage.URL) != "https") {
-			t.Errorf("%s: keeper %v", tt.members, ok)
+			t.Errorf("%s: can delete %v", tt.members, ok)
 		}
 		if err := storage.Close(b); err != nil {
 			t.Error(err)

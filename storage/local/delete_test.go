@@ -10,11 +10,11 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-func newKeeper(t *testing.T, s *Store) storage.Deleter {
+func newDeleter(t *testing.T, s *Store) storage.Deleter {
 	t.Helper()
 	k, ok := newBucket(t, s).(storage.Deleter)
 	if !ok {
-		t.Fatal("the built-in storage is no Keeper")
+		t.Fatal("the built-in storage cannot delete")
 	}
 	return k
 }
@@ -22,7 +22,7 @@ func newKeeper(t *testing.T, s *Store) storage.Deleter {
 // Folders go with their last file, as far as the job's own.
 func TestRemoveFolders(t *testing.T) {
 	s, _ := newStore(t, Options{})
-	k := newKeeper(t, s)
+	k := newDeleter(t, s)
 	top := filepath.Join(s.o.Dir, "23/07", testHash)
 	putString(t, k, "/a//b/c/1.ts", "x")
 	putString(t, k, "a/2.ts", "x")
@@ -46,7 +46,7 @@ func TestRemoveFolders(t *testing.T) {
 
 func TestKeepRefusesBadPaths(t *testing.T) {
 	s, _ := newStore(t, Options{})
-	k := newKeeper(t, s)
+	k := newDeleter(t, s)
 	other, err := s.Bucket(created, strings.Repeat("f", 32))
 	if err != nil {
 		t.Fatal(err)

@@ -74,7 +74,7 @@ func (b *bench) stream(ctx context.Context) error {
 			t, a, p := ratios(times[0], times[1]), ratios(rests[0], rests[1]), ratios(peaks[0], peaks[1])
 			b.report.Note("stream: "+where+", time against "+filepath.Base(b.against)+list(t), fmt.Sprintf("%.2f x of %.1f s", measure.Median(t), measure.Median(times[1])))
 			b.report.Note("stream: "+where+", after the encode against "+filepath.Base(b.against)+list(a), fmt.Sprintf("%.2f x of %.1f s", measure.Median(a), measure.Median(rests[1])))
-			b.report.Note("stream: "+where+", scratch against "+filepath.Base(b.against)+list(p), fmt.Sprintf("%.2f x of %.0f MiB", measure.Median(p), measure.Median(peaks[1])))
+			b.report.Note("stream: "+where+", work directory against "+filepath.Base(b.against)+list(p), fmt.Sprintf("%.2f x of %.0f MiB", measure.Median(p), measure.Median(peaks[1])))
 		}
 	}
 	return nil
@@ -103,11 +103,11 @@ func (b *bench) longSource(ctx context.Context) (string, error) {
 // streamJob runs one job with a server of its own. rest is the time after the
 // encode.
 func streamJob(ctx context.Context, lab *measure.Lab, name, clip, endpoint string) (took, rest time.Duration, peak int64, err error) {
-	scratch, err := lab.Sub(name, "work")
+	workDir, err := lab.Sub(name, "work")
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	srv, err := lab.Standalone(ctx, name, "--preset", "libx264="+preset, "--work-dir", scratch, "--log-level", "debug")
+	srv, err := lab.Standalone(ctx, name, "--preset", "libx264="+preset, "--work-dir", workDir, "--log-level", "debug")
 	if err != nil {
 		return 0, 0, 0, err
 	}
@@ -125,7 +125,7 @@ func streamJob(ctx context.Context, lab *measure.Lab, name, clip, endpoint strin
 	outputs := client.Outputs{"httpstream": client.HTTPStream{
 		HLS: &client.HLS{Path: "/" + name + "/hls"}, DASH: &client.DASH{Path: "/" + name + "/dash", HLSFMP4: true}, Variants: variants,
 	}}
-	stop := watchFolder(scratch, &peak)
+	stop := watchFolder(workDir, &peak)
 	_, sent, ended, err := srv.Job(ctx, srv.Request(input, outputs, measure.S3Storage(endpoint)))
 	stop()
 	if err != nil {

@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string) int {
 	l := &load{}
 	parts := f.String("parts", strings.Join(order, ","), "what to do")
 	cores := f.Int("cores", 2, "cores for all that runs; 0: all there are")
-	confine := f.String("sandbox", "off", "--sandbox of the server, for the stand-ins of ffmpeg")
+	sandbox := f.String("sandbox", "off", "--sandbox of the server, for the stand-ins of ffmpeg")
 	f.StringVar(&l.Bin, "bin", "bin/copra", "the program to test")
 	f.StringVar(&l.Dir, "dir", "", "folder for what is written, which then stays")
 	f.Float64Var(&l.rate, "rate", 200, "post: requests a second")
@@ -69,7 +69,7 @@ func run(ctx context.Context, args []string) int {
 		return 2
 	}
 	measure.LimitCores(*cores)
-	if err := l.run(ctx, strings.Split(*parts, ","), *confine); err != nil {
+	if err := l.run(ctx, strings.Split(*parts, ","), *sandbox); err != nil {
 		fmt.Fprintln(os.Stderr, "load:", err)
 		return 1
 	}
@@ -79,7 +79,7 @@ func run(ctx context.Context, args []string) int {
 	return 0
 }
 
-func (l *load) run(ctx context.Context, parts []string, confine string) error {
+func (l *load) run(ctx context.Context, parts []string, sandbox string) error {
 	all := map[string]func(context.Context) error{"post": l.post, "queue": l.queue, "soak": l.soak, "silent": l.silent}
 	for _, p := range parts {
 		if all[p] == nil {
@@ -91,7 +91,7 @@ func (l *load) run(ctx context.Context, parts []string, confine string) error {
 		return err
 	}
 	defer closeLab()
-	if l.tools, err = l.standIns(ctx, confine); err != nil {
+	if l.tools, err = l.standIns(ctx, sandbox); err != nil {
 		return err
 	}
 	defer l.tools.close()

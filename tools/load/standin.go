@@ -20,7 +20,7 @@ import (
 // them.
 type standIn struct {
 	dir     string
-	confine string
+	sandbox string
 	input   string // its URL
 	close   func()
 }
@@ -41,12 +41,12 @@ func outputs() client.Outputs {
 	return client.Outputs{"jpg:160x": "/picture.jpg", "mp4:0x90": "/small.mp4", "mp3": "/sound.mp3"}
 }
 
-func (l *load) standIns(ctx context.Context, confine string) (*standIn, error) {
+func (l *load) standIns(ctx context.Context, sandbox string) (*standIn, error) {
 	dir, err := l.Sub("stand-in")
 	if err != nil {
 		return nil, err
 	}
-	s := &standIn{dir: dir, confine: confine}
+	s := &standIn{dir: dir, sandbox: sandbox}
 	if err := s.make(ctx, "input.mp4", "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25:duration=1", "-f", "lavfi", "-i", "sine=duration=1",
 		"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-movflags", "+faststart"); err != nil {
 		return nil, err
@@ -147,5 +147,5 @@ http*) printf '%s' '` + text + `' ;;
 
 // flags have a worker take the stand-ins.
 func (s *standIn) flags(more ...string) []string {
-	return append([]string{"--ffmpeg", filepath.Join(s.dir, "ffmpeg"), "--ffprobe", filepath.Join(s.dir, "ffprobe"), "--sandbox", s.confine}, more...)
+	return append([]string{"--ffmpeg", filepath.Join(s.dir, "ffmpeg"), "--ffprobe", filepath.Join(s.dir, "ffprobe"), "--sandbox", s.sandbox}, more...)
 }

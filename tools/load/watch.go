@@ -24,10 +24,10 @@ type watch struct {
 }
 
 // figures are what is looked at. Those with a margin must be flat: the last third
-// of the looks may be above the second third by that share, and by room.
+// of the looks may be above the second third by that share, and by slack.
 var figures = [...]struct {
-	of, name     string
-	margin, room float64
+	of, name      string
+	margin, slack float64
 }{
 	{"worker", "RSS MB", 0.10, 4}, {"worker", "heap MB", 0.15, 2}, {"worker", "goroutines", 0.15, 10}, {"worker", "files", 0.15, 10},
 	{"API", "RSS MB", 0.10, 4}, {"API", "heap MB", 0.15, 2}, {"API", "goroutines", 0.15, 10}, {"API", "files", 0.15, 10},
@@ -139,11 +139,11 @@ func (w *watch) judge(r *measure.Report) {
 		last, second := mean(s[len(s)-third:]), mean(s[len(s)-2*third:len(s)-third])
 		name := fmt.Sprintf("soak: %s %s", f.of, f.name)
 		value := fmt.Sprintf("%.1f, before %.1f", last, second)
-		if f.margin == 0 && f.room == 0 {
+		if f.margin == 0 && f.slack == 0 {
 			r.Note(name+", last third", value)
 			continue
 		}
-		most := second*(1+f.margin) + f.room
+		most := second*(1+f.margin) + f.slack
 		r.Expect(name+", last third", value, fmt.Sprintf("<= %.1f", most), last <= most)
 	}
 }
