@@ -67,7 +67,7 @@ func TestResumeOfRealPlans(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// attempt runs the plan of the outputs up to the keeping of its parts.
+	// attempt runs the plan of the outputs up to the storing of its artifacts.
 	attempt := func(outputs []*job.Output) (encoded []string, plan transcode.Plan, dir string) {
 		t.Helper()
 		dir = t.TempDir()
@@ -143,11 +143,11 @@ func TestResumeOfRealPlans(t *testing.T) {
 	two := make([]*job.Output, len(outputs))
 	copy(two, outputs[1:3])
 	first, _, _ := attempt(two)
-	parts, err := filepath.Glob(filepath.Join(at, "*", resumedJob, "*"))
+	stored, err := filepath.Glob(filepath.Join(at, "*", resumedJob, "*"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range parts {
+	for _, p := range stored {
 		if data, err := os.ReadFile(p); err != nil || !strings.Contains(string(data[:min(len(data), 4096)]), `"0.`) {
 			if err := os.Remove(p); err != nil {
 				t.Fatal(err)

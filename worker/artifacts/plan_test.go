@@ -108,8 +108,8 @@ func (r *resumed) run(plan transcode.Plan, end End) (ran []string, files map[str
 		r.t.Error(err)
 	}
 	for _, st := range plan.Steps {
-		for _, part := range st.Artifacts {
-			for _, name := range part.Files {
+		for _, artifact := range st.Artifacts {
+			for _, name := range artifact.Files {
 				if session.Pinned(name) {
 					r.t.Errorf("%s is to be kept for ever", name)
 				}
@@ -144,7 +144,7 @@ func (r *resumed) counted(want map[string]float64) {
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		r.t.Errorf("parts (-want +got):\n%s%s", diff, r.log.String())
+		r.t.Errorf("artifacts (-want +got):\n%s%s", diff, r.log.String())
 	}
 	r.metrics.artifacts.Reset()
 }
@@ -204,7 +204,7 @@ func TestResume(t *testing.T) {
 		t.Errorf("ran %q, files %q", ran, got)
 	}
 	if keys, err := r.store.List(t.Context(), resumedJob); err != nil || len(keys) != 0 {
-		t.Errorf("%d parts of a job that is complete, %v", len(keys), err)
+		t.Errorf("%d artifacts of a job that is complete, %v", len(keys), err)
 	}
 }
 
@@ -236,11 +236,11 @@ func TestResumeOfDamage(t *testing.T) {
 	plan := resumable("logo")
 	r.run(plan, Failed)
 	r.metrics.artifacts.Reset()
-	parts, err := filepath.Glob(filepath.Join(r.at, "*", resumedJob, "*"))
-	if err != nil || len(parts) != 3 {
-		t.Fatalf("%q, %v", parts, err)
+	stored, err := filepath.Glob(filepath.Join(r.at, "*", resumedJob, "*"))
+	if err != nil || len(stored) != 3 {
+		t.Fatalf("%q, %v", stored, err)
 	}
-	for _, p := range parts {
+	for _, p := range stored {
 		data, err := os.ReadFile(p)
 		if err != nil {
 			t.Fatal(err)
@@ -255,7 +255,7 @@ func TestResumeOfDamage(t *testing.T) {
 		t.Errorf("ran (-want +got):\n%s", diff)
 	}
 	r.counted(map[string]float64{"broken": 2, "stored": 2}) // the other part of the encode was not looked at
-	if err := os.WriteFile(parts[0], nil, 0o600); err != nil {
+	if err := os.WriteFile(stored[0], nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r.run(plan, Failed)
@@ -279,17 +279,17 @@ func TestStoreAway(t *testing.T) {
 	if !strings.Contains(r.log.String(), "artifact not stored") {
 		t.Errorf("nobody is told: %s", r.log.String())
 	}
-	// It fails while parts are fetched: the rest of the run does without.
+	// It fails while artifacts are fetched: the rest of the run does without.
 	if err := os.Mkdir(r.at, 0o700); err != nil {
 		t.Fatal(err)
 	}
 	r.run(plan, Failed)
 	r.metrics.artifacts.Reset()
-	parts, err := filepath.Glob(filepath.Join(r.at, "*", resumedJob, "*"))
-	if err != nil || len(parts) != 3 {
-		t.Fatalf("%q, %v", parts, err)
+	stored, err := filepath.Glob(filepath.Join(r.at, "*", resumedJob, "*"))
+	if err != nil || len(stored) != 3 {
+		t.Fatalf("%q, %v", stored, err)
 	}
-	for _, p := range parts {
+	for _, p := range stored {
 		if err := os.Remove(p); err != nil {
 			t.Fatal(err)
 		}
