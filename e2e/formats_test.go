@@ -139,6 +139,16 @@ func TestAwkwardInputs(t *testing.T) {
 	}
 }
 
+// The check of raw AAC whose rate varies reads the whole file. As root it does so
+// as another user, who cannot reach the work directory by its absolute path.
+func TestVaryingRate(t *testing.T) {
+	t.Parallel()
+	j := shared(t).run(t, 60*time.Second, jobOf(inputs(t).add(testmedia.Clip(t, testmedia.QuietThenLoud)), object{"aac": object{"path": "/a.aac"}}))
+	if o := j.output(t, "aac"); j.Status != "job.completed" || o.Status != "video.encoded" {
+		t.Errorf("%s", j.raw)
+	}
+}
+
 // Inputs that are no video, of which something can be made all the same.
 func TestInputWithoutVideo(t *testing.T) {
 	t.Parallel()

@@ -24,6 +24,9 @@ var (
 	NoAudio = Recipe{Name: "noaudio.mp4", Args: h264("-f", "lavfi", "-i", picture)}
 	// AudioOnly is beeps in AAC.
 	AudioOnly = Recipe{Name: "audioonly.m4a", Args: []string{"-f", "lavfi", "-i", beeps2, "-c:a", "aac", "-b:a", "96k"}}
+	// QuietThenLoud is 4 s of silence and 16 s of noise. The rate of an encode
+	// varies so much that ffprobe misjudges how long raw AAC lasts.
+	QuietThenLoud = Recipe{Name: "quietloud.flac", Args: []string{"-f", "lavfi", "-i", "aevalsrc='if(lt(t,4),0,random(0)-0.5)':s=48000:d=20"}}
 	// CoverArt is an MP3 with an attached picture.
 	CoverArt = Recipe{Name: "cover.mp3", Args: []string{
 		"-f", "lavfi", "-i", beeps2, "-f", "lavfi", "-i", "testsrc2=s=64x64:r=1:d=1", "-map", "0:a", "-map", "1:v",
