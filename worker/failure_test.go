@@ -101,7 +101,7 @@ func TestFailuresAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	registry := prometheus.NewRegistry()
-	c := &claimed{w: &Worker{metrics: NewMetrics(registry), log: slog.New(slog.DiscardHandler)}, lease: l, last: true}
+	c := &claimed{w: &Worker{metrics: NewMetrics(registry)}, log: slog.New(slog.DiscardHandler), lease: l, last: true}
 	for _, err := range []error{
 		c.record(t.Context(), job.Event{Kind: job.JobStartedEvent}),
 		c.record(t.Context(), outputFailed("a", job.Errorf(job.MaxDurationExceeded, "Too long.")), job.Event{Kind: job.OutputCompletedEvent, Output: "b"}),

@@ -40,7 +40,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		fallbacks: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "copra_worker_fallbacks_total", Help: "Fast paths that were given up for slower ones, by path."}, []string{"path"}),
 		requeued: prometheus.NewCounter(prometheus.CounterOpts{
-			Name: "copra_worker_requeued_total", Help: "Pieces of work taken back from workers that died."}),
+			Name: "copra_worker_requeued_total", Help: "Jobs requeued because their worker died."}),
 		execute: execute.NewMetrics(r), artifacts: artifacts.NewMetrics(r), publish: publish.NewMetrics(r),
 	}
 	r.MustRegister(m.jobs, m.jobTime, m.outputs, m.failures, m.fallbacks, m.requeued)

@@ -3,30 +3,25 @@ package worker
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
-	"time"
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
-	"github.com/copra-video/copra/transcode/ffmpeg"
 	"github.com/copra-video/copra/worker/admission"
 	"github.com/copra-video/copra/worker/execute"
-	"github.com/copra-video/copra/worker/lease"
 )
 
-// planned is the phase in which it is known how outputs are made, and all that
-// is needed for it is in the folder.
+// planned is the phase in which the steps are known, and every file that they read
+// is in the work directory.
 type planned struct {
 	*fetched
 	outputs []*job.Output // nil: not in this plan
 	plan    transcode.Plan
 }
 
-// plan plans the outputs and brings the watermarks that they need. An output
-// whose watermark cannot be had fails here, with a sentence, and is not in the
-// plan; the others never meet it.
+// plan plans the outputs and fetches the watermarks that they need. An output whose
+// watermark cannot be used is recorded as failed and left out of the plan.
 func (f *fetched) plan(ctx context.Context, outputs []*job.Output, opts transcode.Options) (*planned, error) {
 	outputs = slices.Clone(outputs)
 	plan := transcode.Build(outputs, f.media, opts)
@@ -41,7 +36,7 @@ func (f *fetched) plan(ctx context.Context, outputs []*job.Output, opts transcod
 		}
 		missing = true
 		for _, i := range fetch.Outputs {
-			f.w.log.Warn("watermark cannot be used", "job", f.lease.JobID(), "output", outputs[i].Key, "reason", outputFailure(err).Reason, "error", err)
+			f.log.Warn("watermark failed", "output", outputs[i].Key, "reason", outputFailure(err).Reason, "error", err)
 			if err := f.failOutput(ctx, outputs[i].Key, err); err != nil {
 				return nil, err
 			}
@@ -54,13 +49,41 @@ func (f *fetched) plan(ctx context.Context, outputs []*job.Output, opts transcod
 	return &planned{fetched: f, outputs: outputs, plan: plan}, nil
 }
 
-// run runs the plan and completes each output as soon as its own steps are done.
-// It returns the indices of outputs that failed in a step that they shared, which
-// are not recorded yet; every other output has been recorded as done or failed.
-// An error means that the run as a whole cannot go on.
+// makeOutputs makes and publishes all outputs. Outputs that fail in a step that
+// several share are planned once more, each alone, so that only those fail that are
+// at fault.
+func (f *fetched) makeOutputs(ctx context.Context, space *admission.Reservation) error {
+	p, err := f.plan(ctx, f.outputs, f.w.planning)
+	if err != nil {
+		return err
+	}
+	failed, err := p.run(ctx, space)
+	if err != nil || len(failed) == 0 {
+		return err
+	}
+	f.log.Warn("shared step failed", "outputs", len(failed))
+	f.w.metrics.fallback("isolate")
+	alone := make([]*job.Output, len(p.outputs))
+	for _, i := range failed {
+		alone[i] = p.outputs[i]
+	}
+	execute.RemoveFiles(f.dir, p.plan, f.cache.Pinned)
+	opts := f.w.planning
+	opts.Isolate = true
+	if p, err = f.plan(ctx, alone, opts); err != nil {
+		return err
+	}
+	_, err = p.run(ctx, space)
+	return err
+}
+
+// run runs the steps of the plan and completes each output as soon as its own steps
+// are done. It returns the indices of the outputs that failed in a step that they
+// share, about which nothing is recorded yet. Every other output is recorded as
+// completed or failed. An error means that the run cannot go on.
 //
-// The CPU slots and the reserved disk space are given back as soon as no step is
-// left: uploads take neither.
+// The CPU slots and the reserved disk space are released when the last step has
+// ended, since uploads need neither.
 func (p *planned) run(ctx context.Context, space *admission.Reservation) (sharedFailures []int, err error) {
 	n, release, err := p.w.slots.Acquire(ctx, p.plan)
 	if err != nil {
@@ -68,7 +91,7 @@ func (p *planned) run(ctx context.Context, space *admission.Reservation) (shared
 	}
 	release = sync.OnceFunc(release)
 	defer release()
-	p.w.log.Debug("slots taken", "job", p.lease.JobID(), "slots", n)
+	p.log.Debug("slots acquired", "slots", n)
 	if err := p.recordEncoding(ctx); err != nil {
 		return nil, err
 	}
@@ -78,7 +101,7 @@ func (p *planned) run(ctx context.Context, space *admission.Reservation) (shared
 	wg.Go(func() {
 		steps.WaitAll()
 		release()
-		space.Release() // what is left only goes up
+		space.Release() // uploads write no files
 		p.slot.SetEncoded(true)
 	})
 	var mu sync.Mutex
@@ -107,6 +130,8 @@ func (p *planned) run(ctx context.Context, space *admission.Reservation) (shared
 	return sharedFailures, errors.Join(errs...)
 }
 
+// execution returns what the steps need. A progress report that finds the lease lost
+// stops the run.
 func (p *planned) execution(ctx context.Context) execute.Config {
 	keys := make([]string, len(p.spec.Outputs))
 	for i, o := range p.spec.Outputs {
@@ -119,11 +144,11 @@ func (p *planned) execution(ctx context.Context) execute.Config {
 				p.stop(err)
 			}
 		},
-		Log: p.w.log.With("job", p.lease.JobID()), Metrics: p.w.metrics.execute,
+		Log: p.log, Metrics: p.w.metrics.execute,
 	}
 }
 
-// recordEncoding says of every output in the plan that it is being worked on.
+// recordEncoding records of every output in the plan that it is being encoded.
 func (p *planned) recordEncoding(ctx context.Context) error {
 	var events []job.Event
 	for i, o := range p.outputs {
@@ -135,50 +160,4 @@ func (p *planned) recordEncoding(ctx context.Context) error {
 		return nil
 	}
 	return p.lease.Record(ctx, events...)
-}
-
-// completeOutput waits for the steps of one output and publishes it. shared says
-// that it failed in a step that others need too and asks for another plan; an
-// error is the run's, not the output's.
-func (p *planned) completeOutput(ctx context.Context, steps *execute.Execution, i int, o *job.Output) (shared bool, err error) {
-	res := p.plan.Results[i]
-	if res.Err != nil {
-		return false, p.failOutput(ctx, o.Key, res.Err)
-	}
-	out := p.publish.Output(p.dir, o)
-	segments := out.StartSegments(ctx, res.Packages)
-	defer segments.Abandon() // before another plan makes the same names
-	shared, err = steps.Wait(ctx, i)
-	if ctx.Err() != nil {
-		return false, context.Cause(ctx)
-	}
-	if err != nil {
-		p.w.log.Warn("output failed", "job", p.lease.JobID(), "output", o.Key, "shared", shared, "reason", ffmpeg.Reason(err), "error", err)
-		if requeue(err) && !p.last {
-			return false, fmt.Errorf("make output %s: %w", o.Key, err) // the machine's trouble, not the job's: try again
-		}
-		if shared {
-			return true, nil
-		}
-		segments.Abandon()
-		p.publish.Rollback(ctx, o.Key)
-		return false, p.failOutput(ctx, o.Key, ffmpeg.Failure(err))
-	}
-	start := time.Now()
-	result, err := out.Publish(ctx, res, p.plan.Secrets.Key, segments.Finish())
-	switch {
-	case err == nil:
-		p.w.log.Debug("output verified and published", "job", p.lease.JobID(), "output", o.Key, "took", time.Since(start))
-		return false, p.lease.Record(ctx, job.Event{Kind: job.OutputCompletedEvent, Output: o.Key, Result: result})
-	case ctx.Err() != nil:
-		return false, context.Cause(ctx)
-	case errors.Is(err, job.ErrLeaseLost), errors.Is(err, lease.ErrDatabase):
-		return false, err
-	case requeue(err) && !p.last:
-		return false, fmt.Errorf("finish output %s: %w", o.Key, err)
-	default:
-		p.w.log.Warn("output not published", "job", p.lease.JobID(), "output", o.Key, "reason", outputFailure(err).Reason, "error", err)
-		p.publish.Rollback(ctx, o.Key)
-		return false, p.failOutput(ctx, o.Key, err)
-	}
 }

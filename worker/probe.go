@@ -20,11 +20,11 @@ type probeWorker struct {
 	w *Worker
 }
 
-// Timeout lifts River's default of a minute; work bounds itself.
+// Timeout lifts River's default of a minute. Work has its own limit.
 func (p *probeWorker) Timeout(*river.Job[queue.ProbeArgs]) time.Duration { return -1 }
 
-// Work reaches the input, learns what it is and hands the job on. An input
-// that is no good ends the job here, before it takes an encoder's slot.
+// Work probes the input and queues the transcode. An input that cannot be transcoded
+// fails the job here, before it takes an encoder's slot.
 func (p *probeWorker) Work(ctx context.Context, j *river.Job[queue.ProbeArgs]) error {
 	ctx, stop := p.w.heartbeat.Track(ctx)
 	defer stop(nil)

@@ -1,22 +1,22 @@
-// Package worker does the work of jobs. It holds one River worker for each
-// kind of River job (probe, transcode) and the heartbeat that tells the
-// others that this process is alive.
+// Package worker does the work of jobs: a River worker for each kind of River job,
+// probe and transcode, and the heartbeat of the process.
 //
-// The order of effects lives here and nowhere else: what is fetched, planned,
-// run, verified, uploaded and recorded, and when. How each of these is done lives
-// in the packages below, which know nothing of one another but the lease:
+// The package says what happens to a job and in which order: what is fetched,
+// planned, run, verified, uploaded and recorded. The phases of a run are types, each
+// made from the one before: claimed, transcoding, resolved, fetched, planned. How
+// each thing is done is in the packages below. They do not know one another; lease
+// and workdir are the only ones that others of them use.
 //
-//	lease      who has the job: claim, fencing, recording, heartbeat
-//	admission  what this machine takes on: CPU slots, disk space, yielded slots
-//	input      reading the input and watermarks
-//	execute    running the steps of a plan
-//	artifacts  what earlier runs have left, and what this one leaves
-//	publish    verifying, packaging, uploading, rollback
+//	lease      claim, fencing, recording, heartbeat
+//	admission  CPU slots, disk space, yielded slots
+//	input      probe and fetch of the input, watermarks
+//	execute    the steps of a plan
+//	artifacts  the artifact store of a run
+//	publish    verification, packaging, upload, rollback
 //	workdir    folders for work files
 //
-// Every fact is recorded under the lease that Claim gave; a run that another has
-// replaced finds out at its next statement, stops, and has published nothing that
-// the other would not overwrite with the same bytes.
+// DESIGN.md has the invariants and the alternatives that were rejected. The order of
+// effects is tested in order_test.go.
 package worker
 
 import (
@@ -48,11 +48,12 @@ type Store interface {
 
 // runSlots bounds how many jobs of an API key are transcoded at once.
 type runSlots interface {
-	// AcquireRunSlot says how long a transcode is to wait for others of its key; 0: not.
+	// AcquireRunSlot takes one of the key's slots for a transcode. If none is free it
+	// returns how long to wait until the next attempt.
 	AcquireRunSlot(ctx context.Context, id string, riverID int64) (wait time.Duration, err error)
 }
 
-// Opener finds the storage behind what a request named.
+// Opener opens the storages that a request named.
 type Opener interface {
 	publish.Opener
 	input.Opener
@@ -67,41 +68,40 @@ type Media interface {
 	Capabilities() transcode.Capabilities
 }
 
-// Config is what a worker is made of.
+// Config is what a worker needs.
 type Config struct {
 	Store   Store
 	Opener  Opener
 	Media   Media
 	Log     *slog.Logger
-	Metrics *Metrics
+	Metrics *Metrics // nil: nothing is counted
 
-	// Node names this process in worker_node and in River's attempted_by.
+	// Node is the name of this process in worker_node and in River's attempted_by.
 	Node string
-	// WorkDir is the folder for work files; a run has a folder of its own in
-	// it, which goes when the run ends.
+	// WorkDir is the folder for work files. Each run has a folder of its own in it,
+	// which is removed when the run ends.
 	WorkDir string
-	// MaxInputBytes bounds what is fetched.
+	// MaxInputBytes is the largest input that is fetched.
 	MaxInputBytes int64
-	// MinFreeDisk is how many bytes must be free in WorkDir, besides what the job
-	// takes, for it to be transcoded. Defaults to 0, which is not checked.
+	// MinFreeDisk is how many bytes stay free in WorkDir, besides what a job takes.
+	// With 0 the disk is not checked.
 	MinFreeDisk int64
-	// Artifacts is where artifacts of jobs are kept for later runs; nil: they
-	// are not. ArtifactRetention is for how long after a job failed or was cancelled.
+	// Artifacts keeps artifacts of jobs for later runs; nil: they are not kept.
+	// ArtifactRetention is how long they stay after a job failed or was cancelled.
 	Artifacts         *artifactstore.Store
 	ArtifactRetention time.Duration
-	// Slots are what jobs that are transcoded at once share, see admission.Slots.
-	// Defaults to 0, for which they are not counted.
+	// Slots is the number of CPU slots, see admission.Slots. With 0 they are not
+	// counted.
 	Slots int
-	// Uploads bounds the files of one output that are uploaded at once. It is
-	// at least 1.
+	// Uploads is how many files of one output are uploaded at once, at least 1.
 	Uploads int
-	// UploadRetryTimeout is how long finished results wait for a storage that is away.
-	// Defaults to 0, for which they do not wait.
+	// UploadRetryTimeout is how long finished results wait for a storage that is
+	// away. With 0 they do not wait.
 	UploadRetryTimeout time.Duration
-	// StallTimeout is how long ffmpeg may show no progress. Defaults to
+	// StallTimeout is how long ffmpeg may make no progress. With 0 it is
 	// ffmpeg.DefaultStallTimeout.
 	StallTimeout time.Duration
-	// Presets of encoders, by name, for the planner.
+	// Presets are the presets of encoders, by the name of the encoder.
 	Presets map[string]string
 }
 
@@ -133,21 +133,25 @@ type Worker struct {
 	publisher *publish.Publisher
 }
 
-// New returns a worker.
+// New returns a worker, which begins with Register and KeepAlive.
 func New(c Config) *Worker {
 	if c.Metrics == nil {
 		c.Metrics = &Metrics{}
 	}
-	w := &Worker{
+	dir := workdir.New(c.WorkDir, c.Node, c.Log)
+	return &Worker{
 		log: c.Log, metrics: c.Metrics,
 		runSlots: c.Store,
 		claimer:  lease.NewClaimer(c.Store, c.Node, c.Log),
-		workdir:  workdir.New(c.WorkDir, c.Node, c.Log),
-		disk:     admission.NewDisk(c.WorkDir, c.MinFreeDisk, c.Log),
-		slots:    admission.NewSlots(c.Slots),
-		yielded:  &admission.Yielded{},
-		input:    input.Reader{Opener: c.Opener, Media: c.Media, MaxBytes: c.MaxInputBytes, StallTimeout: c.StallTimeout},
-		media:    c.Media, stall: c.StallTimeout,
+		heartbeat: lease.NewHeartbeat(lease.HeartbeatConfig{
+			Store: c.Store, Node: c.Node, Every: heartbeatEvery, Stale: StaleAfter, Reaped: afterReap(dir, c.Metrics, c.Log), Log: c.Log,
+		}),
+		workdir: dir,
+		disk:    admission.NewDisk(c.WorkDir, c.MinFreeDisk, c.Log),
+		slots:   admission.NewSlots(c.Slots),
+		yielded: &admission.Yielded{},
+		input:   input.Reader{Opener: c.Opener, Media: c.Media, MaxBytes: c.MaxInputBytes, StallTimeout: c.StallTimeout},
+		media:   c.Media, stall: c.StallTimeout,
 		planning:  transcode.Options{Capabilities: c.Media.Capabilities(), Presets: c.Presets},
 		cache:     artifacts.NewCache(c.Artifacts, c.Media.Version(), c.Log, c.Metrics.artifacts),
 		collector: artifacts.Collector{Artifacts: c.Artifacts, Jobs: c.Store, Retention: c.ArtifactRetention, Log: c.Log},
@@ -155,41 +159,39 @@ func New(c Config) *Worker {
 			Opener: c.Opener, Media: c.Media, Uploads: c.Uploads, RetryTimeout: c.UploadRetryTimeout, Log: c.Log, Metrics: c.Metrics.publish,
 		}),
 	}
-	w.heartbeat = lease.NewHeartbeat(lease.HeartbeatConfig{
-		Store: c.Store, Node: c.Node, Every: heartbeatEvery, Stale: StaleAfter, Reaped: w.reaped, Log: c.Log,
-	})
-	return w
 }
 
-// Register adds the worker of every kind of River job.
+// afterReap returns what is done when work of dead processes was requeued or failed:
+// it is counted, and their work files are removed, which would otherwise stay on a
+// shared volume until the next start.
+func afterReap(dir *workdir.Dir, metrics *Metrics, log *slog.Logger) func(job.Reaped) {
+	return func(r job.Reaped) {
+		metrics.reaped(r)
+		if err := dir.SweepOrphans(); err != nil {
+			log.Warn("orphaned work files not removed", "error", err)
+		}
+	}
+}
+
+// Register adds a River worker for every kind of River job.
 func (w *Worker) Register(workers *river.Workers) {
 	river.AddWorker(workers, &probeWorker{w: w})
 	river.AddWorker(workers, &transcodeWorker{w: w})
 }
 
-// KeepAlive renews this process's heartbeat and re-queues the work of processes
-// that have fallen silent, until ctx ends. It must run as long as the River
-// client does. Its first heartbeat is made before it calls started, which may be
-// nil.
+// KeepAlive renews this process's heartbeat and requeues the work of dead processes
+// until ctx ends. It must run for as long as the River client does. It calls started,
+// which may be nil, after the first heartbeat.
 func (w *Worker) KeepAlive(ctx context.Context, started func()) { w.heartbeat.Run(ctx, started) }
 
-// reaped is called when work of dead processes was queued again or failed.
-func (w *Worker) reaped(r job.Reaped) {
-	w.metrics.reaped(r)
-	// On a shared volume the dead one's files would lie until the next start.
-	if err := w.workdir.SweepOrphans(); err != nil {
-		w.log.Warn("removing work files of dead workers", "error", err)
-	}
-}
-
-// CleanWorkDir takes this process's part of the work directory and removes what
-// processes that no longer live have left behind.
+// CleanWorkDir locks this process's part of the work directory, and removes the parts
+// of processes that are dead. release removes the part and frees the lock.
 func (w *Worker) CleanWorkDir() (release func(), err error) { return w.workdir.Lock() }
 
-// CollectArtifacts removes from the artifact store now and then what is of no
-// use any more, until ctx ends. It is only for a worker that has a store.
+// CollectArtifacts deletes artifacts that no run will use, from time to time until ctx
+// ends. The worker must have an artifact store.
 func (w *Worker) CollectArtifacts(ctx context.Context) { w.collector.Run(ctx) }
 
-// YieldedSlots is how many of the transcodes that run have yielded their slot: the
-// process may take as many more.
+// YieldedSlots returns how many running transcodes have yielded their slots. The
+// process may take on as many more.
 func (w *Worker) YieldedSlots() int { return w.yielded.Count() }

@@ -1,0 +1,68 @@
+package worker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/transcode/ffmpeg"
+	"github.com/copra-video/copra/worker/execute"
+	"github.com/copra-video/copra/worker/lease"
+	"github.com/copra-video/copra/worker/publish"
+)
+
+// completeOutput waits for the steps of output i, publishes it, and records that it
+// is completed or failed. If it failed in a step that other outputs share it records
+// nothing and returns shared. An error means that the run cannot go on, and says
+// nothing about the output.
+func (p *planned) completeOutput(ctx context.Context, steps *execute.Execution, i int, o *job.Output) (shared bool, err error) {
+	res := p.plan.Results[i]
+	if res.Err != nil {
+		return false, p.failOutput(ctx, o.Key, res.Err)
+	}
+	out := p.publish.Output(p.dir, o)
+	segments := out.StartSegments(ctx, res.Packages)
+	defer segments.Abandon() // another plan may make files with the same names
+	shared, err = steps.Wait(ctx, i)
+	if ctx.Err() != nil {
+		return false, context.Cause(ctx)
+	}
+	if err != nil {
+		p.log.Warn("output failed", "output", o.Key, "shared", shared, "reason", ffmpeg.Reason(err), "error", err)
+		if requeue(err) && !p.last {
+			return false, fmt.Errorf("make output %s: %w", o.Key, err) // the server's fault: another run may succeed
+		}
+		if shared {
+			return true, nil
+		}
+		segments.Abandon()
+		p.publish.Rollback(ctx, o.Key)
+		return false, p.failOutput(ctx, o.Key, ffmpeg.Failure(err))
+	}
+	return false, p.publishOutput(ctx, out, o, res, segments)
+}
+
+// publishOutput publishes an output whose steps are done, and records what came of
+// it. A failed stream is rolled back before its failure is recorded.
+func (p *planned) publishOutput(ctx context.Context, out *publish.Output, o *job.Output, res transcode.Result, segments *publish.SegmentUploader) error {
+	start := time.Now()
+	result, err := out.Publish(ctx, res, p.plan.Secrets.Key, segments.Finish())
+	switch {
+	case err == nil:
+		p.log.Debug("output published", "output", o.Key, "took", time.Since(start))
+		return p.lease.Record(ctx, job.Event{Kind: job.OutputCompletedEvent, Output: o.Key, Result: result})
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case errors.Is(err, job.ErrLeaseLost), errors.Is(err, lease.ErrDatabase):
+		return err
+	case requeue(err) && !p.last:
+		return fmt.Errorf("finish output %s: %w", o.Key, err)
+	default:
+		p.log.Warn("output not published", "output", o.Key, "reason", outputFailure(err).Reason, "error", err)
+		p.publish.Rollback(ctx, o.Key)
+		return p.failOutput(ctx, o.Key, err)
+	}
+}
