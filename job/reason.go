@@ -52,6 +52,7 @@ const (
 	InputNotReadable
 	InputTooLarge
 	InputDamaged
+	InputEncrypted
 	InputNotSelfContained
 	InputStreamMissing
 	AddressNotAllowed
@@ -152,6 +153,8 @@ var reasons = [reasonCount]reasonRow{
 		"the input is larger than the server's limit", "the operator may raise `--max-input`"},
 	InputDamaged: {"input_damaged", 0, CustomerFault, false, encoding + ": it is damaged, or not complete.",
 		"ffmpeg cannot decode the input", "check that the file plays to its end"},
+	InputEncrypted: {"input_encrypted", 0, CustomerFault, false, encoding + ": it is encrypted (DRM), and this server has no key for it.",
+		"the tracks of the input are encrypted, as those of Common Encryption (CENC) or FairPlay are", "send the file without encryption"},
 	InputNotSelfContained: {"input_not_self_contained", 0, CustomerFault, false, encoding + ": it refers to other files or addresses, which is not accepted.",
 		"the input is a playlist or another file that names files outside itself", "send one file with the media in it"},
 	InputStreamMissing: {"input_stream_missing", 0, CustomerFault, false, encoding + ": it has no stream of the kind that was asked for.",

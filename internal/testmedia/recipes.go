@@ -91,6 +91,9 @@ var (
 	Truncated = Recipe{Name: "truncated.mp4", Args: Standard.Args, Edit: Cut}
 	// TruncatedTail has its index at the front and lacks 40 % of the media.
 	TruncatedTail = Recipe{Name: "truncatedtail.mp4", Args: append(append([]string(nil), Standard.Args...), "-movflags", "+faststart"), Edit: Cut}
+	// Encrypted is Standard under Common Encryption.
+	Encrypted = Recipe{Name: "encrypted.mp4", Args: append(append([]string(nil), Standard.Args...), "-encryption_scheme", "cenc-aes-ctr",
+		"-encryption_key", "76a6c65c5ea762046bd749a2e632ccbb", "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8")}
 	// Empty has no bytes.
 	Empty = Recipe{Name: "empty.mp4", Literal: true}
 	// HTML is a web page, as servers send in the place of a file.

@@ -66,6 +66,9 @@ func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error)
 	if strings.HasPrefix(m.FormatName, "mov,") && in.truncated(ctx, m.Size) {
 		return job.Media{}, job.Errorf(job.InputDamaged, "The input is not complete: the file ends before its media does.")
 	}
+	if strings.HasPrefix(m.FormatName, "mov,") && in.encrypted(ctx, m.Size) {
+		return job.Media{}, job.NewError(job.InputEncrypted)
+	}
 	t.addHDRMetadata(limited, in, &m)
 	m.SetFilename(in.name)
 	return m, nil

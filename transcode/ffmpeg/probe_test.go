@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -93,7 +94,7 @@ func refused(t *testing.T, path string) (job.Reason, string) {
 	t.Helper()
 	_, err := tools(t).Probe(t.Context(), path)
 	e, ok := errors.AsType[*job.Error](err)
-	if !ok || e.Reason != job.InputNotValid && e.Reason != job.InputDamaged {
+	if !ok || !slices.Contains([]job.Reason{job.InputNotValid, job.InputDamaged, job.InputEncrypted}, e.Reason) {
 		t.Errorf("%s: %v, want an input that is not valid", path, err)
 		return 0, ""
 	}
@@ -115,6 +116,7 @@ func TestProbeRefuses(t *testing.T) {
 		{testmedia.Playlist, job.InputNotValid, "The input is an HLS playlist, not a media file."},
 		{testmedia.Concat, job.InputNotValid, "The input is a list of files for FFmpeg, not a media file."},
 		{testmedia.Truncated, job.InputDamaged, "The input is damaged or not complete: its index (the moov atom) is missing."},
+		{testmedia.Encrypted, job.InputEncrypted, "The media file couldn't be encoded: it is encrypted (DRM), and this server has no key for it."},
 		{testmedia.TruncatedTail, job.InputDamaged, "The input is not complete: the file ends before its media does."},
 	} {
 		if reason, got := refused(t, testmedia.Clip(t, c.recipe)); reason != c.reason || got != c.want {
@@ -144,6 +146,7 @@ func TestProbeRefuses(t *testing.T) {
 		refused(t, path)
 	}
 	observed.Row(t, "errors.md input_damaged")
+	observed.Row(t, "errors.md input_encrypted")
 }
 
 func TestProbeNeedsAudioOrVideo(t *testing.T) {
