@@ -1,8 +1,8 @@
 package storage
 
-// Unavailable says that a service did not do its part although it was asked
-// several times, and that a later try may succeed. Message is a sentence for
-// the customer, should there be no later try.
+// Unavailable is the error of a service that still failed after several
+// attempts, where a later attempt may succeed. Message is a sentence for the
+// customer, used when there is no later attempt.
 type Unavailable struct {
 	Message string
 	Cause   error // for the log

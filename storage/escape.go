@@ -2,9 +2,9 @@ package storage
 
 import "strings"
 
-// EscapeKey makes the path of a URL of a key: it percent-encodes all but the
-// unreserved characters and slashes, as S3 does. "+" would be read as a space,
-// and "?" and "#" would end the path.
+// EscapeKey returns key as the path of a URL. It percent-encodes all but the
+// unreserved characters and slashes, as S3 does. Clients would read "+" as a
+// space, and "?" and "#" would end the path.
 func EscapeKey(key string) string {
 	const hex = "0123456789ABCDEF"
 	var out strings.Builder

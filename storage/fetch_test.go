@@ -17,12 +17,12 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// memory is a Source whose connections break as told.
+// memory is a Source whose connections break as open says.
 type memory struct {
 	content []byte
-	size    int64 // as told; -1 unknown
+	size    int64 // as reported; -1 unknown
 	opened  []int64
-	// open may refuse a connection, or cut it after so many bytes (-1: not).
+	// open may refuse a connection, or cut it after so many bytes (-1: never).
 	open func(n int, offset int64) (cut int, err error)
 }
 
@@ -126,7 +126,7 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// truncating ends each connection after 1 MiB as if that were the end.
+// truncating ends each connection after 1 MiB without an error.
 type truncating struct{ *memory }
 
 func (m *truncating) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {

@@ -5,14 +5,14 @@ import (
 	"io"
 )
 
-// Section is length bytes of body from offset, to be read as often as a retry
-// needs it. Its errors are *BodyErrors.
+// Section is length bytes of body from offset. It can be read again for a retry.
+// Its errors are *BodyErrors.
 func Section(body Body, offset, length int64) *io.SectionReader {
 	return io.NewSectionReader(localBody{body}, offset, length)
 }
 
-// BodyError is trouble with our own file while it was being stored, which no
-// retry mends and no service is to blame for.
+// BodyError is a failure to read our own file while it was uploaded. No retry
+// repairs it, and the service is not at fault.
 type BodyError struct{ Err error }
 
 // Error returns the text of the cause.

@@ -1,6 +1,6 @@
 // Package storage moves bytes: results into a Bucket, inputs out of a Source.
-// Each protocol has a folder of its own; this package holds what they share,
-// the table of named services and the opener.
+// Each protocol has a package of its own below this one. Package
+// storage/backends opens them by name.
 package storage
 
 import (
@@ -9,49 +9,48 @@ import (
 	"time"
 )
 
-// Bucket is a place for results. Implementations retry what is worth retrying
-// (5xx, 429, broken connections) with backoff and return a *job.Error, naming
-// bucket and the service's error code, for what is not.
+// Bucket is a destination of results. Implementations retry with backoff after
+// failures that may pass (5xx, 429, broken connections). For other failures they
+// return a *job.Error that names the bucket and the service's error code.
 type Bucket interface {
-	// Check reports early whether a Put can work at all: wrong credentials,
+	// Check reports early whether a Put can work at all: wrong credentials, a
 	// missing bucket. It writes nothing.
 	Check(ctx context.Context) error
-	// Put stores body under key, replacing what was there. It either stores the
-	// whole object or nothing that a reader could take for it.
+	// Put stores body under key and replaces an earlier object. If it fails, no
+	// reader can take a part for the whole object.
 	Put(ctx context.Context, key string, body Body, opts PutOptions) error
 	// URL is the public address of key, without any credential. Services that
-	// name a file themselves know it only after Put.
+	// choose the address themselves know it only after Put.
 	URL(key string) string
 }
 
-// BatchPutter is a Bucket that wants the files of an output all at once, because
-// they get one address: on IPFS a folder is named by what is in it.
+// BatchPutter is a Bucket that needs all files of an output at once, because
+// they share one address: IPFS names a folder by its content.
 type BatchPutter interface {
 	Bucket
 	PutBatch(ctx context.Context, items []Item) error
 }
 
-// Deleter is a Bucket that can say whether an object is there and take one away.
-// Both may need permissions that Put does not: what the service refuses is an
-// error, never an answer.
+// Deleter is a Bucket that can look for an object and delete it. Both may need
+// permissions that Put does not need. A refusal by the service must be returned
+// as an error, never as "not found".
 type Deleter interface {
 	Bucket
-	// Exists reports whether there is an object under key. Where a service does not
-	// tell them apart, an object of a bucket that does not exist is one that is
-	// not there.
+	// Exists reports whether there is an object under key. Some services give
+	// the same answer for a missing bucket; then it is false.
 	Exists(ctx context.Context, key string) (bool, error)
-	// Delete takes away the object under key; one that is not there is no error.
+	// Delete deletes the object under key. A missing object is no error.
 	Delete(ctx context.Context, key string) error
 }
 
-// Item is one file for Together.
+// Item is one file for PutBatch.
 type Item struct {
 	Key     string
 	Body    Body
 	Options PutOptions
 }
 
-// Close ends the connections of a Bucket that keeps some.
+// Close closes the connections of a Bucket that keeps any.
 func Close(b Bucket) error {
 	if c, ok := b.(io.Closer); ok {
 		return c.Close()
@@ -59,8 +58,7 @@ func Close(b Bucket) error {
 	return nil
 }
 
-// Body is a file to be stored; it may be read several times and from the
-// middle.
+// Body is a file to be stored. It may be read several times and from any offset.
 type Body interface {
 	io.ReaderAt
 	Size() int64
@@ -70,11 +68,12 @@ type Body interface {
 type PutOptions struct {
 	ContentType string
 	// Form are the fields that an HTTP upload sends beside the file
-	// (coconut-v2.md section 3.3: job_id, encoded_video_id, video_id); others ignore them.
+	// (coconut-v2.md section 3.3: job_id, encoded_video_id, video_id). Other
+	// storages ignore them.
 	Form map[string]string
 }
 
-// Source is an input that can be read from any place.
+// Source is an input that can be read from any offset.
 type Source interface {
 	// Size in bytes, -1 when the server does not say.
 	Size() int64
@@ -85,8 +84,9 @@ type Source interface {
 	Ranges() bool
 }
 
-// Namespace says for whom a bucket is opened: storage that all jobs share keeps
-// them apart by it.
+// Namespace identifies the job and the kind of output for which a bucket is
+// opened. The built-in storage, which all jobs share, keeps their files apart by
+// it.
 type Namespace struct {
 	JobID   string
 	Kind    string // "files" or "streams": each gets a folder of its own (coconut-v2.md section 2.4)

@@ -28,8 +28,8 @@ type Options struct {
 	// redirects.
 	Client *http.Client
 	Retry  retry.Policy
-	// BlockSize is the smallest size of a block; files above twice of it are
-	// sent in blocks. Defaults to 8 MiB.
+	// BlockSize is the smallest size of a block. Files of more than twice this
+	// size are sent in blocks. Defaults to 8 MiB.
 	BlockSize int64
 }
 
@@ -96,13 +96,13 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 		address: endpoint + "/" + st.Bucket,
 		sdkOptions: azcore.ClientOptions{
 			Transport: o.Client,
-			Retry:     policy.RetryOptions{MaxRetries: -1}, // do repeats
+			Retry:     policy.RetryOptions{MaxRetries: -1}, // do has the retries
 			Telemetry: policy.TelemetryOptions{Disabled: true},
 		},
 	}, nil
 }
 
-// do calls f until it succeeds and explains what goes wrong.
+// do calls f with retries, and turns its error into one for the customer.
 func (b *Bucket) do(ctx context.Context, f func(context.Context) error) error {
 	return storage.Retry(ctx, b.o.Retry, func(ctx context.Context) error { return b.explain(f(ctx)) })
 }

@@ -235,8 +235,8 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// TestKeep: only a blob that is missing is one that is not there.
-func TestKeep(t *testing.T) {
+// TestDeleterErrors checks that only a missing blob counts as missing.
+func TestDeleterErrors(t *testing.T) {
 	var total atomic.Int64
 	for code, tt := range map[string]struct {
 		status int

@@ -22,8 +22,8 @@ func (b *Bucket) Exists(ctx context.Context, key string) (bool, error) {
 	return found && err == nil, err
 }
 
-// Delete takes away the blob under key. One that has snapshots is kept by the
-// service, which is an error: they are not ours.
+// Delete deletes the blob under key. The service refuses to delete a blob that
+// has snapshots. That is an error, since the snapshots are not ours.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
 	c, err := b.blob(key)
 	if err != nil {
@@ -35,7 +35,7 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	})
 }
 
-// unlessMissing is err, or nil when it says that there is no such blob.
+// unlessMissing returns err, or nil if err says that there is no such blob.
 func unlessMissing(err error) error {
 	if resp, ok := errors.AsType[*azcore.ResponseError](err); ok && resp.ErrorCode == "BlobNotFound" {
 		return nil

@@ -19,8 +19,8 @@ const (
 	parallel  = 4      // blocks at once
 )
 
-// Put stores body under key, in blocks when it is large. The blob appears when
-// all of it has arrived.
+// Put stores body under key, in blocks if it is large. The blob appears when all
+// of it has arrived.
 func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts storage.PutOptions) error {
 	c, err := b.blob(key)
 	if err != nil {
@@ -39,7 +39,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts st
 func (b *Bucket) putBlocks(ctx context.Context, c *blockblob.Client, body storage.Body, headers *blob.HTTPHeaders) error {
 	size := blockSize(body.Size(), b.o.BlockSize)
 	ids := make([]string, (body.Size()+size-1)/size)
-	upload := rand.Text()[:16] // ids of a blob must all be of one length, also those of an upload that broke off
+	upload := rand.Text()[:16] // all ids of a blob must have the same length, even those of an earlier upload that failed
 	group, gctx := errgroup.WithContext(ctx)
 	group.SetLimit(parallel)
 	for i := range ids {
@@ -61,8 +61,8 @@ func (b *Bucket) putBlocks(ctx context.Context, c *blockblob.Client, body storag
 	})
 }
 
-// blockSize is the size of blocks for a file of total bytes: smallest, or as
-// much more (in whole MiB) as keeps the number of blocks allowed.
+// blockSize is the size of blocks for a file of total bytes: smallest, or, in
+// whole MiB, as much more as is needed to stay within maxBlocks.
 func blockSize(total, smallest int64) int64 {
 	const mib = 1 << 20
 	if total <= smallest*maxBlocks {

@@ -46,8 +46,8 @@ type source struct {
 func (s *source) Size() int64  { return s.size }
 func (s *source) Ranges() bool { return true }
 
-// Open reads from offset. A blob that was replaced since it was found is
-// refused by its ETag.
+// Open reads from offset. If the blob was replaced since it was found, its ETag
+// makes the service refuse.
 func (s *source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {
 	if offset >= s.size {
 		return io.NopCloser(strings.NewReader("")), nil

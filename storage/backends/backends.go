@@ -21,17 +21,17 @@ import (
 
 // Options of an Opener.
 type Options struct {
-	// Guard passes every connection to an address that a user gave.
+	// Guard checks every connection to an address that a user gave.
 	Guard *netguard.Guard
 	// Local is the built-in storage; nil when the server has none.
 	Local *local.Store
 	// S3Endpoint, when set, is the operator's own server for the service
 	// job.ServiceS3. It is trusted: the guard does not apply.
 	S3Endpoint string
-	// S3PublicURL is S3Endpoint as readers of results reach it. Defaults to
-	// S3Endpoint.
+	// S3PublicURL is the address of S3Endpoint for readers of results. Defaults
+	// to S3Endpoint.
 	S3PublicURL string
-	// Log hears of SSH host keys that nobody has vouched for. Defaults to
+	// Log gets the SSH host keys that are trusted on first use. Defaults to
 	// nothing.
 	Log *slog.Logger
 	// HTTP are the limits for inputs.
@@ -52,7 +52,7 @@ type Opener struct {
 	trusted *http.Client
 }
 
-// bucketHeaderTimeout is long because some servers put a large upload together
+// bucketHeaderTimeout is long because some servers assemble a large upload
 // before they answer its last request.
 const bucketHeaderTimeout = 2 * time.Minute
 
@@ -81,11 +81,11 @@ func (o *Opener) Close() {
 	o.trusted.CloseIdleConnections()
 }
 
-// Bucket returns the place for results that st describes. Its keys are the
-// paths of outputs; st.Path is put before them. owner matters only to the
-// built-in storage, which gives each kind of a job a folder of its own. It
-// connects to nothing; Check of the result does. The caller closes the result
-// with storage.Close.
+// Bucket returns the bucket for results that st describes. Its keys are the
+// paths of outputs; it puts st.Path before them. owner matters only to the
+// built-in storage, which has a folder for each kind of output of a job. Bucket
+// does not connect; Check of the result does. The caller closes the result with
+// storage.Close.
 func (o *Opener) Bucket(ctx context.Context, st *job.Storage, owner storage.Namespace) (storage.Bucket, error) {
 	if st == nil {
 		return nil, job.Errorf(job.StorageNotValid, "The job has no 'storage', and the output has no 'url' of its own.")
@@ -110,8 +110,8 @@ func (o *Opener) builtIn(owner storage.Namespace) (storage.Bucket, error) {
 	return o.o.Local.Bucket(owner.Created, o.o.Local.Hash(owner.JobID, owner.Kind))
 }
 
-// Upload returns the place for the one file of an output that has a URL of its
-// own. Its key gives the file a name where the URL does not.
+// Upload returns the bucket for the one file of an output that has a URL of its
+// own. If the URL has no file name, the key gives it.
 func (o *Opener) Upload(_ context.Context, address job.Secret) (storage.Bucket, error) {
 	b, err := o.upload(&job.Storage{Service: job.ServiceURL, URL: address}, true)
 	if err != nil {
@@ -120,13 +120,13 @@ func (o *Opener) Upload(_ context.Context, address job.Secret) (storage.Bucket, 
 	return withPrefix(b, ""), nil
 }
 
-// reader is a bucket that can be an input.
+// reader is a bucket that can also hold inputs.
 type reader interface {
 	Source(ctx context.Context, key string) (storage.Source, error)
 }
 
-// Source finds the input in and returns it for reading. Trouble that the
-// customer can mend or should know is a *job.Error.
+// Source opens the input in for reading. A failure that the customer can repair
+// or should know is a *job.Error.
 func (o *Opener) Source(ctx context.Context, in job.Input) (storage.Source, error) {
 	if in.Storage == nil {
 		return o.URL(ctx, in.URL)
@@ -146,7 +146,7 @@ func (o *Opener) Source(ctx context.Context, in job.Input) (storage.Source, erro
 	return readable.Source(ctx, key)
 }
 
-// URL returns the file at an address for reading: an input or a watermark.
+// URL opens the file at an address for reading: an input or a watermark.
 func (o *Opener) URL(ctx context.Context, address job.Secret) (storage.Source, error) {
 	if o.o.Local != nil {
 		if src, own, err := o.o.Local.Lookup(address.Reveal()); own {

@@ -88,8 +88,8 @@ func TestBuiltIn(t *testing.T) {
 	if got := b.URL("/a.mp4"); got != want {
 		t.Errorf("URL = %q, want %q", got, want)
 	}
-	// An address of our own is an input without any network: nothing listens
-	// there, and the guard would refuse it.
+	// An address of the built-in storage is read without network: nothing
+	// listens there, and the guard would refuse it.
 	src, err := o.Source(t.Context(), job.Input{URL: job.NewSecret(want)})
 	if err != nil || readAll(t, src) != "hello" {
 		t.Errorf("Source: %v", err)
@@ -149,7 +149,7 @@ func TestS3(t *testing.T) {
 	if err := b.Check(t.Context()); !strings.Contains(job.Message(err, ""), "loopback") {
 		t.Errorf("past the guard: %v", err)
 	}
-	// The operator's trust is for the operator's endpoint only.
+	// Only the operator's endpoint is trusted.
 	own := s3Storage("s3", srv.Endpoint, "results", srv.AccessKey, srv.SecretKey)
 	if b, err = mapped.Bucket(t.Context(), own, storage.Namespace{}); err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestHTTPInput(t *testing.T) {
 	}
 }
 
-// TestUpload opens the place of an output with a URL of its own.
+// TestUpload opens the bucket of an output that has a URL of its own.
 func TestUpload(t *testing.T) {
 	var got *http.Request
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r }))
@@ -221,9 +221,9 @@ func TestNotSupported(t *testing.T) {
 	}
 }
 
-// TestKeep: storage.path stands before the keys of Has and Remove too, and none
-// of them leads out of it.
-func TestKeep(t *testing.T) {
+// TestDeleterKeys checks that Exists and Delete put storage.path before keys
+// too, and that no key leads out of it.
+func TestDeleterKeys(t *testing.T) {
 	store, err := local.Open(local.Options{Dir: t.TempDir(), PublicURL: "http://127.0.0.1:8080"})
 	if err != nil {
 		t.Fatal(err)

@@ -10,8 +10,8 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// FuzzKey: no prefix and no path lead out of the folder, or bring what no
-// service could store.
+// FuzzKey checks that no prefix and path lead out of the folder, or give a key
+// that a service could not store.
 func FuzzKey(f *testing.F) {
 	for _, s := range [][2]string{{"/_coconut/", "/a.mp4"}, {"", "../../etc/passwd"}, {"a/..", "b"}, {"a", "./b"}, {"x", "%2e%2e/y"}, {"\x00", "a\nb"}, {"a//", "//b c+d?e#f"}} {
 		f.Add(s[0], s[1])
@@ -36,9 +36,9 @@ func FuzzKey(f *testing.F) {
 	})
 }
 
-// FuzzAddress: an address or endpoint of a user, whatever it is, opens a bucket
-// or is refused with a sentence that does not repeat a password in it; the
-// address that clients are told holds neither user info nor query.
+// FuzzAddress checks that every address or endpoint of a user either opens a
+// bucket or is refused with a message that does not repeat a password. The
+// address for clients has neither user info nor query.
 func FuzzAddress(f *testing.F) {
 	for _, s := range []string{"ftp://user:canary@host/dir", "sftp://user:canary@[::1]:22/a%2fb", "https://host/put?canary=1#x", "http://0x7f000001/", "https://a@b@c/", "HTTPS://host:99999/", "//host", "https://s3.example.com/", "s3.example.com:443", "\x00", "https://host/%zz"} {
 		f.Add(s, "/a b/ü.mp4")

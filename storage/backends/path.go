@@ -9,7 +9,7 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// prefixed puts storage.path before the paths of outputs.
+// prefixed is a bucket that puts storage.path before the paths of outputs.
 type prefixed struct {
 	storage.Bucket
 	prefix string
@@ -29,11 +29,11 @@ func (p prefixed) key(path string) (string, error) {
 	return key, checkKey(key)
 }
 
-// Close ends the connections of the bucket.
+// Close closes the connections of the bucket.
 func (p prefixed) Close() error { return storage.Close(p.Bucket) }
 
-// The wrappers are interfaces that callers look for, so a method of another name
-// would go unnoticed.
+// Callers look for these interfaces at run time, so the compiler would not
+// notice a method of another name.
 var (
 	_ storage.Deleter     = prefixedDeleter{}
 	_ storage.BatchPutter = prefixedBatchPutter{}
@@ -91,9 +91,9 @@ func withPrefix(b storage.Bucket, prefix string) storage.Bucket {
 
 func (p prefixed) URL(path string) string { return p.Bucket.URL(Key(p.prefix, path)) }
 
-// Key joins storage.path and the path of an output as Coconut does: as they
-// are, so that "/_coconut/" and "/a.mp4" give "_coconut//a.mp4", without the
-// slashes in front. Only where neither brings a slash, one is put between.
+// Key joins storage.path and the path of an output as Coconut does. It leaves
+// both as they are, so "/_coconut/" and "/a.mp4" give "_coconut//a.mp4", but
+// drops leading slashes. It adds a slash between them only if neither has one.
 func Key(prefix, path string) string {
 	if prefix != "" && !strings.HasSuffix(prefix, "/") && !strings.HasPrefix(path, "/") {
 		prefix += "/"
@@ -101,8 +101,8 @@ func Key(prefix, path string) string {
 	return strings.TrimLeft(prefix+path, "/")
 }
 
-// checkKey refuses what would lead out of the folder that the customer chose
-// and what no service could store.
+// checkKey refuses keys that lead out of the folder that the customer chose, and
+// keys that services could not store.
 func checkKey(key string) error {
 	if key == "" || strings.HasSuffix(key, "/") {
 		return job.Errorf(job.OutputPathNotValid, "The path %q has no file name.", key)

@@ -19,7 +19,7 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// accountJSON is the key file of a service account that nobody has.
+// accountJSON is the key file of a service account that does not exist.
 func accountJSON(t *testing.T) string {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -38,9 +38,9 @@ func accountJSON(t *testing.T) string {
 	return string(text)
 }
 
-// TestRequests decodes a request with each service and scheme as customers
-// write it and opens what it names: as a place for results, and as an input.
-// Nothing is connected to.
+// TestRequests decodes a request with each service and scheme as customers write
+// it, and opens its storage both as a bucket and as an input. It does not
+// connect.
 func TestRequests(t *testing.T) {
 	const keys = `"credentials": {"access_key_id": "a", "secret_access_key": "b"}`
 	o := newOpener(t, Options{})
@@ -97,7 +97,7 @@ func TestRequests(t *testing.T) {
 		if _, ok := b.(storage.BatchPutter); ok != (spec.Storage.Service == "ipfs_pinata" || spec.Storage.Service == "ipfs_infura") {
 			t.Errorf("%s: together %v", tt.members, ok)
 		}
-		// All but IPFS, and HTTP uploads, know what they hold.
+		// All but IPFS and HTTP uploads can look for objects.
 		if _, ok := b.(storage.Deleter); ok != (!strings.HasPrefix(spec.Storage.Service, "ipfs") && scheme(spec.Storage.URL) != "https") {
 			t.Errorf("%s: can delete %v", tt.members, ok)
 		}
@@ -118,8 +118,8 @@ func TestRequests(t *testing.T) {
 	}
 }
 
-// TestGuardEverywhere: whatever a request names, its connections pass the
-// guard.
+// TestGuardEverywhere checks that the guard sees the connections of every
+// backend.
 func TestGuardEverywhere(t *testing.T) {
 	o := newOpener(t, Options{Guard: netguard.New([]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}), UploadRetry: retry.Policy{Tries: 1}})
 	c := func(names ...string) map[string]job.Secret {

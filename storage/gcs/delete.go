@@ -17,8 +17,8 @@ func (b *Bucket) Exists(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
-// Delete takes away the object under key. Where the bucket keeps versions or
-// deleted objects, it stays as one of them.
+// Delete deletes the object under key. A bucket with versions or soft deletion
+// keeps it as one of those.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
 	_, _, err := b.do(ctx, http.MethodDelete, b.object(key), nil, nil)
 	if remote.IsStatus(err, http.StatusNotFound) {

@@ -20,9 +20,9 @@ import (
 	"time"
 )
 
-// fake is Google's JSON API as documented: the token service, resumable
-// uploads that keep what came before a break, downloads with ranges, what is
-// known of an object, and its deletion.
+// fake is Google's JSON API as documented: the token service, resumable uploads
+// that keep what arrived before a break, downloads with ranges, the metadata of
+// an object, and its deletion.
 type fake struct {
 	*httptest.Server
 	t        *testing.T
@@ -34,7 +34,7 @@ type fake struct {
 	lifetime int // of tokens in seconds
 	discard  bool
 	total    int64
-	// answer may deal with a request itself.
+	// answer may handle a request itself.
 	answer func(w http.ResponseWriter, r *http.Request) bool
 }
 
@@ -45,13 +45,13 @@ type stored struct {
 }
 
 type session struct {
-	busy sync.Mutex // held by the request that the service is at
+	busy sync.Mutex // held by the request that is being served
 	key  string
 	size int64
 	stored
 }
 
-// testKey is made once: RSA keys take time.
+// testKey is generated once, since RSA keys take time.
 var testKey = sync.OnceValue(func() *rsa.PrivateKey {
 	k, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {
@@ -174,7 +174,7 @@ func (f *fake) token(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, `{"access_token": "token-%d", "expires_in": %d, "token_type": "Bearer"}`, f.tokens, f.lifetime)
 }
 
-// upload takes bytes for a session, in units of 256 KiB until the last.
+// upload receives bytes of a session, in units of 256 KiB except for the last.
 func (f *fake) upload(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	s := f.sessions[r.URL.Path]
@@ -201,7 +201,7 @@ func (f *fake) upload(w http.ResponseWriter, r *http.Request) {
 	if from != int64(len(s.content)) {
 		f.t.Errorf("bytes from %d were sent when %d were there", from, len(s.content))
 	}
-	if err != nil { // what is kept of a broken request
+	if err != nil { // kept of a broken request
 		s.content = append(s.content, body[:len(body)/(256<<10)*(256<<10)]...)
 		return
 	}

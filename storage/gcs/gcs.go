@@ -103,8 +103,8 @@ func reason(_ int, body []byte) string {
 	return token.Error
 }
 
-// Check asks for one key of the bucket. An account that may only create is
-// refused the list, and that is fine.
+// Check lists one key of the bucket. An account that may only create objects is
+// refused the list. That is no error.
 func (b *Bucket) Check(ctx context.Context) error {
 	_, _, err := b.do(ctx, http.MethodGet, "/storage/v1/b/"+url.PathEscape(b.name)+"/o?maxResults=1&fields=kind", nil, nil)
 	if remote.IsStatus(err, http.StatusForbidden) {
@@ -132,15 +132,15 @@ func (b *Bucket) URL(key string) string {
 	return b.endpoint + "/" + storage.EscapeKey(b.name) + "/" + storage.EscapeKey(key)
 }
 
-// Put stores body by a resumable upload: after a break the service says how
-// much it has, and the rest is sent. The object appears when all has arrived.
+// Put stores body by a resumable upload. After a break the service says how much
+// it has, and the rest is sent. The object appears when all of it has arrived.
 func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts storage.PutOptions) error {
 	u := &upload{b: b, key: key, body: body, opts: opts}
 	for {
 		before := u.offset
 		err := storage.Retry(ctx, b.client.Retry, u.try)
 		if _, passing := errors.AsType[*storage.Unavailable](err); passing && u.offset > before {
-			continue // it advances; only standing still counts
+			continue // an attempt with progress does not count
 		}
 		return err
 	}

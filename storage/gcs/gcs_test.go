@@ -44,7 +44,7 @@ func TestConformance(t *testing.T) {
 		cutter := storagetest.NewCutter(t, strings.TrimPrefix(f.URL, "http://"))
 		target := storagetest.Target{Bucket: open(t, f.storage())}
 		target.Break = func() {
-			// Sessions are at the address that the service names.
+			// Sessions are at the address that the service gives.
 			direct := f.URL
 			f.answer = func(_ http.ResponseWriter, r *http.Request) bool {
 				if strings.HasPrefix(r.URL.Path, "/upload/") {
@@ -96,7 +96,8 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-// TestResumes breaks an upload again and again; only the rest is sent again.
+// TestResumes breaks an upload several times, and checks that only the rest is
+// sent again.
 func TestResumes(t *testing.T) {
 	f := newFake(t)
 	var breaks atomic.Int32
@@ -133,7 +134,7 @@ func (discard) Header() http.Header         { return http.Header{} }
 func (discard) Write(p []byte) (int, error) { return len(p), nil }
 func (discard) WriteHeader(int)             {}
 
-// TestLostSession begins again.
+// TestLostSession checks that an upload whose session is lost begins again.
 func TestLostSession(t *testing.T) {
 	f := newFake(t)
 	var n atomic.Int32
@@ -164,7 +165,7 @@ func TestTokenEnds(t *testing.T) {
 	if f.tokens != 3 {
 		t.Errorf("%d tokens", f.tokens)
 	}
-	// One that is refused although it should live is replaced while reading.
+	// A token that is refused before it expires is replaced.
 	f.lifetime = 3600
 	if err := b.Put(t.Context(), "k", storagetest.Body([]byte("film")), storage.PutOptions{}); err != nil {
 		t.Fatal(err)
@@ -296,8 +297,9 @@ func TestHuge(t *testing.T) {
 	}
 }
 
-// TestKeepRefused: an account that may only create is told so, and nothing else.
-func TestKeepRefused(t *testing.T) {
+// TestDeleterRefused checks that an account that may only create objects gets an
+// error from Exists and Delete.
+func TestDeleterRefused(t *testing.T) {
 	f := newFake(t)
 	b := open(t, f.storage())
 	if err := b.Put(t.Context(), "k", storagetest.Body([]byte("film")), storage.PutOptions{}); err != nil {

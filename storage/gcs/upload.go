@@ -20,11 +20,11 @@ type upload struct {
 	key     string
 	body    storage.Body
 	opts    storage.PutOptions
-	session string // its URL is a credential; "" before the start
-	offset  int64  // what the service has
+	session string // its URL is a credential; "" before the upload begins
+	offset  int64  // how much the service has
 }
 
-// try begins the upload or takes it up, and sends the rest.
+// try begins or resumes the upload, and sends the rest.
 func (u *upload) try(ctx context.Context) error {
 	if u.session == "" {
 		if err := u.begin(ctx); err != nil {
@@ -79,8 +79,8 @@ type object struct {
 	StorageClass string `json:"storageClass,omitempty"`
 }
 
-// resume asks how much the service has. done says: all, and the object is
-// there.
+// resume asks how much the service has. done reports that it has everything and
+// the object exists.
 func (u *upload) resume(ctx context.Context) (done bool, err error) {
 	r, err := u.request(ctx)
 	if err != nil {
@@ -106,7 +106,8 @@ func (u *upload) resume(ctx context.Context) (done bool, err error) {
 	return false, nil
 }
 
-// lost makes a session that the service has forgotten one to begin again.
+// lost turns the loss of a session into an error after which the upload begins
+// again.
 func (u *upload) lost(err error) error {
 	if remote.IsStatus(err, http.StatusNotFound) || remote.IsStatus(err, http.StatusGone) {
 		u.session, u.offset = "", 0

@@ -2,7 +2,7 @@ package httpsource
 
 import "testing"
 
-// FuzzContentRange: a server's answer gives a size that makes sense, or none.
+// FuzzContentRange checks that a header gives either a plausible size or none.
 func FuzzContentRange(f *testing.F) {
 	for _, s := range []string{"bytes 0-99/1000", "bytes 0-99/*", "bytes */1000", "bytes -1-2/3", "bytes 0-99/-5", ""} {
 		f.Add(s)

@@ -1,6 +1,5 @@
-// Package httpsource reads inputs by http and https. Every trouble ends as a
-// sentence that names host and status, and never the user, password or query
-// of the address.
+// Package httpsource reads inputs by http and https. Every failure has a message
+// with host and status, but never with user, password or query of the address.
 package httpsource
 
 import (
@@ -31,8 +30,9 @@ type Source struct {
 	ranges   bool
 	etag     string // strong ones only
 	modified string
-	place    string // what messages call where it is
-	// authorize adds credentials to a request; nil: those of the address.
+	place    string // the location in messages
+	// authorize adds credentials to a request. Nil means the credentials in the
+	// address.
 	authorize func(r *http.Request, again bool) error
 }
 
@@ -48,9 +48,9 @@ type Options struct {
 	Place string
 }
 
-// Open asks for the first byte of the file at address, by which it learns the
-// size and whether the server knows ranges. It waits between tries as p
-// says. p.Tries and p.Retryable are not used.
+// Open asks for the first byte of the file at address. The answer tells the size
+// and whether the server supports ranges. Open waits between tries as p says.
+// p.Tries and p.Retryable are not used.
 func Open(ctx context.Context, client *http.Client, address job.Secret, p retry.Policy) (*Source, error) {
 	return OpenWith(ctx, client, address, Options{Retry: p})
 }
@@ -111,7 +111,7 @@ func (s *Source) probe(ctx context.Context) error {
 		}
 		return s.probeWhole(ctx)
 	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusNotImplemented:
-		return s.probeWhole(ctx) // perhaps it was the range
+		return s.probeWhole(ctx) // the range may be the cause
 	default:
 		return s.statusError(resp.StatusCode)
 	}
@@ -195,9 +195,9 @@ func (s *Source) body(resp *http.Response, offset int64, ranged bool) (io.ReadCl
 	return nil, s.statusError(resp.StatusCode)
 }
 
-// same reports whether resp, of a file of the given size, is about the file
-// that was found first. The date decides before the ETag, which differs from
-// one server to the next in some clusters.
+// same reports whether resp, of a file of the given size, is of the same file as
+// the first answer. The date decides before the ETag, since in some clusters
+// each server has its own ETag.
 func (s *Source) same(resp *http.Response, size int64) bool {
 	if s.size >= 0 && size >= 0 && size != s.size {
 		return false
@@ -209,7 +209,8 @@ func (s *Source) same(resp *http.Response, size int64) bool {
 	return s.etag == "" || !strings.HasPrefix(etag, `"`) || etag == s.etag
 }
 
-// get makes a request, and once more with fresh credentials.
+// get makes a request. If the credentials are refused, it tries once more with
+// new ones.
 func (s *Source) get(ctx context.Context, byteRange string, known bool) (*http.Response, error) {
 	resp, err := s.request(ctx, byteRange, known, false)
 	if err == nil && resp.StatusCode == http.StatusUnauthorized && s.authorize != nil {

@@ -312,7 +312,7 @@ func TestCancelledWhileOpening(t *testing.T) {
 	}
 }
 
-// TestFetch takes a file from a server that breaks, stalls and fails.
+// TestFetch fetches a file from a server that breaks off, stalls and fails.
 func TestFetch(t *testing.T) {
 	large := bytes.Repeat([]byte(content), 100_000)
 	var requests atomic.Int32

@@ -12,8 +12,8 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// FuzzForm: whatever the path and the names are, a receiver reads one file and
-// the fields, with no field, header or file slipped in.
+// FuzzForm checks that for every path and name a receiver reads one file and the
+// fields, and that nothing injects another field, header or file.
 func FuzzForm(f *testing.F) {
 	f.Add("a/b.mp4", "video", "http://host/?http_file_name=file")
 	f.Add("a\"; name=\"x\r\nX: y\r\n\r\n--.mp4", "--x\r\n", "http://host/%22%01.mp4")

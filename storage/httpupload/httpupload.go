@@ -1,6 +1,6 @@
-// Package httpupload sends results to an HTTP server: each as one POST with a
-// form, as Coconut does (coconut-v2.md section 3.3), or as a PUT where the URL is presigned.
-// Either may arrive twice when the answer was lost on its way.
+// Package httpupload sends results to an HTTP server. Each is one POST with a
+// form, as Coconut sends it (coconut-v2.md section 3.3), or a PUT if the URL is
+// presigned. A result may arrive twice when the answer got lost.
 package httpupload
 
 import (
@@ -29,8 +29,8 @@ type Options struct {
 	// redirects.
 	Client *http.Client
 	Retry  retry.Policy
-	// Exact says that the URL is that of one output: keys are not put behind
-	// it.
+	// Exact is set when the URL is that of one output. Keys are not appended to
+	// it then.
 	Exact bool
 }
 
@@ -43,8 +43,8 @@ type Bucket struct {
 	presigned bool
 }
 
-// filePart is the name of the part with the file, unless the URL says
-// otherwise by filePartParam, which is for us and not sent.
+// filePart is the default name of the part with the file. The parameter
+// filePartParam of the URL overrides it, and is not sent.
 const (
 	filePart      = "encoded_video"
 	filePartParam = "http_file_name"
@@ -73,7 +73,7 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 	return b, nil
 }
 
-// sentences are for what a presigned URL is refused with.
+// sentences are the messages for refusals of presigned URLs.
 var sentences = map[string]string{
 	"SignatureDoesNotMatch": "%[1]s finds that the signature of the URL is not for this upload (%[3]s).",
 	"AccessDenied":          "%[1]s denies access by this URL: it may have expired (%[3]s).",
@@ -82,8 +82,8 @@ var sentences = map[string]string{
 	"EntityTooLarge":        "The file is too large for one upload to %[2]s (%[3]s).",
 }
 
-// presigned reports whether a query holds the signature of a storage service:
-// Amazon's two kinds and its kin, Google's, Alibaba's, and Azure's SAS.
+// presigned reports whether a query has the signature of a storage service:
+// Amazon's two kinds and those like them, Google's, Alibaba's, and Azure's SAS.
 func presigned(q url.Values) bool {
 	has := func(names ...string) bool {
 		return !slices.ContainsFunc(names, func(n string) bool {
@@ -97,8 +97,8 @@ func presigned(q url.Values) bool {
 
 func azureSAS(q url.Values) bool { return q.Has("sig") && q.Has("sv") && q.Has("sp") }
 
-// takePartName takes our own parameter out of a query and leaves the rest as
-// it is, byte for byte.
+// takePartName removes our own parameter from a query, and leaves the rest as it
+// is, byte for byte.
 func takePartName(rawQuery string) (rest, name string) {
 	name = filePart
 	var kept []string
@@ -114,10 +114,10 @@ func takePartName(rawQuery string) (rest, name string) {
 	return strings.Join(kept, "&"), name
 }
 
-// Check finds nothing out: such a server can only be tried.
+// Check does nothing: such a server can only be tested by an upload.
 func (b *Bucket) Check(context.Context) error { return nil }
 
-// URL is where key is sent to, or below the public_host.
+// URL is the address that key is sent to, or the one below the public_host.
 func (b *Bucket) URL(key string) string { return b.address.Reported(key) }
 
 // Put sends body.
@@ -142,8 +142,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts st
 	return err
 }
 
-// put sends body as it is. A signature may have been made with or without the
-// type of the content, which does not show in the URL.
+// put sends body without a form. A signature may cover the content type or not,
+// which the URL does not show.
 func (b *Bucket) put(ctx context.Context, key string, body storage.Body, contentType string) error {
 	try := func(contentType string) error {
 		_, _, err := b.Do(ctx, func(ctx context.Context) (*http.Request, error) {
@@ -187,7 +187,7 @@ func (b *Bucket) request(ctx context.Context, method, key string) (*http.Request
 	return r, nil
 }
 
-// form is what goes before and behind the file.
+// form returns the bytes before and after the file.
 func (b *Bucket) form(key string, opts storage.PutOptions) (head, tail []byte, contentType string, err error) {
 	var out bytes.Buffer
 	w := multipart.NewWriter(&out)
@@ -212,8 +212,8 @@ func (b *Bucket) form(key string, opts storage.PutOptions) (head, tail []byte, c
 	return all[:cut], all[cut:], w.FormDataContentType(), nil
 }
 
-// printable is s without control characters, which no header can hold; the
-// addresses of users may.
+// printable returns s without control characters. Addresses of users may have
+// them, headers may not.
 func printable(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {
@@ -223,7 +223,8 @@ func printable(s string) string {
 	}, s)
 }
 
-// fileName is the name in the form: receivers take the extension from it.
+// fileName is the name of the file in the form. Receivers take the extension
+// from it.
 func (b *Bucket) fileName(key string) string {
 	if name := path.Base(b.address.URL.Path); b.address.Exact && path.Ext(name) != "" {
 		return name

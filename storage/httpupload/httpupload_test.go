@@ -22,7 +22,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// receiver is a server that takes forms as PHP and Rails do, and PUTs.
+// receiver is a server that reads forms as PHP and Rails do, and PUTs.
 type receiver struct {
 	*httptest.Server
 	mu     sync.Mutex
@@ -192,7 +192,8 @@ func TestPresigned(t *testing.T) {
 	}
 }
 
-// TestSignedWithoutType is a URL that was signed for an upload without a type.
+// TestSignedWithoutType uploads to a URL that was signed for an upload without a
+// content type.
 func TestSignedWithoutType(t *testing.T) {
 	rc := newReceiver(t)
 	rc.answer = func(_ int, w http.ResponseWriter, r *http.Request) bool {
@@ -280,7 +281,7 @@ func TestOpenRefuses(t *testing.T) {
 	}
 }
 
-// TestHuge shows that an upload is not held in memory.
+// TestHuge checks that an upload is not held in memory.
 func TestHuge(t *testing.T) {
 	var n int64
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { n, _ = io.Copy(io.Discard, r.Body) }))

@@ -1,7 +1,7 @@
-// Package ipfs pins results on IPFS by the services Pinata and Infura. A file
-// on IPFS is named by its content, so addresses are known only after the
-// upload; and the files of an output, such as those of a stream, are uploaded
-// together as one folder, so that they find each other.
+// Package ipfs pins results on IPFS by the services Pinata and Infura. IPFS
+// names a file by its content, so addresses are known only after the upload. The
+// files of an output, such as those of a stream, are uploaded together as one
+// folder, so that links between them work.
 package ipfs
 
 import (
@@ -33,7 +33,7 @@ type Options struct {
 	Retry  retry.Policy
 }
 
-// service is what differs between the two.
+// service is what differs between the two services.
 type service struct {
 	endpoint string
 	gateway  string
@@ -48,8 +48,8 @@ type service struct {
 	credentials []string
 }
 
-// folder is the name of the folder that Pinata wants before all names; it is
-// no part of addresses.
+// folder is the folder that Pinata wants before all names. It is not a part of
+// addresses.
 const folder = "copra"
 
 var services = map[string]service{
@@ -158,7 +158,7 @@ func (b *Bucket) badEndpoint() error {
 	return job.Errorf(job.StorageNotValid, "The storage 'endpoint' is not valid.")
 }
 
-// URL is the address of key at the gateway; "" before it was stored.
+// URL is the address of key at the gateway. It is "" before the upload.
 func (b *Bucket) URL(key string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -177,8 +177,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts st
 // PutBatch pins files as one folder.
 func (b *Bucket) PutBatch(ctx context.Context, items []storage.Item) error {
 	items = slices.Clone(items)
-	// The services build folders while they read, so those of one must follow
-	// one another.
+	// The services build folders while they read, so the files of a folder must
+	// be adjacent.
 	slices.SortFunc(items, func(x, y storage.Item) int {
 		return slices.Compare(strings.Split(x.Key, "/"), strings.Split(y.Key, "/"))
 	})
@@ -211,7 +211,7 @@ func (b *Bucket) PutBatch(ctx context.Context, items []storage.Item) error {
 	return nil
 }
 
-// form is a multipart body whose files are read only while it is sent.
+// form is a multipart body. It reads its files only while it is sent.
 type form struct {
 	heads       [][]byte // before each file
 	tail        []byte

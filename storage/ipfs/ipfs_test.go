@@ -29,8 +29,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// fake is both services as documented: folders in, the name of their content
-// out.
+// fake is both services as documented. It takes folders and returns the hash of
+// their content.
 type fake struct {
 	*httptest.Server
 	t       *testing.T
@@ -179,7 +179,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestStream has the files of a stream in one folder.
+// TestStream checks that the files of a stream are in one folder.
 func TestStream(t *testing.T) {
 	for name := range services {
 		f := newFake(t)

@@ -16,8 +16,8 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// Bucket returns the place for results of a job that was created at the given
-// time; hash is 32 hex digits, see Store.Hash.
+// Bucket returns the bucket for results of a job that was created at the given
+// time. hash is 32 hex digits, see Store.Hash.
 func (s *Store) Bucket(created time.Time, hash string) (storage.Bucket, error) {
 	if !isHash(hash) {
 		return nil, fmt.Errorf("open built-in storage: %q is not 32 hex digits", hash)
@@ -35,7 +35,7 @@ type bucket struct {
 	dir string
 }
 
-// Check reports whether files can be made at all.
+// Check reports whether files can be created at all.
 func (b *bucket) Check(context.Context) error {
 	if _, err := b.s.root.Stat(tmpDir); err != nil {
 		return fmt.Errorf("check built-in storage: %w", err)
@@ -74,13 +74,14 @@ func (b *bucket) name(key string) (string, error) {
 	return path.Join(b.dir, rel), nil
 }
 
-// URL is the public address of key. It keeps the key as it is, double slashes
-// too: they lead to the same file.
+// URL is the public address of key. It leaves double slashes in key as they are,
+// since they lead to the same file.
 func (b *bucket) URL(key string) string {
 	return b.s.url(b.dir + "/" + strings.TrimPrefix(key, "/"))
 }
 
-// publish writes a file by fill and gives it its name when it is whole.
+// publish creates a file, writes it by fill, and gives it its name when it is
+// whole.
 func (s *Store) publish(name string, fill func(*os.File) error) (err error) {
 	tmp := s.tempName()
 	f, err := s.root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
@@ -95,7 +96,7 @@ func (s *Store) publish(name string, fill func(*os.File) error) (err error) {
 	if err := errors.Join(fill(f), f.Close()); err != nil {
 		return err
 	}
-	// A sweep may remove an empty folder between the two steps: once more.
+	// A sweep may remove an empty folder between the two steps. Then try again.
 	for range 3 {
 		if err = s.root.MkdirAll(path.Dir(name), 0o750); err != nil {
 			continue
@@ -107,7 +108,7 @@ func (s *Store) publish(name string, fill func(*os.File) error) (err error) {
 	return err
 }
 
-// friendly gives the customer a sentence for what a system call said.
+// friendly returns a message for the customer for the error of a system call.
 func friendly(err error) error {
 	switch {
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

@@ -20,7 +20,7 @@ func (b *bucket) Exists(ctx context.Context, key string) (bool, error) {
 	return found, nil
 }
 
-// Delete takes away the file under key, and the folders above it that are empty
+// Delete deletes the file under key, and the folders above it that are empty
 // then.
 func (b *bucket) Delete(ctx context.Context, key string) error {
 	name, found, err := b.find(ctx, key)
@@ -33,15 +33,15 @@ func (b *bucket) Delete(ctx context.Context, key string) error {
 	if err != nil {
 		return fmt.Errorf("remove %s: %w", key, friendly(err))
 	}
-	// Remove refuses a folder that holds something; that of the job is left to
-	// the sweep.
+	// Remove refuses a folder that is not empty. The folder of the job is left
+	// to the sweep.
 	for dir := path.Dir(name); found && dir != b.dir; dir = path.Dir(dir) {
 		found = b.s.root.Remove(dir) == nil
 	}
 	return nil
 }
 
-// find looks for the file under key. A folder is none.
+// find looks for the file under key. A folder does not count.
 func (b *bucket) find(ctx context.Context, key string) (name string, found bool, err error) {
 	if ctx.Err() != nil {
 		return "", false, context.Cause(ctx)

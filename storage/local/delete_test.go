@@ -19,7 +19,7 @@ func newDeleter(t *testing.T, s *Store) storage.Deleter {
 	return k
 }
 
-// Folders go with their last file, as far as the job's own.
+// Deleting the last file deletes its folders too, but not the job's own folder.
 func TestRemoveFolders(t *testing.T) {
 	s, _ := newStore(t, Options{})
 	k := newDeleter(t, s)
@@ -63,7 +63,7 @@ func TestKeepRefusesBadPaths(t *testing.T) {
 			t.Errorf("Remove(%q) = %v", key, err)
 		}
 	}
-	// What lies below a file or is a folder is not there.
+	// A folder, or a path below a file, does not exist as an object.
 	putString(t, k, "folder/x", "x")
 	for _, key := range []string{"file/below", "folder", "none/x"} {
 		if found, err := k.Exists(t.Context(), key); found || err != nil {

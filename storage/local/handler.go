@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// contentTypes of what is produced here. Types that a browser would run as a
-// page are left out on purpose: the files come from users and share an origin
-// with the API.
+// contentTypes are the types of what is produced here. Types that a browser
+// would run as a page are left out on purpose: the files come from users and
+// share an origin with the API.
 var contentTypes = map[string]string{
 	".mp4": "video/mp4", ".m4v": "video/mp4", ".m4s": "video/iso.segment", ".cmfv": "video/mp4", ".webm": "video/webm",
 	".mov": "video/quicktime", ".mkv": "video/x-matroska", ".avi": "video/x-msvideo", ".ts": "video/mp2t",
@@ -23,8 +23,8 @@ var contentTypes = map[string]string{
 	".vtt": "text/vtt; charset=utf-8", ".json": "application/json", ".txt": "text/plain; charset=utf-8",
 }
 
-// ServeHTTP serves GET, HEAD and OPTIONS of Prefix and below, with ranges and
-// the CORS headers that players on other sites need. There are no listings.
+// ServeHTTP serves GET, HEAD and OPTIONS at Prefix and below, with ranges and
+// with the CORS headers that players on other sites need. There are no listings.
 func (s *Store) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Access-Control-Allow-Origin", "*")
@@ -62,8 +62,8 @@ func (s *Store) serveFile(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", info.ModTime(), f)
 }
 
-// open opens a regular file; anything else is as if it were not there. The
-// mode keeps a named pipe, should one ever get there, from blocking.
+// open opens a regular file. Anything else counts as missing. The mode keeps a
+// named pipe from blocking.
 func (s *Store) open(name string) (*os.File, os.FileInfo, error) {
 	f, err := s.root.OpenFile(name, os.O_RDONLY|nonblock, 0)
 	if err != nil {
@@ -80,8 +80,8 @@ func (s *Store) open(name string) (*os.File, os.FileInfo, error) {
 	return f, info, nil
 }
 
-// contentType goes by the name and, where that says nothing, by the first
-// bytes as far as they are media.
+// contentType chooses by the name. If the name does not say, it chooses by the
+// first bytes, among media types only.
 func contentType(name string, f io.ReaderAt) string {
 	if t, ok := contentTypes[strings.ToLower(path.Ext(name))]; ok {
 		return t

@@ -193,7 +193,7 @@ func TestNothingElseIsServed(t *testing.T) {
 		if r.URL, err = r.URL.Parse(srv.URL + p); err != nil {
 			t.Fatal(err)
 		}
-		// Past the client, which would clean the path.
+		// Bypass the client, which would clean the path.
 		if strings.Contains(p, "..") && !strings.Contains(p, "%") {
 			r.URL.Path = p
 		}

@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// safePath reports whether p climbs nowhere and holds nothing that file
-// systems or logs stumble over. The os.Root is the wall; this is the sentence
-// that says so before.
+// safePath reports whether p has no ".." and no characters that cause trouble in
+// file systems or logs. The os.Root is what protects the rest of the disk; this
+// check comes first for the sake of its message.
 func safePath(p string) bool {
 	for _, part := range strings.Split(p, "/") {
 		if part == ".." || part == "." {
@@ -20,7 +20,7 @@ func safePath(p string) bool {
 	return !strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\\' })
 }
 
-// escapePath percent-encodes each segment of p; a "+" too, which some
+// escapePath percent-encodes each segment of p. It encodes "+" too, which some
 // clients would read as a space.
 func escapePath(p string) string {
 	parts := strings.Split(p, "/")
@@ -30,9 +30,9 @@ func escapePath(p string) string {
 	return strings.Join(parts, "/")
 }
 
-// served returns the name below Dir that the path of a request stands for, ""
-// when it is none that may be served: only results and uploads are, never the
-// secret or unfinished files.
+// served returns the name below Dir for the path of a request. It returns ""
+// unless the path is that of a result or an upload: the secret and unfinished
+// files are never served.
 func served(urlPath string) string {
 	p, ok := strings.CutPrefix(urlPath, Prefix)
 	if !ok || !safePath(p) || strings.HasSuffix(p, "/") {

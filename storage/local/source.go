@@ -11,9 +11,9 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// Lookup recognises an address of this store as an input and reads it from
-// the disk. own says that the address is one; then err is a *job.Error when
-// there is no such file.
+// Lookup opens an input whose address is one of this store, from the disk. own
+// reports whether the address is one of this store. If so, a missing file is a
+// *job.Error.
 func (s *Store) Lookup(address string) (src storage.Source, own bool, err error) {
 	if s.o.PublicURL == "" || !strings.HasPrefix(address, s.o.PublicURL+Prefix) {
 		return nil, false, nil

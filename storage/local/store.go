@@ -36,7 +36,7 @@ const (
 
 // Options of a Store.
 type Options struct {
-	// Dir holds the files; it is made when missing.
+	// Dir holds the files. It is created if it is missing.
 	Dir string
 	// PublicURL is the base of addresses: "https://transcode.example.com".
 	PublicURL string
@@ -44,9 +44,10 @@ type Options struct {
 	Keep time.Duration
 	// MaxUpload bounds one upload in bytes. Defaults to 0, no bound.
 	MaxUpload int64
-	// MinFree is how much of the disk uploads leave free. Defaults to 1 GiB.
+	// MinFree is how many bytes of the disk uploads must leave free. Defaults to
+	// 1 GiB.
 	MinFree int64
-	// Free tells the free bytes of the disk of a directory. Defaults to asking
+	// Free returns the free bytes of the disk of a directory. Defaults to asking
 	// the system.
 	Free func(dir string) (int64, error)
 	// UploadIdle bounds the wait for the next bytes of an upload. Defaults to 60 s.
@@ -114,8 +115,9 @@ func (s *Store) prepare() error {
 	return nil
 }
 
-// makeSecret publishes a new secret by a hard link, which only one of several
-// processes that start together can make; all read what that one wrote.
+// makeSecret publishes a new secret by a hard link. Only one of several
+// processes that start at the same time can create the link. All read the secret
+// of that process.
 func (s *Store) makeSecret() ([]byte, error) {
 	fresh := make([]byte, sha256.Size)
 	rand.Read(fresh)
@@ -130,9 +132,9 @@ func (s *Store) makeSecret() ([]byte, error) {
 	return s.root.ReadFile(secretFile)
 }
 
-// Hash returns the 32 hex digits for the outputs of kind of a job: always the
-// same, so that a retry writes to the same addresses, and not to be computed
-// from the job's id without the store's secret.
+// Hash returns the 32 hex digits for the outputs of one kind of a job. It is
+// always the same, so that a retry writes to the same addresses. It cannot be
+// computed from the job's id without the store's secret.
 func (s *Store) Hash(jobID, kind string) string {
 	m := hmac.New(sha256.New, s.secret)
 	m.Write([]byte(jobID + "\x00" + kind))

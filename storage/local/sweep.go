@@ -13,8 +13,8 @@ import (
 const nonblock = syscall.O_NONBLOCK
 
 // Sweep deletes the results and uploads whose newest file is older than Keep,
-// and what was left unfinished for as long. It returns how many jobs' folders,
-// uploads and unfinished files went.
+// and unfinished files of that age. It returns how many folders of jobs, uploads
+// and unfinished files it deleted.
 func (s *Store) Sweep(now time.Time) (int, error) {
 	limit := now.Add(-s.o.Keep)
 	removed := 0
@@ -63,8 +63,8 @@ func (s *Store) newest(name string) (time.Time, error) {
 	return newest, err
 }
 
-// removeEmpty removes the folders that match and are empty: Remove refuses the
-// others.
+// removeEmpty removes the folders that match and are empty. Remove refuses other
+// folders.
 func (s *Store) removeEmpty(pattern string) {
 	names, _ := fs.Glob(s.root.FS(), pattern)
 	for _, name := range names {

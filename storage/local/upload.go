@@ -15,13 +15,13 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// uploadCheck is how many bytes of an upload of unknown size are taken
-// between two looks at the free space.
+// uploadCheck is how many bytes of an upload of unknown size are read between
+// two checks of the free space.
 const uploadCheck = 64 << 20
 
-// UploadHandler takes PUT /v2/uploads/{name}: the file as the body, of which
-// the last element of the path is the name. It answers 201 {"url": "..."}. Who
-// may call it is for the caller to check.
+// UploadHandler serves PUT /v2/uploads/{name}. The body is the file, and the
+// last element of the path its name. It answers 201 {"url": "..."}. The caller
+// must check who may call it.
 func (s *Store) UploadHandler() http.Handler { return http.HandlerFunc(s.upload) }
 
 func (s *Store) upload(w http.ResponseWriter, r *http.Request) {
@@ -60,7 +60,7 @@ func (s *Store) upload(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// receive copies the body to f with a look at the clock and the disk.
+// receive copies the body to f, within the limits of time and disk space.
 func (s *Store) receive(f *os.File, w http.ResponseWriter, r *http.Request) error {
 	body := r.Body
 	if s.o.MaxUpload > 0 {
@@ -70,7 +70,7 @@ func (s *Store) receive(f *os.File, w http.ResponseWriter, r *http.Request) erro
 	buf := make([]byte, 256<<10)
 	var sinceCheck int64
 	for {
-		// Not every writer has deadlines; then the server's own apply.
+		// Not every writer has deadlines. Without them the server's own apply.
 		_ = ctl.SetReadDeadline(time.Now().Add(s.o.UploadIdle))
 		n, err := body.Read(buf)
 		if _, werr := f.Write(buf[:n]); werr != nil {
@@ -107,8 +107,8 @@ func (s *Store) refuseSize(w http.ResponseWriter) {
 	refuse(w, job.Errorf(job.UploadTooLarge, "The upload is larger than %d bytes, the limit of this server.", s.o.MaxUpload))
 }
 
-// refuse answers in the form of the API's errors and closes the connection,
-// for the rest of the body is not read.
+// refuse answers in the form of the API's errors. It closes the connection,
+// since the rest of the body is not read.
 func refuse(w http.ResponseWriter, e *job.Error) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Connection", "close")

@@ -1,7 +1,6 @@
-// Package rangeserver lends a storage.Source to ffprobe: it serves the source on
-// the loopback interface under a path that cannot be guessed, so that a file
-// can be probed without fetching all of it and without giving a tool the
-// network.
+// Package rangeserver serves a storage.Source to ffprobe: on the loopback
+// interface, under a path that cannot be guessed. So a file is probed without
+// fetching all of it, and ffprobe needs no access to the network.
 package rangeserver
 
 import (
@@ -39,8 +38,8 @@ type Server struct {
 	closed bool
 }
 
-// Serve starts a Server for src, whose connections are taken up again as
-// retry says. It ends with ctx or by Close, which must be called.
+// Serve starts a Server for src. p is for its broken connections. The server
+// ends with ctx or by Close, which must be called.
 func Serve(ctx context.Context, src storage.Source, p retry.Policy) (*Server, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -55,14 +54,14 @@ func Serve(ctx context.Context, src storage.Source, p retry.Policy) (*Server, er
 		Handler:     s,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnState:   smallBuffer,
-		ErrorLog:    log.New(io.Discard, "", 0), // a prober that has seen enough hangs up; that is no news
+		ErrorLog:    log.New(io.Discard, "", 0), // ffprobe hangs up once it has read enough, which is no error
 	}
 	s.served.Go(func() { _ = s.http.Serve(l) })
 	return s, nil
 }
 
-// smallBuffer keeps the system from reading ahead of the prober: what waits
-// in the buffer when it seeks elsewhere was fetched for nothing.
+// smallBuffer keeps the system from reading ahead of ffprobe. Bytes in the
+// buffer are fetched in vain when ffprobe seeks elsewhere.
 func smallBuffer(c net.Conn, state http.ConnState) {
 	if t, ok := c.(*net.TCPConn); ok && state == http.StateNew {
 		_ = t.SetWriteBuffer(64 << 10)
@@ -72,18 +71,18 @@ func smallBuffer(c net.Conn, state http.ConnState) {
 // URL is the address to probe.
 func (s *Server) URL() string { return s.url }
 
-// Bytes is how many bytes were read so far.
+// Bytes returns how many bytes were read so far.
 func (s *Server) Bytes() int64 { return s.bytes.Load() }
 
-// Err is the first trouble with the source that is worth telling (a
-// *job.Error); it explains a probe that failed.
+// Err is the first failure of the source that explains a failed probe (a
+// *job.Error).
 func (s *Server) Err() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.err
 }
 
-// Close ends what is under way and waits for it.
+// Close ends the requests that are under way and waits for them.
 func (s *Server) Close() error {
 	s.mu.Lock()
 	s.closed = true
@@ -94,7 +93,7 @@ func (s *Server) Close() error {
 	return err
 }
 
-// enter counts a request in, unless the server is closed already.
+// enter counts a request as running, unless the server is closed already.
 func (s *Server) enter() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -146,8 +145,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.copy(w, r, status, start, end)
 }
 
-// copy sends the bytes from start to end (-1: all). A source that fails breaks
-// the connection, so that no reader takes the part for the whole.
+// copy sends the bytes from start to end (-1: all). If the source fails it
+// breaks the connection, so that no reader takes the part for the whole.
 func (s *Server) copy(w http.ResponseWriter, r *http.Request, status int, start, end int64) {
 	if r.Method == http.MethodHead || start == end {
 		w.WriteHeader(status)
@@ -192,9 +191,9 @@ func (o onlyWriter) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// parseRange reads a Range header for a file of size bytes: the bytes from
-// start up to, not including, end. A header that is not understood counts as
-// none, as the standard has it; ok is false when no byte can be served.
+// parseRange reads a Range header for a file of size bytes: the bytes from start
+// up to, not including, end. A header that is not understood is ignored, as RFC
+// 9110 asks. ok is false when no byte can be served.
 func parseRange(header string, size int64) (start, end int64, partial, ok bool) {
 	spec, found := strings.CutPrefix(header, "bytes=")
 	first, last, dash := strings.Cut(strings.TrimSpace(spec), "-")

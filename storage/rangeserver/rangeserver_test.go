@@ -172,8 +172,8 @@ func TestCloseEndsRequests(t *testing.T) {
 	}
 }
 
-// TestProbe shows that ffprobe finds a file's index at its end without reading
-// what lies between.
+// TestProbe checks that ffprobe finds the index at the end of a file without
+// reading everything before it.
 func TestProbe(t *testing.T) {
 	ffmpeg, ffprobe := testmedia.Tool(t, "ffmpeg"), testmedia.Tool(t, "ffprobe")
 	clip := t.TempDir() + "/clip.mp4"

@@ -9,20 +9,20 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// Address is where the URL of a storage or an output leads.
+// Address is the location that the URL of a storage or an output names.
 type Address struct {
 	URL  *url.URL // without user info
 	User *url.Userinfo
-	// Exact says that the URL names the file itself, so that keys are not put
-	// behind it.
+	// Exact is set when the URL names the file itself. Keys are not appended to
+	// it then.
 	Exact bool
-	// Public is the public_host: what addresses of files begin with; "" for
+	// Public is the public_host, the base of the addresses of files. "" means
 	// the URL itself.
 	Public string
 }
 
-// ParseAddress reads the URL of st. Its errors do
-// not repeat it: it may hold credentials.
+// ParseAddress reads the URL of st. Its errors do not repeat the URL, which may
+// hold credentials.
 func ParseAddress(st *job.Storage, exact bool) (Address, error) {
 	u, err := url.Parse(strings.TrimSpace(st.URL.Reveal()))
 	if err != nil || u.Scheme == "" || u.Hostname() == "" {
@@ -45,8 +45,8 @@ func (a Address) Path(key string) string {
 	return strings.TrimRight(a.URL.EscapedPath(), "/") + "/" + storage.EscapeKey(key)
 }
 
-// Reported is the address that clients are told for key: without user info and
-// query, which may be credentials.
+// Reported is the address of key for clients. It leaves out user info and query,
+// which may be credentials.
 func (a Address) Reported(key string) string {
 	if a.Public != "" && !a.Exact {
 		return a.Public + "/" + storage.EscapeKey(key)

@@ -7,15 +7,14 @@ import (
 	"time"
 )
 
-// Dial opens a connection; it is netguard's, or a test's.
+// Dial opens a connection. It is a netguard.Guard's, or a test's.
 type Dial func(ctx context.Context, network, addr string) (net.Conn, error)
 
-// DefaultIdle is how long a peer may be silent while something is expected of
-// it.
+// DefaultIdle is how long a peer may be silent while it is expected to answer.
 const DefaultIdle = 30 * time.Second
 
-// IdleConn bounds each read and each write of a connection, so that a peer
-// that says no more is noticed.
+// IdleConn sets a deadline for each read and each write of a connection, so that
+// a silent peer is noticed.
 type IdleConn struct {
 	net.Conn
 	Idle time.Duration
@@ -35,9 +34,9 @@ func (c IdleConn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// Watch calls stop, once, when Touch was not called for the idle time. It is
-// for protocols in which many transfers share a connection, so that none of
-// them may bound its reads.
+// Watch calls stop once if Touch is not called for the idle time. It is for
+// protocols in which several transfers share a connection, so that none of them
+// may set deadlines.
 type Watch struct {
 	timer *time.Timer
 	idle  time.Duration
@@ -51,14 +50,14 @@ func NewWatch(idle time.Duration, stop func()) *Watch {
 	return w
 }
 
-// Touch says that the transfer advances.
+// Touch reports progress of the transfer.
 func (w *Watch) Touch() {
 	if !w.fired.Load() {
 		w.timer.Reset(w.idle)
 	}
 }
 
-// Stop ends the Watch and reports whether it has called stop.
+// Stop ends the Watch. It reports whether the Watch has called stop.
 func (w *Watch) Stop() bool {
 	w.timer.Stop()
 	return w.fired.Load()

@@ -10,12 +10,12 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// maxAnswer bounds what is read of an answer that is not a file.
+// maxAnswer bounds how much is read of an answer that is not a file.
 const maxAnswer = 1 << 20
 
-// expectAbove is the size from which on a server is asked whether it wants a
-// body before it is sent: so its refusal is heard, and not only a connection
-// that breaks.
+// expectAbove is the size from which a server is asked for consent before the
+// body is sent. Without it a refusal would often show only as a broken
+// connection.
 const expectAbove = 1 << 20
 
 // Client makes requests to one service.
@@ -23,14 +23,15 @@ type Client struct {
 	HTTP  *http.Client
 	Retry retry.Policy
 	Peer  Peer
-	// Code reads the service's error code from an answer; nil: it has none.
+	// Code reads the service's error code from an answer. Nil means that it has
+	// none.
 	Code func(status int, body []byte) string
 	// Sentences for codes, as in Peer.Status.
 	Sentences map[string]string
 }
 
-// Do makes the request of build, again and again as Retry says, until it is
-// answered with success. It returns header and body of the answer.
+// Do makes the request of build until it succeeds or Retry ends the attempts. It
+// returns header and body of the answer.
 func (c Client) Do(ctx context.Context, build func(context.Context) (*http.Request, error)) (http.Header, []byte, error) {
 	var header http.Header
 	var answer []byte
@@ -45,7 +46,7 @@ func (c Client) Do(ctx context.Context, build func(context.Context) (*http.Reque
 	return header, answer, err
 }
 
-// Once makes one request and explains what goes wrong.
+// Once makes one request. Its errors have a message for the customer.
 func (c Client) Once(r *http.Request) (http.Header, []byte, error) {
 	r.Header.Set("User-Agent", "Copra")
 	resp, err := c.HTTP.Do(r)
@@ -64,7 +65,8 @@ func (c Client) Once(r *http.Request) (http.Header, []byte, error) {
 	return resp.Header, answer, &StatusError{Status: resp.StatusCode, Code: code, err: c.Peer.Status(resp.StatusCode, code, c.Sentences)}
 }
 
-// StatusError is an answer that is no success. It wraps what is told of it.
+// StatusError is an answer other than success. It wraps the error for the
+// customer.
 type StatusError struct {
 	Status int
 	Code   string

@@ -1,5 +1,5 @@
-// Package remote is what the backends share that have no SDK to speak for
-// them: the sentences for what goes wrong, and requests that are repeated.
+// Package remote is what the backends without an SDK share: messages for errors,
+// and requests with retries.
 package remote
 
 import (
@@ -14,32 +14,32 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// Peer names a service in the sentences of errors.
+// Peer names a service in error messages.
 type Peer struct {
 	Sentence string // "The storage of bucket 'b'" or "The server files.example.com": begins a sentence
 	Noun     string // "bucket 'b'", "the server files.example.com"
 }
 
-// Bucket is the Peer for a bucket, a container or what else kind says.
+// Bucket returns the Peer of a bucket or container. kind is the word for it.
 func Bucket(kind, name string) Peer {
 	place := fmt.Sprintf("%s '%s'", kind, name)
 	return Peer{Sentence: "The storage of " + place, Noun: place}
 }
 
-// Host is the Peer for a server.
+// Host returns the Peer of a server.
 func Host(name string) Peer {
 	return Peer{Sentence: "The server " + name, Noun: "the server " + name}
 }
 
-// Refused is the *job.Error with a sentence, in which %[1]s is the subject,
-// %[2]s the place, and %[3]s the code of the service.
+// Refused returns a *job.Error. In sentence, %[1]s stands for the subject, %[2]s
+// for the place, and %[3]s for the code of the service.
 func (p Peer) Refused(sentence, code string) *job.Error {
 	return job.Errorf(job.StorageRefused, sentence, p.Sentence, p.Noun, code)
 }
 
-// Explain turns the error of a connection into a *job.Error when a retry
-// cannot help, and into a *storage.Unavailable when it can. What is explained
-// already stays as it is.
+// Explain turns the error of a connection into a *job.Error if a retry cannot
+// help, and into a *storage.Unavailable if it can. An error that is one of these
+// already is returned as it is.
 func (p Peer) Explain(err error) error {
 	if err == nil {
 		return nil
@@ -64,7 +64,7 @@ func (p Peer) Explain(err error) error {
 	return &storage.Unavailable{Message: sentence, Cause: err}
 }
 
-// statusSentences are for the statuses that have a cause worth naming.
+// statusSentences are the messages of the statuses whose cause is known.
 var statusSentences = map[int]string{
 	http.StatusUnauthorized:          "%[1]s does not accept the credentials (%[3]s).",
 	http.StatusForbidden:             "The credentials have no access to %[2]s or may not do this in it (%[3]s).",
@@ -73,9 +73,9 @@ var statusSentences = map[int]string{
 	http.StatusInsufficientStorage:   "%[1]s is full (%[3]s).",
 }
 
-// Status is the error for an answer that is no success. code is the service's
-// word for it, if it has one; it is not shown when it is more than a word.
-// special has sentences for codes of the service, and may be nil.
+// Status is the error for an answer other than success. code is the service's
+// error code, if it has one. It is left out of the message if it is more than
+// one word. special has messages for codes of the service, and may be nil.
 func (p Peer) Status(status int, code string, special map[string]string) error {
 	if !plainWord.MatchString(code) {
 		code = fmt.Sprintf("HTTP status code: %d", status)
@@ -95,6 +95,6 @@ func (p Peer) Status(status int, code string, special map[string]string) error {
 	return p.Refused("%[1]s refused the request (%[3]s).", code)
 }
 
-// plainWord keeps a hostile server from putting a text of its own before our
+// plainWord keeps a hostile server from showing a text of its own to our
 // customer.
 var plainWord = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,63}$`)

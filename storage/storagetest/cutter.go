@@ -8,8 +8,9 @@ import (
 	"testing"
 )
 
-// Cutter passes connections on to a server and, when armed, cuts the next one
-// that has sent 100 kB: a server that dies in the middle of an upload.
+// Cutter passes connections on to a server. When it is armed, it cuts the next
+// connection that has sent 100 kB, like a server that dies in the middle of an
+// upload.
 type Cutter struct {
 	Addr  string // where it listens
 	armed atomic.Bool

@@ -34,9 +34,9 @@ func testDelete(t *testing.T, target Target) {
 	const key = "folder/file.bin"
 	wantHas(t, k, key, false)
 	remove(t, k, key)
-	for range 2 { // a name can be used again
+	for range 2 { // a name can be reused
 		put(t, target, key, Random(1000))
-		put(t, target, key, Random(2000)) // and what was replaced does not come forth
+		put(t, target, key, Random(2000)) // the replaced object must not come back
 		wantHas(t, k, key, true)
 		remove(t, k, key)
 		wantHas(t, k, key, false)
@@ -48,8 +48,8 @@ func testDelete(t *testing.T, target Target) {
 	wantHas(t, k, "empty.bin", true)
 }
 
-// testDeleteNeighbours shows that a name stands for itself alone, and that the
-// folder of an object is none.
+// testDeleteNeighbours checks that Exists and Delete act on one name alone, and
+// that the folder of an object is no object.
 func testDeleteNeighbours(t *testing.T, target Target) {
 	k := target.Bucket.(storage.Deleter)
 	others := []string{"a/seg_10.ts", "a/seg_1.ts.bak", "a/seg_1/x.ts", "a/seg_", "ab/seg_1.ts"}

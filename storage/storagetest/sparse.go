@@ -9,7 +9,7 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// Sparse is a Body of size zeros, which are not in memory.
+// Sparse is a Body of size zeros that take no memory.
 func Sparse(size int64) storage.Body { return sparse(size) }
 
 type sparse int64
@@ -25,9 +25,9 @@ func (s sparse) ReadAt(p []byte, offset int64) (int, error) {
 	return n, nil
 }
 
-// Huge has put store a huge body, and fails when that allocates a good part of
-// it. It returns the size: 300 MiB, or 5 GiB and a bit with COPRA_TEST_HUGE
-// set, which shows what only numbers above 32 bits do but takes its time.
+// Huge calls put with a huge body, and fails if put allocates a good part of it
+// in memory. It returns the size: 300 MiB, or 5 GiB with COPRA_TEST_HUGE set.
+// The larger size shows faults above 32 bits, but takes its time.
 func Huge(t *testing.T, put func(storage.Body) error) int64 {
 	t.Helper()
 	size := int64(300<<20 + 1)

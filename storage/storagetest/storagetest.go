@@ -19,14 +19,14 @@ import (
 // Target is one bucket under test.
 type Target struct {
 	Bucket storage.Bucket
-	// Read returns an object as a reader of the service gets it, and nil
-	// without error when there is no such object. Headers are those of HTTP,
-	// as far as the service has them.
+	// Read returns an object as a reader of the service gets it, and nil without
+	// an error when there is no such object. Headers are those of HTTP, as far
+	// as the service has them.
 	Read func(key string) ([]byte, http.Header, error)
 	// Break makes the server drop the connection in the middle of the next
-	// upload, once. Nil when a server cannot be made to.
+	// upload, once. It is nil for servers that cannot be made to.
 	Break func()
-	// Untyped says that the service keeps no type of the content.
+	// Untyped is set for services that do not keep the content type.
 	Untyped bool
 	// LargeSize is the size of a large object. Defaults to 20 MiB.
 	LargeSize int
@@ -117,7 +117,7 @@ func testEmpty(t *testing.T, target Target) {
 	want(t, target, "empty.bin", nil)
 }
 
-// names are keys that a service may stumble over.
+// names are keys that are hard for services.
 var names = []string{
 	"with space.mp4", "plus+plus.mp4", "ünïcödé/日本語.mp4", "a&b=c;d,e.mp4", "percent%20sign%.mp4", "quote'(1)!*.mp4",
 	"colon:at@dollar$.mp4", "hash#question?.mp4", "~tilde_-.mp4", "deep/er/and/deeper/file.ts",
@@ -164,8 +164,8 @@ func testLarge(t *testing.T, target Target) {
 	want(t, target, "large.bin", content)
 }
 
-// testBodyFails shows that a body that cannot be read leaves what was there,
-// and that the next try succeeds.
+// testBodyFails checks that a body that cannot be read leaves the earlier object
+// in place, and that the next attempt succeeds.
 func testBodyFails(t *testing.T, target Target) {
 	put(t, target, "file.bin", []byte("before"))
 	broken := &failingBody{Reader: bytes.NewReader(Random(100_000)), from: 50_000}

@@ -16,8 +16,8 @@ func (b *Bucket) Exists(ctx context.Context, key string) (bool, error) {
 	return there, err
 }
 
-// Delete takes away the object under key, with the segments that Put made for
-// it when it is large.
+// Delete deletes the object under key. If it is large, Delete also deletes the
+// segments that Put stored for it.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
 	header, there, err := b.head(ctx, key)
 	if err != nil || !there {
@@ -47,8 +47,8 @@ func (b *Bucket) head(ctx context.Context, key string) (header http.Header, ther
 	return header, err == nil, err
 }
 
-// segments lists those of a large object that lie where putSegments puts them;
-// a manifest may name any others.
+// segments lists the segments of a large object that are where putSegments puts
+// them. A manifest may name others, which are not ours.
 func (b *Bucket) segments(ctx context.Context, key string) ([]segment, error) {
 	_, answer, err := b.ask(ctx, http.MethodGet, b.object(key)+"?multipart-manifest=get", noBody)
 	if err != nil {

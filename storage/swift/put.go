@@ -22,8 +22,8 @@ const (
 	parallel    = 3    // segments at once
 )
 
-// Put stores body under key, in segments when it is large. The object appears
-// when all of it has arrived.
+// Put stores body under key, in segments if it is large. The object appears when
+// all of it has arrived.
 func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts storage.PutOptions) error {
 	if body.Size() > 2*b.o.SegmentSize {
 		return b.putSegments(ctx, key, body, opts.ContentType)
@@ -46,8 +46,8 @@ type segment struct {
 	Size int64  `json:"size_bytes"`
 }
 
-// putSegments stores segments in a container of their own, as all tools do,
-// and then the manifest that makes them one object.
+// putSegments stores segments in a container of their own, as all tools do. Then
+// it stores the manifest that makes them one object.
 func (b *Bucket) putSegments(ctx context.Context, key string, body storage.Body, contentType string) error {
 	container := b.name + "_segments"
 	if err := b.do(ctx, http.MethodPut, storage.EscapeKey(container), noBody); err != nil {
@@ -56,8 +56,9 @@ func (b *Bucket) putSegments(ctx context.Context, key string, body storage.Body,
 	size := max(b.o.SegmentSize, (body.Size()+maxSegments-1)/maxSegments)
 	segments := make([]segment, (body.Size()+size-1)/size)
 	folder := key + "/" + rand.Text()[:16]
-	// When one fails the others that are under way are let finish: a server may
-	// store what was taken back while it arrived, after it was removed.
+	// When one segment fails, the others that are under way are allowed to
+	// finish. A server may store a segment after it was deleted, if it was still
+	// arriving at that time.
 	var group errgroup.Group
 	var failed atomic.Bool
 	group.SetLimit(parallel)
@@ -98,7 +99,7 @@ func (b *Bucket) putManifest(ctx context.Context, key string, segments []segment
 	})
 }
 
-// remove takes away the segments of an upload that failed: they cost their
+// remove deletes the segments of an upload that failed, since they cost their
 // owner money.
 func (b *Bucket) remove(ctx context.Context, segments []segment) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)

@@ -1,6 +1,6 @@
-// Package swift stores and reads objects of OpenStack Swift, which Rackspace
-// Cloud Files is. The login is the library's, which knows the three versions;
-// the rest of the protocol is plain HTTP.
+// Package swift stores and reads objects of OpenStack Swift, and so of Rackspace
+// Cloud Files. A library does the login, which has three versions. The rest of
+// the protocol is plain HTTP.
 package swift
 
 import (
@@ -27,9 +27,9 @@ type Options struct {
 	// redirects.
 	Client *http.Client
 	Retry  retry.Policy
-	// SegmentSize is the smallest size of a segment; files above twice of it
-	// are stored in segments, because an object may have 5 GB. Defaults to
-	// 1 GiB.
+	// SegmentSize is the smallest size of a segment. Files of more than twice
+	// this size are stored in segments, since an object is limited to 5 GB.
+	// Defaults to 1 GiB.
 	SegmentSize int64
 }
 
@@ -39,7 +39,7 @@ type Bucket struct {
 	client remote.Client
 	name   string
 
-	mu    sync.Mutex // of what follows
+	mu    sync.Mutex // guards the fields below
 	login *swift.Connection
 	url   string // of the account; "" before the login
 	token string
@@ -83,7 +83,8 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 	}, nil
 }
 
-// enter logs in, again when the token was not accepted any more.
+// enter logs in. again is set when the service did not accept the token any
+// more.
 func (b *Bucket) enter(ctx context.Context, again bool) (url, token string, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -107,7 +108,7 @@ func (b *Bucket) explainLogin(err error) error {
 	case !ok || e.StatusCode == 0 && err != nil && netguard.Permanent(err):
 		return b.client.Peer.Explain(err)
 	case e.StatusCode == 0:
-		// The library's own words, such as that there is no such region.
+		// The library's own message, such as that there is no such region.
 		return b.client.Peer.Refused("The login to the storage of %[2]s did not work: the endpoint or the region is wrong (%[3]s).", "no Swift").WithCause(err)
 	case e.StatusCode == http.StatusBadRequest, e.StatusCode == http.StatusNotFound:
 		return b.client.Peer.Refused("The login to the storage of %[2]s did not work: the endpoint, the region or the credentials are wrong (%[3]s).",
@@ -116,14 +117,14 @@ func (b *Bucket) explainLogin(err error) error {
 	return b.client.Peer.Status(e.StatusCode, "", nil)
 }
 
-// do makes a request of the container, or of another with the same account.
+// do makes a request to the container, or to another one of the same account.
 // path is escaped.
 func (b *Bucket) do(ctx context.Context, method, path string, fill func(*http.Request)) error {
 	_, _, err := b.ask(ctx, method, path, fill)
 	return err
 }
 
-// ask is do with header and body of the answer.
+// ask is do, but returns header and body of the answer.
 func (b *Bucket) ask(ctx context.Context, method, path string, fill func(*http.Request)) (header http.Header, answer []byte, err error) {
 	again := false
 	err = storage.Retry(ctx, b.o.Retry, func(ctx context.Context) error {
@@ -153,8 +154,8 @@ func (b *Bucket) Check(ctx context.Context) error {
 	return b.do(ctx, http.MethodHead, storage.EscapeKey(b.name), noBody)
 }
 
-// URL is the address of key. The service tells its base, so that it is known
-// only after a Check or a Put.
+// URL is the address of key. The service tells its base, so it is known only
+// after a Check or a Put.
 func (b *Bucket) URL(key string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -26,13 +26,13 @@ import (
 
 const user = "swifttest" // of swifttest, and its key
 
-// server is swifttest behind a front that answers ranges as Swift does, with
-// 206, which swifttest does not.
+// server is swifttest behind a front that answers ranges with 206 as Swift does.
+// swifttest does not.
 type server struct {
 	*swifttest.SwiftServer
 	front  *httptest.Server
 	direct swift.Connection
-	// answer may deal with a request itself.
+	// answer may handle a request itself.
 	answer func(w http.ResponseWriter, r *http.Request) bool
 }
 
@@ -143,7 +143,7 @@ func TestSegments(t *testing.T) {
 	if err != nil || len(names) != 3 || !strings.HasPrefix(names[0], "large.mp4/") {
 		t.Errorf("segments %v, %v", names, err)
 	}
-	// One that fails leaves none behind.
+	// An upload that fails leaves no segments.
 	var n atomic.Int32
 	s.answer = func(w http.ResponseWriter, r *http.Request) bool {
 		if r.Method == http.MethodPut && strings.Contains(r.URL.Path, "_segments/") && n.Add(1) == 3 {
@@ -283,8 +283,8 @@ func TestHuge(t *testing.T) {
 	}
 }
 
-// TestRemoveLarge takes the segments of a large object as well, and nothing
-// that a manifest names elsewhere.
+// TestRemoveLarge checks that deleting a large object deletes its segments, but
+// none that a manifest names elsewhere.
 func TestRemoveLarge(t *testing.T) {
 	s := start(t)
 	b := open(t, s.storage())
