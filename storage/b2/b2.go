@@ -1,6 +1,6 @@
-// Package b2 stores and reads files of Backblaze B2 by its native API, because
-// Coconut's customers have native credentials and the id of a bucket, with
-// which the S3 API of the service cannot be used.
+// Package b2 stores and reads files of Backblaze B2 by its native API. Coconut's
+// customers have native credentials and the id of a bucket, which the S3 API of
+// the service does not accept.
 package b2
 
 import (
@@ -46,10 +46,10 @@ type Bucket struct {
 
 	mu      sync.Mutex
 	session *session // nil before the first request
-	idle    []target // upload URLs that no upload uses now
+	idle    []target // upload URLs that are not in use
 }
 
-// session is what the service tells an application key.
+// session is the service's answer to a login.
 type session struct {
 	Token    string
 	Account  string
@@ -113,8 +113,8 @@ func (b *Bucket) Check(ctx context.Context) error {
 	return err
 }
 
-// URL is the public address of key. The service tells its base, so that it is
-// known only after a Check or a Put.
+// URL is the public address of key. The service tells its base, so it is known
+// only after a Check or a Put.
 func (b *Bucket) URL(key string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -128,7 +128,7 @@ func (s *session) file(key string) string {
 	return s.Download + "/file/" + s.Bucket + "/" + storage.EscapeKey(key)
 }
 
-// login returns the session, a new one when there is none.
+// login returns the session, and logs in if there is none.
 func (b *Bucket) login(ctx context.Context) (*session, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -177,7 +177,7 @@ func (b *Bucket) login(ctx context.Context) (*session, error) {
 	return s, nil
 }
 
-// bucketName asks for the name of the bucket, which addresses need.
+// bucketName asks for the name of the bucket, which addresses contain.
 func (b *Bucket) bucketName(ctx context.Context, s *session) (string, error) {
 	var list struct {
 		Buckets []struct {
@@ -196,8 +196,8 @@ func (b *Bucket) bucketName(ctx context.Context, s *session) (string, error) {
 	return list.Buckets[0].BucketName, nil
 }
 
-// call makes a call of the API until it succeeds, and logs in again when the
-// token has ended.
+// call makes a call of the API with retries. It logs in again when the token has
+// expired.
 func (b *Bucket) call(ctx context.Context, name string, in, out any) error {
 	return storage.Retry(ctx, b.client.Retry, func(ctx context.Context) error {
 		s, err := b.login(ctx)
@@ -227,8 +227,8 @@ func (b *Bucket) post(ctx context.Context, s *session, name string, in, out any)
 	return err
 }
 
-// ended forgets a session whose token is not accepted any more, after a day or
-// so, and makes the error one to try again.
+// ended drops a session whose token has expired, which happens after a day, and
+// returns an error that is retried.
 func (b *Bucket) ended(s *session, err error) error {
 	e, ok := errors.AsType[*remote.StatusError](err)
 	if !ok || e.Code != "expired_auth_token" && e.Code != "bad_auth_token" {

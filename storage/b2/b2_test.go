@@ -84,7 +84,8 @@ func TestURL(t *testing.T) {
 	}
 }
 
-// TestUploadURLs are used again, and exchanged when the service says so.
+// TestUploadURLs checks that upload URLs are used again, and replaced when the
+// service says so.
 func TestUploadURLs(t *testing.T) {
 	f := newFake(t)
 	b := open(t, f.storage())
@@ -136,7 +137,7 @@ func TestTokenEnds(t *testing.T) {
 	r.Close()
 }
 
-// TestBrokenFile leaves no parts behind.
+// TestBrokenFile checks that a failed upload leaves no parts.
 func TestBrokenFile(t *testing.T) {
 	f := newFake(t)
 	b := open(t, f.storage())

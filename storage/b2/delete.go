@@ -11,7 +11,7 @@ import (
 type file struct {
 	ID     string `json:"fileId"`
 	Name   string `json:"fileName"`
-	Action string `json:"action"` // "upload", "hide", or "start": not ended yet
+	Action string `json:"action"` // "upload", "hide", or "start": not complete yet
 }
 
 // Exists reports whether there is a file under key that is not hidden.
@@ -20,9 +20,10 @@ func (b *Bucket) Exists(ctx context.Context, key string) (bool, error) {
 	return len(versions) > 0 && versions[0].Action == "upload", err
 }
 
-// Delete takes away the newest version of the file under key, and hides older
-// ones, which would come forth: they are not ours, and the bucket's rules say
-// how long they stay. With a key that may only write files it hides all.
+// Delete deletes the newest version of the file under key. It hides the older
+// versions, which would become visible again. They are not ours, and the
+// bucket's rules say how long they stay. With an application key that may only
+// write files, Delete hides all versions.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
 	versions, err := b.versions(ctx, key)
 	switch {
@@ -48,7 +49,7 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// hide makes the file under key one that is not there for readers.
+// hide makes the file under key missing for readers.
 func (b *Bucket) hide(ctx context.Context, key string) error {
 	err := b.call(ctx, "b2_hide_file", map[string]string{"bucketId": b.id, "fileName": key}, nil)
 	if isCode(err, "already_hidden") || isCode(err, "no_such_file") {
@@ -58,13 +59,14 @@ func (b *Bucket) hide(ctx context.Context, key string) error {
 }
 
 // versions lists the versions of the file under key, the newest first, without
-// uploads that have not ended.
+// incomplete uploads.
 func (b *Bucket) versions(ctx context.Context, key string) ([]file, error) {
 	var page struct {
 		Files []file `json:"files"`
 	}
-	// The prefix is for application keys that are restricted to one: they may
-	// ask for nothing else. Files whose names go on behind key come after it.
+	// The prefix is for application keys that are restricted to one. They may
+	// ask for nothing else. Files whose names only begin with key come later in
+	// the list.
 	in := map[string]any{"bucketId": b.id, "prefix": key, "startFileName": key, "maxFileCount": 100}
 	if err := b.call(ctx, "b2_list_file_versions", in, &page); err != nil {
 		return nil, err

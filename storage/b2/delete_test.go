@@ -10,8 +10,9 @@ import (
 	"github.com/copra-video/copra/storage/storagetest"
 )
 
-// TestRemoveVersions: the newest version goes, older ones stay and are hidden.
-func TestRemoveVersions(t *testing.T) {
+// TestDeleteVersions checks that the newest version is deleted, and that older
+// ones stay and are hidden.
+func TestDeleteVersions(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		denied []string // what the key has no capability for
@@ -35,7 +36,7 @@ func TestRemoveVersions(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			// An upload in parts that has not ended is listed, and is none.
+			// An incomplete large file is listed, but is no version.
 			f.large["other"] = &largeFile{name: "a/k"}
 			f.denied = map[string]bool{}
 			for _, call := range tt.denied {
@@ -73,12 +74,12 @@ func TestKeepRefused(t *testing.T) {
 	if err := b.Delete(t.Context(), "k"); job.Message(err, "") != want {
 		t.Errorf("Remove = %v", err)
 	}
-	// A key that may write nothing but files has nothing to hide either.
+	// An application key that may only write files hides the file.
 	f.denied = map[string]bool{"b2_list_file_versions": true}
 	if err := b.Delete(t.Context(), "k"); err != nil {
 		t.Errorf("Remove of what is not there: %v", err)
 	}
-	// The session ends in between.
+	// The session expires in between.
 	f.denied = nil
 	f.tokens += 10
 	if found, err := b.Exists(t.Context(), "k"); found || err != nil {

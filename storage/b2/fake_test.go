@@ -19,12 +19,12 @@ import (
 )
 
 // fake is Backblaze's native API as documented: tokens, upload URLs for one
-// upload at a time, checksums, large files by parts, versions of files.
+// upload at a time, checksums, large files in parts, versions of files.
 type fake struct {
 	*httptest.Server
 	t          *testing.T
 	mu         sync.Mutex
-	restricted bool // the key is for the bucket only, and its name is told
+	restricted bool // the application key is for this bucket alone
 	tokens     int
 	targets    map[string]bool // upload URLs, and whether one is in use
 	files      []fileVersion   // the oldest first
@@ -36,7 +36,7 @@ type fake struct {
 	discard    bool
 	total      int64
 	uploads    string // base of upload URLs
-	// answer may deal with a request itself.
+	// answer may handle a request itself.
 	answer func(w http.ResponseWriter, r *http.Request) bool
 }
 
@@ -50,7 +50,7 @@ type fileVersion struct {
 	stored
 }
 
-// add makes the newest version of a file.
+// add adds the newest version of a file.
 func (f *fake) add(name, action string, s stored) {
 	f.n++
 	f.files = append(f.files, fileVersion{name, fmt.Sprintf("id%d", f.n), action, s})
@@ -67,7 +67,7 @@ func (f *fake) versions(name string) []fileVersion {
 	return list
 }
 
-// file is what a reader of the name finds.
+// file is the version that a reader of the name gets.
 func (f *fake) file(name string) (stored, bool) {
 	if list := f.versions(name); len(list) > 0 && list[0].action == "upload" {
 		return list[0].stored, true
@@ -189,8 +189,8 @@ func (f *fake) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	json.NewEncoder(w).Encode(out)
 }
 
-// list is a page of versions: by name, the newest first, with uploads that have
-// not ended.
+// list is a page of versions, by name and the newest first, with incomplete
+// uploads.
 func (f *fake) list(prefix, start string, most int) []any {
 	names := map[string]bool{}
 	for _, v := range f.files {
@@ -236,7 +236,7 @@ func (f *fake) authorize(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// upload takes a file or a part, with its checksum at the end.
+// upload receives a file or a part, with its checksum at the end.
 func (f *fake) upload(w http.ResponseWriter, r *http.Request) {
 	f.mu.Lock()
 	busy, known := f.targets[r.URL.Path]

@@ -23,14 +23,14 @@ const (
 	parallel = 4 // parts at once
 )
 
-// target is an address that takes one upload at a time.
+// target is an upload URL, which takes one upload at a time.
 type target struct {
 	URL   string `json:"uploadUrl"`
 	Token string `json:"authorizationToken"`
 }
 
-// Put stores body under key, in parts when it is large. An older version of
-// the file stays, hidden, as long as the bucket's rules say.
+// Put stores body under key, in parts if it is large. An older version of the
+// file stays, hidden, as long as the bucket's rules say.
 func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts storage.PutOptions) error {
 	s, err := b.login(ctx)
 	if err != nil {
@@ -55,7 +55,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts st
 			header.Set("X-Bz-Info-"+name, storage.EscapeKey(value))
 		}
 		if _, err := b.send(ctx, t, header, body, 0, body.Size()); err != nil {
-			return b.again(err)
+			return b.retryElsewhere(err)
 		}
 		b.mu.Lock()
 		b.idle = append(b.idle, t)
@@ -64,7 +64,8 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts st
 	})
 }
 
-// info are the headers that downloads will have, by the service's names.
+// info are the headers that downloads will have, by the service's names for
+// them.
 func (b *Bucket) info() map[string]string {
 	info := map[string]string{}
 	if b.cache != "" {
@@ -76,7 +77,7 @@ func (b *Bucket) info() map[string]string {
 	return info
 }
 
-// take returns an upload URL that nobody uses.
+// take returns an upload URL that is not in use.
 func (b *Bucket) take(ctx context.Context) (target, error) {
 	b.mu.Lock()
 	if n := len(b.idle); n > 0 {
@@ -91,17 +92,18 @@ func (b *Bucket) take(ctx context.Context) (target, error) {
 	return t, err
 }
 
-// again makes a refused upload URL a reason to try with another: the service
-// ends them when a place is full, and answers 401 then.
-func (b *Bucket) again(err error) error {
+// retryElsewhere makes the refusal of an upload URL an error that is retried
+// with another URL. The service expires URLs of a pod that is full, and answers
+// 401 then.
+func (b *Bucket) retryElsewhere(err error) error {
 	if remote.IsStatus(err, http.StatusUnauthorized) {
 		return &storage.Unavailable{Message: b.client.Peer.Sentence + " took no upload.", Cause: err}
 	}
 	return err
 }
 
-// send uploads a part of body and returns its checksum, which goes behind it
-// because it is known only then.
+// send uploads a part of body and returns its checksum. The checksum is sent
+// after the body, since it is known only then.
 func (b *Bucket) send(ctx context.Context, t target, header http.Header, body storage.Body, offset, length int64) (string, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, t.URL, nil)
 	if err != nil {
@@ -118,9 +120,9 @@ func (b *Bucket) send(ctx context.Context, t target, header http.Header, body st
 	return sum.hex(), nil
 }
 
-// summed reads r and then the checksum of what it read.
+// summed reads r, and after it the checksum of what it read.
 type summed struct {
-	mu   sync.Mutex // the transport may still read when the answer is there
+	mu   sync.Mutex // the transport may still read when the answer has arrived
 	r    io.Reader
 	sum  hash.Hash
 	tail *strings.Reader
@@ -160,7 +162,7 @@ func (b *Bucket) putParts(ctx context.Context, key string, body storage.Body, co
 		err = b.call(ctx, "b2_finish_large_file", map[string]any{"fileId": file.ID, "partSha1Array": sums}, nil)
 	}
 	if err != nil {
-		// Parts of an upload that was not ended cost its owner money.
+		// Parts of an upload that was not completed cost its owner money.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		_ = b.call(ctx, "b2_cancel_large_file", map[string]string{"fileId": file.ID}, nil)
@@ -168,8 +170,8 @@ func (b *Bucket) putParts(ctx context.Context, key string, body storage.Body, co
 	return err
 }
 
-// sendParts uploads the parts, several at once, each sender with an address of
-// its own.
+// sendParts uploads the parts, several at once. Each goroutine has an upload URL
+// of its own.
 func (b *Bucket) sendParts(ctx context.Context, file string, body storage.Body, size int64) ([]string, error) {
 	sums := make([]string, (body.Size()+size-1)/size)
 	numbers := make(chan int, len(sums))
@@ -192,8 +194,8 @@ func (b *Bucket) sendParts(ctx context.Context, file string, body storage.Body, 
 					header := http.Header{}
 					header.Set("X-Bz-Part-Number", strconv.Itoa(i+1))
 					if sums[i], err = b.send(ctx, t, header, body, offset, min(size, body.Size()-offset)); err != nil {
-						t = target{} // a place that failed once is not used again
-						return b.again(err)
+						t = target{} // a URL that failed once is not used again
+						return b.retryElsewhere(err)
 					}
 					return nil
 				})
@@ -207,8 +209,9 @@ func (b *Bucket) sendParts(ctx context.Context, file string, body storage.Body, 
 	return sums, group.Wait()
 }
 
-// partSize is the size of parts for a file of total bytes: recommended, or as
-// much more (in whole MiB) as keeps the number of parts allowed.
+// partSize is the size of parts for a file of total bytes: recommended, or, in
+// whole MiB, as much more as is needed to stay within the number of parts
+// allowed.
 func partSize(total, recommended int64) int64 {
 	const mib = 1 << 20
 	if total <= recommended*maxParts {

@@ -18,8 +18,9 @@ import (
 // maxParts is how many parts an upload may have at Amazon.
 const maxParts = 10_000
 
-// Check asks for one key of the bucket. Listing, unlike HEAD, gets an error
-// code; credentials that may only put are refused the list, and that is fine.
+// Check lists one key of the bucket. A refused list, unlike a refused HEAD, has
+// an error code. Credentials that may only put are refused the list. That is no
+// error.
 func (b *Bucket) Check(ctx context.Context) error {
 	err := b.do(ctx, func(ctx context.Context, c *connection) error {
 		_, err := c.ListObjectsV2(ctx, &s3.ListObjectsV2Input{Bucket: &b.name, MaxKeys: aws.Int32(1)})
@@ -33,8 +34,8 @@ func (b *Bucket) Check(ctx context.Context) error {
 	return b.explain(err)
 }
 
-// Put stores body under key, in parts when it is large. The object appears
-// when all of it has arrived.
+// Put stores body under key, in parts if it is large. The object appears when
+// all of it has arrived.
 func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts storage.PutOptions) error {
 	put := b.putWhole
 	if body.Size() > 2*b.o.PartSize {
@@ -48,8 +49,9 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, opts st
 	}
 	err := try(b.acl)
 	if code, _ := codeOf(err); code == "AccessControlListNotSupported" || code == "NotImplemented" {
-		// A bucket of the kind "bucket owner enforced", or a server without
-		// ACLs: its owner has decided who reads, the upload need not fail.
+		// The bucket is of the kind "bucket owner enforced", or the server has
+		// no ACLs. Then its owner has decided who may read, and the upload need
+		// not fail.
 		if err = try(""); err == nil {
 			b.noACL.Store(true)
 		}
@@ -93,7 +95,7 @@ func (b *Bucket) putParts(ctx context.Context, c *connection, key string, body s
 		})
 	}
 	if err != nil {
-		// Parts of an upload that was not ended cost its owner money.
+		// Parts of an upload that was not completed cost its owner money.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 		defer cancel()
 		_, _ = c.AbortMultipartUpload(ctx, &s3.AbortMultipartUploadInput{Bucket: &b.name, Key: &key, UploadId: created.UploadId})
@@ -101,8 +103,8 @@ func (b *Bucket) putParts(ctx context.Context, c *connection, key string, body s
 	return err
 }
 
-// sendParts reads each part straight from the body, so that memory does not
-// grow with the size of files and parts.
+// sendParts reads each part directly from the body, so that the use of memory
+// does not depend on the size of files and parts.
 func (b *Bucket) sendParts(ctx context.Context, c *connection, key string, upload *string, body storage.Body) ([]types.CompletedPart, error) {
 	size := partSize(body.Size(), b.o.PartSize)
 	parts := make([]types.CompletedPart, (body.Size()+size-1)/size)
@@ -129,8 +131,8 @@ func (b *Bucket) sendParts(ctx context.Context, c *connection, key string, uploa
 	return parts, group.Wait()
 }
 
-// partSize is the size of parts for a file of total bytes: smallest, or as
-// much more (in whole MiB) as keeps the number of parts allowed.
+// partSize is the size of parts for a file of total bytes: smallest, or, in
+// whole MiB, as much more as is needed to stay within maxParts.
 func partSize(total, smallest int64) int64 {
 	const mib = 1 << 20
 	if total <= smallest*maxParts {
@@ -140,7 +142,7 @@ func partSize(total, smallest int64) int64 {
 	return (need + mib - 1) / mib * mib
 }
 
-// expires sets the header as the customer wrote it; the SDK's own field takes
+// expires sets the header as the customer wrote it. The SDK's own field takes
 // only a time.
 func (b *Bucket) expires(o *s3.Options) {
 	if b.account.Expires != "" {

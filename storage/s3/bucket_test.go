@@ -51,8 +51,8 @@ func TestHeaders(t *testing.T) {
 			}
 		}
 	}
-	// Elsewhere than at Amazon no request carries a checksum that some servers
-	// of the family do not know.
+	// Only requests to Amazon may have a checksum, since some servers of the
+	// family do not know it.
 	for _, r := range f.recorded() {
 		for name := range r.header {
 			if l := strings.ToLower(name); strings.Contains(l, "checksum") || l == "x-amz-trailer" || l == "content-encoding" {
@@ -126,7 +126,8 @@ func TestNoRetry(t *testing.T) {
 	if len(f.recorded()) != 1 {
 		t.Errorf("%d requests", len(f.recorded()))
 	}
-	// Credentials that may only put are refused the list, not the job.
+	// Credentials that may only put are refused the list, which must not fail
+	// the job.
 	if err := b.Check(t.Context()); err != nil {
 		t.Errorf("Check = %v", err)
 	}
@@ -148,7 +149,7 @@ func TestUnreachable(t *testing.T) {
 	b = mustOpen(t, s3other("http://no-such-host.invalid", "b", "AKID", "secret"), testOptions())
 	err = b.Check(t.Context())
 	if msg := job.Message(err, ""); !strings.HasPrefix(msg, "The storage of bucket 'b' could not be reached: the host name") {
-		if _, ok := errors.AsType[*storage.Unavailable](err); !ok { // no resolver here at all
+		if _, ok := errors.AsType[*storage.Unavailable](err); !ok { // there is no resolver here
 			t.Errorf("Check = %v", err)
 		}
 	}
@@ -166,7 +167,7 @@ func TestACLIsGivenUp(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	// With, without, and then without at once.
+	// One request with an ACL, one without, and then none with it any more.
 	if n := len(f.recorded()); n != 3 {
 		t.Errorf("%d requests, want 3", n)
 	}
@@ -199,7 +200,7 @@ func TestRegionIsFound(t *testing.T) {
 	if got, want := b.URL("k"), "https://bkt.s3.eu-west-3.amazonaws.com/k"; got != want {
 		t.Errorf("URL = %q, want %q", got, want)
 	}
-	// A header that is no region must not become a host name.
+	// A header that is not a region must not become a host name.
 	f.answer = func(_ int, w http.ResponseWriter, _ *http.Request) bool {
 		w.Header().Set("X-Amz-Bucket-Region", "evil.example/")
 		return fail(w, 301, "PermanentRedirect")

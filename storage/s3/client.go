@@ -22,25 +22,26 @@ type Options struct {
 	// Client makes the requests; it comes from netguard and follows no
 	// redirects.
 	Client *http.Client
-	// Endpoint is the operator's own server for the service; it replaces the
-	// service's and is always used path-style.
+	// Endpoint is the operator's own server for the service. It replaces the
+	// service's endpoint and is always used path-style.
 	Endpoint string
-	// PublicEndpoint is the Endpoint as readers reach it. Defaults to Endpoint.
+	// PublicEndpoint is the address of Endpoint for readers. Defaults to
+	// Endpoint.
 	PublicEndpoint string
 	// Retry says how often a request is made (Tries, 6 by default) and how long to
 	// wait before each retry. Without Waits the SDK chooses: exponential with
 	// jitter, up to 20 s.
 	Retry retry.Policy
-	// PartSize is the smallest size of a part; files above twice of it are
-	// sent in parts. Defaults to 8 MiB; servers refuse less than 5 MiB.
+	// PartSize is the smallest size of a part. Files of more than twice this
+	// size are sent in parts. Defaults to 8 MiB; servers refuse less than 5 MiB.
 	PartSize int64
 	// Parallel is how many parts are sent at once. Defaults to 4.
 	Parallel int
-	// Credentials are asked instead of those of the storage, for a bucket of
-	// the operator's own. Defaults to none.
+	// Credentials replace those of the storage, for a bucket of the operator's
+	// own. Defaults to none.
 	Credentials aws.CredentialsProvider
-	// Private leaves objects to their owner where the service's default is to
-	// let everyone read them.
+	// Private leaves objects readable to their owner alone, where the default of
+	// the service lets everyone read them.
 	Private bool
 }
 
@@ -52,15 +53,14 @@ type Bucket struct {
 	name     string
 	account  job.Storage
 	endpoint *url.URL // nil: Amazon's own
-	public   *url.URL // of the addresses told to customers; nil as endpoint
+	public   *url.URL // base of addresses for customers; nil as endpoint
 	path     bool
 	acl      string
-	noACL    atomic.Bool // the bucket was found to know no ACLs
+	noACL    atomic.Bool // set once the bucket has refused an ACL
 	conn     atomic.Pointer[connection]
 }
 
-// connection is a client for the region that the bucket is in, as far as is
-// known.
+// connection is a client for the region of the bucket, as far as it is known.
 type connection struct {
 	*s3.Client
 	region string
@@ -72,8 +72,8 @@ var (
 	hostPart   = regexp.MustCompile(`^[A-Za-z0-9-]{1,63}$`)
 )
 
-// Open makes a Bucket of st, whose service is in the table. It connects to
-// nothing; wrong settings are a *job.Error.
+// Open makes a Bucket of st, whose service is in the table. It does not connect.
+// Wrong settings are a *job.Error.
 func Open(st *job.Storage, o Options) (*Bucket, error) {
 	service, ok := Lookup(st.Service)
 	if !ok {
@@ -134,7 +134,7 @@ func (b *Bucket) check() error {
 	return nil
 }
 
-// resolve settles endpoint, addressing style and public address.
+// resolve determines endpoint, addressing style and public address.
 func (b *Bucket) resolve(region string) error {
 	st := &b.account
 	b.path = b.service.PathStyle
@@ -174,8 +174,8 @@ func (b *Bucket) resolve(region string) error {
 	return nil
 }
 
-// virtualImpossible reports whether the bucket cannot be part of the host
-// name: below an IP address, or where no TLS certificate would cover it.
+// virtualImpossible reports whether the bucket cannot be a part of the host
+// name: the host is an IP address, or no TLS certificate would cover the name.
 func virtualImpossible(endpoint *url.URL, bucket string) bool {
 	_, err := netip.ParseAddr(endpoint.Hostname())
 	return err == nil || endpoint.Hostname() == "localhost" || strings.Contains(bucket, ":") ||
@@ -195,7 +195,7 @@ func (b *Bucket) parseEndpoint(s string) (*url.URL, error) {
 	}
 	u, err := url.Parse(s)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.RawQuery != "" || u.User != nil {
-		// The value is not repeated: somebody may have put credentials into it.
+		// The value is not repeated, since it may hold credentials.
 		return nil, job.Errorf(job.StorageNotValid, "The storage endpoint is not valid: it must be a URL such as \"https://s3.example.com\", without credentials or query.")
 	}
 	u.Path = strings.TrimRight(u.Path, "/")
@@ -203,7 +203,7 @@ func (b *Bucket) parseEndpoint(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// connect makes the client for a region.
+// connect creates the client for a region.
 func (b *Bucket) connect(region string) *connection {
 	o := s3.Options{
 		Region:       region,
@@ -211,12 +211,12 @@ func (b *Bucket) connect(region string) *connection {
 		UsePathStyle: b.path,
 		Credentials:  b.credentials(),
 		Retryer:      b.retryer(),
-		// The rest of the family breaks on checksums in headers and trailers
-		// that Amazon takes; its own get the SDK's default.
+		// Other servers of the family fail on checksums in headers and trailers,
+		// which Amazon supports. For Amazon the SDK's default is used.
 		RequestChecksumCalculation:                aws.RequestChecksumCalculationWhenRequired,
 		ResponseChecksumValidation:                aws.ResponseChecksumValidationWhenRequired,
 		DisableLogOutputChecksumValidationSkipped: true,
-		// A directory bucket's session protocol is Amazon's alone.
+		// Only Amazon has the session protocol of directory buckets.
 		DisableS3ExpressSessionAuth: aws.Bool(!b.amazon()),
 	}
 	if b.amazon() {

@@ -11,9 +11,9 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// What a server refuses is an error of Has and of Remove, and what it says is
-// not there is none.
-func TestKeepAnswers(t *testing.T) {
+// Exists and Delete return an error when a server refuses, but not when it
+// answers that the object does not exist.
+func TestDeleterAnswers(t *testing.T) {
 	const refused = "The credentials have no access to bucket 'b' or may not do this in it "
 	for _, tt := range []struct {
 		name        string
@@ -32,7 +32,7 @@ func TestKeepAnswers(t *testing.T) {
 			f.answer = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 				code := tt.code
 				if r.Method == http.MethodHead {
-					code = "" // it has no body
+					code = "" // HEAD has no body
 				}
 				return fail(w, tt.status, code)
 			}
@@ -75,8 +75,9 @@ func TestKeepRetries(t *testing.T) {
 	}
 }
 
-// The region is found by what is asked first, be it HEAD, which names no code.
-func TestKeepFindsRegion(t *testing.T) {
+// Every first request finds the region, even HEAD, whose answer has no error
+// code.
+func TestDeleterFindsRegion(t *testing.T) {
 	f := newFake(t)
 	f.answer = func(_ int, w http.ResponseWriter, r *http.Request) bool {
 		if strings.Contains(r.Header.Get("Authorization"), "/eu-west-3/") {

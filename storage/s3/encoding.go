@@ -9,7 +9,7 @@ import (
 
 const acceptEncoding = "Accept-Encoding"
 
-// plainEncoding takes Accept-Encoding out of a request while it is signed.
+// plainEncoding removes Accept-Encoding from a request while it is signed.
 func plainEncoding(stack *middleware.Stack) error {
 	var value string
 	move := func(name string, f func(*smithyhttp.Request)) middleware.FinalizeMiddleware {

@@ -14,8 +14,8 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// sentences for the error codes that have a cure worth naming; %[1]s is the
-// bucket, %[2]s the code.
+// sentences are the messages for the error codes whose cause the customer can
+// remove. %[1]s is the bucket, %[2]s the code.
 var sentences = map[string]string{
 	"NoSuchBucket":                  "The bucket '%[1]s' does not exist (%[2]s).",
 	"InvalidBucketName":             "The bucket '%[1]s' does not exist: that is no bucket name (%[2]s).",
@@ -23,7 +23,7 @@ var sentences = map[string]string{
 	"XAdminUserNotFound":            "The storage of bucket '%[1]s' does not know the access_key_id (%[2]s).", // versitygw
 	"SignatureDoesNotMatch":         "The secret_access_key for bucket '%[1]s' is wrong (%[2]s).",
 	"AccessDenied":                  "The credentials have no access to bucket '%[1]s' or may not do this in it (%[2]s).",
-	"Forbidden":                     "The credentials have no access to bucket '%[1]s' or may not do this in it (%[2]s).", // of HEAD, which has no other
+	"Forbidden":                     "The credentials have no access to bucket '%[1]s' or may not do this in it (%[2]s).", // of HEAD, whose answers have no other
 	"AllAccessDisabled":             "All access to bucket '%[1]s' is disabled (%[2]s).",
 	"AccountProblem":                "The account of bucket '%[1]s' has a problem (%[2]s).",
 	"PermanentRedirect":             "The bucket '%[1]s' is in another region or at another endpoint (%[2]s).",
@@ -49,9 +49,9 @@ var sentences = map[string]string{
 	"InvalidToken":                  "The credentials for bucket '%[1]s' are not valid (%[2]s).",
 }
 
-// explain turns what the SDK returned into a *job.Error when a retry cannot
-// help, and into a *storage.Unavailable when it can. What the service itself
-// wrote goes to the log only.
+// explain turns an error of the SDK into a *job.Error if a retry cannot help,
+// and into a *storage.Unavailable if it can. The service's own text goes to the
+// log only.
 func (b *Bucket) explain(err error) error {
 	if err == nil {
 		return nil
@@ -87,8 +87,8 @@ func (b *Bucket) explain(err error) error {
 	return &storage.Unavailable{Message: sentence, Cause: err}
 }
 
-// codeOf returns the error code and the HTTP status of an answer. An answer
-// without a code, which some servers give, is named by its status.
+// codeOf returns the error code and the HTTP status of an answer. If the answer
+// has no code, the status stands for it.
 func codeOf(err error) (code string, status int) {
 	if resp, ok := errors.AsType[*smithyhttp.ResponseError](err); ok {
 		status = resp.HTTPStatusCode()
@@ -102,6 +102,6 @@ func codeOf(err error) (code string, status int) {
 	return code, status
 }
 
-// plainCode reports whether a code is a word, so that a hostile server cannot
-// put a text of its own before our customer.
+// plainCode reports whether a code is one word, so that a hostile server cannot
+// show a text of its own to our customer.
 func plainCode(code string) bool { return hostPart.MatchString(code) }

@@ -10,14 +10,14 @@ import (
 	"testing"
 )
 
-// fake is an S3 server that remembers requests and answers as it is told; it
-// shows what no real server does.
+// fake is an S3 server that records requests and answers as a test says. It is
+// for what no real server does.
 type fake struct {
 	*httptest.Server
 	mu       sync.Mutex
 	requests []recorded
-	// answer may deal with request number n (from 1) itself and returns
-	// whether it has.
+	// answer may handle request number n (from 1) itself. It reports whether it
+	// has.
 	answer func(n int, w http.ResponseWriter, r *http.Request) bool
 }
 
@@ -71,8 +71,8 @@ func fail(w http.ResponseWriter, status int, code string) bool {
 	return true
 }
 
-// transport sends every request to the fake whatever host it is for, and
-// keeps the address.
+// transport sends every request to the fake, whatever its host, and records the
+// address.
 type transport struct {
 	f    *fake
 	mu   sync.Mutex

@@ -19,9 +19,9 @@ import (
 	"github.com/copra-video/copra/storage/storagetest"
 )
 
-// family is an S3 server in memory for one row of the table. Unlike other
-// fakes it checks signatures, over what arrives: it is behind a front that
-// changes headers where the service has such a front.
+// family is an S3 server in memory for one row of the table. Unlike other fakes
+// it checks signatures, over the request as it arrives: behind a front that
+// changes headers, for services that have such a front.
 type family struct {
 	row     Service
 	virtual bool // the bucket is in the host name
@@ -188,7 +188,7 @@ var families = []struct {
 	{job.Storage{Service: "r2", Options: map[string]string{"account_id": "acc1"}}, "https://acc1.r2.cloudflarestorage.com", "auto", ""},
 }
 
-// TestFamily puts every row of the table through the suite.
+// TestFamily runs the conformance suite for every row of the table.
 func TestFamily(t *testing.T) {
 	for _, tt := range families {
 		st := tt.st
@@ -218,7 +218,8 @@ func TestFamily(t *testing.T) {
 	}
 }
 
-// read takes an object out of the server, and once more through a Source.
+// read returns an object as the server has it, and checks that a Source reads
+// the same.
 func (f *family) read(b *Bucket, bucket, key string) ([]byte, http.Header, error) {
 	o, ok := f.objects[bucket+"/"+key]
 	src, err := b.Source(context.Background(), key)
@@ -258,8 +259,8 @@ func (f *family) check(t *testing.T, host, region, acl string) {
 	}
 }
 
-// TestSignatureIsChecked shows that the fake would notice: a signature over
-// Accept-Encoding does not hold behind Google's front.
+// TestSignatureIsChecked checks that the fake refuses a signature over
+// Accept-Encoding behind Google's front.
 func TestSignatureIsChecked(t *testing.T) {
 	f := &family{row: Service{Name: "gcs"}, objects: map[string]object{}, hosts: map[string]bool{}, regions: map[string]bool{}, acls: map[string]bool{}}
 	st := s3other("https://storage.googleapis.com", "bkt", "AKID", "the-secret")
@@ -270,8 +271,8 @@ func TestSignatureIsChecked(t *testing.T) {
 	}
 }
 
-// TestHuge shows that memory does not grow with files and that part numbers
-// hold out.
+// TestHuge checks that the use of memory does not grow with files, and that
+// there are enough part numbers.
 func TestHuge(t *testing.T) {
 	var mu sync.Mutex
 	var total int64

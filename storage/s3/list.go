@@ -9,8 +9,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 )
 
-// List calls each for every object whose key begins with prefix, with the time
-// at which it was stored, in the order of keys. An error of each ends it.
+// List calls each for every object whose key begins with prefix, in the order of
+// keys, with the time at which it was stored. An error of each ends it.
 func (b *Bucket) List(ctx context.Context, prefix string, each func(key string, stored time.Time) error) error {
 	var after *string
 	for {
@@ -33,8 +33,8 @@ func (b *Bucket) List(ctx context.Context, prefix string, each func(key string, 
 	}
 }
 
-// Abort gives up the uploads in parts below prefix that were begun before a
-// time: what a process that was killed had sent of them is kept, and paid for,
+// Abort aborts the multipart uploads below prefix that were begun before a time.
+// A process that was killed leaves such uploads, and their parts cost money
 // until then.
 func (b *Bucket) Abort(ctx context.Context, prefix string, before time.Time) error {
 	var found []types.MultipartUpload

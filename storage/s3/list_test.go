@@ -19,8 +19,8 @@ import (
 	"github.com/copra-video/copra/storage/storagetest"
 )
 
-// own opens a bucket of the operator's: credentials of its own, nobody else
-// reads it.
+// own opens a bucket of the operator's: with credentials of its own, and
+// readable to nobody else.
 func own(t *testing.T, srv *s3server.Server, bucket string) *Bucket {
 	t.Helper()
 	o := testOptions()
@@ -117,7 +117,7 @@ func TestListPages(t *testing.T) {
 	}
 }
 
-// A private bucket sends no ACL where the service's default is one that lets
+// A private bucket sends no ACL, even for a service whose default ACL lets
 // everyone read.
 func TestPrivate(t *testing.T) {
 	for _, private := range []bool{false, true} {
@@ -140,8 +140,7 @@ func (failing) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, errors.New("nobody gave any")
 }
 
-// Credentials that cannot be had are an error, not a crash or an anonymous
-// request.
+// Missing credentials are an error, not a crash or an anonymous request.
 func TestNoCredentials(t *testing.T) {
 	f := newFake(t)
 	o := testOptions()

@@ -60,8 +60,8 @@ func (b *Bucket) do(ctx context.Context, f func(context.Context, *connection) er
 
 var expectedRegion = regexp.MustCompile(`expecting '([A-Za-z0-9-]{1,64})'`)
 
-// otherRegion returns the region that a service names in its answer to a
-// request for the wrong one.
+// otherRegion returns the region of the bucket that a service names when a
+// request went to another region.
 func otherRegion(err error) string {
 	resp, ok := errors.AsType[*smithyhttp.ResponseError](err)
 	if !ok || resp.Response == nil {

@@ -21,7 +21,7 @@ import (
 
 var loopback = []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
 
-// testOptions wait for nothing between retries.
+// testOptions are options with hardly any wait between retries.
 func testOptions() Options {
 	return Options{
 		Client: netguard.New(loopback).HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects}),

@@ -63,7 +63,7 @@ func Lookup(name string) (Service, bool) {
 	return services[i], true
 }
 
-// endpoint fills the template; "" when a value is missing.
+// endpoint fills in the template. It returns "" if a value is missing.
 func (s Service) endpoint(region, account string) string {
 	if strings.Contains(s.Endpoint, "{account}") && account == "" {
 		return ""

@@ -11,8 +11,9 @@ import (
 	"strings"
 )
 
-// verify checks an AWS Signature Version 4 as a server does, from the
-// documentation and not with the SDK, and returns the region that it is for.
+// verify checks an AWS Signature Version 4 as a server does. It follows the
+// documentation and does not use the SDK. It returns the region of the
+// signature.
 func verify(r *http.Request, body []byte, secret string) (region string, ok bool) {
 	fields := map[string]string{}
 	auth, _ := strings.CutPrefix(r.Header.Get("Authorization"), "AWS4-HMAC-SHA256 ")

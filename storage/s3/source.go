@@ -15,11 +15,12 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// Source finds the object key and returns it for reading. What is missing or
-// forbidden is a *job.Error.
+// Source finds the object key and returns it for reading. A missing or forbidden
+// object is a *job.Error.
 func (b *Bucket) Source(ctx context.Context, key string) (storage.Source, error) {
 	src := &source{b: b, key: key}
-	// The first byte, not HEAD: an error of HEAD has no body and so no code.
+	// Ask for the first byte instead of HEAD: an error of HEAD has no body, and
+	// so no code.
 	out, err := b.get(ctx, key, "bytes=0-0", nil)
 	if code, status := codeOf(err); code == "InvalidRange" || status == http.StatusRequestedRangeNotSatisfiable {
 		return src, nil // empty
@@ -57,8 +58,8 @@ type source struct {
 func (s *source) Size() int64  { return s.size }
 func (s *source) Ranges() bool { return true }
 
-// Open reads from offset. An object that was replaced since it was found is
-// refused by its ETag.
+// Open reads from offset. If the object was replaced since it was found, its
+// ETag makes the service refuse.
 func (s *source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {
 	if offset >= s.size {
 		return io.NopCloser(strings.NewReader("")), nil

@@ -6,8 +6,8 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// URL is the public address of key: at Amazon with the bucket in the host
-// name, path-style when that has dots, and elsewhere as requests are made.
+// URL is the public address of key. At Amazon the bucket is in the host name, or
+// in the path if its name has dots. Elsewhere the address is as in requests.
 func (b *Bucket) URL(key string) string {
 	key = storage.EscapeKey(key)
 	if b.amazon() {
@@ -27,8 +27,8 @@ func (b *Bucket) URL(key string) string {
 	return b.public.Scheme + "://" + b.name + "." + b.public.Host + b.public.EscapedPath() + "/" + key
 }
 
-// publicName is the bucket in the path of public addresses. The colon behind a
-// tenant stays one, as in the addresses that the service itself shows.
+// publicName is the bucket in the path of public addresses. The colon after a
+// tenant is not escaped, as in the addresses that the service itself shows.
 func (b *Bucket) publicName() string {
 	if tenant := b.account.Options["tenant_id"]; b.service.Tenant && tenant != "" && !strings.Contains(b.name, ":") {
 		return storage.EscapeKey(tenant) + ":" + b.name
@@ -36,8 +36,8 @@ func (b *Bucket) publicName() string {
 	return b.name
 }
 
-// amazonHost is the host of a region. us-east-1 keeps the name without a
-// region that Coconut's own addresses have.
+// amazonHost is the host of a region. For us-east-1 it is the name without a
+// region, as in Coconut's addresses.
 func amazonHost(region string) string {
 	switch {
 	case region == "us-east-1":

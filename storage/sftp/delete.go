@@ -16,13 +16,13 @@ func (b *Bucket) Exists(ctx context.Context, key string) (found bool, err error)
 		found, err = isFile(c, b.path(key))
 		return err
 	})
-	return found && err == nil, err // it may have broken off behind the answer
+	return found && err == nil, err // the connection may break after the answer
 }
 
-// Delete takes away the file for key and leaves the folders above it.
+// Delete deletes the file for key, and leaves the folders above it.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return b.use(ctx, func(c *client) error {
-		// The client removes an empty folder as well.
+		// The client would remove an empty folder too.
 		if found, err := isFile(c, b.path(key)); err != nil || !found {
 			return err
 		}
@@ -33,7 +33,7 @@ func (b *Bucket) Delete(ctx context.Context, key string) error {
 	})
 }
 
-// isFile reports whether there is something at name that is no folder.
+// isFile reports whether name exists and is not a folder.
 func isFile(c *client, name string) (bool, error) {
 	st, err := c.Stat(name)
 	if errors.Is(err, os.ErrNotExist) {
@@ -42,11 +42,11 @@ func isFile(c *client, name string) (bool, error) {
 	return err == nil && !st.IsDir(), err
 }
 
-// use calls f with the connection until it succeeds. f asks for little: a
-// server that has not answered all of it after the idle time is cut off.
+// use calls f with the connection until it succeeds. f makes small requests, so
+// a server that has not answered all of them within the idle time is cut off.
 func (b *Bucket) use(ctx context.Context, f func(*client) error) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx) // or it would race with the connection that is there
+		return context.Cause(ctx) // checked here, since it would race with an open connection
 	}
 	return storage.Retry(ctx, b.o.Retry, func(ctx context.Context) error {
 		c, err := b.get(ctx)

@@ -14,8 +14,8 @@ import (
 	"github.com/copra-video/copra/storage/storagetest"
 )
 
-// An empty folder is no file, and stays; a lost connection is made anew.
-func TestKeep(t *testing.T) {
+// An empty folder is no file, and stays. A lost connection is replaced.
+func TestDeleter(t *testing.T) {
 	s := startServer(t, nil)
 	dir := t.TempDir()
 	b := open(t, &job.Storage{URL: at(s.addr, dir)}, options())
@@ -47,8 +47,8 @@ func TestKeep(t *testing.T) {
 	}
 }
 
-// A server that falls silent is left after the idle time.
-func TestKeepStalls(t *testing.T) {
+// A server that stops answering is given up after the idle time.
+func TestDeleterStalls(t *testing.T) {
 	s := startServer(t, nil)
 	o := options()
 	inner, silent := o.Dial, make(chan struct{})
@@ -76,7 +76,7 @@ func unavailable(err error) bool {
 	return ok
 }
 
-// muted loses what is sent once silent is closed.
+// muted drops what is sent once silent is closed.
 type muted struct {
 	net.Conn
 	silent chan struct{}

@@ -15,12 +15,12 @@ import (
 	"github.com/copra-video/copra/storage/remote"
 )
 
-// concurrency is how many writes of 32 KiB are under way at once, which is
-// what fills a long line.
+// concurrency is how many writes of 32 KiB are under way at once. Fewer would
+// not fill a connection with a long round trip.
 const concurrency = 64
 
-// Put writes body under a name of its own and renames it when all of it is
-// there, so that a reader finds the whole file or none.
+// Put writes body under a temporary name and renames it when it is complete, so
+// that a reader finds the whole file or none.
 func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, _ storage.PutOptions) error {
 	target := b.path(key)
 	part := path.Join(path.Dir(target), ".copra-"+rand.Text()[:16]+".part")
@@ -43,7 +43,7 @@ func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, _ stora
 	return err
 }
 
-// remove takes away what a failed Put left, as far as that goes.
+// remove deletes what a failed Put has left, if it can.
 func (b *Bucket) remove(ctx context.Context, part string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
@@ -88,8 +88,8 @@ func write(c *client, part string, body storage.Body, watch *remote.Watch) error
 	return err
 }
 
-// rename replaces target. Servers without the extension for that refuse a
-// target that exists.
+// rename replaces target. Servers without the extension for that refuse a target
+// that exists.
 func rename(c *client, part, target string) error {
 	if _, ok := c.HasExtension("posix-rename@openssh.com"); ok {
 		return c.PosixRename(part, target)
@@ -107,7 +107,7 @@ func rename(c *client, part, target string) error {
 	return c.Rename(part, target)
 }
 
-// touching tells a watch of each read.
+// touching reports each read to a Watch.
 type touching struct {
 	io.Reader
 	watch *remote.Watch
@@ -160,8 +160,7 @@ type source struct {
 func (s *source) Size() int64  { return s.size }
 func (s *source) Ranges() bool { return true }
 
-// Open reads from offset. A file that was changed since it was found is
-// refused.
+// Open reads from offset. It refuses a file that was changed since it was found.
 func (s *source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {
 	c, err := s.connect(ctx)
 	if err != nil {
@@ -190,7 +189,7 @@ func (s *source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) 
 	r.watch.Stop() // only while the reader waits
 	go func() {
 		defer close(r.done)
-		_, err := f.WriteTo(pw) // asks for many blocks ahead
+		_, err := f.WriteTo(pw) // requests many blocks ahead
 		if err == nil {
 			err = io.EOF
 		} else {
@@ -201,7 +200,7 @@ func (s *source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) 
 	return r, nil
 }
 
-// reader is the reading end; its goroutine ends with Close.
+// reader is the reading end. Its goroutine ends with Close.
 type reader struct {
 	*io.PipeReader
 	s     *server

@@ -19,7 +19,7 @@ type sshServer struct {
 	hostKey ssh.PublicKey
 	config  *ssh.ServerConfig
 	logins  sync.Map // methods that were used
-	// handlers replaces the real files when set.
+	// handlers replaces the real files if set.
 	handlers *sftp.Handlers
 	mu       sync.Mutex
 	conns    map[net.Conn]bool
@@ -80,7 +80,7 @@ func startServer(t *testing.T, clientKey ssh.PublicKey) *sshServer {
 	return s
 }
 
-// cutAll ends all connections.
+// cutAll breaks all connections.
 func (s *sshServer) cutAll() {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,10 +1,10 @@
 // Package sftp stores and reads files over SSH.
 //
-// Host keys: a customer may pin the server's key, by its SHA-256 fingerprint
-// (as `ssh-keygen -lf` prints it) or as a line of known_hosts, with "host_key"
-// in the storage or in the query of the URL; then no other is spoken to.
-// Without that any key is accepted, as with Coconut, and logged: a server that
-// runs jobs of many customers knows none of their hosts beforehand.
+// Host keys: a customer may pin the server's key with "host_key" in the storage
+// or in the query of the URL. It is the SHA-256 fingerprint (as `ssh-keygen -lf`
+// prints it) or a line of known_hosts. Then no other key is accepted. Without it
+// any key is accepted, as with Coconut, and logged: a server that runs jobs of
+// many customers does not know their hosts beforehand.
 package sftp
 
 import (
@@ -37,20 +37,20 @@ const HostKey = "host_key"
 
 // Options of a server.
 type Options struct {
-	// Dial opens connections; it is netguard's.
+	// Dial opens connections. It is netguard's.
 	Dial  remote.Dial
 	Retry retry.Policy
-	// Exact says that the URL is that of one output: keys are not put behind
-	// it.
+	// Exact is set when the URL is that of one output. Keys are not appended to
+	// it then.
 	Exact bool
-	// Log hears of host keys that were accepted unseen. Defaults to nothing.
+	// Log gets host keys that were accepted without a pin. Defaults to nothing.
 	Log *slog.Logger
-	// Idle is how long the server may be silent while something is expected
-	// of it. Defaults to remote.DefaultIdle.
+	// Idle is how long the server may be silent while it is expected to answer.
+	// Defaults to remote.DefaultIdle.
 	Idle time.Duration
 }
 
-// server is where and as whom to log in.
+// server is the address and the login.
 type server struct {
 	o       Options
 	peer    remote.Peer
@@ -89,8 +89,8 @@ func parse(st *job.Storage, o Options) (*server, error) {
 	return s, s.methods(st)
 }
 
-// pinned reads the host key from a query, in which the "+" of base64 is no
-// space.
+// pinned reads the host key from a query. It does not decode "+", which base64
+// uses, as a space.
 func pinned(query string) string {
 	q, err := url.ParseQuery(strings.ReplaceAll(query, "+", "%2B"))
 	if err != nil {
@@ -133,10 +133,10 @@ type client struct {
 	ssh *ssh.Client
 }
 
-// Close ends the connection at once.
+// Close closes the connection at once.
 func (c *client) Close() error { return c.ssh.Close() }
 
-// connect logs in.
+// connect connects and logs in.
 func (s *server) connect(ctx context.Context) (*client, error) {
 	conn, err := s.o.Dial(ctx, "tcp", s.host)
 	if err != nil {
@@ -163,7 +163,7 @@ func (s *server) connect(ctx context.Context) (*client, error) {
 
 func (s *server) handshake(conn net.Conn) (*client, error) {
 	var refused error
-	verified := false // the server has shown its host key, and what follows is the login
+	verified := false // the host key was checked, and the login follows
 	config := &ssh.ClientConfig{
 		User: s.address.User.Username(), Auth: s.auth, ClientVersion: "SSH-2.0-Copra",
 		HostKeyCallback: func(_ string, _ net.Addr, key ssh.PublicKey) error {
@@ -191,11 +191,12 @@ func (s *server) handshake(conn net.Conn) (*client, error) {
 	return &client{files, c}, nil
 }
 
-// errLogin says that the server accepts no way to log in. The ssh package tells
-// it in a text alone.
+// errLogin says that the server accepts none of our ways to log in. The ssh
+// package has no error value for it, only a text.
 var errLogin = errors.New("the server does not accept the login")
 
-// disconnected reports whether the connection failed, not what was said over it.
+// disconnected reports whether err is a failure of the connection, not an answer
+// of the server.
 func disconnected(err error) bool {
 	_, network := errors.AsType[net.Error](err)
 	return network || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, net.ErrClosed)
@@ -216,7 +217,7 @@ func (s *server) checkHostKey(key ssh.PublicKey) error {
 	return job.Errorf(job.StorageRefused, "%s has another host key than the one that is pinned: it has %s.", s.peer.Sentence, fingerprint)
 }
 
-// explain makes sentences of what goes wrong.
+// explain turns an error into one with a message for the customer.
 func (s *server) explain(err error) error {
 	if err == nil {
 		return nil
@@ -243,8 +244,8 @@ func (s *server) explain(err error) error {
 	return s.peer.Explain(err)
 }
 
-// path is the file of key at the server. "/~/" at the start of the URL's path
-// is the user's own folder.
+// path is the path of key at the server. "/~/" at the start of the URL's path is
+// the user's own folder.
 func (s *server) path(key string) string {
 	p := s.address.URL.Path
 	if !s.address.Exact {
@@ -256,8 +257,8 @@ func (s *server) path(key string) string {
 	return path.Clean(p)
 }
 
-// Bucket is a folder at a server. It implements storage.Deleter; all uploads
-// share one connection, which Close ends.
+// Bucket is a folder at a server. It implements storage.Deleter. All uploads
+// share one connection, which Close closes.
 type Bucket struct {
 	*server
 	mu   sync.Mutex
@@ -296,7 +297,7 @@ func (b *Bucket) Check(ctx context.Context) error {
 // URL is the address of key, or that below the public_host.
 func (b *Bucket) URL(key string) string { return b.address.Reported(key) }
 
-// get returns the connection, a new one when there is none.
+// get returns the connection, and makes one if there is none.
 func (b *Bucket) get(ctx context.Context) (*client, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -311,7 +312,7 @@ func (b *Bucket) get(ctx context.Context) (*client, error) {
 	return c, nil
 }
 
-// drop ends a connection that does not work any more.
+// drop closes a connection that has failed.
 func (b *Bucket) drop(c *client) {
 	_ = c.Close()
 	b.mu.Lock()

@@ -244,7 +244,7 @@ func TestSource(t *testing.T) {
 			t.Errorf("%d bytes from %d, %v", len(got), offset, err)
 		}
 	}
-	// One that is left in the middle leaves nothing open.
+	// A reader that is closed in the middle leaves nothing open.
 	r, err := src.Open(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -322,7 +322,8 @@ func (c *cancelling) ReadAt(p []byte, off int64) (int, error) {
 	return c.Body.ReadAt(p, off)
 }
 
-// discarding is a server that keeps nothing, and when mute stops answering.
+// discarding is a server that discards data, and stops answering once mute is
+// set.
 type discarding struct {
 	sftp.Handlers
 	total atomic.Int64
@@ -349,15 +350,15 @@ func TestHuge(t *testing.T) {
 	s, d := startServer(t, nil), newDiscarding()
 	s.handlers = &d.Handlers
 	b := open(t, &job.Storage{URL: at(s.addr, "/")}, options())
-	// The server runs in this process and makes a buffer a packet, so that
-	// what is allocated tells nothing here.
+	// The server runs in this process and allocates a buffer for each packet, so
+	// that a measurement of memory would say nothing.
 	err := b.Put(t.Context(), "huge", storagetest.Sparse(100<<20), storage.PutOptions{})
 	if !strings.Contains(job.Message(err, "none"), "does not exist") && err != nil || d.total.Load() != 100<<20 {
 		t.Errorf("Put: %v, %d bytes arrived", err, d.total.Load())
 	}
 }
 
-// TestSilence is a server that takes no more bytes and says nothing.
+// TestSilence uploads to a server that neither reads nor answers.
 func TestSilence(t *testing.T) {
 	s, d := startServer(t, nil), newDiscarding()
 	d.mute = make(chan struct{})
