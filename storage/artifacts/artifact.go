@@ -20,14 +20,14 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// File is one file of a part.
+// File is one file of an artifact.
 type File struct {
-	Name string // in the part
+	Name string // in the artifact
 	Path string // below the folder that it is in
 }
 
-// head is what a part begins with: a line with its length and checksum, then
-// this as JSON, then the files one behind the other.
+// head is the begin of an artifact: a line with its length and checksum, then
+// this struct as JSON. The files follow, one after the other.
 type head struct {
 	Job   string   `json:"job"`
 	Key   string   `json:"key"`
@@ -41,7 +41,7 @@ type member struct {
 }
 
 const (
-	lead    = "copra part 1" // the version is in it
+	lead    = "copra part 1" // includes the version
 	maxHead = 16 << 20
 	maxLead = 128
 )
@@ -55,17 +55,17 @@ func (h head) encode() ([]byte, error) {
 	return append(fmt.Appendf(nil, "%s %d %x\n", lead, len(data), sum), data...), nil
 }
 
-// Keep stores files of a folder as a part and returns its size. It reads them
-// twice, and they must not change meanwhile. A part that is there is replaced.
-// The folder may be that of a program that is not trusted: nothing outside of it
-// is read.
-func (s *Store) Keep(ctx context.Context, job, key string, from *os.Root, files []File) (int64, error) {
+// Put stores files of a folder as an artifact, and returns its size. It reads
+// the files twice, and they must not change meanwhile. It replaces an existing
+// artifact. The folder may be that of a program that is not trusted: Put reads
+// nothing outside of it.
+func (s *Store) Put(ctx context.Context, job, key string, from *os.Root, files []File) (int64, error) {
 	name, err := objectName(job, key)
 	if err != nil {
 		return 0, err
 	}
 	h := head{Job: job, Key: key}
-	body := partBody{from: from}
+	body := artifactBody{from: from}
 	for _, f := range files {
 		m, err := measure(ctx, from, f)
 		if err != nil {
@@ -81,10 +81,10 @@ func (s *Store) Keep(ctx context.Context, job, key string, from *os.Root, files 
 	}
 	body.size = int64(len(body.head))
 	for i, f := range files {
-		body.files = append(body.files, stretch{body.size, f.Path})
+		body.files = append(body.files, span{body.size, f.Path})
 		body.size += h.Files[i].Size
 	}
-	err = s.within(ctx, moving(body.size), func(ctx context.Context) error { return s.b.put(ctx, name, body) })
+	err = s.within(ctx, transferTime(body.size), func(ctx context.Context) error { return s.b.put(ctx, name, body) })
 	if err != nil {
 		return 0, fmt.Errorf("keep a part of job %s: %w", job, err)
 	}
@@ -102,9 +102,9 @@ func measure(ctx context.Context, from *os.Root, f File) (member, error) {
 	return member{f.Name, n, hex.EncodeToString(sum.Sum(nil))}, err
 }
 
-// OpenRegular opens a file of a folder, unless it is something else than a file.
+// OpenRegular opens a file of a folder. It refuses anything but a regular file.
 func OpenRegular(from *os.Root, path string) (*os.File, error) {
-	// What writes to a pipe is not waited for.
+	// Do not wait for the writer of a named pipe.
 	f, err := from.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, err
@@ -120,24 +120,24 @@ func OpenRegular(from *os.Root, path string) (*os.File, error) {
 	return f, nil
 }
 
-// partBody is a part to be stored: the head, and the files where they lie.
-// Each is opened for each read, since there may be thousands.
-type partBody struct {
+// artifactBody is an artifact to be stored: the head, and the files in their
+// folder. It opens a file for each read, since there may be thousands.
+type artifactBody struct {
 	head  []byte
 	from  *os.Root
-	files []stretch
+	files []span
 	size  int64
 }
 
-// stretch is a file and where it begins in the part.
-type stretch struct {
+// span is a file with its offset in the artifact.
+type span struct {
 	at   int64
 	path string
 }
 
-func (b partBody) Size() int64 { return b.size }
+func (b artifactBody) Size() int64 { return b.size }
 
-func (b partBody) ReadAt(p []byte, off int64) (n int, err error) {
+func (b artifactBody) ReadAt(p []byte, off int64) (n int, err error) {
 	for n < len(p) && off < b.size {
 		k, err := b.readSome(p[n:min(int64(len(p)), int64(n)+b.size-off)], off)
 		n, off = n+k, off+int64(k)
@@ -151,12 +151,13 @@ func (b partBody) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// readSome reads from the one piece that off lies in.
-func (b partBody) readSome(p []byte, off int64) (int, error) {
+// readSome reads from the one piece that contains off.
+func (b artifactBody) readSome(p []byte, off int64) (int, error) {
 	if off < int64(len(b.head)) {
 		return copy(p, b.head[off:]), nil
 	}
-	// The last that begins at or before off: those that are empty end there.
+	// The last file that begins at or before off. Empty files before it end
+	// there.
 	i := sort.Search(len(b.files), func(i int) bool { return b.files[i].at > off }) - 1
 	end := b.size
 	if i+1 < len(b.files) {
@@ -170,28 +171,29 @@ func (b partBody) readSome(p []byte, off int64) (int, error) {
 	n, err := f.ReadAt(p[:min(int64(len(p)), end-off)], off-b.files[i].at)
 	if errors.Is(err, io.EOF) {
 		if err = nil; n == 0 {
-			err = io.ErrUnexpectedEOF // it has become shorter
+			err = io.ErrUnexpectedEOF // the file was cut
 		}
 	}
 	return n, err
 }
 
-// Restore brings the files of a part to where in a folder place says by their
-// names; a name that place refuses is damage. Nothing may be there yet. When it fails,
-// with ErrMissing, ErrBroken or the trouble that there was, no file is left,
-// unless the store hangs: then some may still appear, and are of no use.
+// Restore writes the files of an artifact into a folder, at the paths that place
+// returns for their names. A name that place refuses counts as damage. No file
+// may exist there yet. If Restore fails, with ErrMissing, ErrBroken or the error
+// of the store, it leaves no file. Only if the store hangs may files appear
+// later; they are of no use.
 func (s *Store) Restore(ctx context.Context, job, key string, to *os.Root, place func(name string) (path string, ok bool)) (int64, error) {
 	name, err := objectName(job, key)
 	if err != nil {
 		return 0, err
 	}
 	var src storage.Source
-	err = s.within(ctx, quickly, func(ctx context.Context) (err error) {
+	err = s.within(ctx, callTimeout, func(ctx context.Context) (err error) {
 		src, err = s.b.open(ctx, name)
 		return err
 	})
 	if err == nil {
-		err = s.within(ctx, moving(src.Size()), func(ctx context.Context) error {
+		err = s.within(ctx, transferTime(src.Size()), func(ctx context.Context) error {
 			return s.restore(ctx, src, job, key, to, place)
 		})
 	}
@@ -226,7 +228,7 @@ func (s *Store) restore(ctx context.Context, src storage.Source, job, key string
 	defer func() {
 		if err != nil {
 			for _, p := range made {
-				_ = to.Remove(p) // it may not be there
+				_ = to.Remove(p) // it may not exist
 			}
 		}
 	}()
@@ -243,7 +245,7 @@ func (s *Store) restore(ctx context.Context, src storage.Source, job, key string
 	return nil
 }
 
-// write brings one file; r is at its beginning.
+// write writes one file. r is at its beginning.
 func (m member) write(r io.Reader, to *os.Root, path string) error {
 	f, err := to.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
@@ -251,7 +253,7 @@ func (m member) write(r io.Reader, to *os.Root, path string) error {
 	}
 	sum := sha256.New()
 	n, err := io.CopyBuffer(io.MultiWriter(f, sum), io.LimitReader(r, m.Size), make([]byte, 256<<10))
-	if err = errors.Join(told(err), f.Close()); err != nil {
+	if err = errors.Join(plain(err), f.Close()); err != nil {
 		return err
 	}
 	return m.matches(n, sum)
@@ -264,9 +266,9 @@ func (m member) matches(n int64, sum hash.Hash) error {
 	return nil
 }
 
-// told takes from a reader's error the words that are meant for the owner of
-// an input.
-func told(err error) error {
+// plain replaces an error of a reader whose message is for the owner of an input
+// by its cause.
+func plain(err error) error {
 	if e, ok := errors.AsType[*job.Error](err); ok && e.Cause != nil {
 		return e.Cause
 	}
@@ -278,13 +280,13 @@ func readHead(r io.Reader) (h head, length int64, err error) {
 	broken := func(what string) (head, int64, error) {
 		return head{}, 0, fmt.Errorf("%w: %s", ErrBroken, what)
 	}
-	// The line is read byte by byte, because what follows it is not the head's.
+	// Read the line byte by byte, since what follows it is not a part of it.
 	var line []byte
 	for one := make([]byte, 1); len(line) < maxLead; {
 		if _, err := io.ReadFull(r, one); errors.Is(err, io.EOF) {
 			return broken("it has no head")
 		} else if err != nil {
-			return head{}, 0, told(err)
+			return head{}, 0, plain(err)
 		}
 		if one[0] == '\n' {
 			break
@@ -302,7 +304,7 @@ func readHead(r io.Reader) (h head, length int64, err error) {
 	if _, err := io.ReadFull(r, data); errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
 		return broken("its head is cut off")
 	} else if err != nil {
-		return head{}, 0, told(err)
+		return head{}, 0, plain(err)
 	}
 	if got := sha256.Sum256(data); hex.EncodeToString(got[:]) != sum {
 		return broken("its head is not what was stored")
@@ -320,7 +322,7 @@ func readHead(r io.Reader) (h head, length int64, err error) {
 	return h, int64(len(line)+1) + size, nil
 }
 
-// watched tells of each read that brought something.
+// watched reports each read that returned bytes.
 type watched struct {
 	io.Reader
 	alive func()

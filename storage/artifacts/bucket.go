@@ -48,7 +48,7 @@ func openBucket(ctx context.Context, o Options, name, prefix string) (backend, e
 		if err != nil {
 			return nil, fmt.Errorf("look for the SDK's settings: %w", err)
 		}
-		opts.Credentials = surroundings{found.Credentials}
+		opts.Credentials = sdkCredentials{found.Credentials}
 		if st.Region == "" {
 			st.Region = found.Region
 		}
@@ -60,11 +60,11 @@ func openBucket(ctx context.Context, o Options, name, prefix string) (backend, e
 	return bucket{b, strings.TrimPrefix(prefix+"/"+place+"/", "/")}, nil
 }
 
-// surroundings are credentials that the SDK finds, or does not.
-type surroundings struct{ aws.CredentialsProvider }
+// sdkCredentials are the credentials that the SDK finds, if any.
+type sdkCredentials struct{ aws.CredentialsProvider }
 
-// Retrieve returns them; that there are none is said in words.
-func (s surroundings) Retrieve(ctx context.Context) (aws.Credentials, error) {
+// Retrieve returns them. If there are none, the error says so in words.
+func (s sdkCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	c, err := s.CredentialsProvider.Retrieve(ctx)
 	if err != nil {
 		err = job.Errorf(job.StorageCredentialsNotValid, "No keys for the bucket are set, and the AWS SDK has found none in its variables and files or by a role.").WithCause(err)
@@ -72,8 +72,8 @@ func (s surroundings) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	return c, err
 }
 
-// client follows no redirects, as the SDK's does, and waits for no server that
-// does not answer.
+// client returns a client that follows no redirects, as the SDK's own, and that
+// has time limits.
 func client() *http.Client {
 	return &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

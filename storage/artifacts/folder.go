@@ -18,14 +18,13 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// folder is a folder on a volume that all workers have mounted. It is opened
-// anew for each call, for a volume may go and come back. Files are copied in
-// and out and never linked: what a run does to its own file must not reach the
-// stored one.
+// folder is a folder on a volume that all workers have mounted. Each call opens
+// it anew, since a volume may come and go. Files are copied and never linked, so
+// that a run that changes its own file does not change the stored one.
 type folder struct{ dir string }
 
-// make makes the folder; the one that it is in must be there, lest an unmounted
-// volume or a slip of the pen make a tree.
+// make creates the folder. Its parent must exist, so that an unmounted volume or
+// a typing error creates no tree.
 func (f folder) make() error {
 	err := os.Mkdir(f.dir, 0o700)
 	if err == nil || errors.Is(err, fs.ErrExist) {
@@ -70,13 +69,13 @@ func (f folder) put(ctx context.Context, name string, body storage.Body) error {
 		err = root.Rename(tmp, name)
 	}
 	if err != nil {
-		_ = root.Remove(tmp) // the error that matters is the first
+		_ = root.Remove(tmp) // the first error is the one that matters
 		return err
 	}
 	return syncDir(root, dir)
 }
 
-// syncDir makes a rename last.
+// syncDir makes a rename durable.
 func syncDir(root *os.Root, dir string) error {
 	d, err := root.Open(dir)
 	if err != nil {
@@ -84,7 +83,7 @@ func syncDir(root *os.Root, dir string) error {
 	}
 	defer d.Close()
 	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, syscall.ENOTSUP) {
-		return err // the others are volumes that know no such thing
+		return err // other file systems have no such call
 	}
 	return nil
 }
@@ -114,7 +113,7 @@ func (f folder) open(_ context.Context, name string) (storage.Source, error) {
 	return storedFile{f.path(name), st.Size()}, nil
 }
 
-// path of a name, which has been checked to be one.
+// path is the path of a name that was checked before.
 func (f folder) path(name string) string { return filepath.Join(f.dir, filepath.FromSlash(name)) }
 
 type storedFile struct {
@@ -160,10 +159,10 @@ func (f folder) list(ctx context.Context, under string, each func(name string, s
 			return err
 		}
 		if st, err := os.Stat(f.path(dir)); err == nil && under == "" {
-			each(dir+"/", st.ModTime()) // an empty one is to be found too
+			each(dir+"/", st.ModTime()) // list an empty folder too
 		}
 		for _, e := range entries {
-			if info, err := e.Info(); err == nil { // else it has just gone
+			if info, err := e.Info(); err == nil { // otherwise it was just deleted
 				each(dir+"/"+e.Name(), info.ModTime())
 			}
 		}
@@ -171,7 +170,7 @@ func (f folder) list(ctx context.Context, under string, each func(name string, s
 	return nil
 }
 
-// readDir lists a folder; one that is not there is empty.
+// readDir lists a folder. A missing folder is empty.
 func readDir(dir string) ([]fs.DirEntry, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -192,17 +191,16 @@ func (f folder) remove(_ context.Context, dir string) error {
 	return root.RemoveAll(dir)
 }
 
-// tidy has nothing to do: what a store that was broken off leaves lies in the
-// folder of its job.
+// tidy does nothing: what an interrupted Put leaves is in the folder of its job.
 func (f folder) tidy(context.Context, time.Time) error { return nil }
 
-// onlyWriter hides what a file can do beside Write, such as to be written by
-// the kernel in one go that no context ends.
+// onlyWriter hides all methods of a file but Write. Others would let the kernel
+// copy in one call that no context ends.
 type onlyWriter struct{ io.Writer }
 
 // ending is a reader that ends with a context.
 type ending struct {
-	ctx context.Context //nolint:containedctx // of the one copy that it is for
+	ctx context.Context //nolint:containedctx // ending is for one copy
 	io.Reader
 }
 

@@ -34,7 +34,8 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// Why a part does not come back: it is not there, or not what was stored.
+// Errors of an artifact that cannot be restored: it is missing, or it is not
+// what was stored.
 var (
 	ErrMissing = errors.New("the part is not in the artifact store")
 	ErrBroken  = errors.New("the part in the artifact store is damaged")
@@ -44,50 +45,51 @@ var (
 type Options struct {
 	// Address is the path of a folder, or s3://bucket/prefix.
 	Address string
-	// Endpoint, Region and the keys are for s3: where the server is (defaults to
-	// Amazon), in which region the bucket (defaults to what the SDK finds in its
-	// surroundings, or us-east-1) and what to sign with (defaults to what the
-	// SDK finds: its variables and files, the role of the machine or pod).
+	// Endpoint, Region and the keys are for s3: the server (defaults to Amazon),
+	// the region of the bucket (defaults to what the SDK finds, or us-east-1)
+	// and the keys to sign with (default to what the SDK finds: its variables
+	// and files, or the role of the machine or pod).
 	Endpoint, Region string
 	AccessKey        string
 	SecretKey        job.Secret
 	// Client makes the requests. The address is the operator's own, so it need
-	// not be guarded. Defaults to one with time limits.
+	// not be guarded. Defaults to a client with time limits.
 	Client *http.Client
-	// Stall is for how long a store may bring no byte. Defaults to 15 s.
+	// Stall is how long a store may deliver no byte. Defaults to 15 s.
 	Stall time.Duration
 }
 
-// Store keeps parts.
+// Store stores artifacts. It is safe for concurrent use.
 type Store struct {
 	b     backend
 	name  string
 	stall time.Duration
-	hung  atomic.Int32 // calls that were left alone, see within
+	hung  atomic.Int32 // abandoned calls, see within
 }
 
 // backend stores objects by name: "job/key.part".
 type backend interface {
 	// put stores all of body under name, or nothing.
 	put(ctx context.Context, name string, body storage.Body) error
-	// open finds an object; ErrMissing when it is not there.
+	// open opens an object. If it is missing the error is ErrMissing.
 	open(ctx context.Context, name string) (storage.Source, error)
-	// list tells of everything in a folder, whole or not, "": in all folders.
+	// list calls each for every object in a folder ("": in all folders), also
+	// for incomplete ones.
 	list(ctx context.Context, folder string, each func(name string, stored time.Time)) error
-	// remove removes a folder with all that is in it. One that is not there is
-	// removed already.
+	// remove deletes a folder with everything in it. A missing folder is no
+	// error.
 	remove(ctx context.Context, folder string) error
-	// tidy removes what stores that were broken off before a time have left
-	// where list does not see it.
+	// tidy deletes the rests of Puts that were begun before a time and
+	// interrupted, as far as list does not show them.
 	tidy(ctx context.Context, before time.Time) error
 }
 
-// place is the name below the operator's folder or prefix of all that is ours:
-// whatever else lies there is never listed or removed.
+// place is the name of our own folder below the operator's folder or prefix.
+// Nothing outside of it is ever listed or deleted.
 const place = "copra-parts"
 
-// Open reads the address and makes what it needs locally; it connects to
-// nothing. The errors are sentences for the operator.
+// Open parses the address, and creates what it needs on the local machine. It
+// does not connect. The errors are messages for the operator.
 func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Stall == 0 {
 		o.Stall = 15 * time.Second
@@ -103,7 +105,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	}
 	u, err := url.Parse(o.Address)
 	if err != nil || u.Scheme != "s3" || u.Host == "" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		// The value is not repeated: somebody may have put credentials into it.
+		// The value is not repeated, since it may hold credentials.
 		return nil, errors.New("the address is neither a folder nor of the form s3://bucket/prefix, without credentials or query")
 	}
 	s.b, err = openBucket(ctx, o, u.Host, strings.Trim(u.Path, "/"))
@@ -126,16 +128,16 @@ func objectName(job, key string) (string, error) {
 	return name, nil
 }
 
-// quickly bounds what moves next to nothing.
-const quickly = 5 * time.Second
+// callTimeout is the time limit of calls that transfer hardly any data.
+const callTimeout = 5 * time.Second
 
-// List returns the keys of a job's parts.
+// List returns the keys of a job's artifacts.
 func (s *Store) List(ctx context.Context, job string) ([]string, error) {
 	if !jobName.MatchString(job) {
 		return nil, fmt.Errorf("%q is no job", job)
 	}
 	var keys []string
-	err := s.within(ctx, quickly, func(ctx context.Context) error {
+	err := s.within(ctx, callTimeout, func(ctx context.Context) error {
 		return s.b.list(ctx, job, func(name string, _ time.Time) {
 			if m := partName.FindStringSubmatch(name); m != nil && m[1] == job {
 				keys = append(keys, m[2])
@@ -148,8 +150,8 @@ func (s *Store) List(ctx context.Context, job string) ([]string, error) {
 	return keys, nil
 }
 
-// Jobs tells of which jobs anything is there, and when the last of it was
-// stored.
+// Jobs returns the jobs that have anything in the store, with the time at which
+// the last of it was stored.
 func (s *Store) Jobs(ctx context.Context) (map[string]time.Time, error) {
 	jobs := map[string]time.Time{}
 	err := s.within(ctx, time.Minute, func(ctx context.Context) error {
@@ -171,14 +173,15 @@ func (s *Store) Drop(ctx context.Context, job string) error {
 	if !jobName.MatchString(job) {
 		return fmt.Errorf("%q is no job", job)
 	}
-	err := s.within(ctx, 2*quickly, func(ctx context.Context) error { return s.b.remove(ctx, job) })
+	err := s.within(ctx, 2*callTimeout, func(ctx context.Context) error { return s.b.remove(ctx, job) })
 	if err != nil {
 		return fmt.Errorf("remove the parts of job %s: %w", job, err)
 	}
 	return nil
 }
 
-// Tidy removes what was begun before a time, never ended, and shows in no list.
+// Tidy deletes what was begun before a time, never completed, and appears in no
+// list.
 func (s *Store) Tidy(ctx context.Context, before time.Time) error {
 	if err := s.within(ctx, time.Minute, func(ctx context.Context) error { return s.b.tidy(ctx, before) }); err != nil {
 		return fmt.Errorf("tidy the artifact store: %w", err)
@@ -186,11 +189,11 @@ func (s *Store) Tidy(ctx context.Context, before time.Time) error {
 	return nil
 }
 
-// Check writes, reads and removes something.
+// Check writes, reads and deletes an object.
 func (s *Store) Check(ctx context.Context) error {
 	name := "check" + strings.ToLower(rand.Text())
 	text := []byte("May be removed.\n")
-	return s.within(ctx, 4*quickly, func(ctx context.Context) error {
+	return s.within(ctx, 4*callTimeout, func(ctx context.Context) error {
 		if err := s.b.put(ctx, name+"/check", bytes.NewReader(text)); err != nil {
 			return fmt.Errorf("write to the artifact store: %w", err)
 		}

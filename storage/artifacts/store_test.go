@@ -26,7 +26,7 @@ import (
 
 const (
 	jobA, jobB = "aaaaAAAA111122", "bbbbBBBB111122"
-	few        = 40 // damages tried where each is a request
+	few        = 40 // damages tried if each takes a request
 )
 
 var (
@@ -34,7 +34,7 @@ var (
 	key2 = strings.Repeat("2", 64)
 )
 
-// stores are the kinds of store, each with a way to what it has stored.
+// stores runs a test for each kind of store.
 func stores(t *testing.T, run func(t *testing.T, s *Store)) {
 	t.Run("folder", func(t *testing.T) {
 		run(t, opened(t, Options{Address: filepath.Join(t.TempDir(), "store")}))
@@ -59,7 +59,7 @@ func opened(t *testing.T, o Options) *Store {
 	return s
 }
 
-// raw reads what is stored, and replace puts something else in its place.
+// raw returns the stored bytes. replace overwrites them.
 func raw(t *testing.T, s *Store, job, key string) []byte {
 	t.Helper()
 	src, err := s.b.open(t.Context(), job+"/"+key+".part")
@@ -88,7 +88,7 @@ func replace(t *testing.T, s *Store, job, key string, data []byte) {
 		}
 		return
 	}
-	// Without the sync that takes most of the time.
+	// Without a sync, which would take most of the time.
 	if err := os.MkdirAll(filepath.Dir(f.path(name)), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func replace(t *testing.T, s *Store, job, key string, data []byte) {
 	}
 }
 
-// files writes files for a part into a folder.
+// files writes files for an artifact into a folder.
 func files(t *testing.T, content map[string][]byte) (*os.Root, []File) {
 	t.Helper()
 	root := folderOf(t)
@@ -122,7 +122,7 @@ func folderOf(t *testing.T) *os.Root {
 	return root
 }
 
-// restored brings a part into a new folder and returns what is there then.
+// restored restores an artifact into a new folder, and returns the files there.
 func restored(t *testing.T, s *Store, job, key string) (map[string][]byte, error) {
 	t.Helper()
 	root := folderOf(t)
@@ -150,7 +150,7 @@ func restored(t *testing.T, s *Store, job, key string) (map[string][]byte, error
 func keep(t *testing.T, s *Store, job, key string, content map[string][]byte) {
 	t.Helper()
 	root, list := files(t, content)
-	if _, err := s.Keep(t.Context(), job, key, root, list); err != nil {
+	if _, err := s.Put(t.Context(), job, key, root, list); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -166,7 +166,7 @@ func TestParts(t *testing.T) {
 		}
 		for name, content := range map[string]map[string][]byte{
 			"one":      {"0": storagetest.Random(100_000)},
-			"large":    {"0": storagetest.Random(18 << 20)}, // S3 gets it in pieces
+			"large":    {"0": storagetest.Random(18 << 20)}, // S3 gets it in parts
 			"pictures": pictures,
 			"empty":    {"0": {}, "1": {1}, "2": {}, "3": {}},
 			"none":     {},
@@ -188,7 +188,7 @@ func TestParts(t *testing.T) {
 
 func TestListAndDrop(t *testing.T) {
 	stores(t, func(t *testing.T, s *Store) {
-		for range 2 { // of what is not there, too
+		for range 2 { // a missing one, too
 			for _, j := range []string{jobA, jobB} {
 				if err := s.Drop(t.Context(), j); err != nil {
 					t.Fatal(err)
@@ -226,18 +226,18 @@ func TestListAndDrop(t *testing.T) {
 			if err := s.Drop(t.Context(), name); err == nil {
 				t.Errorf("drops %q", name)
 			}
-			if _, err := s.Keep(t.Context(), name, key1, folderOf(t), nil); err == nil {
+			if _, err := s.Put(t.Context(), name, key1, folderOf(t), nil); err == nil {
 				t.Errorf("keeps for %q", name)
 			}
-			if _, err := s.Keep(t.Context(), jobA, name, folderOf(t), nil); err == nil {
+			if _, err := s.Put(t.Context(), jobA, name, folderOf(t), nil); err == nil {
 				t.Errorf("keeps %q", name)
 			}
 		}
 	})
 }
 
-// What was changed in any byte, cut anywhere, put in another's place or made
-// longer does not come back.
+// An artifact is not restored if any byte was changed, if it was cut or
+// extended, or if it is stored under another name.
 func TestDamage(t *testing.T) {
 	stores(t, func(t *testing.T, s *Store) {
 		content := map[string][]byte{"0": storagetest.Random(100), "1": {}, "2": []byte("some text")}
@@ -275,7 +275,7 @@ func TestDamage(t *testing.T) {
 		if got, err := restored(t, s, jobA, key1); err != nil || !maps.EqualFunc(content, got, bytes.Equal) {
 			t.Errorf("kept again: %v", err)
 		}
-		// A name that leads elsewhere is the reader's to refuse.
+		// The reader must refuse a name that leads elsewhere.
 		keep(t, s, jobA, key1, map[string][]byte{"../x": {1}})
 		if _, err := restored(t, s, jobA, key1); !errors.Is(err, ErrBroken) {
 			t.Errorf("a name that climbs: %v", err)
@@ -283,7 +283,7 @@ func TestDamage(t *testing.T) {
 	})
 }
 
-// A file that changes while it is kept does not come back changed.
+// A file that changes while it is stored is not restored with the changes.
 func TestChangedMeanwhile(t *testing.T) {
 	for name, change := range map[string]func(*os.File) error{
 		"a hole":  func(f *os.File) error { _, err := f.WriteAt(make([]byte, 4096), 1<<20); return err },
@@ -302,7 +302,7 @@ func TestChangedMeanwhile(t *testing.T) {
 					t.Fatal(err)
 				}
 			}}
-			if _, err := (&Store{b: h, stall: time.Second}).Keep(t.Context(), jobA, key1, root, list); err == nil {
+			if _, err := (&Store{b: h, stall: time.Second}).Put(t.Context(), jobA, key1, root, list); err == nil {
 				if _, err := restored(t, s, jobA, key1); !errors.Is(err, ErrBroken) {
 					t.Errorf("restored: %v", err)
 				}
@@ -313,7 +313,7 @@ func TestChangedMeanwhile(t *testing.T) {
 	}
 }
 
-// changing does something to a file after it was measured.
+// changing changes a file after it was measured.
 type changing struct {
 	backend
 	before func()
@@ -324,7 +324,8 @@ func (c *changing) put(ctx context.Context, name string, body storage.Body) erro
 	return c.backend.put(ctx, name, body)
 }
 
-// What a program has put into its folder cannot make us read, or write, outside.
+// Nothing that a program puts into its folder makes us read or write outside of
+// it.
 func TestFolderOfAProgram(t *testing.T) {
 	s := opened(t, Options{Address: filepath.Join(t.TempDir(), "store")})
 	outside := t.TempDir()
@@ -338,7 +339,7 @@ func TestFolderOfAProgram(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range []string{"link", "folder/canary", "dir", "pipe", "../x", "missing"} {
-		if _, err := s.Keep(t.Context(), jobA, key1, root, []File{{"0", name}}); err == nil {
+		if _, err := s.Put(t.Context(), jobA, key1, root, []File{{"0", name}}); err == nil {
 			t.Errorf("%s was kept", name)
 		}
 	}
@@ -354,8 +355,8 @@ func TestFolderOfAProgram(t *testing.T) {
 	}
 }
 
-// What is stored is for its owner alone, and nothing but it is left, also when
-// storing was broken off.
+// Only the owner can read stored files, and an interrupted Put leaves nothing
+// else.
 func TestFolderModes(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "store")
 	s := opened(t, Options{Address: dir})
@@ -380,7 +381,7 @@ func TestFolderModes(t *testing.T) {
 	}
 }
 
-// What lies beside our own folder is not ours: it is neither listed nor removed.
+// Files beside our own folder are neither listed nor deleted.
 func TestFolderOfOthers(t *testing.T) {
 	dir := t.TempDir()
 	theirs := filepath.Join(dir, jobA, key1+".part")
@@ -415,7 +416,7 @@ func TestFolderFull(t *testing.T) {
 	keep(t, s, jobA, key1, map[string][]byte{"0": make([]byte, 500_000)})
 	for _, size := range []int{500_000, 2 << 20} { // into the last twentieth, and more than there is
 		root, list := files(t, map[string][]byte{"0": make([]byte, size)})
-		_, err := s.Keep(t.Context(), jobA, key2, root, list)
+		_, err := s.Put(t.Context(), jobA, key2, root, list)
 		if !errors.Is(err, syscall.ENOSPC) {
 			t.Errorf("%d bytes: %v", size, err)
 		}
@@ -470,7 +471,7 @@ func TestCheckTells(t *testing.T) {
 	}
 }
 
-// The SDK's own settings are taken when there are none of ours.
+// Without settings of ours the SDK's own settings are used.
 func TestDefaultChain(t *testing.T) {
 	srv := s3server.Start(t)
 	srv.CreateBucket(t, "artifacts")

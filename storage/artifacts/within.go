@@ -10,11 +10,11 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// errHangs says that the store answers to nothing for now.
+// errHangs is the error of calls while the store does not answer.
 var errHangs = errors.New("the artifact store hangs")
 
-// IsTransient reports whether an error may be gone by another time: the store is
-// away, slow or full. Others are for the operator to mend.
+// IsTransient reports whether an error may pass: the store is away, slow or
+// full. Only the operator can repair other errors.
 func IsTransient(err error) bool {
 	if _, ok := errors.AsType[*storage.Unavailable](err); ok {
 		return true
@@ -23,13 +23,13 @@ func IsTransient(err error) bool {
 		errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.ESTALE) || errors.Is(err, syscall.EIO)
 }
 
-// letGo is what a call gets to end after its context has.
-const letGo = 2 * time.Second
+// cancelGrace is how long a call may take to end after its context has ended.
+const cancelGrace = 2 * time.Second
 
 // within calls f with a time limit and waits for it. A volume whose server is
-// away answers to no context: then the call is left alone, and until it ends no
-// other is made, so that nobody waits for the store and no more than a few
-// calls pile up.
+// away ignores the context. Such a call is abandoned, and until it has ended no
+// other call is made, so that callers need not wait and abandoned calls do not
+// pile up.
 func (s *Store) within(ctx context.Context, limit time.Duration, f func(context.Context) error) error {
 	if s.hung.Load() > 0 {
 		return errHangs
@@ -48,9 +48,9 @@ func (s *Store) within(ctx context.Context, limit time.Duration, f func(context.
 	case <-ctx.Done():
 	}
 	select {
-	case <-done: // it may have been done just then
+	case <-done: // it may have ended at the same time
 		return err
-	case <-time.After(letGo):
+	case <-time.After(cancelGrace):
 	}
 	s.hung.Add(1)
 	go func() {
@@ -60,11 +60,11 @@ func (s *Store) within(ctx context.Context, limit time.Duration, f func(context.
 	return fmt.Errorf("%w: %w", errHangs, context.Cause(ctx))
 }
 
-// slowest is the rate below which a store is of no use: encoding again may be
-// faster.
-const slowest = 1 << 20 // bytes a second
+// minRate is the rate below which a store is of no use, since encoding again may
+// be faster.
+const minRate = 1 << 20 // bytes a second
 
-// moving is the time that a store has for so many bytes.
-func moving(bytes int64) time.Duration {
-	return 30*time.Second + time.Duration(bytes/slowest)*time.Second
+// transferTime is the time limit for a transfer of so many bytes.
+func transferTime(bytes int64) time.Duration {
+	return 30*time.Second + time.Duration(bytes/minRate)*time.Second
 }

@@ -14,8 +14,8 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// stuck is a volume whose server is away: calls end when it is back and not
-// before, whatever becomes of their context.
+// stuck is a volume whose server is away. Calls ignore their context, and end
+// only when the server is back.
 type stuck struct {
 	backend
 	back  chan struct{}
@@ -36,7 +36,7 @@ func TestHanging(t *testing.T) {
 		if _, err := s.List(t.Context(), jobA); !errors.Is(err, errHangs) {
 			t.Errorf("list: %v", err)
 		}
-		if took := time.Since(begin); took != quickly+letGo {
+		if took := time.Since(begin); took != callTimeout+cancelGrace {
 			t.Errorf("waited for %s", took)
 		}
 		begin = time.Now()
@@ -56,11 +56,11 @@ func TestHanging(t *testing.T) {
 	})
 }
 
-// slow brings a byte now and then, or none any more.
+// slow delivers a byte now and then, or stops.
 type slow struct {
 	backend
 	every time.Duration
-	stop  int64 // after so many bytes nothing comes; 0: never
+	stop  int64 // stops after so many bytes; 0: never
 }
 
 func (s slow) open(context.Context, string) (storage.Source, error) { return s, nil }

@@ -63,7 +63,7 @@ func TestDeleteVersions(t *testing.T) {
 	}
 }
 
-func TestKeepRefused(t *testing.T) {
+func TestDeleterRefused(t *testing.T) {
 	f := newFake(t)
 	b := open(t, f.storage())
 	f.denied = map[string]bool{"b2_list_file_versions": true, "b2_hide_file": true}

@@ -8,24 +8,24 @@ import (
 	"github.com/jlaffaye/ftp"
 )
 
-// Exists reports whether there is a file for key, by its size. A server that knows
-// no SIZE cannot say, which is an error.
+// Exists reports whether there is a file for key. It asks for the size. If the
+// server does not support SIZE, that is an error.
 func (b *Bucket) Exists(ctx context.Context, key string) (found bool, err error) {
 	err = b.use(ctx, func(c *conn) error {
 		found, err = has(c, b.path(key))
 		return err
 	})
-	return found && err == nil, err // it may have broken off behind the answer
+	return found && err == nil, err // the connection may break after the answer
 }
 
-// Delete takes away the file for key and leaves the folders above it.
+// Delete deletes the file for key, and leaves the folders above it.
 func (b *Bucket) Delete(ctx context.Context, key string) error {
 	return b.use(ctx, func(c *conn) error {
 		err := c.Delete(b.path(key))
 		if !noFile(err) {
 			return err
 		}
-		// The same reply is given for a file that may not be removed.
+		// Servers give the same reply for a file that may not be deleted.
 		if found, herr := has(c, b.path(key)); herr != nil || found {
 			return err
 		}

@@ -11,8 +11,8 @@ import (
 	"github.com/copra-video/copra/storage/storagetest"
 )
 
-// A reply that a file is not there is none that costs the connection.
-func TestKeepConnections(t *testing.T) {
+// The reply that a file is missing does not close the connection.
+func TestDeleterConnections(t *testing.T) {
 	s := start(t, &ftpServer{})
 	b := open(t, &job.Storage{URL: at("ftp", s.addr, "/x")}, options())
 	for range 3 {
@@ -28,7 +28,7 @@ func TestKeepConnections(t *testing.T) {
 	}
 }
 
-func TestKeepRefused(t *testing.T) {
+func TestDeleterRefused(t *testing.T) {
 	const locked = "The file or folder does not exist on the server 127.0.0.1 or may not be used (FTP 550)."
 	for _, tt := range []struct {
 		name        string

@@ -1,6 +1,6 @@
-// Package ftp stores and reads files over FTP, plain (ftp) and with TLS
-// (ftps). Connections are passive, and those for data go to the host of the
-// control connection whatever address the server names.
+// Package ftp stores and reads files over FTP, plain (ftp) and with TLS (ftps).
+// Connections are passive. Data connections go to the host of the control
+// connection, whatever address the server names.
 package ftp
 
 import (
@@ -24,20 +24,20 @@ import (
 
 // Options of a server.
 type Options struct {
-	// Dial opens connections; it is netguard's.
+	// Dial opens connections. It is netguard's.
 	Dial  remote.Dial
 	Retry retry.Policy
-	// Exact says that the URL is that of one output: keys are not put behind
-	// it.
+	// Exact is set when the URL is that of one output. Keys are not appended to
+	// it then.
 	Exact bool
 	// TLS is the configuration for ftps. Defaults to the system's authorities.
 	TLS *tls.Config
-	// Idle is how long the server may be silent while something is expected
-	// of it. Defaults to remote.DefaultIdle.
+	// Idle is how long the server may be silent while it is expected to answer.
+	// Defaults to remote.DefaultIdle.
 	Idle time.Duration
 }
 
-// server is where and as whom to log in.
+// server is the address and the login.
 type server struct {
 	o              Options
 	peer           remote.Peer
@@ -73,8 +73,8 @@ func parse(st *job.Storage, o Options) (*server, error) {
 			s.tls = o.TLS.Clone()
 		}
 		s.tls.ServerName = a.URL.Hostname()
-		// Many servers take data only on a TLS session of the control
-		// connection.
+		// Many servers accept data connections only on the TLS session of the
+		// control connection.
 		s.tls.ClientSessionCache = tls.NewLRUClientSessionCache(8)
 		s.explicit = port == "21"
 		if port == "" {
@@ -88,8 +88,8 @@ func parse(st *job.Storage, o Options) (*server, error) {
 	return s, nil
 }
 
-// path is the file of key, below the folder of the login as is the custom with
-// ftp URLs; one that begins with "//" is absolute.
+// path is the path of key, below the folder of the login as usual for ftp URLs.
+// A path that begins with "//" is absolute.
 func (s *server) path(key string) string {
 	p := s.address.URL.Path
 	if !s.address.Exact {
@@ -98,7 +98,7 @@ func (s *server) path(key string) string {
 	return strings.TrimPrefix(p, "/")
 }
 
-// conn is one login.
+// conn is a control connection after its login.
 type conn struct {
 	*ftp.ServerConn
 	mu   sync.Mutex
@@ -106,7 +106,7 @@ type conn struct {
 	ip   net.IP     // of the server
 }
 
-// Close ends all connections at once.
+// Close closes all connections at once.
 func (c *conn) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -117,8 +117,8 @@ func (c *conn) Close() error {
 	return nil
 }
 
-// connect logs in. A server that is spoken to in TLS and answers in plain text
-// wants AUTH TLS first.
+// connect connects and logs in. If the server answers a TLS handshake in plain
+// text, connect tries again with AUTH TLS.
 func (s *server) connect(ctx context.Context) (*conn, error) {
 	s.mu.Lock()
 	explicit := s.explicit
@@ -165,7 +165,7 @@ func (s *server) login(ctx context.Context, explicit bool) (*conn, error) {
 	return c, nil
 }
 
-// dial opens the control connection, and later those for data: to the same
+// dial opens the control connection, and later data connections: to the same
 // address, only with another port.
 func (s *server) dial(ctx context.Context, c *conn, addr string, explicit bool) (net.Conn, error) {
 	control := c.ip == nil
@@ -175,7 +175,7 @@ func (s *server) dial(ctx context.Context, c *conn, addr string, explicit bool) 
 			return nil, err
 		}
 		addr = net.JoinHostPort(c.ip.String(), port)
-		ctx = context.WithoutCancel(ctx) // that of the login; what comes later has the connection closed
+		ctx = context.WithoutCancel(ctx) // ctx is that of the login; later the connection is closed instead
 	}
 	raw, err := s.o.Dial(ctx, "tcp", addr)
 	if err != nil {
@@ -186,7 +186,7 @@ func (s *server) dial(ctx context.Context, c *conn, addr string, explicit bool) 
 	}
 	var nc net.Conn = remote.IdleConn{Conn: raw, Idle: s.o.Idle}
 	c.mu.Lock()
-	c.open = append(c.open[:min(1, len(c.open))], raw) // there is one for data at a time
+	c.open = append(c.open[:min(1, len(c.open))], raw) // at most one data connection at a time
 	c.mu.Unlock()
 	if s.tls != nil && (!control || !explicit) {
 		nc = tls.Client(nc, s.tls)
@@ -194,7 +194,8 @@ func (s *server) dial(ctx context.Context, c *conn, addr string, explicit bool) 
 	return nc, nil
 }
 
-// explain makes sentences of what goes wrong; 4xx is trouble that passes.
+// explain turns an error into one with a message for the customer. Replies 4xx
+// may pass.
 func (s *server) explain(err error) error {
 	answer, ok := errors.AsType[*textproto.Error](err)
 	if _, body := errors.AsType[*storage.BodyError](err); !ok || body {

@@ -111,7 +111,8 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// TestDataConnections go to the host of the control connection only.
+// TestDataConnections checks that data connections go to the host of the control
+// connection only.
 func TestDataConnections(t *testing.T) {
 	s := start(t, &ftpServer{noEPSV: true, pasvIP: "169,254,169,254"})
 	o := options()
@@ -136,7 +137,7 @@ func TestDataConnections(t *testing.T) {
 	if len(hosts) != 2 {
 		t.Errorf("dialled %v", hosts)
 	}
-	// What comes later passes the guard as well.
+	// The guard sees data connections too.
 	o = options()
 	o.Dial = netguard.New(nil).DialContext
 	b = open(t, &job.Storage{URL: at("ftp", s.addr, "")}, o)
@@ -254,7 +255,7 @@ func TestSource(t *testing.T) {
 			if src.Ranges() == s.noRest {
 				t.Errorf("ranges %v", src.Ranges())
 			}
-			// One that is left in the middle leaves nothing open.
+			// A reader that is closed in the middle leaves nothing open.
 			r, err := src.Open(t.Context(), 0)
 			if err != nil {
 				t.Fatal(err)
@@ -268,8 +269,8 @@ func TestSource(t *testing.T) {
 	}
 }
 
-// TestSourceBreaks is a download whose connection ends early, once with and
-// once without the server knowing a size.
+// TestSourceBreaks downloads over a connection that breaks, from servers with
+// and without SIZE.
 func TestSourceBreaks(t *testing.T) {
 	content := storagetest.Random(1 << 20)
 	for _, noSize := range []bool{false, true} {
@@ -329,7 +330,7 @@ func (c *cancelling) ReadAt(p []byte, off int64) (int, error) {
 	return c.Body.ReadAt(p, off)
 }
 
-// TestSilence is a server that takes no more bytes and says nothing.
+// TestSilence uploads to a server that neither reads nor answers.
 func TestSilence(t *testing.T) {
 	quiet := make(chan struct{})
 	s := start(t, &ftpServer{onData: func(_ string, c net.Conn) net.Conn { <-quiet; return c }})

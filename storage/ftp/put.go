@@ -12,18 +12,18 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// maxConns is how many uploads there are at once: one connection takes one
-// upload at a time, and servers allow a user only a few.
+// maxConns is how many uploads run at once. Each needs a connection of its own,
+// and servers allow a user only a few.
 const maxConns = 3
 
-// Bucket is a folder at a server. It implements storage.Deleter; it keeps its
+// Bucket is a folder at a server. It implements storage.Deleter. It keeps its
 // connections until Close.
 type Bucket struct {
 	*server
 	slots chan struct{}
 	mu    sync.Mutex
 	idle  []*conn
-	made  map[string]bool // folders that are there
+	made  map[string]bool // folders that exist
 }
 
 // Open makes a Bucket of the URL of st. It connects to nothing.
@@ -35,7 +35,7 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 	return &Bucket{server: s, slots: make(chan struct{}, maxConns), made: map[string]bool{}}, nil
 }
 
-// Close ends the connections.
+// Close closes the connections.
 func (b *Bucket) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -55,8 +55,8 @@ func (b *Bucket) Check(ctx context.Context) error {
 // URL is the address of key, or that below the public_host.
 func (b *Bucket) URL(key string) string { return b.address.Reported(key) }
 
-// Put writes body under a name of its own and renames it when all of it is
-// there, so that a reader finds the whole file or none.
+// Put writes body under a temporary name and renames it when it is complete, so
+// that a reader finds the whole file or none.
 func (b *Bucket) Put(ctx context.Context, key string, body storage.Body, _ storage.PutOptions) error {
 	target := b.path(key)
 	part := path.Join(path.Dir(target), "copra-"+rand.Text()[:16]+".part")
@@ -94,9 +94,9 @@ func rename(c *conn, part, target string) error {
 	return c.Rename(part, target)
 }
 
-// makeFolder makes dir and what is above it. That they exist, and that a user
-// may not make what exists, are no errors; a folder that is missing shows when
-// a file is stored in it.
+// makeFolder creates dir and its parents. It ignores errors: the folder may
+// exist, and the user may have no right to create it then. A missing folder
+// shows when a file is stored in it.
 func (b *Bucket) makeFolder(c *conn, dir string) {
 	for i := range len(dir) + 1 {
 		if i == 0 || i < len(dir) && dir[i] != '/' {
@@ -113,11 +113,11 @@ func (b *Bucket) makeFolder(c *conn, dir string) {
 	}
 }
 
-// use calls f with a connection until it succeeds. One that failed otherwise
-// than by a plain refusal is not used again.
+// use calls f with a connection, with retries. After an error other than a plain
+// refusal the connection is not used again.
 func (b *Bucket) use(ctx context.Context, f func(*conn) error) error {
 	if ctx.Err() != nil {
-		return context.Cause(ctx) // or it would race with an idle connection
+		return context.Cause(ctx) // checked here, since it would race with an idle connection
 	}
 	select {
 	case b.slots <- struct{}{}:
@@ -145,14 +145,14 @@ func (b *Bucket) use(ctx context.Context, f func(*conn) error) error {
 		err = b.explain(err)
 		if _, passing := errors.AsType[*storage.Unavailable](err); passing {
 			b.mu.Lock()
-			clear(b.made) // perhaps another server behind the same name
+			clear(b.made) // perhaps another server of the same name
 			b.mu.Unlock()
 		}
 		return err
 	})
 }
 
-// take returns a connection that nobody uses.
+// take returns a connection that is not in use.
 func (b *Bucket) take(ctx context.Context) (*conn, error) {
 	b.mu.Lock()
 	if n := len(b.idle); n > 0 {

@@ -15,17 +15,17 @@ import (
 )
 
 // ftpServer is a small FTP server over real files (RFC 959, 2389, 2428, 3659,
-// 4217), whose manners can be set.
+// 4217), whose behaviour can be set.
 type ftpServer struct {
 	addr string
 	dir  string
 	tls  *tls.Config
-	// Manners.
+	// Behaviour.
 	implicit  bool   // TLS from the first byte
-	noSize    bool   // knows no SIZE
-	noRest    bool   // knows no REST
-	noEPSV    bool   // knows no EPSV
-	pasvIP    string // what PASV tells instead of its own address
+	noSize    bool   // does not support SIZE
+	noRest    bool   // does not support REST
+	noEPSV    bool   // does not support EPSV
+	pasvIP    string // what PASV answers instead of its own address
 	noReplace bool   // RNTO refuses what exists, as on Windows
 	discard   bool
 	// onData sees each data connection before it is used.

@@ -44,13 +44,13 @@ func Source(ctx context.Context, address job.Secret, o Options) (storage.Source,
 type source struct {
 	*server
 	size   int64
-	noRest atomic.Bool // the server was found to know no ranges
+	noRest atomic.Bool // set once the server has refused REST
 }
 
 func (s *source) Size() int64  { return s.size }
 func (s *source) Ranges() bool { return !s.noRest.Load() }
 
-// Open reads from offset, by REST where the server knows it.
+// Open reads from offset, by REST if the server supports it.
 func (s *source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {
 	c, err := s.connect(ctx)
 	if err != nil {
@@ -96,8 +96,8 @@ type reader struct {
 	end  error
 }
 
-// Read ends only when the server has said that all was sent: a connection that
-// breaks looks like the end of a file.
+// Read returns io.EOF only after the server has said that everything was sent: a
+// broken connection looks like the end of a file.
 func (r *reader) Read(p []byte) (int, error) {
 	if r.end != nil {
 		return 0, r.end

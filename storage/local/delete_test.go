@@ -20,7 +20,7 @@ func newDeleter(t *testing.T, s *Store) storage.Deleter {
 }
 
 // Deleting the last file deletes its folders too, but not the job's own folder.
-func TestRemoveFolders(t *testing.T) {
+func TestDeleteFolders(t *testing.T) {
 	s, _ := newStore(t, Options{})
 	k := newDeleter(t, s)
 	top := filepath.Join(s.o.Dir, "23/07", testHash)
@@ -44,7 +44,7 @@ func TestRemoveFolders(t *testing.T) {
 	putString(t, k, "a/2.ts", "x")
 }
 
-func TestKeepRefusesBadPaths(t *testing.T) {
+func TestDeleterBadPaths(t *testing.T) {
 	s, _ := newStore(t, Options{})
 	k := newDeleter(t, s)
 	other, err := s.Bucket(created, strings.Repeat("f", 32))

@@ -54,7 +54,7 @@ func TestDeleterAnswers(t *testing.T) {
 	}
 }
 
-func TestKeepRetries(t *testing.T) {
+func TestDeleterRetries(t *testing.T) {
 	f := newFake(t)
 	f.answer = func(n int, w http.ResponseWriter, _ *http.Request) bool {
 		return n <= 6 && n%3 != 0 && fail(w, 503, "SlowDown")
@@ -93,7 +93,7 @@ func TestDeleterFindsRegion(t *testing.T) {
 	}
 }
 
-func TestKeepRefusals(t *testing.T) {
+func TestDeleterRefusals(t *testing.T) {
 	srv := s3server.Start(t)
 	srv.CreateBucket(t, "mine")
 	b := mustOpen(t, s3other(srv.Endpoint, "mine", srv.AccessKey, "wrong-secret"), testOptions())

@@ -283,9 +283,9 @@ func TestHuge(t *testing.T) {
 	}
 }
 
-// TestRemoveLarge checks that deleting a large object deletes its segments, but
+// TestDeleteLarge checks that deleting a large object deletes its segments, but
 // none that a manifest names elsewhere.
-func TestRemoveLarge(t *testing.T) {
+func TestDeleteLarge(t *testing.T) {
 	s := start(t)
 	b := open(t, s.storage())
 	for _, key := range []string{"large.mp4", "large.mp4x"} {
@@ -324,7 +324,7 @@ func TestRemoveLarge(t *testing.T) {
 	}
 }
 
-func TestKeepRefused(t *testing.T) {
+func TestDeleterRefused(t *testing.T) {
 	s := start(t)
 	b := open(t, s.storage())
 	if err := b.Check(t.Context()); err != nil {

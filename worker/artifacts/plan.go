@@ -224,7 +224,7 @@ func (c *PlanCache) put(a transcode.Artifact) (stored bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	size, err := c.store.Keep(c.ctx, c.job, key, c.root, files)
+	size, err := c.store.Put(c.ctx, c.job, key, c.root, files)
 	if err != nil {
 		return false, err
 	}

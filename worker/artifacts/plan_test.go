@@ -348,7 +348,7 @@ func TestCollect(t *testing.T) {
 	}
 	key := strings.Repeat("a", 64)
 	for _, id := range []string{"running", "over", "unknown"} {
-		if _, err := r.store.Keep(t.Context(), id, key, root, []artifactstore.File{{Name: "0", Path: "f"}}); err != nil {
+		if _, err := r.store.Put(t.Context(), id, key, root, []artifactstore.File{{Name: "0", Path: "f"}}); err != nil {
 			t.Fatal(err)
 		}
 	}
