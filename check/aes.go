@@ -17,7 +17,7 @@ type aesKey struct {
 	iv    []byte // nil: the number of the segment
 }
 
-// key fetches the key of a playlist; nil: it is clear.
+// key fetches the key of a playlist. It is nil for a clear playlist.
 func (c *checker) key(ctx context.Context, p *playlist) (*aesKey, error) {
 	lines := strings.Count(p.raw, "#EXT-X-KEY:")
 	if lines == 0 {
@@ -55,7 +55,7 @@ func (c *checker) key(ctx context.Context, p *playlist) (*aesKey, error) {
 	return key, nil
 }
 
-// decrypt is the clear text of the segment with a number.
+// decrypt returns the clear text of the segment with a number.
 func (k *aesKey) decrypt(data []byte, number int) ([]byte, error) {
 	if len(data) == 0 || len(data)%aes.BlockSize != 0 {
 		return nil, errors.New("it is no whole number of AES blocks")

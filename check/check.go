@@ -1,11 +1,11 @@
-// Package check holds a published HLS or DASH stream against the rule book:
-// the numbered rules of Apple's "HTTP Live Streaming (HLS) authoring
-// specification for Apple devices", and what DASH-IF and CMAF ask for. It reads
-// whole streams, ours or anybody's, from a folder or over HTTP.
+// Package check checks a published HLS or DASH stream against the rule book: the
+// numbered rules of Apple's "HTTP Live Streaming (HLS) authoring specification
+// for Apple devices", and the requirements of DASH-IF and CMAF. It reads whole
+// streams of any origin, from a folder or over HTTP.
 //
-// It shares no code with package stream, which writes ours: playlists,
-// manifests, transport streams and fragmented MP4 are read by Eyevinn's and
-// asticode's parsers, so that a mistake there is not made here again.
+// It shares no code with package stream, which writes our streams. Parsers of
+// Eyevinn and asticode read playlists, manifests, transport streams and
+// fragmented MP4, so that a mistake in package stream is not repeated here.
 package check
 
 import (
@@ -19,18 +19,18 @@ import (
 	"strings"
 )
 
-// Status is what became of a rule.
+// Status is the outcome of a rule.
 type Status string
 
-// The statuses. A rule does not apply when the stream has nothing that it is
-// about, or when what it is about could not be read.
+// The statuses. A rule does not apply if the stream has nothing that it is
+// about, or if that could not be read.
 const (
 	Pass          Status = "pass"
 	Fail          Status = "fail"
 	NotApplicable Status = "not applicable"
 )
 
-// Report is the result for one stream: a multivariant playlist with all that
+// Report is the result for one stream: a multivariant playlist with everything
 // it names, or a manifest.
 type Report struct {
 	Address string   `json:"address"`
@@ -40,7 +40,7 @@ type Report struct {
 	Results []Result `json:"results"`
 }
 
-// Result is what was found about one rule.
+// Result is the outcome of one rule.
 type Result struct {
 	Rule     string    `json:"rule"`
 	Text     string    `json:"text"`
@@ -57,15 +57,15 @@ type Finding struct {
 // OK reports whether no rule failed.
 func (r Report) OK() bool { return r.Failed == 0 }
 
-// Options are how to check.
+// Options of a check.
 type Options struct {
 	// Fetches is how many files are read at once. Defaults to 6.
 	Fetches int
 }
 
-// Stream checks what lies at address: the URL of a playlist or manifest, a
-// file, or a folder, of which every multivariant playlist and manifest is
-// checked. An error means that there is nothing to check.
+// Stream checks the stream at address: the URL of a playlist or manifest, a
+// file, or a folder, of which it checks every multivariant playlist and
+// manifest. An error means that there is nothing to check.
 func Stream(ctx context.Context, address string, o Options) ([]Report, error) {
 	if o.Fetches <= 0 {
 		o.Fetches = 6
@@ -103,7 +103,7 @@ func Stream(ctx context.Context, address string, o Options) ([]Report, error) {
 	return reports, nil
 }
 
-// checker is the work on one stream.
+// checker checks one stream.
 type checker struct {
 	*source
 	options Options
@@ -111,7 +111,7 @@ type checker struct {
 	results map[string]*Result
 }
 
-// applies says that the stream has something that a rule is about.
+// applies records that the stream has something that a rule is about.
 func (c *checker) applies(rule string) *Result {
 	r, ok := c.results[rule]
 	if !ok {
@@ -127,14 +127,14 @@ func (c *checker) fail(rule, where, format string, args ...any) {
 	r.Findings = append(r.Findings, Finding{where, fmt.Sprintf(format, args...)})
 }
 
-// hold applies a rule and fails it unless ok.
+// hold marks a rule as applicable, and fails it unless ok.
 func (c *checker) hold(rule string, ok bool, where, format string, args ...any) {
 	if c.applies(rule); !ok {
 		c.fail(rule, where, format, args...)
 	}
 }
 
-// name is the address of a file as findings tell it.
+// name is the address of a file as findings show it.
 func (c *checker) name(u *url.URL) string {
 	dir := c.base.ResolveReference(&url.URL{Path: "."})
 	if rel, ok := strings.CutPrefix(u.Redacted(), dir.Redacted()); ok {

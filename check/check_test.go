@@ -18,7 +18,7 @@ import (
 
 var quick = transcode.Options{Presets: map[string]string{"libx264": "superfast", "libx265": "ultrafast"}}
 
-// serve publishes folders over HTTP, with the types that our uploads have.
+// serve serves folders over HTTP, with the content types of our uploads.
 func serve(t *testing.T, roots map[string]string, more func(mux *http.ServeMux)) *httptest.Server {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -59,7 +59,7 @@ func printed(reports []Report) string {
 	return w.String()
 }
 
-// TestOurs: what Copra makes holds every rule that applies.
+// TestOurs checks that Copra's streams satisfy every rule that applies.
 func TestOurs(t *testing.T) {
 	t.Parallel()
 	dir := streamtest.Film(t, 13, "320x180", "30000/1001")
@@ -116,7 +116,8 @@ func allHold(t *testing.T, address string) []Report {
 	return reports
 }
 
-// TestPlainFFmpeg checks streams that are not ours, as people make them.
+// TestPlainFFmpeg checks streams made with ffmpeg alone, as many people make
+// them.
 func TestPlainFFmpeg(t *testing.T) {
 	t.Parallel()
 	source := filepath.Join(streamtest.Film(t, 13, "320x180", "30000/1001"), transcode.SourceName)
@@ -154,7 +155,8 @@ func TestPlainFFmpeg(t *testing.T) {
 	}
 }
 
-// TestDamage breaks a good stream in one way each; the right rule must tell.
+// TestDamage damages a good stream in one way each, and checks that the right
+// rule fails.
 func TestDamage(t *testing.T) {
 	t.Parallel()
 	film := streamtest.Film(t, 13, "160x90", "25")
@@ -238,7 +240,7 @@ func TestDamage(t *testing.T) {
 	}
 }
 
-// TestNothing: what cannot be checked is an error that says why.
+// TestNothing checks that an error says why something cannot be checked.
 func TestNothing(t *testing.T) {
 	dir := t.TempDir()
 	page := filepath.Join(dir, "a.html")
@@ -256,7 +258,7 @@ func TestNothing(t *testing.T) {
 	}
 }
 
-// FuzzSegment: no file, however damaged, makes the readers panic.
+// FuzzSegment checks that no file makes the readers panic.
 func FuzzSegment(f *testing.F) {
 	f.Add(bytes.Repeat([]byte("G\x40\x00\x10"), 47))
 	f.Add([]byte("\x00\x00\x00\x10moof\x00\x00\x00\x08mfhd"))

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// dashTrack is a Representation with what it names.
+// dashTrack is a Representation with its segments.
 type dashTrack struct {
 	set      *mpd.AdaptationSetType
 	r        *mpd.RepresentationType
@@ -30,7 +30,7 @@ type dashTrack struct {
 	offset   uint64 // presentationTimeOffset
 }
 
-// dash holds a manifest and all that it names against the rules.
+// dash checks a manifest and everything it names.
 func (c *checker) dash(ctx context.Context, f file) error {
 	doc, err := mpd.MPDFromBytes(f.data)
 	if err != nil {
@@ -41,7 +41,7 @@ func (c *checker) dash(ctx context.Context, f file) error {
 	c.hold("D.1", doc.GetType() == "static" && doc.Profiles != "" && doc.MediaPresentationDuration != nil && doc.MinBufferTime != nil, main,
 		"type %s, profiles %q, mediaPresentationDuration or minBufferTime is missing", doc.GetType(), doc.Profiles)
 	if doc.GetType() != "static" {
-		return nil // live manifests are never done
+		return nil // live manifests are never complete
 	}
 	buffer := 0.0
 	if doc.MinBufferTime != nil {
@@ -89,8 +89,8 @@ func walk(doc *mpd.MPD, at *url.URL, visit func(*mpd.Period, *mpd.AdaptationSetT
 	return nil
 }
 
-// periodLength is the length of a Period in seconds; 0: the manifest does not
-// say.
+// periodLength is the length of a Period in seconds. It is 0 if the manifest
+// does not say.
 func periodLength(doc *mpd.MPD, p *mpd.Period) float64 {
 	switch {
 	case p.Duration != nil:
@@ -116,7 +116,7 @@ func kindOf(set *mpd.AdaptationSetType, r *mpd.RepresentationType) string {
 	return kind
 }
 
-// sets holds the AdaptationSets of a period against each other.
+// sets compares the AdaptationSets of a period.
 func (c *checker) sets(main string, p *mpd.Period) {
 	seen := map[string]bool{}
 	for i, set := range p.AdaptationSets {
@@ -150,7 +150,7 @@ func (c *checker) sets(main string, p *mpd.Period) {
 	}
 }
 
-// track reads a Representation and holds it against the rules.
+// track reads a Representation and checks it.
 func (c *checker) track(ctx context.Context, t *dashTrack, period, buffer float64) error {
 	c.described(t)
 	if t.kind == "text" {
@@ -195,7 +195,7 @@ func (c *checker) track(ctx context.Context, t *dashTrack, period, buffer float6
 	return nil
 }
 
-// described holds the attributes of a Representation.
+// described checks the attributes of a Representation.
 func (c *checker) described(t *dashTrack) {
 	r, set := t.r, t.set
 	codecs := cmp.Or(r.Codecs, set.Codecs)
@@ -215,7 +215,7 @@ func (c *checker) described(t *dashTrack) {
 // identifier is a placeholder of a SegmentTemplate: $Number%05d$.
 var identifier = regexp.MustCompile(`\$(RepresentationID|Number|Time|Bandwidth)?(%0[0-9]+d)?\$`)
 
-// expand fills a template in (ISO/IEC 23009-1, section 5.3.9.4.4).
+// expand fills in a template (ISO/IEC 23009-1, section 5.3.9.4.4).
 func expand(template string, r *mpd.RepresentationType, number, time uint64) string {
 	return identifier.ReplaceAllStringFunc(template, func(s string) string {
 		m := identifier.FindStringSubmatch(s)
@@ -234,8 +234,8 @@ func expand(template string, r *mpd.RepresentationType, number, time uint64) str
 	})
 }
 
-// loadTrack reads the init segment and all media segments. Representations
-// without a SegmentTemplate are left alone: init stays nil.
+// loadTrack reads the init segment and all media segments. It skips a
+// Representation without a SegmentTemplate, whose init stays nil.
 func (c *checker) loadTrack(ctx context.Context, t *dashTrack, period float64) error {
 	tpl := t.r.GetSegmentTemplate()
 	if tpl == nil || tpl.Media == "" {
@@ -283,8 +283,7 @@ func (c *checker) loadTrack(ctx context.Context, t *dashTrack, period float64) e
 	return g.Wait()
 }
 
-// timeline lists the segments of a template and holds a SegmentTimeline against
-// its rule.
+// timeline lists the segments of a template, and checks a SegmentTimeline.
 func (c *checker) timeline(t *dashTrack, tpl *mpd.SegmentTemplateType, period float64) (err error) {
 	if tpl.SegmentTimeline == nil {
 		c.fail("D.7", t.id, "there is no SegmentTimeline")
@@ -303,13 +302,13 @@ func (c *checker) timeline(t *dashTrack, tpl *mpd.SegmentTemplateType, period fl
 	if period > 0 {
 		last := len(t.times) - 1
 		sum := float64(t.times[last]+t.lengths[last]-t.times[0]) / t.scale
-		// Audio carries the priming of its encoder, and ends with a whole frame.
+		// Audio has the priming of its encoder, and ends with a whole frame.
 		c.hold("D.7", math.Abs(sum-period) <= edgeSlack, t.id, "the SegmentTimeline sums to %.3f s, the Period has %.3f s", sum, period)
 	}
 	return nil
 }
 
-// maxSegments bounds what a few bytes of a manifest can name.
+// maxSegments bounds how many segments a manifest can name with a few bytes.
 const maxSegments = 1_000_000
 
 // segmentTimes lists the start and the length of every segment of a template in
@@ -356,8 +355,8 @@ func firstNumber(tpl *mpd.SegmentTemplateType) uint64 {
 	return 1
 }
 
-// needed holds @bandwidth against what a player needs that starts at any
-// segment after minBufferTime and must never wait.
+// needed checks @bandwidth against the rate that a player needs to start at any
+// segment after minBufferTime and never to stall.
 func (c *checker) needed(t *dashTrack, buffer float64) {
 	if buffer <= 0 {
 		return

@@ -20,8 +20,7 @@ type initSegment struct {
 	trex         map[uint32]*mp4.TrexBox
 }
 
-// readInit reads an init segment. mp4ff refuses what it cannot read; it is
-// told as an error.
+// readInit reads an init segment. What mp4ff cannot read is an error.
 func readInit(data []byte) (in *initSegment, err error) {
 	defer nopanic.Recover(&err)
 	f, err := mp4.DecodeFile(bytes.NewReader(data))
@@ -88,7 +87,7 @@ func (in *initSegment) track(t *mp4.TrakBox) error {
 	return nil
 }
 
-// pixels takes the shape of pixels from the sample entry where there is one.
+// pixels takes the pixel aspect ratio from the sample entry, if it has one.
 func (f *facts) pixels(e *mp4.VisualSampleEntryBox) {
 	if e.Pasp != nil && e.Pasp.HSpacing > 0 && e.Pasp.VSpacing > 0 {
 		f.size(int(e.Width), int(e.Height), uint(e.Pasp.HSpacing), uint(e.Pasp.VSpacing))
@@ -197,7 +196,7 @@ func (s *segment) fragment(in *initSegment, t *mp4.TrakBox, frag *mp4.Fragment) 
 	return nil
 }
 
-// edit is by how many seconds the edit list moves a track.
+// edit returns by how many seconds the edit list moves a track.
 func edit(t *mp4.TrakBox, scale uint32) float64 {
 	if t.Edts == nil || len(t.Edts.Elst) == 0 {
 		return 0
@@ -210,8 +209,8 @@ func edit(t *mp4.TrakBox, scale uint32) float64 {
 	return 0
 }
 
-// firstSync looks whether a moof, whose mdat may be cut off, begins with a sync
-// sample.
+// firstSync reports whether a moof begins with a sync sample. Its mdat may be
+// cut off.
 func firstSync(in *initSegment, data []byte) (sync bool) {
 	var broken error
 	defer nopanic.Recover(&broken)

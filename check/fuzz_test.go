@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// shelf answers requests from memory: by the extension of the path.
+// shelf answers requests from memory, by the extension of the path.
 type shelf map[string][]byte
 
 // RoundTrip implements http.RoundTripper.
@@ -24,8 +24,8 @@ func (s shelf) RoundTrip(r *http.Request) (*http.Response, error) {
 	return w, nil
 }
 
-// FuzzStream: no playlist and no manifest, with what it names, makes the checker
-// panic, or go on without an end: go test ends what takes too long.
+// FuzzStream checks that no playlist or manifest makes the checker panic or run
+// without end. go test ends a run that takes too long.
 func FuzzStream(f *testing.F) {
 	f.Add([]byte("#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1,CODECS=\"avc1.42c00a\",RESOLUTION=64x36\na.m3u8\n"),
 		[]byte("#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:1\n#EXT-X-MAP:URI=\"i.mp4\",BYTERANGE=\"8@0\"\n#EXT-X-KEY:METHOD=AES-128,URI=\"k.key\"\n#EXTINF:1,\n#EXT-X-BYTERANGE:9@1\na.ts\n#EXT-X-ENDLIST\n"),

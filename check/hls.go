@@ -15,7 +15,7 @@ import (
 	"github.com/copra-video/copra/internal/nopanic"
 )
 
-// playlist is a media playlist that was read with all its segments.
+// playlist is a media playlist with all its segments, after reading.
 type playlist struct {
 	at          *url.URL
 	name        string
@@ -27,8 +27,8 @@ type playlist struct {
 	fragmented  bool
 	text        bool
 	keys        []m3u8.Key
-	target      int  // EXT-X-TARGETDURATION; the parser enlarges its own to fit
-	locked      bool // encrypted, and the key could not be had
+	target      int  // EXT-X-TARGETDURATION; the parser raises its own value to fit
+	locked      bool // encrypted, and the key could not be fetched
 }
 
 // hlsStream is a whole HLS stream.
@@ -52,8 +52,8 @@ type rendition struct {
 	*playlist // nil: muxed into the variants
 }
 
-// hls reads a stream from its multivariant playlist, or a media playlist alone,
-// and holds it against the rules.
+// hls reads a stream from its multivariant playlist, or from a media playlist
+// alone, and checks it.
 func (c *checker) hls(ctx context.Context, f file) error {
 	s := &hlsStream{checker: c, raw: string(f.data)}
 	c.contentType("10.4", f.at, f.contentType)
@@ -86,7 +86,8 @@ func cmpErr(err error, text string) error {
 	return errors.New(text)
 }
 
-// decode reads a playlist: strictly, and if that does not work as players do.
+// decode reads a playlist: strictly, and if that fails, as tolerantly as players
+// do.
 func decode(data []byte) (m3u8.Playlist, m3u8.ListType, error) {
 	list, kind, err := decodeAs(data, true)
 	if err != nil {
@@ -185,7 +186,7 @@ func (c *checker) playlist(ctx context.Context, f file) (*playlist, error) {
 		}
 		s := &segment{at: u, name: c.name(u), extinf: m.Duration, offset: m.Offset, limit: m.Limit}
 		if s.limit > 0 && s.offset == 0 && m.URI == lastURI {
-			s.offset = last // a range without a start goes on from the last
+			s.offset = last // a range without a start continues the last one
 		}
 		last, lastURI = s.offset+s.limit, m.URI
 		p.keys = append(p.keys, m.Keys...)
@@ -250,8 +251,8 @@ func (c *checker) loadSegments(ctx context.Context, p *playlist) error {
 	return g.Wait()
 }
 
-// errNoMap says that a segment needs an initialization segment that its playlist
-// does not name.
+// errNoMap is the error of a segment that needs an initialization segment, in a
+// playlist that names none.
 var errNoMap = errors.New("it is fragmented MP4 without EXT-X-MAP")
 
 func (s *segment) parse(ctx context.Context, p *playlist, data []byte) error {
@@ -281,7 +282,7 @@ var expected = map[string][]string{
 	".mpd":  {"application/dash+xml"},
 }
 
-// contentType checks what a server says of a file.
+// contentType checks the type that a server gives for a file.
 func (c *checker) contentType(rule string, u *url.URL, got string) {
 	dot := strings.LastIndexByte(u.Path, '.')
 	if got == "" || dot < 0 {

@@ -10,8 +10,8 @@ import (
 // rates are bit rates in bit/s.
 type rates struct{ peak, average float64 }
 
-// rates measures a playlist as RFC 8216 section 4.1 defines: the peak is the
-// largest rate of any row of segments that lasts between 0.5 and 1.5 target
+// rates measures a playlist as RFC 8216 section 4.1 defines it. The peak is the
+// largest rate of any sequence of segments that lasts between 0.5 and 1.5 target
 // durations.
 func (p *playlist) rates() rates {
 	target := float64(p.target)
@@ -37,7 +37,7 @@ func (p *playlist) rates() rates {
 	return all
 }
 
-// group are the audio renditions that a variant plays with.
+// group returns the audio renditions that a variant plays with.
 func (s *hlsStream) group(id string) []*rendition {
 	var out []*rendition
 	for _, r := range s.audios {
@@ -48,8 +48,9 @@ func (s *hlsStream) group(id string) []*rendition {
 	return out
 }
 
-// rates of a variant with the most expensive choice of its group. What is chosen
-// instead of audio alone is not played beside it.
+// rates returns the rates of a variant with the most expensive rendition of its
+// group. A variant of audio alone plays the rendition instead of its own audio,
+// not beside it.
 func (s *hlsStream) rates(v *variant) rates {
 	r := v.playlist.rates()
 	var most rates
@@ -66,7 +67,7 @@ func (s *hlsStream) rates(v *variant) rates {
 	return rates{r.peak + most.peak, r.average + most.average}
 }
 
-// listing holds the multivariant playlist against what it names.
+// listing checks the multivariant playlist against the playlists that it names.
 func (s *hlsStream) listing() {
 	main := s.name(s.base)
 	s.hold("9.11", strings.Contains(s.raw, "#EXT-X-INDEPENDENT-SEGMENTS"), main, "EXT-X-INDEPENDENT-SEGMENTS is missing")
@@ -104,7 +105,7 @@ func (s *hlsStream) bandwidth(v *variant) {
 	s.hold("9.13", float64(v.Bandwidth) >= 0.999*r.peak, v.name, "BANDWIDTH is %d, the peaks sum to %.0f", v.Bandwidth, r.peak)
 }
 
-// attributes holds CODECS and what comes with video.
+// attributes checks CODECS, and the attributes of video.
 func (s *hlsStream) attributes(v *variant) {
 	if v.locked {
 		s.hold("9.1", v.Codecs != "", v.name, "CODECS is missing")
@@ -151,7 +152,7 @@ func (s *hlsStream) attributes(v *variant) {
 	}
 }
 
-// near allows for the rounding of sizes whose pixels are not square.
+// near compares sizes. It allows for rounding if pixels are not square.
 func near(said string, width, height int) bool {
 	var w, h int
 	if _, err := fmt.Sscanf(said, "%dx%d", &w, &h); err != nil {
@@ -189,7 +190,8 @@ func (s *hlsStream) order(main string) {
 		videos[0].name, s.rates(videos[0]).average/1000, best.name, s.rates(best).average/1000)
 }
 
-// soundEverywhere holds that a switch between variants neither adds nor drops the audio.
+// soundEverywhere checks that no switch between variants adds or drops the
+// audio.
 func (s *hlsStream) soundEverywhere(main string) {
 	var with, without *variant
 	for _, v := range s.variants {
@@ -225,7 +227,7 @@ func (s *hlsStream) shapes() {
 			continue
 		}
 		want := first.video().dar
-		// Sides are even numbers, so small pictures cannot be exact.
+		// Width and height are even numbers, so small pictures cannot be exact.
 		limit := 0.005 + 2/float64(min(f.height, first.video().height))
 		s.hold("1.33", math.Abs(f.dar/want-1) <= limit, v.name, "the aspect ratio is %.3f, that of %s %.3f", f.dar, first.name, want)
 	}
@@ -245,7 +247,7 @@ func (s *hlsStream) stereo(main string) {
 	}
 }
 
-// frames holds I-frame playlists against their rules.
+// frames checks I-frame playlists.
 func (s *hlsStream) frames(main string) {
 	videos := map[string]bool{}
 	for _, v := range s.variants {
@@ -273,7 +275,7 @@ func (s *hlsStream) frames(main string) {
 }
 
 // loadFrames reads ranges of an I-frame playlist: the first ones, some from the
-// middle and the last one. The others were made by the same program.
+// middle and the last one. The same program has made the others.
 func (c *checker) loadFrames(ctx context.Context, p *playlist) error {
 	n := len(p.segments)
 	for _, i := range []int{0, 1, n / 3, n / 2, n - 2, n - 1} {
@@ -293,7 +295,7 @@ func (c *checker) loadFrames(ctx context.Context, p *playlist) error {
 	return nil
 }
 
-// frame looks whether a range begins with a key frame.
+// frame reports whether a range begins with a key frame.
 func (s *segment) frame(p *playlist, data []byte) error {
 	switch {
 	case s.limit == 0:

@@ -6,14 +6,14 @@ import (
 	"strings"
 )
 
-// What measured times may be off by, in seconds.
+// Tolerances of measured times, in seconds.
 const (
 	slack       = 0.0015 // rounding of EXTINF and of time stamps
 	edgeSlack   = 0.1    // of audio, whose frames do not divide segments
 	keyInterval = 2.0
 )
 
-// playlists are all with media, each once.
+// playlists returns all playlists with media, each once.
 func (s *hlsStream) playlists() []*playlist {
 	var out []*playlist
 	seen := map[*playlist]bool{}
@@ -32,7 +32,7 @@ func (s *hlsStream) playlists() []*playlist {
 	return out
 }
 
-// video is what the segments say of the picture; nil: there is none.
+// video is what the segments say of the video. It is nil if there is none.
 func (p *playlist) video() *facts {
 	for _, s := range p.segments {
 		if s.video != nil {
@@ -79,7 +79,7 @@ func (p *playlist) frame() float64 {
 	return 0.04
 }
 
-// media holds all media playlists and segments against the rules.
+// media checks all media playlists and segments.
 func (s *hlsStream) media() {
 	for _, p := range s.playlists() {
 		p.unwrap()
@@ -109,7 +109,7 @@ func (s *hlsStream) media() {
 	s.alignment()
 }
 
-// unwrap lets time stamps of TS, which begin anew after 26.5 hours, go on.
+// unwrap makes time stamps of TS continuous. They wrap around after 26.5 hours.
 func (p *playlist) unwrap() {
 	const turn = float64(1<<33) / 90000
 	last := math.NaN()
@@ -148,7 +148,7 @@ func (s *hlsStream) tags(p *playlist) {
 	}
 }
 
-// container holds what is special to TS and to fragmented MP4.
+// container checks what is specific to TS and to fragmented MP4.
 func (s *hlsStream) container(p *playlist) {
 	counters := map[uint16]uint8{}
 	parts := map[uint32]uint64{}
@@ -180,7 +180,7 @@ func (s *hlsStream) container(p *playlist) {
 	}
 }
 
-// pictures holds video against the rules about frames.
+// pictures checks the rules about frames of video.
 func (s *hlsStream) pictures(p *playlist) {
 	v := p.video()
 	if v == nil {
@@ -228,7 +228,7 @@ func orTS(entry string) string {
 	return entry
 }
 
-// sound holds audio against the rules about frames.
+// sound checks the rules about frames of audio.
 func (s *hlsStream) sound(p *playlist) {
 	a := p.audio()
 	if a == nil {
@@ -255,13 +255,13 @@ func (s *hlsStream) sound(p *playlist) {
 		s.hold("2.4", k <= 66, p.name, "HE-AAC has %.0f kbit/s", k)
 	case "mp4a.40.2":
 		if a.channels == 2 && seconds > 1 {
-			// Silence needs less than was given; that is no fault.
+			// Silence needs less than its target rate, which is no fault.
 			s.hold("2.9", k <= 176, p.name, "stereo AAC has %.0f kbit/s", k)
 		}
 	}
 }
 
-// durations holds EXTINF against what there is.
+// durations compares EXTINF with the measured durations.
 func (s *hlsStream) durations(p *playlist) {
 	begin, end := math.Inf(1), math.Inf(-1)
 	for _, seg := range p.segments {
@@ -284,7 +284,7 @@ func (s *hlsStream) durations(p *playlist) {
 	s.hold("8.1", math.Abs(p.total()-(end-begin)) <= frame+slack, p.name, "EXTINF sum to %.3f s, the media last %.3f s", p.total(), end-begin)
 }
 
-// subtitles holds text renditions against their rules.
+// subtitles checks text renditions.
 func (s *hlsStream) subtitles() {
 	for _, r := range s.texts {
 		if r.playlist == nil {
@@ -302,7 +302,7 @@ func (s *hlsStream) subtitles() {
 	}
 }
 
-// alignment holds playlists against each other.
+// alignment compares playlists with each other.
 func (s *hlsStream) alignment() {
 	var video, audio []*playlist
 	for _, p := range s.playlists() {

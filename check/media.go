@@ -5,8 +5,8 @@ import (
 	"net/url"
 )
 
-// segment is one media segment and what was found in it. Times are in seconds
-// as they stand in the file; edit lists are applied.
+// segment is one media segment with what was read from it. Times are in seconds
+// as in the file, with edit lists applied.
 type segment struct {
 	at            *url.URL
 	name          string
@@ -31,7 +31,7 @@ type segment struct {
 type picture struct {
 	pts, dts, length float64
 	key              bool // IDR
-	sync             bool // said to be one
+	sync             bool // marked as a sync sample
 }
 
 // sound is one packet of audio.
@@ -40,13 +40,13 @@ type sound struct{ pts, length float64 }
 // span is the first and the last continuity counter of a PID.
 type span struct{ first, last uint8 }
 
-// part is where a track's fragments lie on the decode time line, in ticks.
+// part is the range of a track's fragments on the decode time line, in ticks.
 type part struct {
 	start, end uint64
 	scale      uint32
 }
 
-// facts are what a decoder's configuration says.
+// facts are the contents of a decoder configuration.
 type facts struct {
 	codec         string // as in CODECS
 	entry         string // sample entry: "avc1"; "": TS
@@ -59,7 +59,7 @@ type facts struct {
 	inBand        bool
 }
 
-// hdr is the VIDEO-RANGE.
+// videoRange is the VIDEO-RANGE.
 func (f *facts) videoRange() string {
 	switch f.transfer {
 	case 16:
@@ -87,8 +87,8 @@ func (s *segment) end() float64 {
 	return t
 }
 
-// lengths gives pictures of TS, which do not say how long they last, the
-// distance to the next one shown, as the usual one.
+// lengths sets the durations of pictures of TS, which have none: the distance to
+// the next picture in display order.
 func lengths(list []picture) {
 	if len(list) < 2 {
 		for i := range list {

@@ -5,10 +5,10 @@ import (
 	"io"
 )
 
-// shown is how many findings of a rule people are told.
+// shown is how many findings of a rule are printed.
 const shown = 5
 
-// Print writes a report for people.
+// Print writes a report as text.
 func (r Report) Print(w io.Writer) {
 	fmt.Fprintf(w, "%s (%s)\n", r.Address, r.Kind)
 	marks := map[Status]string{Pass: "ok", Fail: "FAIL", NotApplicable: "-"}

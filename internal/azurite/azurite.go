@@ -18,7 +18,7 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// The account that every Azurite has.
+// The account of every Azurite.
 const (
 	Account = "devstoreaccount1"
 	Key     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -26,10 +26,10 @@ const (
 
 const startTimeout = 60 * time.Second
 
-// Start starts an Azurite that ends with the test and returns the address of
-// its blob service. The test is skipped when there is none: it is looked for in
-// COPRA_TEST_NODE_MODULES and in .cache/node/node_modules of the repository.
-// Where CI is true, the test fails instead.
+// Start starts an Azurite that ends with the test, and returns the address of
+// its blob service. It looks for the program in COPRA_TEST_NODE_MODULES and in
+// .cache/node/node_modules of the repository. Without it the test is skipped, or
+// fails if CI is true.
 func Start(t testing.TB) (endpoint string) {
 	t.Helper()
 	testmedia.Long(t)
@@ -37,7 +37,7 @@ func Start(t testing.TB) (endpoint string) {
 	if err != nil {
 		testmedia.Missing(t, err.Error())
 	}
-	for range 3 { // between choosing a port and using it somebody else may take it
+	for range 3 { // another process may take the port before we use it
 		endpoint, err := start(t, script)
 		if err == nil {
 			return endpoint

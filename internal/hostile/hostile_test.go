@@ -27,8 +27,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// The bounds for one input. That on time is in addition to slowdown times what
-// the same clip took undamaged, in the same run: the machine may be loaded.
+// The bounds for one input. The bound on time is in addition to slowdown times
+// the time of the undamaged clip in the same run, since the machine may be
+// loaded.
 const (
 	maxTime      = 30 * time.Second
 	slowdown     = 10
@@ -37,7 +38,7 @@ const (
 	stall        = 15 * time.Second
 )
 
-// request asks for what an input is put through.
+// request is the request for an input of a family.
 func request(family string) []byte {
 	output := map[string]string{"mp3": "mp3:64k", "jpg": "jpg:64x", "bombs": "jpg:64x\": {\"path\": \"/a.jpg\"}, \"mp4:64x36"}[family]
 	if output == "" {
@@ -121,7 +122,7 @@ type input struct {
 	limit        time.Duration
 }
 
-// outcome is how an input went.
+// outcome is the result for one input.
 type outcome struct {
 	good              int // outputs
 	err               error
@@ -129,7 +130,7 @@ type outcome struct {
 	memory, workFiles int64
 }
 
-// try takes an input the way of a job and holds it to the bounds.
+// try takes an input through the steps of a job and checks the bounds.
 func try(t *testing.T, tools *ffmpeg.Toolchain, in input) outcome {
 	dir, err := os.MkdirTemp(t.TempDir(), "run-") //nolint:usetesting // it goes with the input
 	if err != nil {

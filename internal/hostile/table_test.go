@@ -80,8 +80,8 @@ func (t *table) print(tb testing.TB) {
 		sum.inputs, maxTime, slowdown, maxMemory>>20, maxWorkFiles>>20, out.String())
 }
 
-// watch follows the memory of the processes that have to do with a folder, and
-// what is in it, until it is asked for the most.
+// watch measures the memory of the processes that work in a folder, and the size
+// of the folder, until the returned function is called. That returns the peaks.
 func watch(dir string) func() (memory, workFiles int64) {
 	end, most := make(chan struct{}), make(chan [2]int64)
 	go func() {
@@ -106,8 +106,8 @@ func watch(dir string) func() (memory, workFiles int64) {
 	}
 }
 
-// memoryOf is the largest peak of those of our children that run in a folder or
-// name it.
+// memoryOf is the largest peak of our children that run in a folder or have it
+// in their arguments.
 func memoryOf(dir string) (most int64) {
 	lists, _ := filepath.Glob("/proc/self/task/*/children")
 	for _, list := range lists {

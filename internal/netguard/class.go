@@ -2,11 +2,11 @@ package netguard
 
 import "net/netip"
 
-// refusedPorts are services that take orders from whoever connects and could
-// be driven by the bytes of an HTTP request or an upload: mail above all, so
-// that the server cannot be made to send spam, and stores that ask for no
-// password inside a network that the operator has opened. Everything else is
-// allowed: inputs live on many ports, and 21 and 22 are for FTP and SFTP.
+// refusedPorts are services that obey whoever connects, and that the bytes of an
+// HTTP request or an upload could control: mail above all, so that the server
+// cannot be used to send spam, and databases without a password in a network
+// that the operator has allowed. All other ports are allowed, since inputs are
+// on many ports, and 21 and 22 are for FTP and SFTP.
 var refusedPorts = map[uint16]string{
 	23:    "Telnet",
 	25:    "mail",
@@ -28,7 +28,7 @@ var refusedPorts = map[uint16]string{
 	11211: "memcached",
 }
 
-// classes names networks in the words of people; the first match counts.
+// classes names networks in plain words. The first match counts.
 var classes = []struct {
 	name    string
 	network netip.Prefix

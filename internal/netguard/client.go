@@ -12,35 +12,35 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// ErrStalled says that a peer sent or took no byte for Options.IdleTimeout. It
-// is worth another try.
+// ErrStalled is the error of a peer that sent or accepted no byte for
+// Options.IdleTimeout. Another attempt may succeed.
 var ErrStalled = errors.New("the connection stalled")
 
 // Options of an HTTP client.
 type Options struct {
 	// ConnectTimeout bounds the dialling of one address. Defaults to 10 s.
 	ConnectTimeout time.Duration
-	// HeaderTimeout bounds the wait for the head of a response after the
+	// HeaderTimeout bounds the wait for the header of a response after the
 	// request was sent. Defaults to 30 s.
 	HeaderTimeout time.Duration
 	// IdleTimeout bounds the wait for the next bytes of a body, in both
-	// directions; there is no bound on the whole. Defaults to 30 s.
+	// directions. The time for the whole body is not bounded. Defaults to 30 s.
 	IdleTimeout time.Duration
-	// MaxRedirects is how many redirects are followed; NoRedirects hands the
-	// redirect itself to the caller. Defaults to 10.
+	// MaxRedirects is how many redirects are followed. With NoRedirects the
+	// caller gets the redirect itself. Defaults to 10.
 	MaxRedirects int
 }
 
-// NoRedirects as Options.MaxRedirects hands out redirects as responses.
+// NoRedirects as Options.MaxRedirects returns redirects as responses.
 const NoRedirects = -1
 
-// HTTPClient returns a client whose every connection, also that of a redirect,
-// passes the guard. It uses no proxy, for a proxy would dial in its stead.
+// HTTPClient returns a client whose connections all pass the guard, also those
+// of redirects. It uses no proxy, since a proxy would dial instead of the guard.
 func (g *Guard) HTTPClient(o Options) *http.Client { return newClient(o, g.dial) }
 
 // TrustedClient returns a client without a guard, for addresses that the
-// operator has configured. Redirects are not followed: they would lead where
-// somebody else says.
+// operator has configured. It follows no redirects, since others choose their
+// targets.
 func TrustedClient(o Options) *http.Client {
 	o.MaxRedirects = NoRedirects
 	return newClient(o, func(ctx context.Context, network, addr string, timeout time.Duration) (net.Conn, error) {
@@ -67,8 +67,8 @@ func newClient(o Options, dial dialFunc) *http.Client {
 		MaxIdleConnsPerHost:   16,
 		IdleConnTimeout:       time.Minute,
 		DisableCompression:    true, // sizes and ranges must be those of the file
-		// A custom dialer leaves the transport with HTTP/1.1, which is wanted:
-		// each transfer has a connection of its own and none can stall another.
+		// A custom dialer limits the transport to HTTP/1.1. That is intended:
+		// each transfer has a connection of its own, and none can stall another.
 	}
 	return &http.Client{Transport: &transport{base: base, idle: o.IdleTimeout}, CheckRedirect: o.checkRedirect}
 }
@@ -99,13 +99,14 @@ func (o Options) checkRedirect(r *http.Request, via []*http.Request) error {
 	if r.URL.Scheme != "http" && r.URL.Scheme != "https" {
 		return job.Errorf(job.RedirectsNotValid, "The address redirects to a URL of scheme %q; only http and https can be followed.", r.URL.Scheme)
 	}
-	// The query of a presigned URL is a credential, not for the next host.
+	// The query of a presigned URL is a credential. The next host must not get
+	// it.
 	r.Header.Del("Referer")
 	return nil
 }
 
-// conn bounds how long a single write may take, so that a peer that accepts
-// an upload and then stops reading is noticed.
+// conn bounds the time of a single write, so that a peer that accepts an upload
+// and then stops reading is noticed.
 type conn struct {
 	net.Conn
 	idle time.Duration
@@ -118,7 +119,7 @@ func (c *conn) Write(p []byte) (int, error) {
 	return c.Conn.Write(p)
 }
 
-// transport bounds how long a read of a response's body may take.
+// transport bounds the time of a read of a response's body.
 type transport struct {
 	base *http.Transport
 	idle time.Duration
@@ -138,11 +139,11 @@ func (t *transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// CloseIdleConnections serves http.Client.CloseIdleConnections.
+// CloseIdleConnections makes http.Client.CloseIdleConnections work.
 func (t *transport) CloseIdleConnections() { t.base.CloseIdleConnections() }
 
-// body cancels its own request when a Read waits too long. The time between
-// two Reads, in which the caller works, does not count.
+// body cancels its own request when a Read waits too long. The time between two
+// Reads does not count.
 type body struct {
 	io.ReadCloser
 	ctx    context.Context //nolint:containedctx // the request's, which ends with the body

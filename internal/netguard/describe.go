@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// StripURL returns err without the *url.Error around it, whose text holds the
-// URL and with it the credentials in its query.
+// StripURL returns err without the *url.Error around it. The text of that has
+// the URL, whose query may hold credentials.
 func StripURL(err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		return u.Err
@@ -21,8 +21,8 @@ func StripURL(err error) error {
 	return err
 }
 
-// Describe says in a few words, fit for a customer, what went wrong between us
-// and a peer: "the connection was refused". The text never holds a URL.
+// Describe says in a few words for a customer what failed between us and a peer:
+// "the connection was refused". The text never has a URL.
 func Describe(err error) string {
 	dns, isDNS := errors.AsType[*net.DNSError](err)
 	_, unknownCA := errors.AsType[x509.UnknownAuthorityError](err)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// inside are networks that no request may reach; what tunnels to them is in the
+// inside are networks that no request may reach. Tunnels to them are in the
 // table of TestCheckRefuses.
 var inside = []netip.Prefix{
 	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("127.0.0.0/8"),
@@ -16,8 +16,8 @@ var inside = []netip.Prefix{
 	netip.MustParsePrefix("64:ff9b::/96"), netip.MustParsePrefix("2002::/16"), netip.MustParsePrefix("2001::/32"),
 }
 
-// FuzzHost: however an address is spelled, in the URL of a user or by the
-// resolver, what is let through is outside.
+// FuzzHost checks that for every spelling of an address, in a URL or by the
+// resolver, the guard allows only addresses outside.
 func FuzzHost(f *testing.F) {
 	for _, s := range []string{"127.0.0.1:80", "[::1]:80", "[::ffff:7f00:1]:80", "0x7f.1:80", "2130706433:80", "017700000001:80", "127.1:80", "[fe80::1%25eth0]:80", "[64:ff9b::a00:1]:443", "8.8.8.8:443", "[::]:80", "169.254.169.254:80", "１２７.0.0.1:80"} {
 		f.Add(s)
@@ -33,7 +33,7 @@ func FuzzHost(f *testing.F) {
 		}
 		addr, err := netip.ParseAddr(host)
 		if err != nil {
-			return // a name: its addresses are checked when they are known
+			return // a name: its addresses are checked once they are known
 		}
 		ap, err := netip.ParseAddrPort(net.JoinHostPort(addr.String(), port))
 		if err != nil || g.Check(ap) != nil {
@@ -48,7 +48,7 @@ func FuzzHost(f *testing.F) {
 	})
 }
 
-// FuzzNetworks: a list of networks opens what it says and no more.
+// FuzzNetworks checks that a list of networks allows what it says and no more.
 func FuzzNetworks(f *testing.F) {
 	for _, s := range []string{"10.0.0.0/8", "::ffff:10.0.0.0/104", "fd00::/8", "10.0.0.1", "fe80::1%eth0", "10.0.0.0/99", "::/0"} {
 		f.Add(s)

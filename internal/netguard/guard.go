@@ -1,12 +1,12 @@
-// Package netguard is the way out: every connection to an address that a user
-// gave (inputs, webhooks, storage endpoints, watermarks) is dialled here.
+// Package netguard guards outgoing connections: it dials every address that a
+// user gave (inputs, webhooks, storage endpoints, watermarks).
 //
-// The decision falls at dial time, on the address that is really being
-// connected to, so redirects, DNS rebinding and odd spellings of an address
-// (decimal, hexadecimal, IPv4 in IPv6) change nothing. Refused are loopback,
-// private, link-local (with the metadata services of clouds), CGNAT, multicast
-// and reserved networks, the IPv6 forms that tunnel to them, and a few ports
-// that never speak HTTP, FTP or SFTP. An operator opens networks by a list.
+// It decides at dial time, about the address of the connection itself. So
+// redirects, DNS rebinding and odd spellings of an address (decimal,
+// hexadecimal, IPv4 in IPv6) cannot evade it. It refuses loopback, private,
+// link-local (with the metadata services of clouds), CGNAT, multicast and
+// reserved networks, the IPv6 forms that tunnel to them, and a few ports that
+// never speak HTTP, FTP or SFTP. An operator allows networks by a list.
 package netguard
 
 import (
@@ -32,7 +32,7 @@ type Guard struct {
 	public *ssrf.Guardian
 }
 
-// New returns a Guard that also lets through the addresses in allow.
+// New returns a Guard that also allows the addresses in allow.
 func New(allow []netip.Prefix) *Guard {
 	g := &Guard{public: ssrf.New(ssrf.WithAnyPort())}
 	for _, p := range allow {
@@ -59,8 +59,8 @@ func ParseNetworks(values []string) ([]netip.Prefix, error) {
 	return networks, nil
 }
 
-// canonical turns a network written in v4-mapped form into its IPv4 one,
-// because addresses are compared in that form.
+// canonical returns the IPv4 form of a network written in v4-mapped form, since
+// addresses are compared in that form.
 func canonical(p netip.Prefix) netip.Prefix {
 	if p.Addr().Is4In6() && p.Bits() >= 96 {
 		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
@@ -68,8 +68,8 @@ func canonical(p netip.Prefix) netip.Prefix {
 	return p
 }
 
-// Check returns nil when addr may be dialled, and otherwise a *job.Error that
-// names it, why it is refused and the setting that opens it.
+// Check returns nil if addr may be dialled. Otherwise it returns a *job.Error
+// that names addr, the reason and the setting that allows it.
 func (g *Guard) Check(addr netip.AddrPort) error { return g.check(addr, "") }
 
 func (g *Guard) check(addr netip.AddrPort, host string) error {
@@ -92,8 +92,8 @@ func (g *Guard) check(addr netip.AddrPort, host string) error {
 	return nil
 }
 
-// DialContext dials addr after every address that its host leads to has
-// passed the guard; those that have not are not dialled.
+// DialContext dials addr. Each address that its host resolves to must pass the
+// guard, and is skipped otherwise.
 func (g *Guard) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
 	return g.dial(ctx, network, addr, dialTimeout)
 }
@@ -108,7 +108,7 @@ func (g *Guard) dial(ctx context.Context, network, addr string, timeout time.Dur
 	}
 	d := net.Dialer{
 		Timeout: timeout,
-		// Called with the resolved address, right before connect(2).
+		// This is called with the resolved address, right before connect(2).
 		ControlContext: func(_ context.Context, _, address string, _ syscall.RawConn) error {
 			ap, err := netip.ParseAddrPort(address)
 			if err != nil {

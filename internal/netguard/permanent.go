@@ -10,9 +10,9 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// Permanent reports whether another try of a request would meet the same
-// trouble: an address that the guard refuses, a host that does not exist, a
-// certificate that is not valid, no TLS where it was asked for.
+// Permanent reports whether another attempt of a request would fail in the same
+// way: an address that the guard refuses, a host that does not exist, a
+// certificate that is not valid, no TLS where it is required.
 func Permanent(err error) bool {
 	_, refused := errors.AsType[*job.Error](err)
 	dns, isDNS := errors.AsType[*net.DNSError](err)

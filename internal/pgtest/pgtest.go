@@ -1,12 +1,12 @@
-// Package pgtest gives tests a real PostgreSQL: one server a test process,
-// started by the first test that asks, and in it an empty or a migrated
-// database for each test, in some 30 ms.
+// Package pgtest gives tests a real PostgreSQL. Each test process has one
+// server, which the first test that asks starts. Each test gets an empty or a
+// migrated database in it, in some 30 ms.
 //
-// The server and its folder go when the test process ends, in whatever way,
+// The server and its folder disappear when the test process ends, in any way,
 // without a TestMain: the kernel ends the server (see pgserver), and a small
-// shell that holds nothing but a pipe to us removes the folder then.
+// shell that holds only a pipe to us then removes the folder.
 //
-// With COPRA_TEST_DATABASE_URL set, that server is used instead; its role must
+// If COPRA_TEST_DATABASE_URL is set, that server is used instead. Its role must
 // be allowed to create databases.
 package pgtest
 
@@ -35,7 +35,7 @@ import (
 	"github.com/copra-video/copra/migrations"
 )
 
-// Database is one test's own. It is dropped when the test ends.
+// Database is the database of one test. It is dropped when the test ends.
 type Database struct {
 	URL string
 }
@@ -89,11 +89,11 @@ var shared = sync.OnceValues(func() (string, error) {
 	return s.URL(), nil
 })
 
-// removeAfterUs starts a shell that removes dir when this process has ended:
-// then its standard input, whose other end only we hold, comes to an end. It
-// has its own session, so that a Ctrl-C does not reach it, and none of our
-// output files, since `go test` waits for whoever holds those. It removes
-// twice because the server may still be writing as it goes.
+// removeAfterUs starts a shell that removes dir when this process has ended. The
+// shell's standard input then ends, since only we hold the other end. The shell
+// has its own session, so that Ctrl-C does not reach it, and none of our output
+// files, since `go test` waits until all of them are closed. It removes twice
+// because the server may still be writing when it ends.
 func removeAfterUs(dir string) error {
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -115,7 +115,7 @@ func removeAfterUs(dir string) error {
 	return cmd.Process.Release()
 }
 
-// keepOpen keeps the collector from closing our end of the pipe.
+// keepOpen keeps the garbage collector from closing our end of the pipe.
 var keepOpen []*os.File
 
 func server(t testing.TB) string {
@@ -133,8 +133,9 @@ var templateOnce struct {
 	name string
 }
 
-// template returns the name of a migrated database to copy. The name tells its
-// migrations, so that on a server that stays each version makes it once.
+// template returns the name of a migrated database to copy. The name contains a
+// fingerprint of the migrations, so that on a server that stays each version
+// creates it once.
 func template(ctx context.Context, admin string) (string, error) {
 	templateOnce.Lock()
 	defer templateOnce.Unlock()
@@ -151,7 +152,7 @@ func template(ctx context.Context, admin string) (string, error) {
 		return "", err
 	}
 	defer conn.Close(context.WithoutCancel(ctx))
-	// Other test processes may be at it on the same server.
+	// Other test processes may create it on the same server.
 	if _, err := conn.Exec(ctx, `SELECT pg_advisory_lock(hashtext($1))`, name); err != nil {
 		return "", err
 	}
@@ -177,7 +178,7 @@ func template(ctx context.Context, admin string) (string, error) {
 	return name, nil
 }
 
-// fingerprint of our migrations, and of River's by the version of its module.
+// fingerprint covers our migrations, and River's by the version of its module.
 func fingerprint() (string, error) {
 	h := sha256.New()
 	h.Write([]byte(riverVersion()))
@@ -199,7 +200,7 @@ func fingerprint() (string, error) {
 func create(t testing.TB, admin, tmpl string) *Database {
 	t.Helper()
 	name := "copra_test_" + strings.ToLower(rand.Text()[:16])
-	// A copy fails while a connection to the template is still closing.
+	// A copy fails while a connection to the template is closing.
 	for deadline := time.Now().Add(10 * time.Second); ; {
 		err := exec1(t.Context(), admin, `CREATE DATABASE `+name+` TEMPLATE `+tmpl)
 		if err == nil {
@@ -210,7 +211,7 @@ func create(t testing.TB, admin, tmpl string) *Database {
 		}
 	}
 	t.Cleanup(func() {
-		// The test's context has ended by now.
+		// The test's context has ended already.
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
 		if err := exec1(ctx, admin, `DROP DATABASE IF EXISTS `+name+` WITH (FORCE)`); err != nil {
@@ -233,7 +234,7 @@ func exec1(ctx context.Context, url, sql string, args ...any) error {
 func withDatabase(address, name string) string {
 	u, err := url.Parse(address)
 	if err != nil {
-		return address // pgx then says what is wrong with it
+		return address // pgx then reports what is wrong with it
 	}
 	u.Path = "/" + name
 	return u.String()

@@ -2,7 +2,7 @@ package pgtest
 
 import "runtime/debug"
 
-// riverVersion is that of the module that migrates River's tables.
+// riverVersion is the version of the module that migrates River's tables.
 func riverVersion() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

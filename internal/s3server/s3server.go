@@ -38,16 +38,16 @@ const Region = "us-east-1"
 
 const startTimeout = 20 * time.Second
 
-// Start starts a server that ends with the test. The program is looked for in
+// Start starts a server that ends with the test. It looks for the program in
 // COPRA_TEST_VERSITYGW, in .cache/tools/bin of the repository and in PATH.
-// Without it the test is skipped, and fails where CI is true.
+// Without it the test is skipped, or fails if CI is true.
 func Start(t testing.TB) *Server {
 	t.Helper()
 	return StartIn(t, Region)
 }
 
-// StartIn starts a server in a region, and in no other: a request that is
-// signed for another is refused.
+// StartIn starts a server in one region. It refuses requests that are signed for
+// another.
 func StartIn(t testing.TB, region string) *Server {
 	t.Helper()
 	testmedia.Long(t)
@@ -55,7 +55,7 @@ func StartIn(t testing.TB, region string) *Server {
 	if err != nil {
 		testmedia.Missing(t, err.Error())
 	}
-	// Between choosing a port and using it somebody else may take it.
+	// Another process may take the port before we use it.
 	for range 5 {
 		s, err := start(t, binary, region)
 		if err == nil {
@@ -67,7 +67,7 @@ func StartIn(t testing.TB, region string) *Server {
 	return nil
 }
 
-// CreateBucket makes a bucket.
+// CreateBucket creates a bucket.
 func (s *Server) CreateBucket(t testing.TB, name string) {
 	t.Helper()
 	if _, err := s.client.CreateBucket(context.Background(), &s3.CreateBucketInput{Bucket: &name}); err != nil {
@@ -75,8 +75,8 @@ func (s *Server) CreateBucket(t testing.TB, name string) {
 	}
 }
 
-// Object returns an object with its headers, nil without error when there is
-// none.
+// Object returns an object with its headers, and nil without an error if there
+// is none.
 func (s *Server) Object(bucket, key string) ([]byte, http.Header, error) {
 	out, err := s.client.GetObject(context.Background(), &s3.GetObjectInput{Bucket: &bucket, Key: &key})
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *Server) Object(bucket, key string) ([]byte, http.Header, error) {
 	return body, header, err
 }
 
-// Keys lists a bucket, and Uploads its multipart uploads that were not ended.
+// Keys lists the keys of a bucket.
 func (s *Server) Keys(t testing.TB, bucket string) []string {
 	t.Helper()
 	out, err := s.client.ListObjectsV2(context.Background(), &s3.ListObjectsV2Input{Bucket: &bucket})
@@ -112,7 +112,7 @@ func (s *Server) Keys(t testing.TB, bucket string) []string {
 	return keys
 }
 
-// Uploads returns how many multipart uploads of a bucket were not ended.
+// Uploads returns how many multipart uploads of a bucket are not complete.
 func (s *Server) Uploads(t testing.TB, bucket string) int {
 	t.Helper()
 	out, err := s.client.ListMultipartUploads(context.Background(), &s3.ListMultipartUploadsInput{Bucket: &bucket})
@@ -152,8 +152,8 @@ func start(t testing.TB, binary, region string) (*Server, error) {
 	address := l.Addr().String()
 	l.Close()
 
-	// The second directory holds what would otherwise be extended attributes,
-	// which a tmpfs may not have.
+	// The second directory replaces extended attributes, which a tmpfs may not
+	// support.
 	data, sidecar := t.TempDir(), t.TempDir()
 	s := &Server{Endpoint: "http://" + address, AccessKey: "test-access-key", SecretKey: "test-secret-key", Region: region}
 	var output strings.Builder
@@ -180,7 +180,7 @@ func start(t testing.TB, binary, region string) (*Server, error) {
 	return s, nil
 }
 
-// wait returns when the server takes connections.
+// wait returns when the server accepts connections.
 func (s *Server) wait(ended <-chan struct{}) error {
 	timeout := time.After(startTimeout)
 	tick := time.NewTicker(20 * time.Millisecond)

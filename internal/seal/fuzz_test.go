@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// FuzzKeys: a list of keys is taken or refused without being told; what is taken
-// seals and opens, for its context alone.
+// FuzzKeys checks that a list of keys is accepted, or refused without repeating
+// it. Accepted keys seal and open, for one context alone.
 func FuzzKeys(f *testing.F) {
 	f.Add(strings.Repeat("A", 43)+"=", []byte("plain"), "jobs/a")
 	f.Add("-_"+strings.Repeat("a", 41)+"\n", []byte{}, "")
@@ -29,7 +29,7 @@ func FuzzKeys(f *testing.F) {
 	})
 }
 
-// FuzzOpen: nothing that was not sealed opens.
+// FuzzOpen checks that only sealed values open.
 func FuzzOpen(f *testing.F) {
 	s, err := ParseKeys([]string{strings.Repeat("A", 43) + "="})
 	if err != nil {

@@ -1,11 +1,11 @@
-// Package seal encrypts what must not be read from the database or a backup
+// Package seal encrypts what must not be readable in the database or in a backup
 // of it: the stored requests, with the credentials of customers' buckets.
 //
-// A sealed value is AES-256-GCM under one of the operator's keys and says
-// which, so keys can be changed: put a new one first in the list, keep the old
-// ones behind it until nothing is sealed with them. The caller's context (the
-// kind of row and its id) is authenticated with it, so that a sealed value
-// moved to another row does not open.
+// A sealed value is AES-256-GCM under one of the operator's keys, and has the id
+// of that key. So keys can be changed: put a new one first in the list, and keep
+// the old ones after it until nothing is sealed with them. The context of the
+// caller (the kind of row and its id) is authenticated too, so a sealed value
+// that was moved to another row does not open.
 package seal
 
 import (
@@ -26,10 +26,11 @@ const (
 	version = 1
 )
 
-// ErrKey says that a value was sealed with a key that is not in the list.
+// ErrKey is the error of a value that was sealed with a key that is not in the
+// list.
 var ErrKey = errors.New("its key is not among the sealing keys given")
 
-// Sealer seals with its first key and opens with any. It is safe for
+// Sealer seals with its first key and opens with any of them. It is safe for
 // concurrent use.
 type Sealer struct{ keys []key }
 
@@ -38,16 +39,16 @@ type key struct {
 	aead cipher.AEAD
 }
 
-// Generate returns a new random key as ParseKeys takes it.
+// Generate returns a new random key in the form of ParseKeys.
 func Generate() string {
 	b := make([]byte, keySize)
 	rand.Read(b)
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// ParseKeys makes a Sealer of keys in base64, 32 bytes each, as Generate makes
-// them and as `openssl rand -base64 32` does; the first seals. Errors name the
-// place in the list and never the key.
+// ParseKeys makes a Sealer of keys in base64 of 32 bytes each, the form of
+// Generate and of `openssl rand -base64 32`. The first key seals. Errors have
+// the position in the list and never the key.
 func ParseKeys(list []string) (*Sealer, error) {
 	s := &Sealer{}
 	for i, text := range list {
@@ -70,7 +71,7 @@ func ParseKeys(list []string) (*Sealer, error) {
 	return s, nil
 }
 
-// decode takes the standard and the URL alphabet, padded or not.
+// decode accepts the standard and the URL alphabet, with or without padding.
 func decode(text string) ([]byte, error) {
 	text = strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(text, "="))
 	return base64.RawStdEncoding.DecodeString(text)
@@ -85,8 +86,7 @@ func newKey(b []byte) (key, error) {
 	if err != nil {
 		return key{}, err
 	}
-	// The id names the key and must not help to find it: a hash of 256 random
-	// bits does not.
+	// The id must not help to find the key. A hash of 256 random bits does not.
 	sum := sha256.Sum256(append([]byte("copra sealing key id:"), b...))
 	return key{id: [idSize]byte(sum[:idSize]), aead: aead}, nil
 }
@@ -104,8 +104,8 @@ func (s *Sealer) Seal(plain []byte, context string) []byte {
 	return k.aead.Seal(out, nonce, plain, associated(out[:1+idSize], context))
 }
 
-// Open decrypts what Seal made for the same context. The error is ErrKey when
-// the key was taken out of the list.
+// Open decrypts what Seal returned for the same context. The error is ErrKey if
+// the key is no longer in the list.
 func (s *Sealer) Open(sealed []byte, context string) ([]byte, error) {
 	if len(sealed) < 1+idSize {
 		return nil, fmt.Errorf("open the sealed %s: it is cut off", context)

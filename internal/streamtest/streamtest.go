@@ -1,6 +1,6 @@
-// Package streamtest makes whole streams for tests: it plans an httpstream,
-// runs the plan's steps with the ffmpeg of the machine, and lays the result out
-// as it is published.
+// Package streamtest makes whole streams for tests. It plans an httpstream, runs
+// the plan's steps with the ffmpeg of the machine, and arranges the files as
+// they are published.
 package streamtest
 
 import (
@@ -37,9 +37,9 @@ func Run(t testing.TB, dir string, args ...string) {
 	}
 }
 
-// Film makes a source in a new folder: a picture that moves, a beep each
-// second in the first audio, another tone in a second one, and a subtitle for
-// each second in two languages.
+// Film makes a source in a new folder: moving video, a beep each second in the
+// first audio track, another tone in a second one, and a subtitle for each
+// second in two languages.
 func Film(t testing.TB, seconds int, size, rate string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -63,7 +63,8 @@ func Film(t testing.TB, seconds int, size, rate string) string {
 	return dir
 }
 
-// Plain makes of a Film one with a single audio and without subtitles.
+// Plain makes of a Film a source with a single audio track and without
+// subtitles.
 func Plain(t testing.TB, film string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -85,7 +86,8 @@ func Formats(t testing.TB, list ...string) []format.Format {
 	return out
 }
 
-// Tools returns ffmpeg and ffprobe. What they can do is asked once a machine.
+// Tools returns ffmpeg and ffprobe. What they can do is determined once a
+// machine.
 func Tools(t testing.TB) *ffmpeg.Toolchain {
 	t.Helper()
 	testmedia.Tool(t, "ffmpeg")
@@ -148,7 +150,7 @@ func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Opt
 	return out
 }
 
-// ended is an intermediate that grows no more.
+// ended is an intermediate that is complete.
 type ended struct{ *os.File }
 
 func (e ended) Read(_ context.Context, p []byte) (int, error) { return e.File.Read(p) }

@@ -1,5 +1,5 @@
-// Package testtime holds tests to bounds on time that are promises, on machines
-// that have other things to do as well.
+// Package testtime checks bounds on time that are promises, also on machines
+// that are busy with other work.
 package testtime
 
 import (
@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// Within fails a test when what it names took longer since begin than the bound
-// allows. The bound is that of a machine of which the test has a core to itself;
-// where more wants to run than there are cores, it grows by as much.
+// Within fails a test when the time since begin exceeds the bound. what names
+// the operation. The bound is for a machine of which the test has a core to
+// itself. On a machine with more runnable processes than cores it grows in
+// proportion.
 func Within(t testing.TB, what string, begin time.Time, bound time.Duration) {
 	t.Helper()
 	took := time.Since(begin)
@@ -25,13 +26,13 @@ func Within(t testing.TB, what string, begin time.Time, bound time.Duration) {
 	}
 }
 
-// Allow is a bound, or the longer one that a busy machine gets.
+// Allow returns bound, or a longer one on a busy machine.
 func Allow(bound time.Duration) time.Duration {
 	return time.Duration(float64(bound) * (1 + waiting()))
 }
 
-// waiting is how many processes want a core for each that there is, as the mean
-// of a minute.
+// waiting is the number of runnable processes for each core, as the mean of a
+// minute.
 func waiting() float64 {
 	text, err := os.ReadFile("/proc/loadavg") // proc(5): the first figure
 	if err != nil {
