@@ -139,6 +139,9 @@ func (p *planner) openScene(start, length float64) (in, filters []string) {
 	if !p.src.still {
 		frames = max(1, int(math.Round(length*fpsFloat(rate))))
 	}
+	if tags := p.src.sourceTags(); tags != "" {
+		filters = append(filters, tags)
+	}
 	switch {
 	case p.src.still:
 		in = []string{"-i", SourceName}

@@ -35,6 +35,7 @@ func (p *planner) tree(videos []*renditionNode, pictures []*thumbnails, watermar
 		return cmp.Or(cmp.Compare(a.preFilters, b.preFilters), cmp.Compare(a.fps.Num, b.fps.Num), cmp.Compare(a.fps.Den, b.fps.Den), compareBool(a.toneMap, b.toneMap))
 	})
 	root := &branch{}
+	root.add(p.src.sourceTags())
 	for _, k := range order {
 		node := root.child(k.preFilters, p.src.fpsFilter(k.fps))
 		in := p.src.frame
@@ -73,6 +74,7 @@ func (p *planner) cascade(root *branch, in frame, list []graphOutput, watermarks
 	type level struct {
 		geometry geometry
 		pixFmt   string
+		matrix   string
 		node     *branch
 	}
 	var levels []level
@@ -82,7 +84,7 @@ func (p *planner) cascade(root *branch, in frame, list []graphOutput, watermarks
 		w, h, options := in.W, in.H, p.scalerOptions(l.key)
 		found := false
 		for _, have := range slices.Backward(levels) {
-			if have.pixFmt != pixFmt || !have.geometry.feeds(g) {
+			if have.pixFmt != pixFmt || have.matrix != l.key.matrix || !have.geometry.feeds(g) {
 				continue
 			}
 			at, w, h, options = have.node, have.geometry.ScaleW, have.geometry.ScaleH, ""
@@ -95,7 +97,7 @@ func (p *planner) cascade(root *branch, in frame, list []graphOutput, watermarks
 			if !found {
 				at.add("format=" + pixFmt)
 			}
-			levels = append(levels, level{g, pixFmt, at})
+			levels = append(levels, level{g, pixFmt, l.key.matrix, at})
 		}
 		at = at.child(g.finish()...)
 		at.add(p.tagFilter(l.key))

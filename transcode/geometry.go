@@ -106,7 +106,7 @@ func (g geometry) feeds(h geometry) bool {
 }
 
 // scaleFilter scales from size w x h to g's inner size. It is "" when the size is
-// right already and no extra options for the scaler are given.
+// right already and no extra flags and options for the scaler are given.
 func (g geometry) scaleFilter(w, h int, extra string) string {
 	if w == g.ScaleW && h == g.ScaleH && extra == "" {
 		return ""

@@ -29,28 +29,13 @@ func (s *source) dynamicRange(f format.Format, row *codec.Codec) (pixFmt string,
 	return pixFmt, codec.Pixels(pixFmt).Depth < 10
 }
 
-// matrix is the source's, or that of HDR when it does not say.
-func (s *source) matrix() string {
-	if known(s.video.ColorSpace) {
-		return s.video.ColorSpace
-	}
-	return "bt2020nc"
-}
-
-// primaries are the source's, or those of HDR when it does not say.
-func (s *source) primaries() string {
-	if known(s.video.ColorPrimaries) {
-		return s.video.ColorPrimaries
-	}
-	return "bt2020"
-}
-
 // hdr is what an encode of r has to say about light; nil when it is SDR.
 func (p *planner) hdr(r rendition) *encoder.HDR {
 	if !p.src.hdr() || r.toneMap {
 		return nil
 	}
-	return &encoder.HDR{Primaries: p.src.primaries(), Transfer: p.src.video.ColorTransfer, Matrix: p.src.matrix(), Light: p.src.video.HDR}
+	c := p.src.colours()
+	return &encoder.HDR{Primaries: c.primaries, Transfer: c.transfer, Matrix: c.space, Light: p.src.video.HDR}
 }
 
 // nominalPeak is the white of SDR in cd/m2, to which the light of HDR is related.
@@ -64,13 +49,13 @@ func (s *source) sdrFilters(pixFmt string) []string {
 	if !s.hdr() {
 		return nil
 	}
-	rng := "tv"
-	if s.video.ColorRange == "pc" {
+	c, rng := s.colours(), "tv"
+	if c.fullRange {
 		rng = "pc"
 	}
 	f := []string{
 		"format=" + pixFmt,
-		fmt.Sprintf("zscale=tin=%s:min=%s:pin=%s:rin=%s:t=linear:npl=%d", s.video.ColorTransfer, s.matrix(), s.primaries(), rng, nominalPeak),
+		fmt.Sprintf("zscale=tin=%s:min=%s:pin=%s:rin=%s:t=linear:npl=%d", c.transfer, c.space, c.primaries, rng, nominalPeak),
 		"format=gbrpf32le", "zscale=p=bt709",
 		"tonemap=tonemap=hable:desat=0:peak=" + seconds(s.peak()/nominalPeak),
 		"zscale=t=bt709:m=bt709:r=tv", "format=" + pixFmt,

@@ -72,16 +72,17 @@ func (p *planner) newPictureStyle(r format.Resolution, im *job.ImageParams, pixF
 	return s, nil
 }
 
-// pictureColours are what the scaler must convert for a picture. Files of JPEG
+// pictureColours are what the scaler must convert for a picture: flags and options
+// to follow "flags=bicubic". Files of JPEG
 // and WebP name no matrix, and readers assume BT.601; JPEG is full range.
 func pictureColours(pixFmt string) string {
 	switch f := codec.Pixels(pixFmt); {
 	case f.RGB:
-		return ""
+		return exactColours
 	case f.FullRange:
-		return ":out_color_matrix=bt601:out_range=pc"
+		return exactColours + ":out_color_matrix=bt601:out_range=pc"
 	}
-	return ":out_color_matrix=bt601:out_range=tv"
+	return exactColours + ":out_color_matrix=bt601:out_range=tv"
 }
 
 // alpha reports whether the source has transparency.

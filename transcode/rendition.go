@@ -22,6 +22,7 @@ type rendition struct {
 	geometry   geometry
 	watermark  watermark
 	toneMap    bool            // an HDR source is brought to SDR
+	matrix     string          // that the picture is brought to; "": the source's
 	fps        format.Rational // constant rate to convert to; zero: the source's own times
 	encoder    *encoder.Video
 	settings   encoder.Settings
@@ -58,6 +59,7 @@ func (p *planner) newRendition(f format.Format, w window, preFilters string, g g
 		limits.Sizes = limits.Sizes[:limits.PlainSizes]
 	}
 	r.geometry = fitLimits(limits, g)
+	r.matrix = p.convertedMatrix(r, row, container)
 	r.fps = p.limitRate(r, limits, container.ConstantRate)
 	if err := p.refuses(r); err != nil {
 		return r, err

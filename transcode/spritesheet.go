@@ -90,10 +90,7 @@ func noSequence(path string, n int, what string) *job.Error {
 // make them.
 func (s *spriteSheets) step(needs []string) Step {
 	filters := []string{fmt.Sprintf("tile=%dx%d:nb_frames=%d:color=%s", s.columns, s.rows, s.each, s.background)}
-	if colours := pictureColours(s.pixFmt); colours != "" {
-		filters = append(filters, "scale="+strings.TrimPrefix(colours, ":"))
-	}
-	filters = append(filters, "format="+s.pixFmt)
+	filters = append(filters, "scale=flags=bicubic"+pictureColours(s.pixFmt), "format="+s.pixFmt)
 	step := Step{ID: s.id, Kind: StepSpriteSheets, Needs: needs, Files: []string{s.name}, Outputs: []int{s.thumbnails.output}, Cost: 0.5}
 	step.addArgs("-f", "image2", "-framerate", "1", "-start_number", "1", "-i", s.thumbnails.pattern(), "-vf", strings.Join(filters, ","), "-fps_mode", "passthrough")
 	step.addArgs(s.encode...)

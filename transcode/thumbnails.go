@@ -177,7 +177,8 @@ func (p *planner) thumbnailSteps(t *thumbnails) []Step {
 
 // decodeThumbnailsStep takes all pictures from one decode.
 func (p *planner) decodeThumbnailsStep(t *thumbnails, watermarks []string) Step {
-	tree := &branch{filters: []string{t.selectFilter()}}
+	tree := &branch{}
+	tree.add(p.src.sourceTags(), t.selectFilter())
 	t.style.graph(tree, watermarks, 1, thumbnailLabel(0))
 	s := Step{
 		ID: t.id, Kind: StepThumbnails, Dirs: []string{t.dir}, Files: []string{t.pattern()}, Outputs: []int{t.output},
@@ -197,6 +198,10 @@ func (p *planner) seekThumbnailsStep(t *thumbnails, from int, watermarks []strin
 	if from > 0 {
 		s.ID += "-" + strconv.Itoa(from/seekBatch+1)
 	}
+	var tags []string
+	if f := p.src.sourceTags(); f != "" {
+		tags = []string{f}
+	}
 	var roots []rooted
 	var outs []string
 	for k, moment := range batch {
@@ -206,9 +211,9 @@ func (p *planner) seekThumbnailsStep(t *thumbnails, from int, watermarks []strin
 		input := fmt.Sprintf("%d:%d", k, t.stream)
 		outs = append(outs, each...)
 		if len(watermarks) == 0 {
-			outs = append(outs, "-map", input, "-frames:v", "1", "-vf", strings.Join(append(slices.Clone(t.style.filters), t.style.after...), ","))
+			outs = append(outs, "-map", input, "-frames:v", "1", "-vf", strings.Join(slices.Concat(tags, t.style.filters, t.style.after), ","))
 		} else {
-			tree := &branch{}
+			tree := &branch{filters: slices.Clone(tags)}
 			t.style.graph(tree, watermarks, len(batch), thumbnailLabel(k))
 			roots = append(roots, rooted{[]string{input}, tree})
 			outs = append(outs, "-map", "["+thumbnailLabel(k)+"]", "-frames:v", "1")

@@ -163,14 +163,7 @@ func (p *planner) watermarkColours(r rendition) string {
 	if pixels.FullRange {
 		levels = "pc"
 	}
-	matrix := "bt601" // players assume it where none is named
-	switch space := p.src.video.ColorSpace; {
-	case space == "bt709" || r.toneMap || p.fromRGB():
-		matrix = "bt709"
-	case strings.HasPrefix(space, "bt2020") || p.src.hdr():
-		matrix = "bt2020"
-	}
-	return ":out_color_matrix=" + matrix + ":out_range=" + levels
+	return exactColours + ":out_color_matrix=" + scalerMatrix(p.colours(r).space) + ":out_range=" + levels
 }
 
 // watermarkTone are the filters that bring a watermark to the light of a

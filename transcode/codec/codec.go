@@ -41,11 +41,12 @@ type Codec struct {
 	Presets   []string // words for the option preset
 
 	// Facts about the bitstream of a video codec.
-	HDR       bool   // players show PQ and HLG from it
-	HDRPixFmt string // pixel format for an HDR source when none is asked for; "": as for SDR
-	FullRange bool   // samples are full range (JPEG)
-	IntraOnly bool   // each frame is coded by itself
-	BFrames   bool   // encoders code frames out of display order unless told not to
+	HDR        bool   // players show PQ and HLG from it
+	HDRPixFmt  string // pixel format for an HDR source when none is asked for; "": as for SDR
+	FullRange  bool   // samples are full range (JPEG)
+	ColourTags bool   // the bitstream says what its colours are
+	IntraOnly  bool   // each frame is coded by itself
+	BFrames    bool   // encoders code frames out of display order unless told not to
 
 	// Facts about streaming and copying.
 	Variant     bool // a variant of an httpstream may have it

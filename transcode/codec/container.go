@@ -50,6 +50,9 @@ type Container struct {
 	ConstantRate bool
 	// DisplayOrder: it cannot say that a frame is coded before it is shown.
 	DisplayOrder bool
+	// ColourTags: it says what the colours of a picture are, for codecs that
+	// cannot.
+	ColourTags bool
 	// Tags are what the muxer must be told about a video codec.
 	Tags map[string]Tag
 	// AudioLimits are what it can say of an audio codec.
@@ -108,21 +111,21 @@ var containers = []Container{
 		VideoCodec: "h264", AudioCodec: "aac", AudioBitrateK: 128,
 		VideoCodecs: []string{"h264", "hevc", "av1", "vp9", "mpeg4", "xvid", "mpeg2video", "mpeg1video", "mjpeg"},
 		AudioCodecs: []string{"aac", "mp3", "opus", "ac3", "mp2"}, CopyCodecs: []string{"eac3", "alac"},
-		Muxer: "mp4", MuxerArgs: fastStart, Fragments: true, Tags: appleTags,
+		Muxer: "mp4", ColourTags: true, MuxerArgs: fastStart, Fragments: true, Tags: appleTags,
 	},
 	{
 		Name: "webm", Kind: KindVideo, Extension: "webm", ContentType: "video/webm", AudioType: "audio/webm", Encodable: true,
 		VideoCodec: "vp8", AudioCodec: "vorbis", AudioBitrateK: 128,
 		VideoCodecs: []string{"vp8", "vp9", "av1"},
 		AudioCodecs: []string{"vorbis", "opus"},
-		Muxer:       "webm",
+		Muxer:       "webm", ColourTags: true,
 	},
 	{
 		Name: "mov", Kind: KindVideo, Extension: "mov", ContentType: "video/quicktime", Encodable: true,
 		VideoCodec: "h264", AudioCodec: "aac", AudioBitrateK: 128,
 		VideoCodecs: []string{"h264", "hevc", "prores", "prores-ks", "dnxhd", "mpeg4", "xvid", "mjpeg", "mpeg2video", "mpeg1video", "qtrle", "h263", "huffyuv", "svq3"},
 		AudioCodecs: append([]string{"aac", "mp3", "ac3", "mp2", "amr-nb"}, pcmAll...), CopyCodecs: []string{"eac3", "alac", "png", "dvvideo"},
-		Muxer: "mov", MuxerArgs: fastStart, Fragments: true, Tags: appleTags,
+		Muxer: "mov", ColourTags: true, MuxerArgs: fastStart, Fragments: true, Tags: appleTags,
 	},
 	{
 		Name: "mkv", Kind: KindVideo, Extension: "mkv", ContentType: "video/x-matroska", AudioType: "audio/x-matroska", Encodable: true,
@@ -130,7 +133,7 @@ var containers = []Container{
 		VideoCodecs: []string{"h264", "hevc", "vp8", "vp9", "av1", "theora", "prores", "prores-ks", "dnxhd", "mpeg4", "xvid", "mpeg2video", "mpeg1video", "mjpeg", "flv", "h263", "wmv1", "wmv2", "huffyuv"},
 		AudioCodecs: append([]string{"aac", "mp3", "vorbis", "opus", "flac", "ac3", "mp2", "wmav2"}, pcmAll...),
 		CopyCodecs:  []string{"eac3", "alac", "dts", "truehd", "ffv1"},
-		Muxer:       "matroska",
+		Muxer:       "matroska", ColourTags: true,
 	},
 	{
 		Name: "mpegts", Aliases: []string{"hls"}, Kind: KindVideo, Extension: "ts", ContentType: "video/mp2t", Encodable: true,

@@ -47,13 +47,13 @@ var proresProfiles = []Profile{
 // that page and the additions of section 12.
 var videoCodecs = []Codec{
 	{
-		Name: "h264", Title: "H.264", Track: Video, Encodable: true, Quality: true, TwoPass: true,
+		Name: "h264", Title: "H.264", Track: Video, Encodable: true, ColourTags: true, Quality: true, TwoPass: true,
 		Profiles: h264Profiles, Levels: h264Levels, Presets: x264Presets,
 		PixFmts: strings.Fields("yuv420p yuvj420p yuv422p yuvj422p yuv444p yuvj444p nv12 nv16 nv21 yuv420p10le yuv422p10le yuv444p10le nv20le gray gray10le"),
 		HDR:     true, BFrames: true, Variant: true,
 	},
 	{
-		Name: "hevc", Aliases: []string{"h265"}, Title: "HEVC", Track: Video, Encodable: true, Quality: true, TwoPass: true,
+		Name: "hevc", Aliases: []string{"h265"}, Title: "HEVC", Track: Video, Encodable: true, ColourTags: true, Quality: true, TwoPass: true,
 		Profiles: hevcProfiles, Levels: hevcLevels, Presets: x264Presets,
 		PixFmts: strings.Fields("yuv420p yuvj420p yuv422p yuvj422p yuv444p yuvj444p gbrp yuv420p10le yuv422p10le yuv444p10le gbrp10le yuv420p12le yuv422p12le yuv444p12le gbrp12le gray gray10le gray12le"),
 		HDR:     true, HDRPixFmt: "yuv420p10le", BFrames: true, Variant: true, CMAFOnly: true,
@@ -63,12 +63,12 @@ var videoCodecs = []Codec{
 		PixFmts: strings.Fields("yuv420p yuva420p"),
 	},
 	{
-		Name: "vp9", Title: "VP9", Track: Video, Encodable: true, Quality: true, TwoPass: true, Presets: vpxPresets,
+		Name: "vp9", Title: "VP9", Track: Video, Encodable: true, ColourTags: true, Quality: true, TwoPass: true, Presets: vpxPresets,
 		PixFmts: strings.Fields("yuv420p yuva420p yuv422p yuv440p yuv444p yuv420p10le yuv422p10le yuv440p10le yuv444p10le yuv420p12le yuv422p12le yuv440p12le yuv444p12le gbrp gbrp10le gbrp12le"),
 		HDR:     true, CMAFOnly: true,
 	},
 	{
-		Name: "av1", Title: "AV1", Track: Video, Encodable: true, Quality: true, Presets: svtPresets,
+		Name: "av1", Title: "AV1", Track: Video, Encodable: true, ColourTags: true, Quality: true, Presets: svtPresets,
 		PixFmts: strings.Fields("yuv420p yuv420p10le"),
 		HDR:     true, HDRPixFmt: "yuv420p10le", CMAFOnly: true,
 	},
@@ -77,12 +77,12 @@ var videoCodecs = []Codec{
 		PixFmts: strings.Fields("yuv420p yuv422p yuv444p"),
 	},
 	{
-		Name: "prores", Title: "ProRes", Track: Video, Encodable: true, Profiles: proresProfiles,
+		Name: "prores", Title: "ProRes", Track: Video, Encodable: true, ColourTags: true, Profiles: proresProfiles,
 		PixFmts: strings.Fields("yuv422p10le yuv444p10le yuva444p10le"),
 		HDR:     true, IntraOnly: true,
 	},
 	{
-		Name: "prores-ks", FFprobe: "prores", Title: "ProRes (ks)", Track: Video, Encodable: true, Profiles: proresProfiles,
+		Name: "prores-ks", FFprobe: "prores", Title: "ProRes (ks)", Track: Video, Encodable: true, ColourTags: true, Profiles: proresProfiles,
 		PixFmts: strings.Fields("yuv422p10le yuv444p10le yuva444p10le"),
 		HDR:     true, IntraOnly: true,
 	},
@@ -102,7 +102,7 @@ var videoCodecs = []Codec{
 	},
 	{Name: "mpeg1video", Title: "MPEG-1", Track: Video, Encodable: true, Quality: true, TwoPass: true, PixFmts: yuv420},
 	{
-		Name: "mpeg2video", Title: "MPEG-2", Track: Video, Encodable: true, Quality: true, TwoPass: true,
+		Name: "mpeg2video", Title: "MPEG-2", Track: Video, Encodable: true, ColourTags: true, Quality: true, TwoPass: true,
 		PixFmts: strings.Fields("yuv420p yuv422p"),
 	},
 	{Name: "wmv1", Title: "WMV 7", Track: Video, Encodable: true, Quality: true, TwoPass: true, PixFmts: yuv420},

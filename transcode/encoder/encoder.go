@@ -56,10 +56,9 @@ type Video struct {
 	// it starts (libavcodec/libx264.c, libx265.c, libvpxenc.c). The lists of all
 	// others stand in FFmpeg's sources and have been the same since FFmpeg 5.1.
 	BuildDependent bool
-	// ClearsTags: it refuses reserved values in colour tags, so they must be
-	// cleared.
-	ClearsTags bool
-	Limits     Limits
+	// BT601 is the only name that it knows of the matrix BT.601; "": all.
+	BT601  string
+	Limits Limits
 
 	rate    func(Settings) Rate
 	profile func(pixFmt, asked string) (string, *job.Error)

@@ -44,7 +44,7 @@ var videos = []Video{
 	{
 		Name: "libx265", Backend: Software, Codecs: []string{"hevc"}, Intermediate: MP4,
 		Preset: "fast", Presets: sameWords("hevc"), Quality: [5]int{37, 34, 31, 28, 25}, Weight: 4,
-		PassInParams: true, BuildDependent: true, ClearsTags: true, Limits: Limits{MinW: 16, MinH: 16},
+		PassInParams: true, BuildDependent: true, Limits: Limits{MinW: 16, MinH: 16},
 		rate: vbvRate, profile: hevcProfile, args: x265Args,
 	},
 	{
@@ -138,11 +138,11 @@ var videos = []Video{
 		rate: quantiserRate, args: mjpegArgs,
 	},
 	{
-		Name: "prores", Backend: Software, Codecs: []string{"prores"}, Intermediate: MOV, Weight: 0.7,
+		Name: "prores", Backend: Software, BT601: "smpte170m", Codecs: []string{"prores"}, Intermediate: MOV, Weight: 0.7,
 		profile: proresProfile, args: proresArgs,
 	},
 	{
-		Name: "prores_ks", Backend: Software, Codecs: []string{"prores-ks"}, Intermediate: MOV, Weight: 3,
+		Name: "prores_ks", Backend: Software, BT601: "smpte170m", Codecs: []string{"prores-ks"}, Intermediate: MOV, Weight: 3,
 		profile: proresProfile, args: proresKSArgs,
 	},
 	{
