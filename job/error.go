@@ -12,12 +12,23 @@ import (
 type Error struct {
 	Reason  Reason // its code is of coconut-v2.md sections 6 and 12
 	Message string // a plain sentence
-	Cause   error  // for the log only; nil when there is no more to know
+	// About is what Message says of the input, "is empty" when it is "The input is
+	// empty."; "" when it says something else. Whoever reads a file that is no input
+	// makes a sentence of its own with it.
+	About string
+	Cause error // for the log only; nil when there is no more to know
 }
 
 // Errorf makes an Error whose message is formatted.
 func Errorf(reason Reason, format string, args ...any) *Error {
 	return &Error{Reason: reason, Message: fmt.Sprintf(format, args...)}
+}
+
+// InputErrorf makes an Error that says something about the input, such as "is
+// empty". The format has neither subject nor full stop.
+func InputErrorf(reason Reason, format string, args ...any) *Error {
+	about := fmt.Sprintf(format, args...)
+	return &Error{Reason: reason, Message: "The input " + about + ".", About: about}
 }
 
 // NewError makes an Error with the reason's own sentence.

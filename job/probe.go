@@ -37,7 +37,7 @@ func ParseMedia(raw []byte) (Media, error) {
 		return Media{}, fmt.Errorf("parse ffprobe output: %w", err)
 	}
 	if n := len(doc.Streams); n > MaxStreams {
-		return Media{}, Errorf(InputNotValid, "The input holds %d streams; at most %d are accepted.", n, MaxStreams)
+		return Media{}, InputErrorf(InputNotValid, "holds %d streams; at most %d are accepted", n, MaxStreams)
 	}
 	m := Media{
 		Raw:        compact.Bytes(),

@@ -71,7 +71,7 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 			return Timeline{}, fmt.Errorf("read timeline: packet %.80q", line)
 		}
 		if total++; total > maxTimelinePackets {
-			return Timeline{}, Errorf(InputNotValid, "The input has more than %d frames, which is more than can be measured.", maxTimelinePackets)
+			return Timeline{}, InputErrorf(InputNotValid, "has more than %d frames, which is more than can be measured", maxTimelinePackets)
 		}
 		s := &all[fields[0]]
 		s.pts, s.duration = append(s.pts, fields[2]), append(s.duration, fields[3])

@@ -5,7 +5,14 @@ package storage
 // customer, used when there is no later attempt.
 type Unavailable struct {
 	Message string
-	Cause   error // for the log
+	About   string // as job.Error.About
+	Cause   error  // for the log
+}
+
+// InputUnavailable makes an Unavailable that says something about the input, such as
+// "could not be downloaded".
+func InputUnavailable(about string, cause error) *Unavailable {
+	return &Unavailable{Message: "The input " + about + ".", About: about, Cause: cause}
 }
 
 // Error returns the message with its cause.

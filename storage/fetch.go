@@ -16,14 +16,13 @@ import (
 
 // Fetch copies src to dst from its beginning, and resumes after a broken
 // connection. More than limit bytes (0: unlimited) and a full disk are
-// *job.Errors. progress, which may be nil, is called with the bytes written so
-// far and the size (-1: unknown), at the end at least.
-func Fetch(ctx context.Context, src Source, dst *os.File, limit int64, progress func(done, total int64)) error {
-	return FetchRetrying(ctx, retry.Policy{}, src, dst, limit, progress)
+// *job.Errors.
+func Fetch(ctx context.Context, src Source, dst *os.File, limit int64) error {
+	return FetchRetrying(ctx, retry.Policy{}, src, dst, limit)
 }
 
 // FetchRetrying is Fetch with a retry policy of the caller.
-func FetchRetrying(ctx context.Context, p retry.Policy, src Source, dst *os.File, limit int64, progress func(done, total int64)) error {
+func FetchRetrying(ctx context.Context, p retry.Policy, src Source, dst *os.File, limit int64) error {
 	size := src.Size()
 	if limit > 0 && size > limit {
 		return tooLarge(limit)
@@ -46,11 +45,7 @@ func FetchRetrying(ctx context.Context, p retry.Policy, src Source, dst *os.File
 			return diskError(werr)
 		}
 		done += int64(n)
-		ended := err == io.EOF //nolint:errorlint // a wrapped EOF is a broken connection
-		if progress != nil && (n > 0 || ended) {
-			progress(done, size)
-		}
-		if ended {
+		if err == io.EOF { //nolint:errorlint // a wrapped EOF is a broken connection
 			return nil
 		}
 		if err != nil {
@@ -60,7 +55,7 @@ func FetchRetrying(ctx context.Context, p retry.Policy, src Source, dst *os.File
 }
 
 func tooLarge(limit int64) error {
-	return job.Errorf(job.InputTooLarge, "The input is larger than %d bytes, the limit of this server.", limit)
+	return job.InputErrorf(job.InputTooLarge, "is larger than %d bytes, the limit of this server", limit)
 }
 
 // checkSpace fails before a long download for which the disk has no room.
@@ -73,14 +68,14 @@ func checkSpace(dst *os.File, size int64) error {
 		return fmt.Errorf("ask for free space: %w", err)
 	}
 	if free := int64(st.Bavail) * st.Bsize; free < size {
-		return job.Errorf(job.ServerDiskFull, "The server has no room for the input: it has %d bytes, %d are free.", size, free)
+		return job.InputErrorf(job.ServerDiskFull, "does not fit on the disk of this server: it has %d bytes, %d are free", size, free)
 	}
 	return nil
 }
 
 func diskError(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
-		return job.Errorf(job.ServerDiskFull, "The server has no disk space left for the input.").WithCause(err)
+		return job.InputErrorf(job.ServerDiskFull, "does not fit on the disk of this server, which is full").WithCause(err)
 	}
 	return fmt.Errorf("write input: %w", err)
 }

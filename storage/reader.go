@@ -125,8 +125,8 @@ func exhausted(err error, offset int64) error {
 	if u, ok := errors.AsType[*Unavailable](err); ok {
 		return job.Errorf(job.InputNotReadable, "%s", u.Message).WithCause(err)
 	}
-	return job.Errorf(job.InputNotReadable,
-		"The download of the input broke off after %d bytes, again and again.", offset).WithCause(err)
+	return job.InputErrorf(job.InputNotReadable,
+		"could not be downloaded: the connection broke off after %d bytes, again and again", offset).WithCause(err)
 }
 
 // Close closes the connection.

@@ -24,7 +24,7 @@ func failure(err error, unavailable job.Reason, fallback string) *job.Error {
 		return job.Errorf(job.ServerDiskFull, "The server ran out of disk space.").WithCause(err)
 	}
 	if u, ok := errors.AsType[*storage.Unavailable](err); ok {
-		return job.Errorf(unavailable, "%s", u.Message).WithCause(err)
+		return &job.Error{Reason: unavailable, Message: u.Message, About: u.About, Cause: err}
 	}
 	return job.Errorf(job.InternalError, "%s", fallback).WithCause(err)
 }

@@ -139,7 +139,7 @@ func (w *world) input(t *testing.T, in job.Input) ([]string, error) {
 			t.Fatal(err)
 		}
 		defer f.Close()
-		err = storage.FetchRetrying(t.Context(), retry.Policy{Tries: 1}, src, f, large-1, nil)
+		err = storage.FetchRetrying(t.Context(), retry.Policy{Tries: 1}, src, f, large-1)
 	}
 	var lines []string
 	for _, l := range w.wire.took() {

@@ -296,7 +296,7 @@ func TestSourceBreaks(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if err := storage.FetchRetrying(t.Context(), options().Retry, src, dst, 0, nil); err != nil {
+		if err := storage.FetchRetrying(t.Context(), options().Retry, src, dst, 0); err != nil {
 			t.Fatal(err)
 		}
 		dst.Close()

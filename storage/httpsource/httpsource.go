@@ -60,7 +60,7 @@ func Open(ctx context.Context, client *http.Client, address job.Secret, p retry.
 func OpenWith(ctx context.Context, client *http.Client, address job.Secret, o Options) (*Source, error) {
 	u, err := url.Parse(strings.TrimSpace(address.Reveal()))
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" {
-		return nil, job.Errorf(job.InputURLNotValid, "The input 'url' is not a valid http or https address.")
+		return nil, job.InputErrorf(job.InputURLNotValid, "has a 'url' that is not a valid http or https address")
 	}
 	s := &Source{client: client, user: u.User, url: u, size: -1, place: o.Place, authorize: o.Authorize}
 	if s.place == "" {
@@ -170,12 +170,12 @@ func (s *Source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) 
 
 // body returns the body of resp from offset on.
 func (s *Source) body(resp *http.Response, offset int64, ranged bool) (io.ReadCloser, error) {
-	changed := job.Errorf(job.InputNotReadable, "The input changed on %s while it was being read.", s.place)
+	changed := job.InputErrorf(job.InputNotReadable, "changed on %s while it was being read", s.place)
 	switch {
 	case resp.StatusCode == http.StatusPartialContent && ranged:
 		start, total, ok := parseContentRange(resp.Header.Get("Content-Range"))
 		if !ok || start != offset {
-			return nil, job.Errorf(job.InputNotReadable, "The server %s answers requests for a part of the input with another part.", s.place)
+			return nil, job.InputErrorf(job.InputNotReadable, "could not be downloaded: %s answers requests for a part of it with another part", s.place)
 		}
 		if !s.same(resp, total) {
 			return nil, changed
@@ -223,7 +223,7 @@ func (s *Source) get(ctx context.Context, byteRange string, known bool) (*http.R
 func (s *Source) request(ctx context.Context, byteRange string, known, again bool) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url.String(), nil)
 	if err != nil {
-		return nil, job.Errorf(job.InputURLNotValid, "The input 'url' is not a valid http or https address.")
+		return nil, job.InputErrorf(job.InputURLNotValid, "has a 'url' that is not a valid http or https address")
 	}
 	r.Header.Set("User-Agent", "Copra")
 	r.Header.Set("Accept", "*/*")
@@ -268,11 +268,11 @@ func (s *Source) statusError(status int) error {
 	if text != "" {
 		text = " (" + text + ")"
 	}
-	message := fmt.Sprintf("The input could not be downloaded from %s: HTTP status code: %d%s.", s.place, status, text)
+	about := fmt.Sprintf("could not be downloaded from %s: HTTP status code: %d%s", s.place, status, text)
 	if status >= 500 && status != http.StatusNotImplemented || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
-		return &storage.Unavailable{Message: message}
+		return storage.InputUnavailable(about, nil)
 	}
-	return job.Errorf(job.InputHTTPError, "%s", message)
+	return job.InputErrorf(job.InputHTTPError, "%s", about)
 }
 
 func (s *Source) connectionError(err error) error {
@@ -280,11 +280,11 @@ func (s *Source) connectionError(err error) error {
 		return e
 	}
 	err = netguard.StripURL(err)
-	message := fmt.Sprintf("The input could not be downloaded from %s: %s.", s.place, netguard.Describe(err))
+	about := fmt.Sprintf("could not be downloaded from %s: %s", s.place, netguard.Describe(err))
 	if netguard.Permanent(err) {
-		return job.Errorf(job.InputNotReadable, "%s", message).WithCause(err)
+		return job.InputErrorf(job.InputNotReadable, "%s", about).WithCause(err)
 	}
-	return &storage.Unavailable{Message: message, Cause: err}
+	return storage.InputUnavailable(about, err)
 }
 
 // parseContentRange reads "bytes 0-99/1000"; total is -1 for "*".

@@ -256,8 +256,8 @@ func TestSentences(t *testing.T) {
 		{"refused", closed.URL, nil, 0, from + "the connection was refused."},
 		{"TLS", secure.URL, nil, 0, from + "its TLS certificate is signed by an unknown authority."},
 		{"private address", "http://10.0.0.1", nil, 0, "The address 10.0.0.1 is refused because it is a private address; the operator of this server can allow it with COPRA_ALLOW_NETWORKS or --allow-network."},
-		{"no URL", "http://", nil, 0, "The input 'url' is not a valid http or https address."},
-		{"scheme", "file:///etc/passwd", nil, 0, "The input 'url' is not a valid http or https address."},
+		{"no URL", "http://", nil, 0, "The input has a 'url' that is not a valid http or https address."},
+		{"scheme", "file:///etc/passwd", nil, 0, "The input has a 'url' that is not a valid http or https address."},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -349,7 +349,7 @@ func TestFetch(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if err := storage.FetchRetrying(t.Context(), noWait, s, f, 0, nil); err != nil {
+	if err := storage.FetchRetrying(t.Context(), noWait, s, f, 0); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := os.ReadFile(f.Name()); !bytes.Equal(got, large) {

@@ -26,7 +26,7 @@ func (s *Store) Lookup(address string) (src storage.Source, own bool, err error)
 	if err != nil {
 		return nil, false, fmt.Errorf("parse public URL: %w", err)
 	}
-	missing := job.Errorf(job.InputNotFound, "The input is not in the built-in storage; files are kept there for %v.", s.o.Keep)
+	missing := job.InputErrorf(job.InputNotFound, "is not in the built-in storage; files are kept there for %v", s.o.Keep)
 	name := served(strings.TrimPrefix(u.Path, base.Path))
 	if name == "" {
 		return nil, true, missing
@@ -51,7 +51,7 @@ func (s *source) Ranges() bool { return true }
 func (s *source) Open(_ context.Context, offset int64) (io.ReadCloser, error) {
 	f, _, err := s.s.open(s.name)
 	if err != nil {
-		return nil, job.Errorf(job.InputNotFound, "The input is no longer in the built-in storage.").WithCause(err)
+		return nil, job.InputErrorf(job.InputNotFound, "is no longer in the built-in storage").WithCause(err)
 	}
 	if _, err := f.Seek(offset, io.SeekStart); err != nil {
 		f.Close()

@@ -140,7 +140,7 @@ func Source(ctx context.Context, address job.Secret, o Options) (storage.Source,
 			return s.explain(err)
 		}
 		if st.IsDir() {
-			return s.peer.Refused("The input is a folder on %[2]s (%[3]s).", "SFTP")
+			return job.InputErrorf(job.StorageRefused, "is a folder on %s (SFTP)", s.peer.Noun)
 		}
 		src.size, src.modified = st.Size(), st.ModTime()
 		return nil
@@ -172,7 +172,7 @@ func (s *source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) 
 	if err == nil {
 		var st os.FileInfo
 		if st, err = f.Stat(); err == nil && (st.Size() != s.size || !st.ModTime().Equal(s.modified)) {
-			err = s.peer.Refused("The input changed on %[2]s while it was being read (%[3]s).", "SFTP")
+			err = job.InputErrorf(job.StorageRefused, "changed on %s while it was being read (SFTP)", s.peer.Noun)
 		}
 	}
 	if err == nil {

@@ -260,7 +260,7 @@ func TestSource(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer dst.Close()
-	if err := storage.FetchRetrying(t.Context(), options().Retry, &breaking{Source: src, s: s}, dst, 0, nil); err != nil {
+	if err := storage.FetchRetrying(t.Context(), options().Retry, &breaking{Source: src, s: s}, dst, 0); err != nil {
 		t.Fatal(err)
 	}
 	if got, _ := os.ReadFile(f); !bytes.Equal(got, content) {

@@ -119,7 +119,7 @@ func probeFailure(head []byte, messages string) *job.Error {
 	start := lowerASCII(bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n"))
 	for _, k := range notMedia {
 		if bytes.HasPrefix(start, []byte(k.prefix)) {
-			return job.Errorf(job.InputNotValid, "The input is %s, not a media file.", k.what)
+			return job.InputErrorf(job.InputNotValid, "is %s, not a media file", k.what)
 		}
 	}
 	text := isText(head)
@@ -129,14 +129,14 @@ func probeFailure(head []byte, messages string) *job.Error {
 			continue
 		}
 		if m[1] != "" {
-			return job.Errorf(k.reason, "The input is %s (%s).", k.input, m[1])
+			return job.InputErrorf(k.reason, "is %s (%s)", k.input, m[1])
 		}
-		return job.Errorf(k.reason, "The input is %s.", k.input)
+		return job.InputErrorf(k.reason, "is %s", k.input)
 	}
 	if text {
-		return job.Errorf(job.InputNotValid, "The input is a text, not a media file.")
+		return job.InputErrorf(job.InputNotValid, "is a text, not a media file")
 	}
-	return job.Errorf(job.InputNotValid, "The input is not a media file, or it is damaged.")
+	return job.InputErrorf(job.InputNotValid, "is not a media file, or it is damaged")
 }
 
 // notMedia are beginnings, in lower case, of what people send by mistake and

@@ -47,9 +47,9 @@ func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error)
 	case ctx.Err() != nil:
 		return job.Media{}, context.Cause(ctx)
 	case out.over:
-		return job.Media{}, job.Errorf(job.InputNotValid, "The input describes itself at more length than is accepted.").WithCause(errTooLong)
+		return job.Media{}, job.InputErrorf(job.InputNotValid, "describes itself at more length than is accepted").WithCause(errTooLong)
 	case limited.Err() != nil:
-		return job.Media{}, job.Errorf(job.InputNotValid, "The input could not be examined within %d seconds.", int(probeTimeout.Seconds()))
+		return job.Media{}, job.InputErrorf(job.InputNotValid, "could not be examined within %d seconds", int(probeTimeout.Seconds()))
 	case err != nil:
 		return job.Media{}, in.refusal(ctx, err, messages.String())
 	}
@@ -61,10 +61,10 @@ func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error)
 		return job.Media{}, err
 	}
 	if len(m.Video) == 0 && len(m.Audio) == 0 {
-		return job.Media{}, job.Errorf(job.InputNotValid, "The input holds no audio and no video that can be decoded.").WithCause(errors.New(lastError(messages.String())))
+		return job.Media{}, job.InputErrorf(job.InputNotValid, "holds no audio and no video that can be decoded").WithCause(errors.New(lastError(messages.String())))
 	}
 	if strings.HasPrefix(m.FormatName, "mov,") && in.truncated(ctx, m.Size) {
-		return job.Media{}, job.Errorf(job.InputDamaged, "The input is not complete: the file ends before its media does.")
+		return job.Media{}, job.InputErrorf(job.InputDamaged, "is not complete: the file ends before its media does")
 	}
 	if strings.HasPrefix(m.FormatName, "mov,") && in.encrypted(ctx, m.Size) {
 		return job.Media{}, job.NewError(job.InputEncrypted)
@@ -105,7 +105,7 @@ func (in probeSource) refusal(ctx context.Context, err error, tail string) error
 		if s.Signal() == syscall.SIGKILL { // most likely out of memory, which another try may not be
 			return cause
 		}
-		return job.Errorf(job.InputNotValid, "The input could not be examined: FFprobe crashed on it.").WithCause(cause)
+		return job.InputErrorf(job.InputNotValid, "could not be examined: FFprobe crashed on it").WithCause(cause)
 	}
 	head, headErr := in.read(ctx, 0, headBytes)
 	if headErr != nil {
@@ -120,7 +120,7 @@ func (in probeSource) refusal(ctx context.Context, err error, tail string) error
 // headBytes is the size of the head of a refused input that is examined.
 const headBytes = 1024
 
-var errEmpty = job.Errorf(job.InputNotValid, "The input is empty.")
+var errEmpty = job.InputErrorf(job.InputNotValid, "is empty")
 
 var errTooLong = errors.New("it writes more than is accepted")
 

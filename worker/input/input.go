@@ -1,6 +1,6 @@
-// Package input reads what a job is made from: it probes the input from as little
-// of it as the server allows, fetches it, and fetches the watermarks that are
-// laid over it.
+// Package input reads the files that a job is made from. It probes the input, of
+// which it reads as little as the server allows, fetches it, measures it, and fetches
+// watermarks.
 package input
 
 import (
@@ -18,15 +18,15 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// Opener finds the input that a request named.
+// Opener opens the input that a request named.
 type Opener interface {
 	Source(ctx context.Context, in job.Input) (storage.Source, error)
 }
 
-// Media is what reading inputs needs of ffprobe.
+// Media describes inputs with ffprobe.
 type Media interface {
-	// Probe describes a file, or what the URL of a range server leads to. The error
-	// is a *job.Error when that is no media file.
+	// Probe describes the file at a path, or at a URL of a rangeserver.Server. The
+	// error is a *job.Error if it is not a media file.
 	Probe(ctx context.Context, path string) (job.Media, error)
 	// Timeline measures the file name in dir, whose streams m names, by reading all
 	// of its packets. It fails when that makes no progress for stall.
@@ -43,8 +43,8 @@ type Reader struct {
 	StallTimeout time.Duration
 }
 
-// Probe finds out what an input is, reading as little of it as its server
-// allows. folder makes a folder for an input of which all has to be fetched.
+// Probe describes an input, of which it reads as little as the server allows. It
+// calls folder to make a folder if the whole input has to be fetched.
 func (r Reader) Probe(ctx context.Context, in job.Input, folder func() (dir string, remove func(), err error)) (job.Media, error) {
 	src, err := r.Opener.Source(ctx, in)
 	if err != nil {
@@ -60,7 +60,7 @@ func (r Reader) Probe(ctx context.Context, in job.Input, folder func() (dir stri
 
 func (r Reader) probeSource(ctx context.Context, src storage.Source, folder func() (string, func(), error)) (job.Media, error) {
 	if !src.Ranges() {
-		// Its headers may lie at the end, so all of it is needed.
+		// Its headers may be at the end, so all of it is needed.
 		dir, remove, err := folder()
 		if err != nil {
 			return job.Media{}, err
@@ -78,7 +78,7 @@ func (r Reader) probeSource(ctx context.Context, src storage.Source, folder func
 	defer func() { _ = srv.Close() }()
 	media, err := r.Media.Probe(ctx, srv.URL())
 	if serr := srv.Err(); serr != nil {
-		return job.Media{}, fmt.Errorf("read input: %w", serr) // why ffprobe failed
+		return job.Media{}, fmt.Errorf("read input: %w", serr) // this is why ffprobe failed
 	}
 	if err != nil {
 		return job.Media{}, err
@@ -95,7 +95,7 @@ func (r Reader) Open(ctx context.Context, in job.Input) (storage.Source, error) 
 	return src, nil
 }
 
-// Fetch brings the whole input into dir, as transcode.SourceName.
+// Fetch copies the whole input into dir, as transcode.SourceName.
 func (r Reader) Fetch(ctx context.Context, src storage.Source, dir string) error {
 	if err := r.fetchTo(ctx, src, filepath.Join(dir, transcode.SourceName), r.MaxBytes); err != nil {
 		return fmt.Errorf("fetch input: %w", err)
@@ -118,14 +118,14 @@ func (r Reader) fetchTo(ctx context.Context, src storage.Source, path string, li
 	if err != nil {
 		return fmt.Errorf("make work file: %w", err)
 	}
-	err = storage.Fetch(ctx, src, f, limit, nil)
+	err = storage.Fetch(ctx, src, f, limit)
 	if cerr := f.Close(); err == nil && cerr != nil {
 		err = fmt.Errorf("write work file: %w", cerr)
 	}
 	return err
 }
 
-// publicName is how an input is called before clients: its URL without
+// publicName returns the name of an input that clients may see: its URL without
 // credentials and query.
 func publicName(in job.Input) string {
 	if in.URL.IsZero() {

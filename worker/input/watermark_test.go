@@ -31,9 +31,9 @@ func TestWatermarkFails(t *testing.T) {
 		reason job.Reason
 		says   string
 	}{
-		{job.Errorf(job.InputNotFound, "The input is gone."), job.WatermarkNotValid, "The watermark is gone."},
-		{job.Errorf(job.InputHTTPError, "The server has not the input."), job.WatermarkNotValid, "The server has not the watermark."},
-		{job.Errorf(job.ServerDiskFull, "The server has no room for the input."), job.ServerDiskFull, "The server has no room for the watermark."},
+		{job.InputErrorf(job.InputNotFound, "is gone"), job.WatermarkNotValid, "The watermark is gone."},
+		{job.Errorf(job.StorageRefused, "The server the-input.example.com is closed."), job.WatermarkNotValid, "The server the-input.example.com is closed."},
+		{job.InputErrorf(job.ServerDiskFull, "does not fit"), job.ServerDiskFull, "The watermark does not fit."},
 		{fmt.Errorf("open: %w", syscall.EMFILE), job.InternalError, "The watermark could not be read."},
 	} {
 		r := Reader{Opener: failing{tt.err}}
