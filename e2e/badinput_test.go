@@ -13,8 +13,8 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// plain fails the test unless s is a sentence for people that tells of want: a
-// capital, a full stop, and nothing of the inside.
+// plain fails the test unless s is a message for people that contains want: with
+// a capital, a full stop, and no internals.
 func plain(t testing.TB, s, want string) {
 	t.Helper()
 	if !regexp.MustCompile(`^[A-Z].*\.$`).MatchString(s) || strings.Contains(s, "internal error") ||
@@ -26,7 +26,7 @@ func plain(t testing.TB, s, want string) {
 	}
 }
 
-// Inputs that are no good: the job fails at the input, soon, and says why.
+// A job with a bad input fails soon, at the input, and says why.
 func TestBadInputs(t *testing.T) {
 	t.Parallel()
 	srv, in, hook := shared(t), inputs(t), hooks(t)
@@ -84,7 +84,7 @@ func TestBadInputs(t *testing.T) {
 	}
 }
 
-// Servers of inputs that are a nuisance and no more.
+// Inputs on servers that misbehave, but can still be read.
 func TestTroublesomeServers(t *testing.T) {
 	t.Parallel()
 	srv, in := shared(t), inputs(t)
@@ -98,7 +98,7 @@ func TestTroublesomeServers(t *testing.T) {
 	}
 }
 
-// One output that cannot be made does not keep the others from being made.
+// An output that fails does not keep the other outputs from being made.
 func TestBadOutputAmongGood(t *testing.T) {
 	t.Parallel()
 	srv, hook := shared(t), hooks(t)

@@ -23,7 +23,7 @@ const (
 	refuses   = "403"
 )
 
-// faultProxy stands before an HTTP server and lets it fail.
+// faultProxy is a proxy before an HTTP server that can inject faults.
 type faultProxy struct {
 	t      testing.TB
 	addr   string
@@ -65,7 +65,7 @@ func newFaultProxy(t testing.TB, target string) *faultProxy {
 
 func (p *faultProxy) url() string { return "http://" + p.addr }
 
-// back listens, again after away.
+// back listens again, after away.
 func (p *faultProxy) back() {
 	p.t.Helper()
 	l, err := net.Listen("tcp", p.addr)
@@ -79,7 +79,7 @@ func (p *faultProxy) back() {
 	go p.srv.Serve(l) //nolint:errcheck // it ends by away
 }
 
-// away breaks all connections; new ones are refused.
+// away breaks all connections and refuses new ones.
 func (p *faultProxy) away() {
 	p.mu.Lock()
 	srv := p.srv
@@ -87,8 +87,8 @@ func (p *faultProxy) away() {
 	srv.Close()
 }
 
-// set lets requests of a method, or all, meet a fault from now on. What hung is
-// cut off.
+// set injects a fault into the requests of a method, or of all, from now on. It
+// cuts off requests that hang.
 func (p *faultProxy) set(fault, method string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,7 +97,7 @@ func (p *faultProxy) set(fault, method string) {
 	p.fault, p.only, p.ending = fault, method, ""
 }
 
-// setFor is set for the paths that end alike.
+// setFor is set for paths with a given ending.
 func (p *faultProxy) setFor(fault, method, ending string) {
 	p.set(fault, method)
 	p.mu.Lock()

@@ -15,11 +15,11 @@ import (
 // object is a JSON object as tests write them.
 type object = map[string]any
 
-// client speaks to a server with one key.
+// client makes requests to a server with one API key.
 type client struct{ base, key string }
 
-// jobDoc is a job as GET tells it, read with types of our own so that the
-// program's cannot hide a mistake.
+// jobDoc is the answer to GET, decoded by types of our own, so that a mistake in
+// the program's types shows.
 type jobDoc struct {
 	ID          string  `json:"id"`
 	CreatedAt   string  `json:"created_at"`
@@ -162,7 +162,7 @@ func (c client) wait(t testing.TB, id string, limit time.Duration) jobDoc {
 	return j
 }
 
-// run creates a job and waits for its end.
+// run creates a job and waits until it has ended.
 func (c client) run(t testing.TB, limit time.Duration, spec any) jobDoc {
 	t.Helper()
 	return c.wait(t, c.create(t, spec).ID, limit)

@@ -111,8 +111,8 @@ func TestEarlySegments(t *testing.T) {
 	}
 }
 
-// TestFailedStream: of a stream that cannot be published no playlist is there,
-// and one that stood in its place before goes on standing.
+// TestFailedStream checks that a stream that cannot be published has no
+// playlist, and that an older stream at the same place stays complete.
 func TestFailedStream(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "")

@@ -14,7 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// streamed is an event as a stream told it.
+// streamed is an event of a stream.
 type streamed struct {
 	id, kind string
 	data     string
@@ -108,9 +108,9 @@ func told(list []streamed) (lines []string) {
 	return lines
 }
 
-// TestEventsAcrossAPIs follows a job at two API processes while a worker, a third
-// process, brings it on: both tell all of it, and a client whose API dies goes on
-// at the other one from where it was.
+// TestEventsAcrossAPIs follows a job at two API processes while a worker, a
+// third process, runs it. Both streams have all events. A client whose API dies
+// continues at the other one where it was.
 func TestEventsAcrossAPIs(t *testing.T) {
 	t.Parallel()
 	d := deploy(t, 0)
@@ -138,7 +138,7 @@ func TestEventsAcrossAPIs(t *testing.T) {
 			t.Errorf("event %d has the number %s", i+1, e.id)
 		}
 	}
-	// A word that is lost is made up after 15 s.
+	// A lost notification is made up for after 15 s.
 	for _, e := range slices.Concat(all, first, rest[len(rest)-1:]) {
 		if e.lag > 10*time.Second {
 			t.Errorf("event %s %s came %s after it had happened", e.id, e.kind, e.lag)

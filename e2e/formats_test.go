@@ -59,7 +59,7 @@ func TestContainers(t *testing.T) {
 	}
 }
 
-// What nobody encodes is refused at once.
+// A codec without an encoder is refused at once.
 func TestNotEncoded(t *testing.T) {
 	t.Parallel()
 	srv := shared(t)
@@ -89,8 +89,8 @@ func TestFormatHash(t *testing.T) {
 	}
 }
 
-// The clips that cameras and converters make, each to a file and a stream of
-// the right form.
+// Clips as cameras and converters make them, each to a file and a stream of the
+// right shape.
 func TestAwkwardInputs(t *testing.T) {
 	t.Parallel()
 	srv := shared(t)
@@ -149,7 +149,7 @@ func TestVaryingRate(t *testing.T) {
 	}
 }
 
-// Inputs that are no video, of which something can be made all the same.
+// Inputs that are not video, from which some outputs can still be made.
 func TestInputWithoutVideo(t *testing.T) {
 	t.Parallel()
 	srv := shared(t)
@@ -165,7 +165,8 @@ func TestInputWithoutVideo(t *testing.T) {
 	if j.Status != "job.failed" || j.Input.Status != "input.transferred" {
 		t.Errorf("%s", j.raw)
 	}
-	// A video of sound alone: made without pictures, or refused with a sentence.
+	// A video file with audio only: an output without video, or an error
+	// message.
 	if o := j.output(t, "mp4:240p"); o.Status == "video.failed" {
 		plain(t, o.Error, "video")
 	} else {

@@ -27,9 +27,9 @@ import (
 	"github.com/copra-video/copra/internal/spec/observed"
 )
 
-// front is what stands before a server for clients whose endpoint is built in:
-// TLS for the hosts' names with certificates of a CA of the operator's own,
-// and everything passed on as it comes. See docs/regions.md.
+// front is a TLS front for clients whose endpoint is built in. It has
+// certificates for the hosts' names from a CA of the operator's, and passes
+// everything on unchanged. See docs/regions.md.
 type front struct {
 	addr   string // host:port
 	ca     []byte // PEM
@@ -67,7 +67,7 @@ func newFront(t *testing.T, target string, names ...string) *front {
 	roots.AppendCertsFromPEM(ca)
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
-		// Every name is at the front: the operator's DNS.
+		// Every name resolves to the front, as the operator's DNS would do.
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, network, f.addr)
 		},
@@ -77,7 +77,7 @@ func newFront(t *testing.T, target string, names ...string) *front {
 	return f
 }
 
-// authority makes a CA and a certificate of it for names.
+// authority makes a CA, and a certificate of that CA for names.
 func authority(t *testing.T, names []string) (ca []byte, cert tls.Certificate) {
 	t.Helper()
 	sign := func(c, parent *x509.Certificate, key, parentKey *ecdsa.PrivateKey) []byte {
@@ -108,7 +108,7 @@ func authority(t *testing.T, names []string) (ca []byte, cert tls.Certificate) {
 	return ca, tls.Certificate{Certificate: [][]byte{sign(leaf, root, keys[1], keys[0])}, PrivateKey: keys[1]}
 }
 
-// do makes a request of a client that knows nothing but a built-in address.
+// do makes a request as a client that knows only a built-in address.
 func (f *front) do(t *testing.T, key, method, address, body string) (int, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
@@ -128,8 +128,8 @@ func (f *front) do(t *testing.T, key, method, address, body string) (int, []byte
 	return resp.StatusCode, answer
 }
 
-// The endpoints that are built into clients, by TLS and by their names, of a
-// deployment that calls itself a region.
+// The endpoints that are built into clients work, by TLS and under their own
+// names, with a deployment configured as a region.
 func TestBuiltInEndpoints(t *testing.T) {
 	t.Parallel()
 	srv := startStandalone(t, launch{args: []string{allow}, env: []string{"COPRA_REGION=us-west-2", "COPRA_PUBLIC_URL=https://api-us-west-2.coconut.co"}}, openDir(t))
@@ -153,7 +153,8 @@ func TestBuiltInEndpoints(t *testing.T) {
 			if j.Status != "job.completed" {
 				t.Fatalf("%s", j.raw)
 			}
-			// Results are where the operator says that the public reaches the server.
+			// Results are at the public address that the operator has
+			// configured.
 			u := j.output(t, "mp3").URL
 			if !strings.HasPrefix(u, "https://api-us-west-2.coconut.co/storage/") {
 				t.Errorf("url %s", u)
@@ -197,7 +198,7 @@ func TestBuiltInEndpoints(t *testing.T) {
 		if n < 2 || m < 2 {
 			t.Errorf("requests by host: %v", f.hosts)
 		}
-		// It is the CA that makes it work, and nothing laxer.
+		// It works because of the CA, not because a check is off.
 		if out, err := run(); err == nil {
 			t.Errorf("without the CA: %s", out)
 		}
@@ -205,8 +206,8 @@ func TestBuiltInEndpoints(t *testing.T) {
 	observed.Row(t, "12 regions")
 }
 
-// resolveHook is the operator's DNS, and the port of the test's front in the
-// place of 443.
+// resolveHook stands for the operator's DNS, and maps port 443 to that of the
+// test's front.
 const resolveHook = `
 const dns = require('dns'), https = require('https');
 dns.lookup = (name, options, callback) => {
@@ -221,7 +222,7 @@ https.Agent.prototype.createConnection = function (options, ...rest) {
 };
 `
 
-// regionScript is the client with its own endpoints: none is given.
+// regionScript uses the client with its built-in endpoints.
 const regionScript = `
 const Coconut = require('coconutjs');
 const run = async (name, options) => {

@@ -21,9 +21,10 @@ const (
 	hostileWorkDir = 128 << 20 // of the jobs that run at once
 )
 
-// Hostile inputs, through the server: real clips cut off and damaged, and bombs,
-// which claim or unpack to more than anybody means. Each job must end in time,
-// with a result that plays or with a plain reason, and cost no more than it may.
+// Hostile inputs through the server: real clips that are cut off or damaged, and
+// bombs, which claim or unpack to enormous sizes. Each job must end in time,
+// with a result that plays or with a plain reason, and within the bounds on
+// memory and disk.
 func TestHostileMedia(t *testing.T) {
 	testmedia.Long(t)
 	t.Parallel()

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// inputServer serves files in the ways in which servers of inputs do: the
-// first part of the path says how.
+// inputServer serves files in the ways of real servers. The first part of the
+// path selects the way.
 type inputServer struct {
 	srv    *httptest.Server
 	ending chan struct{}
@@ -96,7 +96,7 @@ func (s *inputServer) whole(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// plain knows neither ranges nor the length.
+// plain supports no ranges and sends no length.
 func (s *inputServer) plain(w http.ResponseWriter, r *http.Request) {
 	if f := s.open(w, r); f != nil {
 		defer f.Close()
@@ -146,8 +146,7 @@ func (s *inputServer) cutting(w http.ResponseWriter, r *http.Request) {
 	s.whole(&cutWriter{ResponseWriter: w, left: 20 << 10}, r)
 }
 
-// broken says the whole length and never brings more than the first half, in
-// whatever number of tries.
+// broken announces the whole length, and never sends more than the first half.
 func (s *inputServer) broken(w http.ResponseWriter, r *http.Request) {
 	f := s.open(w, r)
 	if f == nil {

@@ -40,7 +40,7 @@ func ordinaryUser(t testing.TB, dir string) uint32 {
 	return uint32(uid)
 }
 
-// longJob takes some seconds to encode, and tells the sink at name.
+// longJob takes some seconds to encode, and has a webhook at the sink.
 func longJob(t testing.TB, name string) object {
 	t.Helper()
 	spec := jobOf(inputs(t).add(testmedia.Clip(t, testmedia.Standard)), object{
@@ -52,9 +52,9 @@ func longJob(t testing.TB, name string) object {
 	return spec
 }
 
-// longJobEvents holds what the receiver of a longJob has heard in the end:
-// each event once. After a kill the very same delivery may come twice, when the
-// killed one had no time to note that it was taken.
+// longJobEvents checks the events that the receiver of a longJob got: each once.
+// After a kill the same delivery may come twice, if the killed process had no
+// time to record the first.
 func longJobEvents(t testing.TB, name string, killed bool) {
 	t.Helper()
 	var all []webhook
@@ -80,16 +80,16 @@ func longJobEvents(t testing.TB, name string, killed bool) {
 	}
 }
 
-// awaitEncoding waits until the job's video is being encoded and the input has
-// been told of.
+// awaitEncoding waits until the job's video is being encoded and the event of
+// the input has been sent.
 func awaitEncoding(t testing.TB, workDir, name string) {
 	t.Helper()
 	eventually(t, 30*time.Second, "ffmpeg encodes", func() bool { return encoding(workDir) })
 	hooks(t).await(t, name, "input.transferred", 10*time.Second)
 }
 
-// The life of a standalone server over five starts: first, second, stopped and
-// killed in the middle of work.
+// A standalone server over five starts: first, second, stopped and killed in the
+// middle of work.
 func TestLifecycle(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(openDir(t), "data")
@@ -103,7 +103,7 @@ func TestLifecycle(t *testing.T) {
 		eventually(t, 5*time.Second, "no process of the server is left", func() bool { return len(children(s.cmd.Process.Pid, data)) == 0 })
 	}
 
-	// First, without networks that are open.
+	// First, without allowed networks.
 	s := startStandalone(t, l, data)
 	key, err := s.says(time.Second, `API key +(k-[0-9a-f]{32})\n`)
 	if err != nil || key != s.key {
@@ -176,7 +176,7 @@ func TestLifecycle(t *testing.T) {
 	probe(t, done.output(t, "mp4:720p::quality=5,preset=slow").URL).lasts(t, "mp4", 4, 0.1)
 	checkWorkFiles(t, s)
 
-	// Without its database it does not go on as if nothing were.
+	// Without its database the server reports that it is not ready.
 	for _, p := range children(s.cmd.Process.Pid, data) {
 		if p.name() == "postgres" && p.parent == s.cmd.Process.Pid {
 			if err := syscall.Kill(p.pid, syscall.SIGKILL); err != nil {

@@ -48,22 +48,23 @@ func run(m *testing.M) (int, error) {
 		return 0, fmt.Errorf("build the program: %w\n%s", err, out)
 	}
 	common.dir = dir
-	// Most tests wait for a server most of the time, which bounds its own work.
+	// Most tests spend their time waiting for the server, which bounds its own
+	// work.
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
 		if err := f.Value.Set("4"); err != nil {
 			return 0, err
 		}
 	}
 	code := m.Run()
-	// After failed tests jobs may still be running, so only good ones are held
-	// to leave nothing behind.
+	// After failed tests jobs may still be running, so leftovers are checked
+	// only after good ones.
 	if err := common.close(); err != nil && code == 0 {
 		return 0, err
 	}
 	return code, nil
 }
 
-// openDir is a temporary folder that other users may enter, unlike that of
+// openDir is a temporary folder that other users can enter, unlike that of
 // t.TempDir.
 func openDir(t testing.TB) string {
 	t.Helper()

@@ -142,7 +142,7 @@ func checkAnswer(t *testing.T, j jobDoc, posted time.Time) {
 	}
 }
 
-// checkRanges holds what a player asks of a file's address.
+// checkRanges makes the requests that players make for a file.
 func checkRanges(t *testing.T, u, contentType string) {
 	t.Helper()
 	whole := fetch(t, u)
@@ -153,7 +153,7 @@ func checkRanges(t *testing.T, u, contentType string) {
 	if h.Get("Content-Type") != contentType || h.Get("Access-Control-Allow-Origin") != "*" {
 		t.Errorf("%s is served with %v", u, h)
 	}
-	// The secret part of the address: another one must be nothing.
+	// An address with another secret part must not exist.
 	if other := regexp.MustCompile(`/[0-9a-f]{32}/`).ReplaceAllString(u, "/"+strings.Repeat("0", 32)+"/"); other == u {
 		t.Errorf("%s can be guessed", u)
 	} else if status, _, _ := fetchRange(t, other, ""); status != http.StatusNotFound {
@@ -161,7 +161,7 @@ func checkRanges(t *testing.T, u, contentType string) {
 	}
 }
 
-// checkHLS downloads a stream through its playlists and reads every frame.
+// checkHLS downloads a stream through its playlists and decodes every frame.
 func checkHLS(t *testing.T, master, segment string, frames int) {
 	dir := t.TempDir()
 	names := downloadHLS(t, master, dir)
@@ -201,7 +201,8 @@ func best(t *testing.T, master []byte, dir string) string {
 
 var playlistURI = regexp.MustCompile(`(?m)^([^#\s].*)$|URI="([^"]+)"`)
 
-// downloadHLS brings a master playlist and all below it into dir.
+// downloadHLS downloads a multivariant playlist and everything it names into
+// dir.
 func downloadHLS(t *testing.T, master, dir string) []string {
 	t.Helper()
 	base, err := url.Parse(master)
@@ -260,7 +261,7 @@ func checkWebhooks(t *testing.T, got []webhook, j jobDoc) {
 	if len(got) != 6 {
 		t.Fatalf("%d webhooks: %v", len(got), events(got))
 	}
-	// Each is delivered by a job of its own, so two may overtake one another.
+	// Each is delivered by a River job of its own, so their order may change.
 	type key struct{ event, key string }
 	seen := map[key]object{}
 	progress := map[string]bool{}
@@ -413,7 +414,8 @@ func checkMetadata(t *testing.T, c client, j jobDoc) {
 	}
 }
 
-// checkWorkFiles waits for the work files to go: the job ends a moment before.
+// checkWorkFiles waits until the work files are deleted, which is shortly after
+// the job has ended.
 func checkWorkFiles(t *testing.T, srv *standalone) {
 	t.Helper()
 	dir := filepath.Join(srv.data, "work")

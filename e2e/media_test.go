@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// facts is what ffprobe says of a result.
+// facts is ffprobe's description of a result.
 type facts struct {
 	Streams []struct {
 		Type     string `json:"codec_type"`
@@ -32,7 +32,7 @@ type facts struct {
 	} `json:"format"`
 }
 
-// probe looks at a file, or at the address of a result.
+// probe runs ffprobe on a file or on the address of a result.
 func probe(t testing.TB, from string, more ...string) facts {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)

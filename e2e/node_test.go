@@ -32,7 +32,7 @@ func nodeModules(t testing.TB) string {
 	return dir
 }
 
-// node runs a script with the published client at hand.
+// node runs a script that can load the published client.
 func node(t testing.TB, limit time.Duration, dir string, env []string, args ...string) ([]byte, error) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), testtime.Allow(limit))
@@ -117,9 +117,9 @@ const fail = (client, job) => call(f => client.Job.create(job, f)).then(() => 'a
 })().catch(e => { console.error(e); process.exit(1); });
 `
 
-// The suite that the client brings along, unchanged. It speaks to
-// api.coconut.co; the hook sends that to our server. Its assertions stand in
-// callbacks after the tests, so that the exit code is what judges.
+// The test suite of the client itself, unchanged. It calls api.coconut.co, which
+// the hook redirects to our server. Its assertions are in callbacks after the
+// tests, so the exit code decides.
 func TestNodeSuite(t *testing.T) {
 	t.Parallel()
 	modules, srv, gateway := nodeModules(t), shared(t), s3(t)
@@ -138,13 +138,13 @@ func TestNodeSuite(t *testing.T) {
 	if err != nil || !strings.Contains(string(out), "7 passing") || !strings.Contains(string(out), "3 answers") {
 		t.Errorf("the suite: %v\n%s", err, out)
 	}
-	// That it can fail: with a key that nobody has, the last test gets the
-	// wrong error code.
+	// The suite can fail: with an unknown key, the last test gets the wrong
+	// error code.
 	if out, err := suite("k-00000000000000000000000000000000"); err == nil {
 		t.Errorf("the suite passes without a key:\n%s", out)
 	}
-	// Its jobs name a file of Coconut's own, which may be out of reach; they end
-	// all the same.
+	// Its jobs name a file of Coconut's, which may be unreachable. They end
+	// anyway.
 	hooks(t).count(t, "node-suite", 2, 90*time.Second)
 }
 

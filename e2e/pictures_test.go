@@ -98,7 +98,7 @@ func TestPictures(t *testing.T) {
 	observed.Row(t, "errors.md watermark_not_valid")
 }
 
-// A photo that its camera says to turn, and a sound that shows nothing.
+// A photo with a rotation in its Exif data, and audio without any picture.
 func TestPhotoAndSound(t *testing.T) {
 	t.Parallel()
 	srv := shared(t)

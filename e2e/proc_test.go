@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// osProcess is a process of the machine, as /proc shows it.
+// osProcess is a process of the machine, from /proc.
 type osProcess struct {
 	pid, parent int
 	args        []string
@@ -23,8 +23,8 @@ func (p osProcess) name() string {
 	return filepath.Base(p.args[0])
 }
 
-// processes lists what runs; processes without arguments, as zombies are, are
-// left out.
+// processes lists the running processes, except those without arguments, such as
+// zombies.
 func processes() []osProcess {
 	var list []osProcess
 	dirs, _ := filepath.Glob("/proc/[0-9]*")
@@ -48,8 +48,8 @@ func processes() []osProcess {
 	return list
 }
 
-// children lists the processes that have to do with a data folder, by their
-// arguments or by where they run, and those whose parent is pid, but pid itself.
+// children lists the processes that belong to a data folder, by their arguments
+// or their working directory, and the children of pid, without pid itself.
 func children(pid int, data string) []osProcess {
 	var list []osProcess
 	for _, p := range processes() {
@@ -60,8 +60,7 @@ func children(pid int, data string) []osProcess {
 	return list
 }
 
-// encoding reports whether an ffmpeg that makes video is at work in a data
-// folder.
+// encoding reports whether an ffmpeg encodes video in a data folder.
 func encoding(workDir string) bool {
 	return slices.ContainsFunc(processes(), func(p osProcess) bool { return isEncoder(p, workDir) })
 }

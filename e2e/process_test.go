@@ -17,7 +17,7 @@ import (
 	"github.com/copra-video/copra/internal/testtime"
 )
 
-// output keeps what a process writes, for whoever wants to read along.
+// output keeps what a process writes, and can be read meanwhile.
 type output struct {
 	mu  sync.Mutex
 	buf bytes.Buffer
@@ -35,7 +35,7 @@ func (o *output) String() string {
 	return o.buf.String()
 }
 
-// process is the program, running.
+// process is a running copy of the program.
 type process struct {
 	cmd            *exec.Cmd
 	stdout, stderr output
@@ -56,7 +56,7 @@ func start(l launch) (*process, error) {
 	p.cmd = exec.Command(binary, l.args...)
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(), "GOTRACEBACK=all"}, l.env...)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = l.in, &p.stdout, &p.stderr
-	// Nothing of the program may hold our pipes open when it has ended.
+	// No child of the program may keep our pipes open after its end.
 	p.cmd.WaitDelay = 3 * time.Second
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if l.uid != 0 {
@@ -64,7 +64,8 @@ func start(l launch) (*process, error) {
 	}
 	started := make(chan error)
 	go func() {
-		// Pdeathsig comes at the end of the thread that forked.
+		// The kernel sends Pdeathsig when the thread that forked ends, not the
+		// process.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
 		err := p.cmd.Start()
@@ -80,8 +81,8 @@ func start(l launch) (*process, error) {
 	return p, nil
 }
 
-// launchFor starts a process that ends with the test at the latest, and shows
-// what it wrote when the test fails.
+// launchFor starts a process that ends with the test at the latest. If the test
+// fails, it prints what the process wrote.
 func launchFor(t testing.TB, l launch) *process {
 	t.Helper()
 	p, err := start(l)
@@ -98,7 +99,7 @@ func launchFor(t testing.TB, l launch) *process {
 	return p
 }
 
-// finish runs the program to its end.
+// finish runs the program until it ends.
 func finish(t testing.TB, limit time.Duration, l launch) (code int, stdout, stderr string) {
 	t.Helper()
 	p := launchFor(t, l)
@@ -147,8 +148,8 @@ func (p *process) says(limit time.Duration, re string) (string, error) {
 	}
 }
 
-// terminate asks the process to end, as an operator does, and fails the test
-// when it is not gone in five seconds or ends with a complaint.
+// terminate ends the process as an operator does. It fails the test if that
+// takes more than five seconds or the process reports an error.
 func (p *process) terminate(t testing.TB) {
 	t.Helper()
 	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {

@@ -38,7 +38,7 @@ func TestRealClip(t *testing.T) {
 	}
 }
 
-// What only the probe can answer: variables, math and conditions, and formats
+// Requests that depend on the probe: variables, math and conditions, and formats
 // as hashes and lists.
 func TestExpressions(t *testing.T) {
 	t.Parallel()

@@ -14,8 +14,8 @@ func s3Credentials(s *s3server.Server) object {
 	return object{"access_key_id": s.AccessKey, "secret_access_key": s.SecretKey}
 }
 
-// Results to S3 and inputs from it, by the service s3, which the operator has
-// mapped to a server of his own, and by s3other, which names its endpoint.
+// Results to S3 and inputs from it: by the service s3, which the operator has
+// mapped to an own server, and by s3other, which gives its endpoint.
 func TestS3(t *testing.T) {
 	t.Parallel()
 	srv, gateway := shared(t), s3(t)
@@ -78,8 +78,8 @@ func TestS3(t *testing.T) {
 	}
 }
 
-// Storage that cannot be written to ends the outputs with a sentence that names
-// the bucket and what the server said, and never the credentials.
+// Outputs to a storage that refuses them fail with a message that has the bucket
+// and the server's code, and never the credentials.
 func TestS3Refuses(t *testing.T) {
 	t.Parallel()
 	srv, gateway := shared(t), s3(t)

@@ -17,8 +17,8 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// No secret of a request or of the deployment shows anywhere: not in what the
-// processes write, answer, store or pass to the programs that they run.
+// No secret of a request or of the deployment is visible anywhere: in logs,
+// answers, the database, or the command lines of child processes.
 func TestSecrets(t *testing.T) {
 	t.Parallel()
 	gateway := s3(t)
@@ -66,8 +66,8 @@ func TestSecrets(t *testing.T) {
 				"params": object{"token": "canary-param"}},
 		}).ID)
 	}
-	// An input that cannot be reached, and a webhook that is down: their
-	// addresses are what errors like to hold.
+	// An unreachable input and an unreachable webhook: errors often contain
+	// their addresses.
 	broken := jobOf(strings.Replace(closedPort(t), "http://", "http://canary-user:canary-password@", 1)+"/a?X-Signature=canary-query", object{"mp3": object{"path": "/a.mp3"}})
 	broken["notification"] = object{"url": closedPort(t) + "/canary-path?t=canary-hook-query", "params": object{"token": "canary-param"}}
 	ids = append(ids, c.create(t, broken).ID)
@@ -135,8 +135,8 @@ func TestSecrets(t *testing.T) {
 	}
 }
 
-// sampleCommands collects the command lines of the machine until ctx ends, but
-// that of this test, which holds the secrets.
+// sampleCommands collects the command lines of the machine until ctx ends,
+// except that of this test, which contains the secrets.
 func sampleCommands(ctx context.Context) <-chan map[string]bool {
 	result := make(chan map[string]bool, 1)
 	go func() {

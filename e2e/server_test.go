@@ -15,11 +15,12 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// startTime bounds how long a server may take until it is ready, with the
-// making of a database on a busy machine.
+// startTime bounds the start of a server, including the creation of a database
+// on a busy machine.
 const startTime = 60 * time.Second
 
-// allow opens the loopback network, in which everything of these tests lives.
+// allow is the flag for the loopback network, where all servers of these tests
+// are.
 const allow = "--allow-network=127.0.0.0/8"
 
 // standalone is a running copra standalone.
@@ -53,14 +54,13 @@ func launchStandalone(l launch, data string) (*standalone, error) {
 	return s, err
 }
 
-// listens is the server's own address, which need not be the one by which
-// clients reach it.
+// listens is the server's own address. Clients may reach it by another one.
 func (s *standalone) listens() (string, error) {
 	address, err := os.ReadFile(filepath.Join(s.data, "base-url"))
 	return strings.TrimSpace(string(address)) + "/v2", err
 }
 
-// startStandalone starts one that ends with the test at the latest.
+// startStandalone starts a server that ends with the test at the latest.
 func startStandalone(t testing.TB, l launch, data string) *standalone {
 	t.Helper()
 	s, err := launchStandalone(l, data)
@@ -77,7 +77,7 @@ func startStandalone(t testing.TB, l launch, data string) *standalone {
 	return s
 }
 
-// tellingLines is the end of a log without its lines of requests.
+// tellingLines is the end of a log without the lines of requests.
 func tellingLines(log string) string {
 	var kept []string
 	for line := range strings.Lines(log) {
@@ -118,8 +118,8 @@ func workFiles(t testing.TB, dir string) []string {
 	return files
 }
 
-// fixtures are started by the first test that asks, and live as long as the
-// test process.
+// fixtures are started by the first test that needs them, and live as long as
+// the test process.
 type fixtures struct {
 	dir string
 
@@ -163,7 +163,7 @@ func (f *fixtures) close() error {
 	}
 }
 
-// cleared waits for the work files of all the good and bad jobs to go.
+// cleared waits until the work files of all jobs are deleted.
 func (f *fixtures) cleared() error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
@@ -220,7 +220,7 @@ func s3(t testing.TB) *s3server.Server {
 	return common.bucket
 }
 
-// processLife lets what a test starts live on after it: its folder lies in
+// processLife gives a fixture the life of the test process: its folder is in
 // that of the run, and the kernel ends the server with us.
 type processLife struct{ testing.TB }
 

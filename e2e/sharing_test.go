@@ -7,16 +7,16 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// fullHD is large enough for every rung of the ladder up to 1080p; its sound
-// can be taken over by no output.
+// fullHD is large enough for every rung of the ladder up to 1080p. No output can
+// copy its audio.
 var fullHD = testmedia.Recipe{Name: "fullhd.mov", Args: []string{
 	"-f", "lavfi", "-i", "testsrc2=s=1920x1080:r=25:d=1", "-f", "lavfi", "-i", "sine=f=1000:r=48000:d=1",
 	"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "pcm_s16le",
 }}
 
-// Renditions that several outputs have in common are encoded once: five
-// heights and one sound, not eight and eight. The server is the test's own, since
-// its counters are read.
+// Renditions that several outputs share are encoded once: five heights and one
+// audio, not eight and eight. The server is the test's own, since the test reads
+// its counters.
 func TestSharing(t *testing.T) {
 	t.Parallel()
 	srv := startStandalone(t, launch{args: []string{allow}}, openDir(t))

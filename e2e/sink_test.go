@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// sink receives webhooks at an address for each name.
+// sink receives webhooks. Each name has an address of its own.
 type sink struct {
 	srv    *httptest.Server
 	ending chan struct{}
@@ -71,10 +71,10 @@ func (s *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(h.status)
 }
 
-// url is an address whose deliveries are kept under name.
+// url is the address for name.
 func (s *sink) url(name string) string { return s.srv.URL + "/" + name }
 
-// answer has deliveries to name answered by f.
+// answer sets the function that answers deliveries to name.
 func (s *sink) answer(name string, f func(n int) int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -106,8 +106,8 @@ func (s *sink) count(t testing.TB, name string, n int, limit time.Duration) []we
 	return s.all(name)
 }
 
-// events are what was delivered: the event, with the output's key where there
-// is one.
+// events lists the deliveries: the event, with the key of the output if it has
+// one.
 func events(hooks []webhook) []string {
 	var list []string
 	for _, h := range hooks {

@@ -13,8 +13,8 @@ import (
 	"github.com/copra-video/copra/internal/pgtest"
 )
 
-// deployment is the parts of the program as many machines have them: an API
-// and workers on one database and one volume.
+// deployment is the program on several machines: an API and workers with one
+// database and one volume.
 type deployment struct {
 	db      string
 	dir     string
@@ -72,7 +72,7 @@ func (d *deployment) startWorker(t testing.TB) *process {
 
 func (d *deployment) workDir() string { return filepath.Join(d.dir, "work") }
 
-// keys runs copra keys, which must succeed.
+// keys runs `copra keys`, which must succeed.
 func (d *deployment) keys(t testing.TB, args ...string) string {
 	t.Helper()
 	code, out, complaint := finish(t, 20*time.Second, launch{args: append([]string{"keys"}, args...), env: d.env})
@@ -143,7 +143,7 @@ func TestSplit(t *testing.T) {
 			t.Errorf("%s", done.raw)
 		}
 		longJobEvents(t, "takeover", true)
-		// What the killed one left in the shared folder goes when the next starts.
+		// The next start deletes the work files that the killed worker left.
 		d.startWorker(whole)
 		eventually(t, 10*time.Second, "work directory is empty", func() bool { return len(workFiles(t, d.workDir())) == 0 })
 	})

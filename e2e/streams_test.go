@@ -15,8 +15,8 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// follows holds a stream against the rule book with the program's own checker,
-// over HTTP, so that the types of the uploads count too.
+// follows checks a stream with the program's own checker, over HTTP, so that the
+// content types of the uploads are checked too.
 func follows(t *testing.T, address string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
@@ -91,7 +91,7 @@ func TestEncryptedStream(t *testing.T) {
 	}
 }
 
-// TestOldPlayersStream is HLS of version 3.
+// TestOldPlayersStream makes HLS of version 3.
 func TestOldPlayersStream(t *testing.T) {
 	t.Parallel()
 	srv := shared(t)

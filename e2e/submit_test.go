@@ -41,7 +41,7 @@ func TestSubmit(t *testing.T) {
 			f := probe(t, filepath.Join(out, "httpstream", filepath.FromSlash(entry)))
 			f.lasts(t, entry, 1, 0.2)
 		}
-		// In a pipe: whole lines, without what moves the cursor.
+		// Output to a pipe is whole lines, without cursor movements.
 		if strings.ContainsAny(table+lines, "\r\x1b\b") {
 			t.Errorf("control characters in a pipe: %q", table+lines)
 		}
@@ -92,8 +92,8 @@ func TestSubmit(t *testing.T) {
 	})
 }
 
-// Without a server, submit brings its own, which needs no network to read the
-// file; the data it leaves are those of a standalone server.
+// Without a server, submit starts its own, which reads the file without network.
+// Its data folder is that of a standalone server.
 func TestSubmitAlone(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(openDir(t), "data")
@@ -108,7 +108,7 @@ func TestSubmitAlone(t *testing.T) {
 	eventually(t, 5*time.Second, "no process is left", func() bool { return len(children(-1, data)) == 0 })
 }
 
-// Mistakes in the call are told at once, by their name, with exit code 2.
+// Wrong arguments are reported at once, by name, with exit code 2.
 func TestBadCalls(t *testing.T) {
 	t.Parallel()
 	data := filepath.Join(t.TempDir(), "data")

@@ -19,15 +19,15 @@ import (
 	"time"
 )
 
-// upload is a file that a customer's server was sent.
+// upload is a file that a customer's server received.
 type upload struct {
 	method, path, name, contentType string
 	fields                          map[string]string
 	file                            string // where it was put
 }
 
-// uploads is a customer's server: it takes PUTs, forms, and, as a node of IPFS,
-// folders, whose name is made of their content.
+// uploads is a customer's server. It receives PUTs and forms, and, as an IPFS
+// node, folders named by their content.
 type uploads struct {
 	*httptest.Server
 	dir  string
@@ -111,7 +111,7 @@ func (u *uploads) all() []upload {
 	return slices.Clone(u.list)
 }
 
-// Outputs with a URL of their own, in a job without any storage: a signed one
+// Outputs with a URL of their own, in a job without a storage. A presigned URL
 // gets the bare file, another one a form.
 func TestOutputURL(t *testing.T) {
 	t.Parallel()
@@ -150,7 +150,7 @@ func TestOutputURL(t *testing.T) {
 	}
 }
 
-// A storage that is a URL gets every file of a job below it, playlists last.
+// A storage that is a URL receives all files of a job below it, playlists last.
 func TestURLStorage(t *testing.T) {
 	t.Parallel()
 	srv, to := shared(t), newUploads(t)
@@ -173,7 +173,7 @@ func TestURLStorage(t *testing.T) {
 	}
 }
 
-// On IPFS a stream is one folder, and its address is known when it is there.
+// On IPFS a stream is one folder, whose address is known after the upload.
 func TestIPFS(t *testing.T) {
 	t.Parallel()
 	srv, to := shared(t), newUploads(t)
