@@ -216,6 +216,9 @@ func (p *planner) muxStep(i int, f format.Format, c *codec.Container, video, aud
 		s.addArgs(tagArgs(c, f.VideoCodec())...)
 		s.addArgs(rateArgs(c, rate)...)
 	}
+	if audio != nil {
+		s.addArgs(primingArgs(c)...)
+	}
 	s.addArgs(p.metadataArgs(keepsTags(f), fmt.Sprint(n), audio != nil)...)
 	s.addArgs(muxerArgs(c, f)...)
 	s.addArgs(name)

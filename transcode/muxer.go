@@ -42,6 +42,17 @@ func rateArgs(c *codec.Container, r format.Rational) []string {
 	return []string{"-r", fmt.Sprintf("%d/%d", r.Num, r.Den)}
 }
 
+// primingArgs drop the priming of an audio encoder, which begins before zero, for
+// a container that has no times: it could only be made room for by a shift of the
+// whole, which repeats the first frame. Packets are dropped whole, so the sound
+// is at most half a packet off, and what lies in the first packet fades in.
+func primingArgs(c *codec.Container) []string {
+	if !c.ConstantRate {
+		return nil
+	}
+	return []string{"-bsf:a", "noise=drop='lt(pts+duration/2,0)'", "-avoid_negative_ts", "disabled"}
+}
+
 // metadataArgs keep the source's tags, read from the given input, or strip them.
 // The language of the audio is not a tag to strip. Chapters would become a track
 // of their own in MP4.
