@@ -42,7 +42,7 @@ type VideoStream struct {
 	Frames        int64 // 0: unknown
 	// Rate, Irregular and LongestGap are those of StreamTimeline, where the file
 	// was measured: the nominal frame rate, whether frames are not all the same
-	// time apart, and the longest time from one to the next in seconds.
+	// time apart, and for how many seconds one is shown at most.
 	Rate           format.Rational
 	Irregular      bool
 	LongestGap     float64

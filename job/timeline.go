@@ -33,7 +33,7 @@ type StreamTimeline struct {
 	Rate format.Rational
 	// Irregular says that frames of video are not all the same time apart.
 	Irregular bool
-	// LongestGap is the longest time from one frame of video to the next.
+	// LongestGap is for how long a frame of video is shown at most.
 	LongestGap float64
 }
 
@@ -122,6 +122,7 @@ func streamTimeline(pts, duration []int64, tick float64, video bool) StreamTimel
 	if video {
 		slices.Sort(pts)
 		t.frames(slices.Compact(pts), tick)
+		t.LongestGap = max(t.LongestGap, t.End-t.LastStart)
 	}
 	return t
 }
@@ -279,9 +280,20 @@ func (m *Media) emptyTrack() bool {
 }
 
 // NeedsTimeline reports whether a plan for the file needs its timeline: its
-// length is an estimate, or the frames of its video may come irregularly.
+// length is an estimate, a track may be empty, or the frames of its video may come
+// irregularly.
 func (m *Media) NeedsTimeline() bool {
-	return m.Estimated() || slices.ContainsFunc(m.Video, func(v VideoStream) bool { return v.MayVary() })
+	return m.Estimated() || m.uncounted() || slices.ContainsFunc(m.Video, func(v VideoStream) bool { return v.MayVary() })
+}
+
+// uncounted reports whether an MP4 or Matroska file does not say how many frames a
+// track has. A track of a fragmented MP4 may then be empty, although it has a
+// duration. The rate of Matroska is what a header claims (DefaultDuration), and
+// ffprobe shows it as both of its rates.
+func (m *Media) uncounted() bool {
+	return (strings.Contains(m.FormatName, "mp4") || strings.Contains(m.FormatName, "matroska") && len(m.Video) > 0) &&
+		(slices.ContainsFunc(m.Video, func(v VideoStream) bool { return v.Frames == 0 }) ||
+			slices.ContainsFunc(m.Audio, func(a AudioStream) bool { return a.Frames == 0 }))
 }
 
 // MayVary reports whether the two frame rates that ffprobe gives do not agree

@@ -93,10 +93,11 @@ func (p *planner) scenes(s *job.Scene) (starts []float64, length float64) {
 	return starts, length
 }
 
-// animationRate is the frame rate of an animation, at most the source's.
+// animationRate is the frame rate of an animation, at most the source's. Slides
+// are repeated, since their scenes are seldom a whole number of slides.
 func (p *planner) animationRate() format.Rational {
 	rate := format.Rational{Num: animationFPS, Den: 1}
-	if own := p.src.rate(); validRate(own) && fpsFloat(own) < animationFPS {
+	if own := p.src.rate(); validRate(own) && fpsFloat(own) < animationFPS && !p.src.slow() {
 		return own
 	}
 	return rate
@@ -145,6 +146,8 @@ func (p *planner) openScene(start, length float64) (in, filters []string) {
 	switch {
 	case p.src.still:
 		in = []string{"-i", SourceName}
+	case p.src.slow():
+		return p.openSlides(start, length, frames)
 	case p.src.discontinuous() && start > 0:
 		// As in openSource: entered earlier, and cut in the graph.
 		early := math.Max(0, start-preRoll)
@@ -159,6 +162,22 @@ func (p *planner) openScene(start, length float64) (in, filters []string) {
 		filters = append(filters, fmt.Sprintf("fps=%d/%d", rate.Num, rate.Den))
 	}
 	return in, append(filters, fmt.Sprintf("trim=end_frame=%d", frames))
+}
+
+// openSlides is openScene where the frame on screen when a scene begins may have
+// come long before, and the last one stays for long.
+func (p *planner) openSlides(start, length float64, frames int) (in, filters []string) {
+	before := p.src.longestGap() + slowGap
+	if p.src.discontinuous() {
+		before += preRoll
+	}
+	early := math.Max(0, math.Round(1e3*(start-before))/1e3)
+	rate := p.animationRate()
+	return window{offset: early, length: start - early + length}.inputArgs(), []string{
+		fmt.Sprintf("fps=%d/%d:start_time=0", rate.Num, rate.Den),
+		"tpad=stop_mode=clone:stop_duration=" + seconds(start-early+length),
+		"trim=start=" + seconds(start-early), "setpts=PTS-STARTPTS", fmt.Sprintf("trim=end_frame=%d", frames),
+	}
 }
 
 // addGIF adds the steps that a GIF takes. The best 256 colours are known only

@@ -1,6 +1,8 @@
 package transcode
 
 import (
+	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -21,6 +23,9 @@ type audioRendition struct {
 	// padTo is the time up to which silence is added, so that audio that ends
 	// before the video does not end the output's time line; 0: none.
 	padTo float64
+	// settled is set of sources whose sound may change its rate or its channels
+	// on the way: a time in seconds after its start. 0: it cannot change.
+	settled float64
 	// direct is the final container when the encoder writes the finished file
 	// itself; keepTags then tells whether the file carries the source's tags.
 	direct   *codec.Container
@@ -38,6 +43,9 @@ func (s *source) newAudioRendition(f format.Format, w window) (audioRendition, *
 		return audioRendition{}, job.Errorf(job.OutputFormatNotValid, "The audio codec %q is not supported yet.", f.AudioCodec())
 	}
 	t := audioRendition{window: w, stream: s.audio.Index, encoder: enc}
+	if s.audioMayChange() {
+		t.settled = math.Round(1e3*(max(0, s.startOffset(s.audio.StartTime)-w.offset)+1)) / 1e3
+	}
 	t.channels = row.ChannelsFor(channelsFor(f.Audio.Channels, s.audio.Channels))
 	t.rate = f.AudioRate()
 	if t.rate == 0 {
@@ -106,16 +114,39 @@ func trimmedByEditList(a *job.AudioStream) bool {
 	return a.SampleRate > 0 && float64(a.Frames)*samples/float64(a.SampleRate) > a.Duration+lateStart
 }
 
+// audioMayChange reports whether the sound may change its rate or its channels
+// on the way, as broadcasts and joined recordings do. Formats with an index say
+// once for the whole stream what it is, and so do some codecs.
+func (s *source) audioMayChange() bool {
+	if s.audio.Codec == "opus" || s.audio.Codec == "vorbis" || s.audio.Codec == "flac" || strings.HasPrefix(s.audio.Codec, "pcm_") {
+		return false
+	}
+	return slices.ContainsFunc([]string{"mpegts", "mpeg", "matroska", "flv", "avi", "asf", "aac", "loas", "ac3", "eac3", "dts", "mp3"}, s.isFormat)
+}
+
 // filters are the audio chain. aresample makes audio follow its time stamps: it
 // begins at zero of the time line whenever the stream begins, silence fills gaps
 // of more than 15 ms, and overlaps are cut, so nothing drifts.
+//
+// When the sound changes ffmpeg builds the whole graph anew, and first_pts would
+// add silence from zero again. So it works only on what comes before settled.
+// ainterleave then passes on the rest as it is, as no frame of the first part
+// follows. It counts in microseconds, whatever it says of its time base.
 func (t audioRendition) filters() string {
-	f := []string{
-		"aresample=async=1:first_pts=0:min_hard_comp=0.015",
-		"aformat=sample_rates=" + strconv.Itoa(t.rate) + ":channel_layouts=" + channelLayout(t.channels),
+	var f []string
+	if t.settled > 0 {
+		f = append(f,
+			"asplit[x][y];[x]atrim=end="+seconds(t.settled), "aresample=async=1:first_pts=0:min_hard_comp=0.015[a];[y]atrim=start="+seconds(t.settled)+"[b];[a][b]ainterleave", "asetpts=round(PTS/1000000/TB)",
+			"aresample=async=1:min_hard_comp=0.015")
+	} else {
+		f = append(f, "aresample=async=1:first_pts=0:min_hard_comp=0.015")
 	}
+	f = append(f, "aformat=sample_rates="+strconv.Itoa(t.rate)+":channel_layouts="+channelLayout(t.channels))
 	if t.padTo > 0 {
 		f = append(f, "apad=whole_dur="+seconds(t.padTo))
+		if t.settled > 0 {
+			f = append(f, "atrim=end="+seconds(t.padTo)) // apad counts in the last graph alone
+		}
 	}
 	return strings.Join(f, ",")
 }

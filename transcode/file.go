@@ -230,6 +230,9 @@ func (p *planner) published(o *job.Output, name string, w window, e Expect) Resu
 	end := 0.0
 	if e.Video {
 		end = p.src.videoEnd()
+		if p.src.slow() {
+			e.Slack = p.src.longestGap() // how long the last slide stays, containers do not agree
+		}
 	}
 	if e.Audio {
 		if a := p.src.audio; a.Duration > 0 {

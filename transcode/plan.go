@@ -147,6 +147,7 @@ const (
 // Expect is what a file must show when it is probed before it is published.
 type Expect struct {
 	Duration      float64 // seconds, within half a second or 2 %; 0: not checked
+	Slack         float64 // seconds more by which Duration may be off
 	Video, Audio  bool    // streams that must be there
 	Width, Height int     // 0: not checked
 }

@@ -165,6 +165,24 @@ func (s *source) interlaced() bool {
 	return false
 }
 
+// slowGap is from how many seconds on, for which a frame is shown, it counts
+// which one is on screen at a moment: in slides the next one comes much later.
+const slowGap = 0.2
+
+func (s *source) slow() bool { return !s.still && s.longestGap() > slowGap }
+
+// longestGap is for how many seconds a frame is shown at most: as measured, or
+// where frames come regularly and nothing was measured by their rate.
+func (s *source) longestGap() float64 {
+	if s.video == nil {
+		return 0
+	}
+	if rate := s.rate(); s.video.LongestGap == 0 && validRate(rate) {
+		return 1 / fpsFloat(rate)
+	}
+	return s.video.LongestGap
+}
+
 func validRate(r format.Rational) bool { return r.Num > 0 && r.Den > 0 && fpsFloat(r) >= 0.1 }
 
 func fpsFloat(r format.Rational) float64 { return float64(r.Num) / float64(r.Den) }

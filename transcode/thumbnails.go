@@ -2,6 +2,7 @@ package transcode
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -23,6 +24,7 @@ type thumbnails struct {
 	muxer     string
 	stream    int  // index in the source
 	still     bool // the source is a picture
+	slow      bool // see slowGap
 	track     *ThumbnailTrack
 }
 
@@ -57,7 +59,7 @@ func (p *planner) planThumbnails(i int, o *job.Output) (Result, *job.Error) {
 	}
 	t := &thumbnails{
 		output: i, id: p.outputStepID(StepThumbnails, i, ""), dir: fmt.Sprintf("%sout%d", p.prefix, i+1), extension: o.Format.Extension(),
-		encode: enc.CodecArgs(), muxer: enc.Muxer, stream: p.src.video.Index, still: p.src.still,
+		encode: enc.CodecArgs(), muxer: enc.Muxer, stream: p.src.video.Index, still: p.src.still, slow: p.src.slow(),
 	}
 	if im.Sprite != nil {
 		// The cells of a sheet lose nothing before the sheet is encoded.
@@ -136,11 +138,19 @@ func (t *thumbnails) files(o *job.Output, order []int) ([]File, *job.Error) {
 	return files, nil
 }
 
-// selectFilter lets through the first frame at or after each moment.
+// selectFilter lets through the first frame at or after each moment. Slides are
+// repeated before, so that the one on screen is that frame.
 func (t *thumbnails) selectFilter() string {
 	if t.still {
 		return "select='eq(n,0)'"
 	}
+	if t.slow {
+		return fmt.Sprintf("fps=%d:start_time=0,", animationFPS) + t.selectFrames()
+	}
+	return t.selectFrames()
+}
+
+func (t *thumbnails) selectFrames() string {
 	if t.interval > 0 && len(t.times) > 1 {
 		cell := func(at string) string { return "floor((" + at + "+0.0005)/" + seconds(t.interval) + ")" }
 		return fmt.Sprintf("select='lt(t,%s)*(isnan(prev_selected_t)+gt(%s,%s))'",
@@ -205,18 +215,19 @@ func (p *planner) seekThumbnailsStep(t *thumbnails, from int, watermarks []strin
 	var roots []rooted
 	var outs []string
 	for k, moment := range batch {
-		in, each := p.openSource(window{offset: moment})
+		in, each, frames := p.openMoment(moment)
 		s.addArgs(in...)
 		name := t.name(from + k + 1)
 		input := fmt.Sprintf("%d:%d", k, t.stream)
 		outs = append(outs, each...)
 		if len(watermarks) == 0 {
-			outs = append(outs, "-map", input, "-frames:v", "1", "-vf", strings.Join(slices.Concat(tags, t.style.filters, t.style.after), ","))
+			outs = append(append(outs, "-map", input), frames...)
+			outs = append(outs, "-vf", strings.Join(slices.Concat(tags, t.style.filters, t.style.after), ","))
 		} else {
 			tree := &branch{filters: slices.Clone(tags)}
 			t.style.graph(tree, watermarks, len(batch), thumbnailLabel(k))
 			roots = append(roots, rooted{[]string{input}, tree})
-			outs = append(outs, "-map", "["+thumbnailLabel(k)+"]", "-frames:v", "1")
+			outs = append(append(outs, "-map", "["+thumbnailLabel(k)+"]"), frames...)
 		}
 		outs = append(outs, t.encode...)
 		outs = append(outs, "-map_metadata", "-1", "-f", t.muxer, "-update", "1", name)
@@ -228,4 +239,18 @@ func (p *planner) seekThumbnailsStep(t *thumbnails, from int, watermarks []strin
 	}
 	s.addArgs(outs...)
 	return s
+}
+
+// openMoment returns the arguments that open the source at a moment, those that
+// the picture's output needs besides, and those that choose its frame: the first
+// one from the moment on. A slide that is on screen began before: there each
+// frame up to the moment is written over the one before it, and the last stays.
+func (p *planner) openMoment(moment float64) (in, each, frames []string) {
+	if !p.src.slow() || p.src.still {
+		in, each = p.openSource(window{offset: moment})
+		return in, each, []string{"-frames:v", "1"}
+	}
+	early := math.Max(0, math.Round(1e3*(moment-p.src.longestGap()-slowGap))/1e3)
+	in, each = p.openSource(window{offset: early, length: moment - early + 0.001})
+	return in, each, []string{"-fps_mode", "passthrough"}
 }

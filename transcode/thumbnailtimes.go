@@ -36,7 +36,7 @@ func pictureInterval(im *job.ImageParams, duration float64) float64 {
 func (p *planner) pictureTimes(im *job.ImageParams) (order []int, times []float64) {
 	end := p.src.videoEnd()
 	last := 0.0
-	if rate := p.src.rate(); validRate(rate) {
+	if rate := p.src.rate(); validRate(rate) && !p.src.slow() {
 		last = math.Max(0, end-1.5/fpsFloat(rate))
 	} else {
 		last = math.Max(0, end-0.1)
@@ -63,7 +63,7 @@ func (p *planner) pictureTimes(im *job.ImageParams) (order []int, times []float6
 	times = slices.Compact(slices.Sorted(slices.Values(asked)))
 	// Of two moments within a frame the first one's picture serves both.
 	frame := 0.0
-	if rate := p.src.rate(); validRate(rate) {
+	if rate := p.src.rate(); validRate(rate) && !p.src.slow() {
 		frame = 1 / fpsFloat(rate)
 	}
 	kept := times[:0]

@@ -45,7 +45,7 @@ func request(outputs ...string) string {
 // the watermark.
 const (
 	filmProbe = `{"streams":[{"index":0,"codec_type":"video","codec_name":"h264","width":64,"height":36,"pix_fmt":"yuv420p",
-		"r_frame_rate":"5/1","avg_frame_rate":"5/1","duration":"12.0"}],"format":{"format_name":"mov,mp4,m4a,3gp,3g2,mj2","duration":"12.0"}}`
+		"r_frame_rate":"5/1","avg_frame_rate":"5/1","duration":"12.0","nb_frames":"60"}],"format":{"format_name":"mov,mp4,m4a,3gp,3g2,mj2","duration":"12.0"}}`
 	markProbe = `{"streams":[{"index":0,"codec_type":"video","codec_name":"png","width":16,"height":16,"pix_fmt":"rgba",
 		"r_frame_rate":"25/1","avg_frame_rate":"25/1"}],"format":{"format_name":"png_pipe"}}`
 )

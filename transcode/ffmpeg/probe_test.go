@@ -54,7 +54,7 @@ func TestProbe(t *testing.T) {
 			t.Errorf("%s: %v", c.recipe.Name, err)
 			continue
 		}
-		if len(m.Video) != c.video || len(m.Audio) != c.audio || !closeTo(m.Duration, c.duration) || c.duration == 0 && m.Duration != 0 ||
+		if len(m.Video) != c.video || len(m.Audio) != c.audio || !closeTo(m.Duration, transcode.Expect{Duration: c.duration}) || c.duration == 0 && m.Duration != 0 ||
 			c.check != nil && !c.check(m) {
 			t.Errorf("%s: %s\n%+v", c.recipe.Name, m.Raw, m)
 		}
@@ -189,7 +189,7 @@ func TestProbeByAddress(t *testing.T) {
 	defer s.Close()
 
 	m, err := tools(t).Probe(t.Context(), s.URL+"/video")
-	if err != nil || len(m.Video) != 1 || !closeTo(m.Duration, 4) || !strings.Contains(string(m.Raw), `"filename":"video"`) {
+	if err != nil || len(m.Video) != 1 || !closeTo(m.Duration, transcode.Expect{Duration: 4}) || !strings.Contains(string(m.Raw), `"filename":"video"`) {
 		t.Errorf("video: %v %s", err, m.Raw)
 	}
 	if _, got := refused(t, s.URL+"/page"); !strings.Contains(got, "HTML") {

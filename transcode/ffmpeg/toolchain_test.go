@@ -193,10 +193,10 @@ func verifyMeasures(t *testing.T, f *Toolchain) {
 		t.Fatal(err)
 	}
 	path := filepath.Join(dir, "out.aac")
-	if m, err := f.Probe(t.Context(), path); err != nil || closeTo(m.Duration, 20) {
+	if m, err := f.Probe(t.Context(), path); err != nil || closeTo(m.Duration, transcode.Expect{Duration: 20}) {
 		t.Errorf("ffprobe's estimate is close enough, so that nothing is measured: %v, %v", m.Duration, err)
 	}
-	if m, err := f.Verify(t.Context(), path, transcode.Expect{Duration: 20, Audio: true}); err != nil || !closeTo(m.Duration, 20) {
+	if m, err := f.Verify(t.Context(), path, transcode.Expect{Duration: 20, Audio: true}); err != nil || !closeTo(m.Duration, transcode.Expect{Duration: 20}) {
 		t.Errorf("%v", err)
 	}
 	if _, err := f.Verify(t.Context(), path, transcode.Expect{Duration: 15}); err == nil {

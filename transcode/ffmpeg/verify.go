@@ -30,7 +30,7 @@ func (t *Toolchain) Verify(ctx context.Context, path string, want transcode.Expe
 	if err != nil {
 		return job.Media{}, err
 	}
-	if want.Duration > 0 && !closeTo(m.Duration, want.Duration) && slices.Contains(unindexed, m.FormatName) {
+	if want.Duration > 0 && !closeTo(m.Duration, want) && slices.Contains(unindexed, m.FormatName) {
 		if d, err := t.measureDuration(ctx, path); err != nil {
 			return job.Media{}, err
 		} else if d > 0 {
@@ -76,7 +76,7 @@ func checkExpected(m job.Media, w transcode.Expect) *job.Error {
 			return invalidOutput("the result is %dx%d where %s was expected", v.Width, v.Height, expectedSize(w))
 		}
 	}
-	if w.Duration > 0 && !closeTo(m.Duration, w.Duration) {
+	if w.Duration > 0 && !closeTo(m.Duration, w) {
 		return invalidOutput("the result lasts %.2f seconds where %.2f were expected", m.Duration, w.Duration)
 	}
 	return nil
@@ -92,7 +92,9 @@ func expectedSize(w transcode.Expect) string {
 	return strings.Join([]string{side(w.Width, "any"), side(w.Height, "any")}, "x")
 }
 
-func closeTo(got, want float64) bool { return math.Abs(got-want) <= max(0.5, 0.02*want) }
+func closeTo(got float64, want transcode.Expect) bool {
+	return math.Abs(got-want.Duration) <= max(0.5, 0.02*want.Duration)+want.Slack
+}
 
 func invalidOutput(format string, args ...any) *job.Error {
 	return job.Errorf(job.OutputNotValid, "The media file couldn't be encoded: "+format+".", args...)

@@ -1,0 +1,191 @@
+package transcode
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/copra-video/copra/job"
+)
+
+// measured probes the source and brings in its time line, as a worker does.
+func measured(t testing.TB, dir string) job.Media {
+	t.Helper()
+	m := probe(t, dir, SourceName)
+	if !m.NeedsTimeline() {
+		return m
+	}
+	args := []string{"-v", "error", "-i", SourceName}
+	var streams []int
+	var video []bool
+	for _, v := range m.Video {
+		args, streams, video = append(args, "-map", "0:"+strconv.Itoa(v.Index)), append(streams, v.Index), append(video, true)
+	}
+	for _, a := range m.Audio {
+		args, streams, video = append(args, "-map", "0:"+strconv.Itoa(a.Index)), append(streams, a.Index), append(video, false)
+	}
+	out, _ := command(t, dir, "ffmpeg", append(args, "-c", "copy", "-copyinkf", "-f", "framecrc", "-")...)
+	line, err := job.ReadTimeline(strings.NewReader(out), streams, video)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Measure(line)
+	return m
+}
+
+// decodedLength is how long the decoded sound of a file lasts, in seconds.
+func decodedLength(t testing.TB, dir, name string) float64 {
+	t.Helper()
+	command(t, dir, "ffmpeg", "-v", "error", "-y", "-i", name, "-map", "0:a:0", "-ac", "1", "-ar", "8000", "-f", "u8", "length.raw")
+	st, err := os.Stat(filepath.Join(dir, "length.raw"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return float64(st.Size()) / 8000
+}
+
+// joinedByCat is a source of recordings one behind the other, as cat joins them.
+func joinedByCat(t testing.TB, recordings ...[]string) string {
+	t.Helper()
+	dir := t.TempDir()
+	var all []byte
+	for _, args := range recordings {
+		command(t, dir, "ffmpeg", append(append([]string{"-v", "error", "-y"}, args...), "part")...)
+		part, err := os.ReadFile(filepath.Join(dir, "part"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, part...)
+	}
+	if err := os.WriteFile(filepath.Join(dir, SourceName), all, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Sources whose length ffprobe can only estimate, whose time jumps, and whose
+// sound changes on the way: every output lasts as long as what is decoded.
+func TestMeasuredLengths(t *testing.T) {
+	t.Parallel()
+	sound := func(more ...string) []string {
+		return append([]string{"-f", "lavfi", "-i", "sine=d=2:r=48000"}, append(more, "-f", "mpegts")...)
+	}
+	film := func(more ...string) []string {
+		return append([]string{"-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=4", "-f", "lavfi", "-i", "sine=d=4:r=48000", "-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac"}, append(more, "-f", "mpegts")...)
+	}
+	stereo, surround := sound("-ac", "2", "-c:a", "ac3"), sound("-ac", "6", "-c:a", "ac3")
+	aac, slower := sound("-ac", "2", "-c:a", "aac"), sound("-ac", "2", "-ar", "44100", "-c:a", "aac")
+	const quietThenLoud = "anullsrc=r=44100:cl=stereo,atrim=0:20[a];anoisesrc=r=44100:d=4,aformat=channel_layouts=stereo[b];[a][b]concat=v=0:a=1"
+	for name, tt := range map[string]struct {
+		dir  func() string
+		want float64
+	}{
+		"ADTS": {func() string {
+			return clip(t, "-f", "lavfi", "-i", quietThenLoud, "-c:a", "aac", "-b:a", "128k", "-f", "adts")
+		}, 24},
+		"MP3 without Xing header": {func() string {
+			return clip(t, "-f", "lavfi", "-i", quietThenLoud, "-q:a", "2", "-write_xing", "0", "-f", "mp3")
+		}, 24},
+		"two transport streams":   {func() string { return joinedByCat(t, film(), film()) }, 8},
+		"a jump up by 48 minutes": {func() string { return joinedByCat(t, film(), film("-output_ts_offset", "2880")) }, 8},
+		"stereo, 5.1, stereo":     {func() string { return joinedByCat(t, stereo, surround, stereo) }, 6},
+		"48, 44.1, 48 kHz":        {func() string { return joinedByCat(t, aac, slower, aac) }, 6},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := tt.dir()
+			m := measured(t, dir)
+			if math.Abs(m.Duration-tt.want) > 0.15 {
+				t.Errorf("measured as %.3f s, want %.3f", m.Duration, tt.want)
+			}
+			lines := []string{"mp3 path=/a.mp3", "mp4:x:96k path=/a.mp4"}
+			if len(m.Video) > 0 {
+				lines = append(lines, "mp4:80x::quality=1 path=/v.mp4", "jpg:80x path=/p_%d.jpg number=3")
+			}
+			p := runMedia(t, dir, m, fast, lines...)
+			for _, r := range p.Results {
+				if r.Files[0].Count > 0 {
+					continue
+				}
+				if got := decodedLength(t, dir, r.Files[0].Name); math.Abs(got-tt.want) > 0.15 {
+					t.Errorf("%s lasts %.3f s, want %.3f", r.Files[0].Path, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+// A recording of 30 frames a second that drops to 3 on the way keeps all of its
+// frames and their times in files. In streams frames are repeated and none is
+// dropped.
+func TestIrregularFrames(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, "-f", "lavfi", "-i", "testsrc2=s=160x90:r=30:d=8", "-f", "lavfi", "-i", "sine=d=8",
+		"-vf", "settb=1/30000,select='lt(t,3)+gte(t,5)+not(mod(n,10))',setpts='PTS+floor(random(1)*400)'", "-fps_mode", "passthrough",
+		"-enc_time_base", "1/30000", "-c:v", "libx264", "-preset", "veryfast", "-bf", "0", "-video_track_timescale", "30000", "-c:a", "aac", "-f", "mp4")
+	in := frames(t, dir, SourceName, false)
+	if len(in) != 186 {
+		t.Fatalf("the source has %d frames, want 186", len(in))
+	}
+	m := measured(t, dir)
+	p := runMedia(t, dir, m, fast, "mp4:80x::quality=1 path=/a.mp4", "webm:80x path=/a.webm", "httpstream hls=/h dash=/d variants=mp4:80x::quality=1")
+	for _, r := range p.Results[:2] {
+		out := frames(t, dir, r.Files[0].Name, false)
+		if len(out) != len(in) {
+			t.Errorf("%s: %d frames, want %d", r.Files[0].Path, len(out), len(in))
+			continue
+		}
+		for i := range in {
+			if math.Abs(out[i]-in[i]) > 0.005 {
+				t.Errorf("%s: frame %d is at %.4f s, in the source at %.4f", r.Files[0].Path, i, out[i], in[i])
+				break
+			}
+		}
+	}
+	for _, k := range p.Results[2].Packages {
+		if rate := k.Tracks[0].FrameRate; rate.Num != 30*rate.Den {
+			t.Errorf("a stream at %d/%d frames a second, want 30", rate.Num, rate.Den)
+		}
+	}
+}
+
+// Slides stay for three seconds each, and are 0, 30, 60 ... bright. Pictures show
+// the slide on screen, not the next one; an animation lasts as long as asked for.
+func TestSlides(t *testing.T) {
+	t.Parallel()
+	for _, container := range [][]string{{"-c:v", "libvpx", "-f", "webm"}, {"-c:v", "libx264", "-preset", "ultrafast", "-f", "mp4"}} {
+		t.Run(container[len(container)-1], func(t *testing.T) {
+			t.Parallel()
+			dir := clip(t, append([]string{"-f", "lavfi", "-i", "color=black:s=64x36:r=25:d=20,geq=lum='40+floor(N/75)*30':cb=128:cr=128,select='not(mod(n,75))'", "-fps_mode", "passthrough"}, container...)...)
+			p := runMedia(t, dir, measured(t, dir), fast, "png path=/p_%d.png offsets=1;5.9;6.1;11", "gif:64x path=/a.gif scene=1;3", "mp4:64x::quality=1 path=/a.mp4", "webm:64x path=/a.webm")
+			for n, slide := range []int{0, 1, 2, 3} {
+				out, _ := command(t, dir, "ffmpeg", "-v", "error", "-i", pictureName(p.Results[0], n), "-vf", "format=gray,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-", "-f", "null", "-")
+				got, _ := strconv.ParseFloat(brightness.FindStringSubmatch(out)[1], 64)
+				if want := (float64(40+30*slide) - 16) * 255 / 219; math.Abs(got-want) > 8 {
+					t.Errorf("picture %d is %.0f bright, want slide %d (%.0f)", n+1, got, slide, want)
+				}
+			}
+			if m := probe(t, dir, p.Results[1].Files[0].Name); math.Abs(m.Duration-3) > 0.06 {
+				t.Errorf("the animation lasts %.2f s, want 3", m.Duration)
+			}
+			in := frames(t, dir, SourceName, false)
+			for _, r := range p.Results[2:] {
+				if out := frames(t, dir, r.Files[0].Name, false); len(out) != len(in) || math.Abs(out[len(out)-1]-in[len(in)-1]) > 0.002 {
+					t.Errorf("%s: frames at %v, in the source at %v", r.Files[0].Path, out, in)
+				}
+			}
+		})
+	}
+}
+
+// pictureName is the file of picture n, counted from 0.
+func pictureName(r Result, n int) string {
+	if r.Files[0].Count > 0 {
+		return fmt.Sprintf(r.Files[0].Name, n+1)
+	}
+	return r.Files[n].Name
+}
