@@ -53,6 +53,7 @@ const (
 	InputTooLarge
 	InputDamaged
 	InputEncrypted
+	InputPhotoNotReadable
 	InputNotSelfContained
 	InputStreamMissing
 	AddressNotAllowed
@@ -155,6 +156,8 @@ var reasons = [reasonCount]reasonRow{
 		"ffmpeg cannot decode the input", "check that the file plays to its end"},
 	InputEncrypted: {"input_encrypted", 0, CustomerFault, false, encoding + ": it is encrypted (DRM), and this server has no key for it.",
 		"the tracks of the input are encrypted, as those of Common Encryption (CENC) or FairPlay are", "send the file without encryption"},
+	InputPhotoNotReadable: {"input_photo_not_readable", 0, ServerFault, false, encoding + ": it is a HEIC or AVIF photo that this server's FFmpeg cannot read.",
+		"the input is a HEIC or AVIF photo, which FFmpeg before 7.1 reads in part or not at all", "send it as JPEG or PNG; or the operator installs FFmpeg 7.1"},
 	InputNotSelfContained: {"input_not_self_contained", 0, CustomerFault, false, encoding + ": it refers to other files or addresses, which is not accepted.",
 		"the input is a playlist or another file that names files outside itself", "send one file with the media in it"},
 	InputStreamMissing: {"input_stream_missing", 0, CustomerFault, false, encoding + ": it has no stream of the kind that was asked for.",

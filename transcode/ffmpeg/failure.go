@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"regexp"
+	"strings"
 	"syscall"
 
 	"github.com/copra-video/copra/job"
@@ -122,6 +123,9 @@ func probeFailure(head []byte, messages string) *job.Error {
 			return job.InputErrorf(job.InputNotValid, "is %s, not a media file", k.what)
 		}
 	}
+	if isPhoto(head) && strings.Contains(messages, "moov atom not found") {
+		return job.NewError(job.InputPhotoNotReadable)
+	}
 	text := isText(head)
 	for _, k := range probeMessages {
 		m := k.text.FindStringSubmatch(messages)
@@ -137,6 +141,20 @@ func probeFailure(head []byte, messages string) *job.Error {
 		return job.InputErrorf(job.InputNotValid, "is a text, not a media file")
 	}
 	return job.InputErrorf(job.InputNotValid, "is not a media file, or it is damaged")
+}
+
+// isPhoto reports whether the first bytes are of a HEIF file that holds pictures:
+// its major brand is one of ISO/IEC 23008-12 annex B, or AVIF's. Such a file has
+// no moov atom, which FFmpeg 5.1 asks for.
+func isPhoto(head []byte) bool {
+	if len(head) < 12 || string(head[4:8]) != "ftyp" {
+		return false
+	}
+	switch string(head[8:12]) {
+	case "heic", "heix", "heim", "heis", "mif1", "avif":
+		return true
+	}
+	return false
 }
 
 // notMedia are beginnings, in lower case, of what people send by mistake and

@@ -34,6 +34,7 @@ var tests = map[string]string{
 	"errors.md nothing_to_retry":         "internal/postgres.TestRetry",
 	"errors.md too_many_jobs":            "internal/postgres.TestQueuedLimit",
 	"errors.md input_damaged":            "transcode/ffmpeg.TestProbeRefuses",
+	"errors.md input_photo_not_readable": "transcode/ffmpeg.TestProbeRefusesPhotos",
 	"errors.md input_encrypted":          "transcode/ffmpeg.TestProbeRefuses",
 	"errors.md input_not_self_contained": "transcode/ffmpeg.TestReason",
 	"errors.md input_stream_missing":     "transcode/ffmpeg.TestReason",
