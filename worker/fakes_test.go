@@ -1,15 +1,7 @@
 package worker
 
 import (
-	"bytes"
 	"context"
-	"embed"
-	"errors"
-	"fmt"
-	"io"
-	"os"
-	"path"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -17,22 +9,14 @@ import (
 
 	"github.com/copra-video/copra/api/coconut"
 	"github.com/copra-video/copra/job"
-	"github.com/copra-video/copra/storage"
-	"github.com/copra-video/copra/transcode"
-	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
-// segments are two short segments of a stream, as FFmpeg cuts them.
-//
-//go:embed testdata/segment-*.ts
-var segments embed.FS
-
-// journal notes effects in their order, and breaks some of them. What succeeded is
-// noted by its name, what failed by its name with an exclamation mark; failures
-// of the same effect that follow one another are noted once.
+// journal notes effects in their order, and breaks some of them. An effect that
+// failed is noted with an exclamation mark. Repeated failures of one effect are noted
+// once.
 type journal struct {
-	// breaks is asked before an effect takes place, with how often it was asked for
-	// this effect before; nil: nothing breaks.
+	// breaks returns an error to break an effect. before is how often it was asked
+	// for this effect before. Nil breaks nothing.
 	breaks func(effect string, before int) error
 
 	mu      sync.Mutex
@@ -97,14 +81,14 @@ func newFakeStore(j *journal, request string, media job.Media) *fakeStore {
 	return s
 }
 
-// takeAway gives the job to another run.
+// takeAway gives the job's lease to another run.
 func (s *fakeStore) takeAway() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.fence++
 }
 
-// holds fails unless fence is the newest.
+// holds fails unless fence is the newest token.
 func (s *fakeStore) holds(fence int64) error {
 	if fence != s.fence {
 		return job.ErrLeaseLost
@@ -143,14 +127,13 @@ func (s *fakeStore) snapshot() job.State {
 	return state
 }
 
-// Record notes the events of a call in one, joined by "+", with those that follow
-// from them.
+// Record notes the events of one call as one effect, joined by "+", together with the
+// events that follow from them.
 func (s *fakeStore) Record(ctx context.Context, _ string, fence int64, events ...job.Event) (job.State, error) {
 	var names []string
 	for _, e := range events {
 		names = append(names, eventName(e))
 	}
-	// What follows from an event is known beforehand: the journal names the whole.
 	s.mu.Lock()
 	next := s.snapshot()
 	s.mu.Unlock()
@@ -181,8 +164,8 @@ func (s *fakeStore) Record(ctx context.Context, _ string, fence int64, events ..
 // outputNames are short names of the outputs.
 var outputNames = map[string]string{"mp4:64x36": "film", "httpstream": "hls"}
 
-// eventName is the kind of an event, and for that of an output its name with what
-// became of it.
+// eventName returns the kind of an event. For an event of an output it is the name of
+// the output and what became of it.
 func eventName(e job.Event) string {
 	switch {
 	case e.Kind == job.OutputStageEvent:
@@ -202,7 +185,7 @@ func (s *fakeStore) RecordProbed(_ context.Context, _ string, fence int64, probe
 	})
 }
 
-// SetProgress is no effect: it says what is known already.
+// SetProgress only checks the fencing token. It is not noted.
 func (s *fakeStore) SetProgress(_ context.Context, _ string, fence int64, _ map[string]float64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -214,223 +197,4 @@ func (*fakeStore) Reap(context.Context, time.Duration) (job.Reaped, error) { ret
 
 func (*fakeStore) FinishedForGood(context.Context, []string, time.Duration) (map[string]bool, error) {
 	return nil, nil
-}
-
-// fakeStorage is where inputs come from and results go to.
-type fakeStorage struct {
-	j     *journal
-	hangs bool // sources give nothing for an hour
-
-	mu     sync.Mutex
-	stored map[string]bool // by key
-}
-
-func (s *fakeStorage) Source(_ context.Context, in job.Input) (storage.Source, error) {
-	name := path.Base(in.URL.Reveal())
-	return fakeSource{s.j, name, s.hangs}, s.j.do("open:"+shortName(name), nothing)
-}
-
-func (s *fakeStorage) Upload(context.Context, job.Secret) (storage.Bucket, error) {
-	return nil, errors.New("no output has a URL of its own")
-}
-
-func (s *fakeStorage) Bucket(context.Context, *job.Storage, storage.Namespace) (storage.Bucket, error) {
-	return fakeBucket{s}, nil
-}
-
-// keys are the names of what is stored.
-func (s *fakeStorage) keys() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var names []string
-	for key := range s.stored {
-		names = append(names, shortName(key))
-	}
-	slices.Sort(names)
-	return names
-}
-
-// shortName is a file's name without its extension; of segments the number alone.
-func shortName(key string) string {
-	return strings.TrimPrefix(strings.TrimSuffix(path.Base(key), path.Ext(key)), "segment-0000")
-}
-
-type fakeBucket struct{ s *fakeStorage }
-
-func (b fakeBucket) Check(context.Context) error { return b.s.j.do("check", nothing) }
-
-func (b fakeBucket) Put(_ context.Context, key string, body storage.Body, _ storage.PutOptions) error {
-	return b.s.j.do("put:"+shortName(key), func() error {
-		if _, err := io.Copy(io.Discard, io.NewSectionReader(body, 0, body.Size())); err != nil {
-			return err
-		}
-		b.s.mu.Lock()
-		defer b.s.mu.Unlock()
-		b.s.stored[key] = true
-		return nil
-	})
-}
-
-func (b fakeBucket) URL(key string) string { return "https://results.example.com" + key }
-
-func (b fakeBucket) Exists(_ context.Context, key string) (there bool, err error) {
-	err = b.s.j.do("exists:"+shortName(key), func() error {
-		b.s.mu.Lock()
-		defer b.s.mu.Unlock()
-		there = b.s.stored[key]
-		return nil
-	})
-	return there, err
-}
-
-func (b fakeBucket) Delete(_ context.Context, key string) error {
-	return b.s.j.do("delete:"+shortName(key), func() error {
-		b.s.mu.Lock()
-		defer b.s.mu.Unlock()
-		delete(b.s.stored, key)
-		return nil
-	})
-}
-
-type fakeSource struct {
-	j     *journal
-	name  string
-	hangs bool
-}
-
-func (s fakeSource) Size() int64 { return int64(len(s.name)) }
-
-func (s fakeSource) Ranges() bool { return false }
-
-func (s fakeSource) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {
-	err := s.j.do("fetch:"+shortName(s.name), func() error {
-		if s.hangs {
-			return pass(ctx, time.Hour)
-		}
-		return nil
-	})
-	return io.NopCloser(bytes.NewReader([]byte(s.name)[offset:])), err
-}
-
-// fakeMedia is an ffmpeg that takes its time and knows the file names of its
-// arguments.
-type fakeMedia struct {
-	j          *journal
-	film, mark job.Media
-	quick      bool // steps take no time
-}
-
-func (fakeMedia) Version() string { return "fake" }
-
-func (fakeMedia) Capabilities() transcode.Capabilities { return transcode.Capabilities{} }
-
-func (m fakeMedia) Probe(_ context.Context, file string) (job.Media, error) {
-	if strings.HasPrefix(filepath.Base(file), transcode.SourceName) {
-		return m.film, m.j.do("probe", nothing)
-	}
-	return m.mark, m.j.do("probe:logo", nothing)
-}
-
-// Timeline is what is measured of the film: it lasts as long as it says.
-func (m fakeMedia) Timeline(context.Context, string, string, job.Media, time.Duration) (job.Timeline, error) {
-	t := job.Timeline{Streams: map[int]job.StreamTimeline{}}
-	for _, v := range m.film.Video {
-		t.Streams[v.Index] = job.StreamTimeline{Packets: 1, End: m.film.Duration, Rate: v.FPS}
-	}
-	for _, a := range m.film.Audio {
-		t.Streams[a.Index] = job.StreamTimeline{Packets: 1, End: m.film.Duration}
-	}
-	return t, m.j.do("measure", nothing)
-}
-
-// emptyMedia measures that the input's streams hold nothing.
-type emptyMedia struct{ fakeMedia }
-
-func (m emptyMedia) Timeline(_ context.Context, _, _ string, of job.Media, _ time.Duration) (job.Timeline, error) {
-	t := job.Timeline{Streams: map[int]job.StreamTimeline{}}
-	for _, v := range of.Video {
-		t.Streams[v.Index] = job.StreamTimeline{}
-	}
-	return t, m.j.do("measure", nothing)
-}
-
-func (m fakeMedia) Verify(context.Context, string, transcode.Expect) (job.Media, error) {
-	return m.film, m.j.do("verify:film", nothing)
-}
-
-func (m fakeMedia) ProbePlaylist(context.Context, string) (job.Media, error) {
-	return m.film, m.j.do("verify:hls", nothing)
-}
-
-// Run makes the files of a step. An encode takes five seconds and a copy one; a
-// segment step has cut its segments before it reads its input to the end, and
-// takes three seconds more. A step that breaks does so at its end, and one whose
-// input breaks ends a moment later.
-func (m fakeMedia) Run(ctx context.Context, c ffmpeg.Command) error {
-	last := c.Args[len(c.Args)-1]
-	pattern := slices.Index(c.Args, "-hls_segment_filename") + 1
-	switch {
-	case pattern > 0:
-		err := cut(c.Dir, c.Args[pattern])
-		if err == nil {
-			err = readAll(ctx, c.Input)
-		}
-		if err == nil {
-			err = m.pass(ctx, 3100*time.Millisecond)
-		} else {
-			err = errors.Join(err, pass(context.WithoutCancel(ctx), 400*time.Millisecond))
-		}
-		return m.j.do("segment", func() error { return err })
-	case slices.Contains(c.Args, "libx264"):
-		err := errors.Join(write(c.Dir, last), m.pass(ctx, 5300*time.Millisecond))
-		return m.j.do("encode", func() error { return err })
-	default:
-		err := errors.Join(write(c.Dir, last), m.pass(ctx, 1200*time.Millisecond))
-		return m.j.do("mux", func() error { return err })
-	}
-}
-
-func (m fakeMedia) pass(ctx context.Context, d time.Duration) error {
-	if m.quick {
-		d = 0
-	}
-	return pass(ctx, d)
-}
-
-// cut writes the segments.
-func cut(dir, pattern string) error {
-	for n := range 2 {
-		data, err := segments.ReadFile(fmt.Sprintf("testdata/segment-%05d.ts", n+1))
-		if err != nil {
-			return err
-		}
-		if err := os.WriteFile(filepath.Join(dir, fmt.Sprintf(pattern, n+1)), data, 0o600); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func readAll(ctx context.Context, in ffmpeg.Input) error {
-	for buf := make([]byte, 100); ; {
-		if _, err := in.Read(ctx, buf); errors.Is(err, io.EOF) {
-			return nil
-		} else if err != nil {
-			return err
-		}
-	}
-}
-
-func write(dir, name string) error {
-	return os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600)
-}
-
-// pass lets time go by.
-func pass(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

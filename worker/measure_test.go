@@ -12,8 +12,8 @@ import (
 // estimate.
 var streamProbe = strings.Replace(filmProbe, "mov,mp4,m4a,3gp,3g2,mj2", "mpegts", 1)
 
-// An input whose length is an estimate is fetched and measured before anything is
-// decided by it, and clients get what was measured.
+// An input whose length is an estimate is fetched and measured before conditions are
+// evaluated, and clients see what was measured.
 func TestMeasuredFirst(t *testing.T) {
 	const request = `"mp4:64x36": {"path": "/film.mp4", "if": "{{ input.duration }} > 11.5"}`
 	for _, c := range []struct {
@@ -52,7 +52,7 @@ func TestMeasuredFirst(t *testing.T) {
 	}
 }
 
-// A declared stream without a packet is no stream.
+// An input whose streams hold no packet fails.
 func TestMeasuredEmpty(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, streamJob)

@@ -14,8 +14,8 @@ import (
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
-// A step that two outputs share fails once: each is made alone, and both are
-// completed. When it fails for one of them again, only that one is failed.
+// When a step that two outputs share fails, each is made alone and both are completed.
+// When one of them fails again, only that one fails.
 func TestSharedStep(t *testing.T) {
 	film := "mux verify:film put:film film:completed"
 	hls := "put:1 segment hls:packaging verify:hls put:2 put:stream put:iframes put:master hls:completed"
@@ -49,8 +49,8 @@ func TestSharedStep(t *testing.T) {
 	}
 }
 
-// A process that was stopped for some seconds, and whose job another run has by
-// then, stores nothing more.
+// A process that was suspended for some seconds, and whose job another run has by
+// then, stores nothing.
 func TestPausedProcessStoresNothing(t *testing.T) {
 	for effect, want := range map[string]string{"verify:hls": "verify:hls put:2!", "put:2": "put:2!"} {
 		synctest.Test(t, func(t *testing.T) {
@@ -71,8 +71,8 @@ func TestPausedProcessStoresNothing(t *testing.T) {
 	}
 }
 
-// A run that waits for a slow server, and has nothing to record, learns all the
-// same that it has lost its job.
+// A run that waits for a slow server, and makes no statement meanwhile, learns that it
+// has lost its lease.
 func TestLeaseIsLostWhileWaiting(t *testing.T) {
 	for name, work := range map[string]workFunc{"probe": probeOnce, "transcode": transcodeOnce} {
 		synctest.Test(t, func(t *testing.T) {
@@ -89,8 +89,8 @@ func TestLeaseIsLostWhileWaiting(t *testing.T) {
 	}
 }
 
-// A stream that stood in the storage before stays until its successor is whole,
-// and is not taken away when that fails.
+// An older stream is not replaced before the new one is complete, and not deleted when
+// the new one fails.
 func TestOlderStreamIsNotRolledBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, streamJob)
@@ -110,8 +110,8 @@ func TestOlderStreamIsNotRolledBack(t *testing.T) {
 	})
 }
 
-// A stream that is done before a segment was uploaded early is looked for before
-// its first segment is stored, and rolled back all the same.
+// Of a stream that is done before the segment uploader has begun, the storage is asked
+// for an older stream before the first upload, and the new one is rolled back.
 func TestShortStream(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, streamJob)
@@ -131,8 +131,8 @@ func TestShortStream(t *testing.T) {
 	})
 }
 
-// A run that only uploads takes no CPU slots, and one that only waits for its
-// storage lets the process take another job.
+// A run that only uploads holds no CPU slots. One that only waits for its storage
+// yields its slot.
 func TestUploadsTakeNoSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, streamJob)
@@ -158,8 +158,7 @@ func TestUploadsTakeNoSlots(t *testing.T) {
 	})
 }
 
-// A job that ran for longer than it may is failed, and what it has stored is taken
-// away.
+// A job fails when it exceeds its max_duration, and its streams are rolled back.
 func TestMaxDuration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, `{"settings": {"max_duration": 7},`+streamJob[1:])
@@ -177,8 +176,8 @@ func TestMaxDuration(t *testing.T) {
 	observed.Row(t, "errors.md max_duration_exceeded")
 }
 
-// Jobs that wait for others of their key, or for the disk, begin nothing, and the
-// latter is all that is recorded.
+// A job that waits for a run slot of its key has no effect. One that waits for disk
+// space has only queued its outputs.
 func TestWaiting(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, streamJob)
@@ -197,8 +196,8 @@ func TestWaiting(t *testing.T) {
 	})
 }
 
-// What an earlier run has done is not done again, and what is not wanted is not
-// made.
+// Outputs that an earlier run has made are not made again. Outputs whose condition does
+// not hold, or cannot be evaluated, are not made.
 func TestNotMade(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, sharedJob)
@@ -213,7 +212,7 @@ func TestNotMade(t *testing.T) {
 		err := r.work(transcodeOnce, false)
 		const want = "claim load job.started film:skipped+hls:failed+job.failed"
 		if got := strings.Join(r.journal.effects, " "); err != nil || got != want {
-			t.Errorf("not wanted, and not known: %v\n got %s\nwant %s", err, got, want)
+			t.Errorf("skipped and failed: %v\n got %s\nwant %s", err, got, want)
 		}
 	})
 }

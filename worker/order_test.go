@@ -12,10 +12,10 @@ import (
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
-// This suite holds the order of effects: it breaks a run at each phase in each
-// way and says what took place from there on. Work is the real one, and so are
-// the packages below it; the database, the storage and FFmpeg are fakes, and the time is
-// that of a synctest bubble.
+// This suite tests the order of effects. It breaks a run in each phase and in each
+// way, and says which effects follow. Work and the packages below it are the real
+// ones. The database, the storage and FFmpeg are fakes, and time is that of a synctest
+// bubble.
 
 // transcodePhases are those of a transcode, in their order.
 var transcodePhases = []phase{
@@ -47,15 +47,14 @@ var undisturbed = map[string]string{
 const (
 	allOfStream = "1 2 iframes master stream"
 
-	// failed is what follows where nothing of the stream but its first segment was
-	// stored.
+	// failed are the effects of a failure when only the first segment is stored.
 	failed = "delete:1 hls:failed+job.failed"
 )
 
-// transcodeOutcomes say what comes of a transcode. In then, "..." is the rest of
-// an undisturbed run. A record that ends with "!" is what the database refused.
+// transcodeOutcomes are the outcomes of a transcode, by phase. In then, "..." is the rest
+// of an undisturbed run, and an effect with "!" has failed.
 var transcodeOutcomes = map[string]map[kind]outcome{
-	// Nothing is known of the job yet, so River tries again, or the reaper does.
+	// Without a lease nothing can be recorded: River tries again.
 	"claim": {
 		fails:     {then: "claim!", returns: "error"},
 		shared:    {then: "claim!", returns: "error"},
@@ -76,8 +75,9 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 		lost:      {then: "load job.started!", returns: "done"},
 		stopped:   {then: "load!", returns: "error"},
 	},
-	// A statement is repeated while the database is away or full. One that it
-	// refuses ends the run, and on the last attempt the job, if that is taken.
+	// A statement is repeated while the database is away or full. A statement that
+	// the database rejects ends the run. On the last attempt the job fails, if the
+	// database accepts that.
 	"resolve": {
 		fails:     {then: "hls:queued!", returns: "error"},
 		shared:    {then: "film:queued+hls:queued!", returns: "error"},
@@ -88,8 +88,7 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 		lost:      {then: "hls:queued!", returns: "done"},
 		stopped:   {then: "hls:queued!", returns: "stopped"},
 	},
-	// Only a refusal fails the outputs before the work. What may pass is left for
-	// the upload to meet.
+	// Only a refusal fails the outputs. Every other error may pass until the upload.
 	"check": {
 		fails:     {then: "check! hls:failed+job.failed", returns: "done"},
 		shared:    {then: "check! film:failed+hls:failed+job.failed", returns: "done"},
@@ -100,8 +99,8 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 		lost:      {then: "check open:in fetch:in input.transferred!", returns: "done"},
 		stopped:   {then: "check!", returns: "stopped"},
 	},
-	// The input's own trouble ends the job, at once or when downloading it again
-	// and again has not helped. A full disk is this machine's.
+	// An error of the input fails the job, at once or after repeated downloads. A full
+	// disk is an error of this server.
 	"fetch": {
 		fails:     {then: "fetch:in! input.failed+job.failed", returns: "done"},
 		shared:    {then: "fetch:in! input.failed+job.failed", returns: "done"},
@@ -112,7 +111,7 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 		lost:      {then: "fetch:in input.transferred!", returns: "done"},
 		stopped:   {then: "fetch:in!", returns: "stopped"},
 	},
-	// A watermark that cannot be had fails its own output, whatever the trouble.
+	// A watermark that cannot be used fails its own output, whatever the error.
 	"plan": {
 		fails: {then: "open:logo! film:failed+job.failed", returns: "done"},
 		shared: {then: "open:logo! film:failed hls:encoding exists:master put:1 encode segment " +
@@ -124,8 +123,8 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 		lost:      {then: "open:logo fetch:logo probe:logo film:encoding!", returns: "done"},
 		stopped:   {then: "open:logo!", returns: "stopped"},
 	},
-	// What was uploaded early is taken away before the failure is recorded. It
-	// stays where another run follows, or has begun.
+	// Uploaded segments are deleted before the failure is recorded. They stay when
+	// another run follows or has begun.
 	"step": {
 		fails: {then: "encode! " + failed + " segment!", returns: "done"},
 		// The outputs are planned again, each alone. Here neither is better.
@@ -138,7 +137,7 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 		lost:      {then: "encode segment!", left: "1", returns: "done"},
 		stopped:   {then: "encode! segment!", left: "1", returns: "stopped"},
 	},
-	// Trouble with the database is no verdict on an output.
+	// An error of the database says nothing about an output.
 	"package": {
 		fails:     {then: "hls:packaging!", left: "1", returns: "error"},
 		shared:    {then: "hls:packaging!", left: "1 film", returns: "error"},
@@ -149,8 +148,8 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 		lost:      {then: "hls:packaging!", left: "1", returns: "done"},
 		stopped:   {then: "hls:packaging!", left: "1", returns: "stopped"},
 	},
-	// A lease that was lost a moment ago is noticed at the next statement: what was
-	// read for uploading in the two seconds until then may be stored.
+	// A lost lease is noticed within two seconds. Until then results may be stored;
+	// nothing is recorded.
 	"verify": {
 		fails:     {then: "verify:hls! " + failed, returns: "done"},
 		shared:    {then: "verify:hls! " + failed, left: "film", returns: "done"},
@@ -161,7 +160,7 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 		lost:      {then: "verify:hls put:2 put:stream put:iframes put:master hls:completed+job.completed!", left: allOfStream, returns: "done"},
 		stopped:   {then: "verify:hls!", left: "1", returns: "stopped"},
 	},
-	// What the storage may have in spite of its error is taken away too.
+	// An object that the storage may have in spite of its error is deleted too.
 	"upload": {
 		fails:     {then: "put:2! delete:1 delete:2 hls:failed+job.failed", returns: "done"},
 		shared:    {then: "put:2! delete:1 delete:2 hls:failed+job.failed", left: "film", returns: "done"},
@@ -172,8 +171,7 @@ var transcodeOutcomes = map[string]map[kind]outcome{
 		lost:      {then: "put:2 put:stream put:iframes put:master hls:completed+job.completed!", left: allOfStream, returns: "done"},
 		stopped:   {then: "put:2!", left: "1", returns: "stopped"},
 	},
-	// What is published stays when it cannot be recorded: the next run replaces it
-	// by the same.
+	// Results that cannot be recorded stay: the next run replaces them.
 	"record": {
 		fails:     {then: "hls:completed+job.completed!", left: allOfStream, returns: "error"},
 		shared:    {then: "hls:completed+job.completed!", left: "1 2 film iframes master stream", returns: "error"},
@@ -198,8 +196,8 @@ var probePhases = []phase{
 
 const undisturbedProbe = "claim load job.started open:in fetch:in probe input.probed"
 
-// probeOutcomes say what comes of a probe: it ends the job when the input is no
-// good, or cannot be read on the last attempt.
+// probeOutcomes are the outcomes of a probe, by phase. It fails the job if the input
+// cannot be transcoded, or cannot be read on the last attempt.
 var probeOutcomes = map[string]map[kind]outcome{
 	"claim": {
 		fails:     {then: "claim!", returns: "error"},
@@ -264,12 +262,12 @@ func TestOrderOfProbe(t *testing.T) {
 	}
 }
 
-// testOrder breaks a run and holds that it went as undisturbed until then, and as
-// its outcome says from then on.
+// testOrder breaks a run. It checks that the effects before are those of an undisturbed
+// run, and that the others are as the outcome says.
 func testOrder(t *testing.T, p phase, k kind, work workFunc, undisturbed string, outcomes map[string]map[kind]outcome) {
 	want, ok := outcomes[p.name][k]
 	if !ok {
-		t.Fatal("nothing says what is to come of it")
+		t.Fatal("the table has no outcome")
 	}
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, p.request(k))

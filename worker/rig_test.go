@@ -21,8 +21,8 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// Jobs of the suite: a stream, a file and a stream that share their encode, a
-// file with a watermark, and that file beside a stream.
+// The jobs of the suite: a stream; a file and a stream that share their encode; a file
+// with a watermark; the same file and a stream.
 var (
 	streamJob = request(hlsOutput)
 	sharedJob = request(filmOutput(""), hlsOutput)
@@ -41,8 +41,7 @@ func request(outputs ...string) string {
 	return `{"input": {"url": "http://a.example.com/in.mp4"}, "storage": {"service": "coconut"}, "outputs": {` + strings.Join(outputs, ",") + `}}`
 }
 
-// What ffprobe says of the input, which is what is said of results too, and of
-// the watermark.
+// What ffprobe says of the input and of all results, and of the watermark.
 const (
 	filmProbe = `{"streams":[{"index":0,"codec_type":"video","codec_name":"h264","width":64,"height":36,"pix_fmt":"yuv420p",
 		"r_frame_rate":"5/1","avg_frame_rate":"5/1","duration":"12.0","nb_frames":"60"}],"format":{"format_name":"mov,mp4,m4a,3gp,3g2,mj2","duration":"12.0"}}`
@@ -64,11 +63,11 @@ const (
 	stopped   kind = "stopped"      // the process stops
 )
 
-// phase is a moment of a run, by the effect that breaks there.
+// phase is a part of a run, with the effect that breaks in it.
 type phase struct {
 	name, job, effect string
-	// sharedJob and sharedEffect are those of a job of two outputs; "": sharedJob
-	// of the suite, and the same effect.
+	// sharedJob and sharedEffect are for the kind shared. They default to the
+	// suite's sharedJob and to effect.
 	sharedJob, sharedEffect string
 
 	fails  error
@@ -95,11 +94,11 @@ func (p phase) effectOf(k kind) string {
 	return p.effect
 }
 
-// outcome is what comes of a run: its effects from the one that broke on, the
-// names of what is stored at the end, and what Work returned.
+// outcome is the result of a run: its effects, beginning with the one that broke, the
+// names of the objects that are stored in the end, and what Work returned.
 type outcome struct{ then, left, returns string }
 
-// sqlState is an error as PostgreSQL gives it.
+// sqlState is an error with an SQLSTATE, as PostgreSQL gives it.
 type sqlState string
 
 func (s sqlState) Error() string    { return "SQLSTATE " + string(s) }
@@ -118,7 +117,7 @@ var (
 	errStopping   = errors.New("the process stops")
 )
 
-// workFunc makes one try of a River job.
+// workFunc makes one attempt at a River job.
 type workFunc func(ctx context.Context, w *Worker, row *rivertype.JobRow) error
 
 // rig is a worker on fakes.
@@ -156,7 +155,7 @@ func parseMedia(t *testing.T, probe string) job.Media {
 	return m
 }
 
-// breakAt has a phase break.
+// breakAt breaks a phase in one way.
 func (r *rig) breakAt(p phase, k kind) {
 	r.journal.breaks = func(effect string, before int) error {
 		if effect != p.effectOf(k) {
@@ -174,7 +173,7 @@ func (r *rig) breakAt(p phase, k kind) {
 			return p.passes
 		case full:
 			if errors.Is(p.full, dbFull) && before > 0 {
-				return nil // somebody has made room
+				return nil // there is space again
 			}
 			return p.full
 		case cancelled: // the job is taken from its run, and River ends the run's context
@@ -193,7 +192,7 @@ func (r *rig) breakAt(p phase, k kind) {
 	}
 }
 
-// fillDisk leaves less space than a job must leave free.
+// fillDisk demands more free disk space than there is.
 func (r *rig) fillDisk() {
 	var fs unix.Statfs_t
 	if err := unix.Statfs(r.config.WorkDir, &fs); err != nil {
@@ -203,7 +202,7 @@ func (r *rig) fillDisk() {
 	r.config.MinFreeDisk = free + (total-free)/2
 }
 
-// work makes one try, and holds that it leaves nothing behind in this process.
+// work makes one attempt. It checks that no slot and no work file is left behind.
 func (r *rig) work(work workFunc, lastAttempt bool) error {
 	r.t.Helper()
 	r.worker = New(r.config)
@@ -224,7 +223,7 @@ func (r *rig) work(work workFunc, lastAttempt bool) error {
 	return err
 }
 
-// slotsAreFree reports whether nobody encodes.
+// slotsAreFree reports whether no job holds a CPU slot.
 func (r *rig) slotsAreFree() bool {
 	ctx, cancel := context.WithTimeout(r.t.Context(), time.Millisecond)
 	defer cancel()
@@ -246,7 +245,7 @@ func probeOnce(ctx context.Context, w *Worker, row *rivertype.JobRow) error {
 	return (&probeWorker{w: w}).Work(ctx, &river.Job[queue.ProbeArgs]{JobRow: row, Args: queue.ProbeArgs{JobID: fakeJob}})
 }
 
-// split parts the effects where one took place first, or failed to.
+// split splits the effects at the first occurrence of one.
 func (r *rig) split(effect string) (before, then []string) {
 	r.t.Helper()
 	at, ok := r.journal.first[effect]
@@ -256,8 +255,9 @@ func (r *rig) split(effect string) (before, then []string) {
 	return r.journal.effects[:at], r.journal.effects[at:]
 }
 
-// byOutput parts effects into what belongs to no output or to both, what to the
-// film, what to the stream, and the end of the job.
+// byOutput sorts effects into those of no output or of both, those of the file, those
+// of the stream, and the end of the job. The order of two encodes that wait for the
+// same slot is left to the scheduler.
 func byOutput(effects []string) string {
 	var parts [4][]string
 	for _, e := range effects {
@@ -281,7 +281,7 @@ func byOutput(effects []string) string {
 	return strings.Join(text, " | ")
 }
 
-// returned names what Work returned.
+// returned describes what Work returned.
 func returned(err error) string {
 	if err == nil {
 		return "done"
