@@ -29,11 +29,16 @@ demo: ## install what is missing, start a server, run a real job [INPUT=file-or-
 demo-stop: ## stop the server that make demo started
 	@scripts/demo.sh --stop
 
+# What runs with the race detector: the packages with goroutines whose tests are
+# not spent in ffmpeg or PostgreSQL, where it finds nothing and costs most.
+RACED := ./job/... ./api/... ./webhook/... ./worker ./worker/lease ./worker/admission ./worker/publish \
+	./internal/retry ./internal/netguard ./internal/queue ./storage ./storage/artifacts ./storage/rangeserver
+
 .PHONY: test
 test: ## install what tests need and run all of them
 	@scripts/setup.sh test
 	go vet ./...
-	go test -timeout 20m ./...
+	go run ./tools/testreport -race "$(RACED)" ./... -shuffle=on -timeout 20m
 
 .PHONY: test-quick
 test-quick: ## the tests that need nothing but Go: no database, no ffmpeg; half a minute

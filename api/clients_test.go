@@ -453,7 +453,7 @@ func TestLargeBodyOnTheWire(t *testing.T) {
 // TestLargeBodyRefused checks that a request with a large body that is refused for
 // another reason gets its answer too.
 func TestLargeBodyRefused(t *testing.T) {
-	large := strings.Repeat("a", 10<<20)
+	large := strings.Repeat("a", 2<<20)
 	for _, c := range []struct {
 		head   string
 		status int

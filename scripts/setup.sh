@@ -63,6 +63,7 @@ if [ "$want" = test ]; then
     command -v chromium >/dev/null || packages+=(chromium)
   fi
   command -v openssl >/dev/null || packages+=(openssl)
+  command -v gcc >/dev/null || packages+=(gcc libc6-dev) # the race detector links with cgo
 fi
 [ ${#packages[@]} = 0 ] || apt "${packages[@]}"
 

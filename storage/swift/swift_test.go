@@ -176,13 +176,14 @@ func TestTokenEnds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []func() error{put, func() error {
+	read := func() error {
 		r, err := src.Open(t.Context(), 1)
 		if err == nil {
 			r.Close()
 		}
 		return err
-	}} {
+	}
+	for _, f := range []func() error{read, put} { // what is put again is another input
 		s.Lock()
 		clear(s.Sessions)
 		s.Unlock()

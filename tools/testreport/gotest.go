@@ -1,0 +1,105 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+)
+
+// set is what one go test runs.
+type set struct {
+	flags    []string
+	packages []string
+}
+
+// newPlan resolves the patterns: the packages of race, and the rest.
+func newPlan(ctx context.Context, patterns, race []string) ([]set, error) {
+	all, err := list(ctx, patterns)
+	if err != nil {
+		return nil, err
+	}
+	if len(race) == 0 {
+		return []set{{packages: all}}, nil
+	}
+	raced, err := list(ctx, race)
+	if err != nil {
+		return nil, err
+	}
+	var first, rest set
+	for _, p := range all {
+		if slices.Contains(raced, p) {
+			first.packages = append(first.packages, p)
+		} else {
+			rest.packages = append(rest.packages, p)
+		}
+	}
+	switch can, why := canRace(ctx); {
+	case can:
+		first.flags = []string{"-race"}
+	case os.Getenv("CI") == "true":
+		return nil, errors.New(why)
+	default:
+		fmt.Printf("without the race detector: %s\n", why)
+	}
+	return []set{first, rest}, nil
+}
+
+func list(ctx context.Context, patterns []string) ([]string, error) {
+	out, err := exec.CommandContext(ctx, "go", append([]string{"list"}, patterns...)...).Output()
+	if err != nil {
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+			err = errors.New(strings.TrimSpace(string(exit.Stderr)))
+		}
+		return nil, fmt.Errorf("list packages: %w", err)
+	}
+	return strings.Fields(string(out)), nil
+}
+
+// canRace says whether the race detector can be built, which takes cgo.
+func canRace(ctx context.Context) (can bool, why string) {
+	out, err := exec.CommandContext(ctx, "go", "env", "CGO_ENABLED", "CC").Output()
+	words := strings.Fields(string(out))
+	if err != nil || len(words) < 2 || words[0] != "1" {
+		return false, "cgo is off"
+	}
+	if _, err := exec.LookPath(words[1]); err != nil {
+		return false, "there is no C compiler " + words[1]
+	}
+	return true, ""
+}
+
+// goTest runs go test and hands its events to the report.
+func goTest(ctx context.Context, r *report, flags, packages []string) error {
+	args := append(append([]string{"test", "-json"}, flags...), packages...)
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
+	var messages bytes.Buffer
+	cmd.Stderr = &messages
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return fmt.Errorf("start go test: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start go test: %w", err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 64<<20) // a test may print a lot at once
+	for lines.Scan() {
+		r.line(lines.Bytes())
+	}
+	err = errors.Join(lines.Err(), cmd.Wait())
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	// Tests that fail make go test fail too.
+	if _, exited := errors.AsType[*exec.ExitError](err); err != nil && (!exited || r.ok()) {
+		return fmt.Errorf("run go test: %w\n%s", err, messages.Bytes())
+	}
+	return nil
+}

@@ -1,0 +1,70 @@
+// Command testreport runs go test and says what came of it: the output of what
+// failed, a line for each package as go test prints it, what was skipped and why,
+// the slowest tests, and how many passed, failed and were skipped.
+//
+//	testreport [-race PACKAGES] [-slowest N] PACKAGES [FLAGS of go test]
+//
+// The packages of -race run first, with the race detector. It needs a C compiler;
+// without one they run like the others, but not with CI=true, where everything
+// has to be there.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ok, err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "testreport:", err)
+	}
+	if !ok || err != nil {
+		os.Exit(1)
+	}
+}
+
+// run returns whether all tests passed. The error says why they did not run.
+func run(ctx context.Context, args []string) (ok bool, err error) {
+	f := flag.NewFlagSet("testreport", flag.ContinueOnError)
+	race := f.String("race", "", "packages to run with the race detector, divided by spaces")
+	slowest := f.Int("slowest", 10, "how many of the slowest tests to print")
+	if err := f.Parse(args); err != nil {
+		return false, err
+	}
+	patterns, flags := divide(f.Args())
+	plan, err := newPlan(ctx, patterns, strings.Fields(*race))
+	if err != nil {
+		return false, err
+	}
+	begin := time.Now()
+	r := newReport(os.Stdout)
+	for _, set := range plan {
+		if len(set.packages) == 0 {
+			continue
+		}
+		if err := goTest(ctx, r, append(set.flags, flags...), set.packages); err != nil {
+			return false, err
+		}
+	}
+	r.close(time.Since(begin), *slowest)
+	return r.ok(), nil
+}
+
+// divide tells the patterns of packages from the flags behind them.
+func divide(args []string) (patterns, flags []string) {
+	for i, a := range args {
+		if strings.HasPrefix(a, "-") {
+			return args[:i], args[i:]
+		}
+	}
+	return args, nil
+}
