@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +19,8 @@ import (
 // asked is a database that says whether the lease is valid.
 type asked struct {
 	lease.Store
+
+	mu  sync.Mutex
 	n   int
 	err error
 }
@@ -29,6 +32,8 @@ func (a *asked) Load(context.Context, string) (job.LoadedJob, error) {
 }
 
 func (a *asked) SetProgress(context.Context, string, int64, map[string]float64) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
 	a.n++
 	return a.err
 }

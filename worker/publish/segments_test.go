@@ -96,6 +96,13 @@ func (s *fakeStorage) list() []string {
 	return slices.Sorted(slices.Values(s.keys))
 }
 
+// times returns how often the storage was opened.
+func (s *fakeStorage) times() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.opened
+}
+
 // film is a stream whose segments are cut one by one.
 type film struct {
 	t       *testing.T
@@ -145,7 +152,7 @@ func TestSegmentUploader(t *testing.T) {
 		f := newFilm(t, &fakeStorage{})
 		e := f.start()
 		<-time.After(3 * scanEvery)
-		if f.storage.opened > 0 {
+		if f.storage.times() > 0 {
 			t.Error("the storage was opened before there was a segment")
 		}
 		f.segments("out1/hls/720p", "segment-%05d.ts", 3)
