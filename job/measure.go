@@ -1,0 +1,135 @@
+package job
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Estimated reports whether ffprobe's duration of a file is an estimate, or what
+// a header claims, so that only its packets can tell. Formats without an index
+// are estimated from the bit rate at their beginning; of transport and program
+// streams ffprobe compares the first and the last time stamp, between which they
+// may have jumped; live recordings say nothing.
+func (m *Media) Estimated() bool {
+	if m.Still() || len(m.Video)+len(m.Audio) == 0 {
+		return false
+	}
+	if m.Duration == 0 {
+		return true
+	}
+	for name := range strings.SplitSeq(m.FormatName, ",") {
+		if slices.Contains(estimatedFormats, name) {
+			return true
+		}
+	}
+	return m.emptyTrack()
+}
+
+// estimatedFormats are ffprobe's names of demuxers whose duration is not to be
+// believed.
+var estimatedFormats = []string{
+	"aac", "ac3", "eac3", "dts", "dtshd", "truehd", "mp3", "amr", "h264", "hevc", "m4v", "mpegvideo",
+	"mpegts", "mpeg", "flv", "live_flv", "avi",
+}
+
+// emptyTrack reports whether a track of an index is declared without any sample.
+// ffprobe shows such a track without a number of frames and without a duration.
+func (m *Media) emptyTrack() bool {
+	if !strings.Contains(m.FormatName, "mp4") {
+		return false
+	}
+	empty := func(frames int64, duration float64) bool { return frames == 0 && duration == 0 }
+	return slices.ContainsFunc(m.Video, func(v VideoStream) bool { return empty(v.Frames, v.Duration) }) ||
+		slices.ContainsFunc(m.Audio, func(a AudioStream) bool { return empty(a.Frames, a.Duration) })
+}
+
+// NeedsTimeline reports whether a plan for the file needs its timeline: its
+// length is an estimate, a track may be empty, or the frames of its video may come
+// irregularly.
+func (m *Media) NeedsTimeline() bool {
+	return m.Estimated() || m.uncounted() || slices.ContainsFunc(m.Video, func(v VideoStream) bool { return v.MayVary() })
+}
+
+// uncounted reports whether an MP4 or Matroska file does not say how many frames a
+// track has. A track of a fragmented MP4 may then be empty, although it has a
+// duration. The rate of Matroska is what a header claims (DefaultDuration), and
+// ffprobe shows it as both of its rates.
+func (m *Media) uncounted() bool {
+	return (strings.Contains(m.FormatName, "mp4") || strings.Contains(m.FormatName, "matroska") && len(m.Video) > 0) &&
+		(slices.ContainsFunc(m.Video, func(v VideoStream) bool { return v.Frames == 0 }) ||
+			slices.ContainsFunc(m.Audio, func(a AudioStream) bool { return a.Frames == 0 }))
+}
+
+// MayVary reports whether the two frame rates that ffprobe gives do not agree
+// that frames come regularly. Where time stamps are fine and frames irregular it
+// shows the time base as a rate, which is left out as implausible.
+func (v VideoStream) MayVary() bool {
+	if v.FPS.Num <= 0 || v.BaseFPS.Num <= 0 {
+		return true
+	}
+	return v.FPS != v.BaseFPS
+}
+
+// Measure brings in what a pass over all packets has shown. Streams without a
+// packet are taken for absent. The lengths in Raw, which clients get, follow
+// where ffprobe only estimated them.
+func (m *Media) Measure(t Timeline) {
+	estimated := m.Estimated()
+	absent := func(index int) bool {
+		s, ok := t.Streams[index]
+		return ok && s.Packets == 0
+	}
+	m.Video = slices.DeleteFunc(m.Video, func(v VideoStream) bool { return absent(v.Index) })
+	m.Audio = slices.DeleteFunc(m.Audio, func(a AudioStream) bool { return absent(a.Index) })
+	end := 0.0
+	for i := range m.Video {
+		v := &m.Video[i]
+		s, ok := t.Streams[v.Index]
+		if !ok {
+			continue
+		}
+		v.Rate, v.Irregular, v.LongestGap, v.Frames = s.Rate, s.Irregular, s.LongestGap, s.Packets
+		if estimated {
+			v.StartTime, v.Duration = m.StartTime+s.Start, s.End-s.Start
+		}
+		end = max(end, s.End)
+	}
+	for i := range m.Audio {
+		a := &m.Audio[i]
+		s, ok := t.Streams[a.Index]
+		if !ok {
+			continue
+		}
+		a.Frames = s.Packets
+		if estimated {
+			a.StartTime, a.Duration = m.StartTime+s.Start, s.End-s.Start
+		}
+		end = max(end, s.End)
+	}
+	if estimated && end > 0 {
+		m.Duration = end
+		m.Raw = withDuration(m.Raw, end)
+	}
+}
+
+// withDuration returns raw with another format.duration. All else stays byte for
+// byte.
+func withDuration(raw []byte, seconds float64) []byte {
+	text := []byte(strconv.Quote(strconv.FormatFloat(seconds, 'f', 6, 64)))
+	object, at, ok := member(raw, "format")
+	if !ok {
+		return raw
+	}
+	if value, inner, ok := member(object, "duration"); ok {
+		from := int(at + inner)
+		return slices.Concat(raw[:from], text, raw[from+len(value):])
+	}
+	closing := int(at) + len(object) - 1
+	comma := ","
+	if len(bytes.TrimSpace(object)) == 2 {
+		comma = ""
+	}
+	return slices.Concat(raw[:closing], []byte(comma+`"duration":`), text, raw[closing:])
+}
