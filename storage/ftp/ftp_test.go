@@ -163,6 +163,42 @@ func TestConnectionsAreUsedAgain(t *testing.T) {
 	}
 }
 
+// TestFolderIsThere uploads two files while the server takes its time over the
+// first MKD: until the other upload asks for something in that folder.
+func TestFolderIsThere(t *testing.T) {
+	var once sync.Once
+	first, next := make(chan struct{}), make(chan struct{})
+	var second sync.Once
+	s := start(t, &ftpServer{onCommand: func(command string) {
+		if command != "MKD" && command != "STOR" {
+			return
+		}
+		waits := false
+		once.Do(func() { waits = true })
+		if !waits {
+			second.Do(func() { close(next) })
+			return
+		}
+		close(first)
+		<-next
+	}})
+	b := open(t, &job.Storage{URL: at("ftp", s.addr, "/x")}, options())
+	put := func(key string) error {
+		return b.Put(t.Context(), key, storagetest.Body([]byte("x")), storage.PutOptions{})
+	}
+	var wg sync.WaitGroup
+	var err error
+	wg.Go(func() { err = put("a") })
+	<-first
+	if err := put("b"); err != nil {
+		t.Errorf("upload beside the one that makes the folder: %v", err)
+	}
+	wg.Wait()
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 func TestPaths(t *testing.T) {
 	for _, tt := range []struct {
 		url   string

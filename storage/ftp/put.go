@@ -105,11 +105,14 @@ func (b *Bucket) makeFolder(c *conn, dir string) {
 		name := dir[:i]
 		b.mu.Lock()
 		known := b.made[name]
-		b.made[name] = true
 		b.mu.Unlock()
-		if !known && name != "." {
-			_ = c.MakeDir(name)
+		if known || name == "." {
+			continue
 		}
+		_ = c.MakeDir(name)
+		b.mu.Lock()
+		b.made[name] = true // only now: other uploads rely on it
+		b.mu.Unlock()
 	}
 }
 

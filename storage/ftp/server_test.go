@@ -31,6 +31,8 @@ type ftpServer struct {
 	// onData sees each data connection before it is used.
 	onData func(command string, c net.Conn) net.Conn
 	deny   map[string]string // command to reply
+	// onCommand sees each command before it is carried out.
+	onCommand func(command string)
 
 	mu     sync.Mutex
 	total  int64
@@ -122,6 +124,9 @@ func (f *ftpSession) serve() {
 		if command == "QUIT" {
 			f.reply("221 bye")
 			return
+		}
+		if f.s.onCommand != nil {
+			f.s.onCommand(command)
 		}
 		f.do(command, arg)
 	}
