@@ -86,6 +86,17 @@ var (
 	Photo = Recipe{Name: "photo.jpg", Args: []string{"-f", "lavfi", "-i", "testsrc2=s=640x480:d=1", "-frames:v", "1", "-update", "1"}}
 	// Logo is a PNG of 48x48 that is half transparent, for watermarks.
 	Logo = Recipe{Name: "logo.png", Args: []string{"-f", "lavfi", "-i", "color=red@0.5:s=48x48,format=rgba", "-frames:v", "1", "-update", "1"}}
+	// WithoutSync is Standard with an index in which no keyframe is before frame 50.
+	WithoutSync = Recipe{Name: "nosync.mp4", Args: Standard.Args, Edit: LateSync}
+	// EmptySound and EmptyPicture are Standard with a track that holds nothing.
+	EmptySound   = Recipe{Name: "emptysound.mp4", Args: Standard.Args, Edit: EmptyAudio}
+	EmptyPicture = Recipe{Name: "emptypicture.mp4", Args: Standard.Args, Edit: EmptyVideo}
+	// DTS has sound in DTS.
+	DTS = Recipe{Name: "dts.mkv", Args: append(h264("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2), "-c:a", "dca", "-strict", "-2")}
+	// LongAVI claims eight seconds and has four.
+	LongAVI = Recipe{Name: "long.avi", Edit: LongerAVI, Args: []string{"-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2, "-c:v", "mpeg4", "-c:a", "libmp3lame"}}
+	// JunkMP3 has bytes before and behind that are no MP3.
+	JunkMP3 = Recipe{Name: "junk.mp3", Edit: Junk, Args: []string{"-f", "lavfi", "-i", beeps2, "-c:a", "libmp3lame", "-b:a", "64k"}}
 
 	// Truncated is Standard without its end, where its index is.
 	Truncated = Recipe{Name: "truncated.mp4", Args: Standard.Args, Edit: Cut}

@@ -34,15 +34,6 @@ type Recipe struct {
 	Content string
 }
 
-// Edit is what is done to the bytes that ffmpeg made.
-type Edit string
-
-// The edits.
-const (
-	Turn90 Edit = "turn90" // 90 degrees clockwise, in the display matrix of an MP4
-	Cut    Edit = "cut"    // only the first 60 % is left
-)
-
 // Clip returns the path of the clip of r, made when it is not there yet.
 func Clip(t testing.TB, r Recipe) string {
 	t.Helper()
@@ -66,7 +57,10 @@ func Clip(t testing.TB, r Recipe) string {
 		if _, err := ffmpeg(t, dir, nil, append(append([]string(nil), r.Args...), out)...); err != nil {
 			return err
 		}
-		return edit(out, r.Edit)
+		if r.Edit == "" {
+			return nil
+		}
+		return EditFile(out, r.Edit)
 	})
 }
 
@@ -177,43 +171,4 @@ func Shared(t testing.TB, name string) string {
 		}
 		dir = up
 	}
-}
-
-func edit(path string, e Edit) error {
-	if e == "" {
-		return nil
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return err
-	}
-	switch e {
-	case Turn90:
-		err = turn(b)
-	case Cut:
-		b = b[:len(b)*6/10]
-	default:
-		err = fmt.Errorf("no edit %q", e)
-	}
-	if err != nil {
-		return err
-	}
-	return os.WriteFile(path, b, 0o644)
-}
-
-// turn writes the matrix of a quarter turn clockwise into the first track
-// header. The options of ffmpeg that would do it are not the same in 5 and 7.
-func turn(b []byte) error {
-	at := bytes.Index(b, []byte("tkhd"))
-	if at < 0 || at+100 > len(b) {
-		return fmt.Errorf("turn: no track header")
-	}
-	matrix := b[at+4+40:]
-	if b[at+4] == 1 { // version 1 has times of 64 bits
-		matrix = b[at+4+52:]
-	}
-	copy(matrix, "\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00"+
-		"\xff\xff\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00"+
-		"\x00\x00\x00\x00\x00\x00\x00\x00\x40\x00\x00\x00")
-	return nil
 }
