@@ -28,7 +28,7 @@ func (t *StreamTimeline) frames(pts []int64, tick float64) {
 	for i, p := range pts {
 		seconds[i] = float64(p-pts[0]) * tick
 	}
-	t.Rate = nominalRate(seconds, usual)
+	t.Rate = nominalRate(seconds, usual, tick)
 }
 
 // usualStep is the mean of the steps that are near the median one.
@@ -53,9 +53,19 @@ var StandardRates = []format.Rational{
 	{Num: 60000, Den: 1001}, {Num: 60, Den: 1},
 }
 
-// nominalRate is the standard rate nearest to the usual step, or the first above
-// it at which no frame has to wait for longer than a frame for a place of its own.
-func nominalRate(times []float64, usual float64) format.Rational {
+// misplaced is by how many seconds frames may be moved to the places of a constant
+// rate before a higher rate is looked for. Nobody sees or hears it.
+const misplaced = 0.005
+
+// slidesRate is the rate from which on none is looked for that suits slides better.
+// They come seldom, so that a rate would suit a few of them by chance alone.
+var slidesRate = format.Rational{Num: 30, Den: 1}
+
+// nominalRate is the lowest standard rate, from the usual step on, whose places all
+// frames keep. Where jitter lets them keep none, it is the rate nearest to the
+// usual step, or the first above it at which no frame has to wait for longer than a
+// frame for a place of its own; of slides slidesRate.
+func nominalRate(times []float64, usual, tick float64) format.Rational {
 	if usual <= 0 {
 		return format.Rational{}
 	}
@@ -66,6 +76,17 @@ func nominalRate(times []float64, usual float64) format.Rational {
 		}
 	}
 	nearest = betterOfPair(times, nearest)
+	for _, r := range StandardRates[nearest:] {
+		if rate := float64(r.Num) / float64(r.Den); furthest(times, rate) <= misplaced+tick && longestWait(times, rate) == 0 {
+			return r
+		}
+		if r == slidesRate {
+			break
+		}
+	}
+	if slow := StandardRates[0]; usual > float64(slow.Den)/float64(slow.Num) {
+		return slidesRate
+	}
 	for _, r := range StandardRates[nearest:] {
 		if longestWait(times, float64(r.Num)/float64(r.Den)) <= 1 {
 			return r
@@ -106,6 +127,16 @@ func concentration(times []float64, r format.Rational) float64 {
 
 func distance(r format.Rational, step float64) float64 {
 	return math.Abs(math.Log(step * float64(r.Num) / float64(r.Den)))
+}
+
+// furthest is by how many seconds a frame is moved at most, when each goes to the
+// nearest place of a constant rate.
+func furthest(times []float64, rate float64) float64 {
+	most := 0.0
+	for _, at := range times {
+		most = max(most, math.Abs(at-math.Round(at*rate)/rate))
+	}
+	return most
 }
 
 // longestWait is by how many frames of a constant rate a frame comes late at

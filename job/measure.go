@@ -64,13 +64,17 @@ func (m *Media) uncounted() bool {
 
 // MayVary reports whether the two frame rates that ffprobe gives do not agree
 // that frames come regularly. Where time stamps are fine and frames irregular it
-// shows the time base as a rate, which is left out as implausible.
+// shows the time base as a rate, which is left out as implausible. Of slides the
+// rates say little: often there are too few to tell.
 func (v VideoStream) MayVary() bool {
-	if v.FPS.Num <= 0 || v.BaseFPS.Num <= 0 {
+	if v.FPS.Num <= 0 || v.BaseFPS.Num <= 0 || v.FPS.Num < slidesFPS*v.FPS.Den {
 		return true
 	}
 	return v.FPS != v.BaseFPS
 }
+
+// slidesFPS is below how many frames a second video is measured.
+const slidesFPS = 5
 
 // Measure brings in what a pass over all packets has shown. Streams without a
 // packet are taken for absent. The lengths in Raw, which clients get, follow
@@ -90,7 +94,7 @@ func (m *Media) Measure(t Timeline) {
 		if !ok {
 			continue
 		}
-		v.Rate, v.Irregular, v.LongestGap, v.Frames = s.Rate, s.Irregular, s.LongestGap, s.Packets
+		v.Rate, v.Irregular, v.LongestGap, v.Times, v.Frames = s.Rate, s.Irregular, s.LongestGap, s.Times, s.Packets
 		if estimated {
 			v.StartTime, v.Duration = m.StartTime+s.Start, s.End-s.Start
 		}

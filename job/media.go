@@ -40,12 +40,14 @@ type VideoStream struct {
 	Duration      float64
 	StartTime     float64
 	Frames        int64 // 0: unknown
-	// Rate, Irregular and LongestGap are those of StreamTimeline, where the file
-	// was measured: the nominal frame rate, whether frames are not all the same
-	// time apart, and for how many seconds one is shown at most.
+	// Rate, Irregular, LongestGap and Times are those of StreamTimeline, where the
+	// file was measured: the nominal frame rate, whether frames are not all the same
+	// time apart, for how many seconds one is shown at most, and when each begins,
+	// in seconds from the start of the file.
 	Rate           format.Rational
 	Irregular      bool
 	LongestGap     float64
+	Times          []float64
 	ColorSpace     string
 	ColorTransfer  string // "smpte2084" (PQ), "arib-std-b67" (HLG), "bt709", ...
 	ColorPrimaries string

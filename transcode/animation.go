@@ -50,7 +50,7 @@ func (p *planner) planAnimation(i int, o *job.Output) (Result, *job.Error) {
 		p.addOutputStep(outputStep{Step: step})
 	}
 	p.fetchWatermark(style.watermark, i)
-	return Result{Files: []File{file}}, nil
+	return Result{Files: []File{file}, Seeks: !p.NoSeek && scenes[len(scenes)-1] > 0}, nil
 }
 
 // animatedResolution keeps what was not asked for exactly within the bound.
@@ -148,9 +148,9 @@ func (p *planner) openScene(start, length float64) (in, filters []string) {
 		in = []string{"-i", SourceName}
 	case p.src.slow():
 		return p.openSlides(start, length, frames)
-	case p.src.discontinuous() && start > 0:
+	case p.entry(start) < start:
 		// As in openSource: entered earlier, and cut in the graph.
-		early := math.Max(0, start-preRoll)
+		early := p.entry(start)
 		in = window{offset: early, length: start - early + length}.inputArgs()
 		filters = append(filters, "trim=start="+seconds(start-early))
 	default:
@@ -168,10 +168,7 @@ func (p *planner) openScene(start, length float64) (in, filters []string) {
 // come long before, and the last one stays for long.
 func (p *planner) openSlides(start, length float64, frames int) (in, filters []string) {
 	before := p.src.longestGap() + slowGap
-	if p.src.discontinuous() {
-		before += preRoll
-	}
-	early := math.Max(0, math.Round(1e3*(start-before))/1e3)
+	early := math.Round(1e3*p.entry(math.Max(0, start-before))) / 1e3
 	rate := p.animationRate()
 	return window{offset: early, length: start - early + length}.inputArgs(), []string{
 		fmt.Sprintf("fps=%d/%d:start_time=0", rate.Num, rate.Den),

@@ -50,7 +50,9 @@ func (p *planner) planFile(i int, o *job.Output) (Result, *job.Error) {
 
 	if t.direct != nil {
 		node := p.audio(t, i)
-		return p.published(o, node.name, w, Expect{Audio: true}), nil
+		r := p.published(o, node.name, w, Expect{Audio: true})
+		r.Seeks = !p.NoSeek && w.offset > 0
+		return r, nil
 	}
 	var video, audio *input
 	if wantsVideo {
@@ -63,7 +65,9 @@ func (p *planner) planFile(i int, o *job.Output) (Result, *job.Error) {
 	}
 	name := p.outputName(i, f)
 	p.addOutputStep(p.muxStep(i, f, c, video, audio, p.rate(key), name))
-	return p.published(o, name, w, Expect{Video: wantsVideo, Audio: wantsAudio, Width: key.geometry.W, Height: key.geometry.H}), nil
+	r := p.published(o, name, w, Expect{Video: wantsVideo, Audio: wantsAudio, Width: key.geometry.W, Height: key.geometry.H})
+	r.Seeks = !p.NoSeek && w.offset > 0
+	return r, nil
 }
 
 // outputName is the name of a finished file in the work directory.

@@ -36,6 +36,9 @@ type Options struct {
 	// is used after a shared step failed, so that one bad output does not take
 	// the others with it.
 	Isolate bool
+	// NoSeek decodes the source from its start instead of seeking. It is used after
+	// an output failed that seeks: of some files the index leads nowhere.
+	NoSeek bool
 }
 
 // Plan is what is to be done for a job.
@@ -120,6 +123,8 @@ type Result struct {
 	Err      *job.Error
 	Files    []File
 	Packages []stream.Package
+	// Seeks: its steps enter the source elsewhere than at its start.
+	Seeks bool
 }
 
 // File is a finished file to verify and publish.

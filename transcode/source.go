@@ -204,13 +204,14 @@ const lateStart = 0.1
 // to, or zero when the source already has a rate that will do.
 func (s *source) streamRate() format.Rational {
 	rate := s.rate()
+	slides := validRate(rate) && fpsFloat(rate) < minStreamFPS
 	switch {
-	case validRate(s.video.Rate) && (s.video.Irregular || !validRate(rate)):
+	case validRate(s.video.Rate) && (s.video.Irregular || slides || !validRate(rate)):
 		return s.video.Rate
 	case !validRate(rate):
 		return format.Rational{Num: 25, Den: 1}
-	case fpsFloat(rate) < minStreamFPS:
-		return format.Rational{Num: minStreamFPS, Den: 1}
+	case slides:
+		return format.Rational{Num: rate.Num * int(math.Ceil(minStreamFPS/fpsFloat(rate)-0.001)), Den: rate.Den}
 	case fpsFloat(rate) > maxStreamFPS+0.01 && !s.variable():
 		if rate.Den == 1001 {
 			return format.Rational{Num: 60000, Den: 1001}

@@ -2,7 +2,6 @@ package transcode
 
 import (
 	"fmt"
-	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,13 +17,14 @@ type thumbnails struct {
 	dir       string // in the work directory
 	extension string
 	times     []float64 // distinct and ascending; picture n is numbered n+1
+	shown     []float64 // for each of them from when on a frame is the one on screen, see onScreen
+	zero      float64   // see pictureZero
 	interval  float64   // seconds; 0: times were chosen one by one
 	style     pictureStyle
 	encode    []string // -c:v and its options
 	muxer     string
 	stream    int  // index in the source
 	still     bool // the source is a picture
-	slow      bool // see slowGap
 	track     *ThumbnailTrack
 }
 
@@ -59,7 +59,7 @@ func (p *planner) planThumbnails(i int, o *job.Output) (Result, *job.Error) {
 	}
 	t := &thumbnails{
 		output: i, id: p.outputStepID(StepThumbnails, i, ""), dir: fmt.Sprintf("%sout%d", p.prefix, i+1), extension: o.Format.Extension(),
-		encode: enc.CodecArgs(), muxer: enc.Muxer, stream: p.src.video.Index, still: p.src.still, slow: p.src.slow(),
+		encode: enc.CodecArgs(), muxer: enc.Muxer, stream: p.src.video.Index, zero: p.src.pictureZero(), still: p.src.still,
 	}
 	if im.Sprite != nil {
 		// The cells of a sheet lose nothing before the sheet is encoded.
@@ -76,6 +76,9 @@ func (p *planner) planThumbnails(i int, o *job.Output) (Result, *job.Error) {
 	}
 	var order []int
 	order, t.times = p.pictureTimes(im)
+	for _, moment := range t.times {
+		t.shown = append(t.shown, p.src.onScreen(moment))
+	}
 	var r Result
 	if im.Sprite != nil {
 		r, err = p.planSprite(o, t)
@@ -85,6 +88,7 @@ func (p *planner) planThumbnails(i int, o *job.Output) (Result, *job.Error) {
 	if err != nil {
 		return Result{}, err
 	}
+	r.Seeks = !p.NoSeek && !t.still && t.times[len(t.times)-1] > 0
 	p.thumbnails = append(p.thumbnails, t)
 	p.fetchWatermark(t.style.watermark, i)
 	return r, nil
@@ -138,32 +142,6 @@ func (t *thumbnails) files(o *job.Output, order []int) ([]File, *job.Error) {
 	return files, nil
 }
 
-// selectFilter lets through the first frame at or after each moment. Slides are
-// repeated before, so that the one on screen is that frame.
-func (t *thumbnails) selectFilter() string {
-	if t.still {
-		return "select='eq(n,0)'"
-	}
-	if t.slow {
-		return fmt.Sprintf("fps=%d:start_time=0,", animationFPS) + t.selectFrames()
-	}
-	return t.selectFrames()
-}
-
-func (t *thumbnails) selectFrames() string {
-	if t.interval > 0 && len(t.times) > 1 {
-		cell := func(at string) string { return "floor((" + at + "+0.0005)/" + seconds(t.interval) + ")" }
-		return fmt.Sprintf("select='lt(t,%s)*(isnan(prev_selected_t)+gt(%s,%s))'",
-			seconds(t.times[len(t.times)-1]+t.interval-0.0005), cell("t"), cell("prev_selected_t"))
-	}
-	var terms []string
-	for _, moment := range t.times {
-		at := seconds(max(0, moment-0.0005)) // times are rounded in some containers
-		terms = append(terms, fmt.Sprintf("gte(t,%s)*(isnan(prev_selected_t)+lt(prev_selected_t,%s))", at, at))
-	}
-	return "select='" + strings.Join(terms, "+") + "'"
-}
-
 // graphArgs are the output options of pictures taken from a graph.
 func (t *thumbnails) graphArgs(label string) []string {
 	args := []string{"-map", "[" + label + "]", "-fps_mode", "passthrough"}
@@ -175,7 +153,7 @@ func (t *thumbnails) graphArgs(label string) []string {
 // seeking, or from one decode when they are many.
 func (p *planner) thumbnailSteps(t *thumbnails) []Step {
 	watermarks := watermarkNames(nil, []*thumbnails{t})
-	if len(t.times) > maxSeeks {
+	if len(t.times) > maxSeeks || p.NoSeek {
 		return []Step{p.decodeThumbnailsStep(t, watermarks)}
 	}
 	var steps []Step
@@ -198,6 +176,7 @@ func (p *planner) decodeThumbnailsStep(t *thumbnails, watermarks []string) Step 
 	s.addArgs(watermarkInputs(watermarks)...)
 	s.addArgs("-filter_complex", render(p.videoInput(), tree))
 	s.addArgs(t.graphArgs(thumbnailLabel(0))...)
+	s.addArgs(p.syncWithAudio(nil)...)
 	return s
 }
 
@@ -214,21 +193,21 @@ func (p *planner) seekThumbnailsStep(t *thumbnails, from int, watermarks []strin
 	}
 	var roots []rooted
 	var outs []string
-	for k, moment := range batch {
-		in, each, frames := p.openMoment(moment)
+	for k := range batch {
+		in, filters := p.openMoment(t, from+k)
 		s.addArgs(in...)
+		filters = append(filters, tags...)
 		name := t.name(from + k + 1)
 		input := fmt.Sprintf("%d:%d", k, t.stream)
-		outs = append(outs, each...)
 		if len(watermarks) == 0 {
-			outs = append(append(outs, "-map", input), frames...)
-			outs = append(outs, "-vf", strings.Join(slices.Concat(tags, t.style.filters, t.style.after), ","))
+			outs = append(outs, "-map", input, "-vf", strings.Join(slices.Concat(filters, t.style.filters, t.style.after), ","))
 		} else {
-			tree := &branch{filters: slices.Clone(tags)}
+			tree := &branch{filters: filters}
 			t.style.graph(tree, watermarks, len(batch), thumbnailLabel(k))
 			roots = append(roots, rooted{[]string{input}, tree})
-			outs = append(append(outs, "-map", "["+thumbnailLabel(k)+"]"), frames...)
+			outs = append(outs, "-map", "["+thumbnailLabel(k)+"]")
 		}
+		outs = append(outs, "-frames:v", "1", "-fps_mode", "passthrough")
 		outs = append(outs, t.encode...)
 		outs = append(outs, "-map_metadata", "-1", "-f", t.muxer, "-update", "1", name)
 		s.Files = append(s.Files, name)
@@ -239,18 +218,4 @@ func (p *planner) seekThumbnailsStep(t *thumbnails, from int, watermarks []strin
 	}
 	s.addArgs(outs...)
 	return s
-}
-
-// openMoment returns the arguments that open the source at a moment, those that
-// the picture's output needs besides, and those that choose its frame: the first
-// one from the moment on. A slide that is on screen began before: there each
-// frame up to the moment is written over the one before it, and the last stays.
-func (p *planner) openMoment(moment float64) (in, each, frames []string) {
-	if !p.src.slow() || p.src.still {
-		in, each = p.openSource(window{offset: moment})
-		return in, each, []string{"-frames:v", "1"}
-	}
-	early := math.Max(0, math.Round(1e3*(moment-p.src.longestGap()-slowGap))/1e3)
-	in, each = p.openSource(window{offset: early, length: moment - early + 0.001})
-	return in, each, []string{"-fps_mode", "passthrough"}
 }

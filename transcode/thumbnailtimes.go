@@ -35,12 +35,7 @@ func pictureInterval(im *job.ImageParams, duration float64) float64 {
 // last frame: a customer who guessed the length gets a picture and no error.
 func (p *planner) pictureTimes(im *job.ImageParams) (order []int, times []float64) {
 	end := p.src.videoEnd()
-	last := 0.0
-	if rate := p.src.rate(); validRate(rate) && !p.src.slow() {
-		last = math.Max(0, end-1.5/fpsFloat(rate))
-	} else {
-		last = math.Max(0, end-0.1)
-	}
+	last := p.src.lastMoment()
 	var asked []float64
 	switch step := pictureInterval(im, p.src.Duration); {
 	case p.src.still || end == 0:

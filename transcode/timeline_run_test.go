@@ -161,19 +161,24 @@ func TestSlides(t *testing.T) {
 		t.Run(container[len(container)-1], func(t *testing.T) {
 			t.Parallel()
 			dir := clip(t, append([]string{"-f", "lavfi", "-i", "color=black:s=64x36:r=25:d=20,geq=lum='40+floor(N/75)*30':cb=128:cr=128,select='not(mod(n,75))'", "-fps_mode", "passthrough"}, container...)...)
-			p := runMedia(t, dir, measured(t, dir), fast, "png path=/p_%d.png offsets=1;5.9;6.1;11", "gif:64x path=/a.gif scene=1;3", "mp4:64x::quality=1 path=/a.mp4", "webm:64x path=/a.webm")
+			m := measured(t, dir)
+			p := runMedia(t, dir, m, fast, "png path=/p_%d.png offsets=1;5.9;6.1;11", "gif:64x path=/a.gif scene=1;3", "mp4:64x::quality=1 path=/a.mp4", "webm:64x path=/a.webm", "png path=/n_%d.png number=10")
 			for n, slide := range []int{0, 1, 2, 3} {
-				out, _ := command(t, dir, "ffmpeg", "-v", "error", "-i", pictureName(p.Results[0], n), "-vf", "format=gray,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-", "-f", "null", "-")
-				got, _ := strconv.ParseFloat(brightness.FindStringSubmatch(out)[1], 64)
-				if want := (float64(40+30*slide) - 16) * 255 / 219; math.Abs(got-want) > 8 {
+				if got, want := lumas(t, dir, pictureName(p.Results[0], n), "")[0], float64(40+30*slide-16)*255/219; math.Abs(got-want) > 8 {
 					t.Errorf("picture %d is %.0f bright, want slide %d (%.0f)", n+1, got, slide, want)
 				}
 			}
 			if m := probe(t, dir, p.Results[1].Files[0].Name); math.Abs(m.Duration-3) > 0.06 {
 				t.Errorf("the animation lasts %.2f s, want 3", m.Duration)
 			}
+			for n, got := range lumas(t, dir, p.Results[4].Files[0].Name, "") {
+				slide := min(6, int((float64(n)+0.5)/10*m.Duration/3))
+				if want := min(255, float64(40+30*slide-16)*255/219); math.Abs(got-want) > 8 {
+					t.Errorf("of ten pictures number %d is %.0f bright, want slide %d (%.0f)", n+1, got, slide, want)
+				}
+			}
 			in := frames(t, dir, SourceName, false)
-			for _, r := range p.Results[2:] {
+			for _, r := range p.Results[2:4] {
 				if out := frames(t, dir, r.Files[0].Name, false); len(out) != len(in) || math.Abs(out[len(out)-1]-in[len(in)-1]) > 0.002 {
 					t.Errorf("%s: frames at %v, in the source at %v", r.Files[0].Path, out, in)
 				}

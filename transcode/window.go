@@ -45,10 +45,10 @@ const preRoll = 20
 // the decoder has to wait for a keyframe: there the seek ends earlier, and the
 // outputs drop what is too much.
 func (p *planner) openSource(w window) (in, out []string) {
-	if !p.src.discontinuous() || w == (window{}) {
+	if w == (window{}) || !p.NoSeek && !p.src.discontinuous() {
 		return w.inputArgs(), nil
 	}
-	early := max(0, w.offset-preRoll)
+	early := p.entry(w.offset)
 	if w.offset > early {
 		out = append(out, "-ss", seconds(w.offset-early))
 	}
@@ -56,6 +56,17 @@ func (p *planner) openSource(w window) (in, out []string) {
 		out = append(out, "-t", seconds(w.length))
 	}
 	return window{offset: early}.inputArgs(), out
+}
+
+// entry is where a source is entered whose picture at a moment is wanted.
+func (p *planner) entry(moment float64) float64 {
+	switch {
+	case p.NoSeek:
+		return 0
+	case p.src.discontinuous():
+		return max(0, moment-preRoll)
+	}
+	return moment
 }
 
 // duration of the window in a source that lasts total seconds.

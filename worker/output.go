@@ -15,10 +15,10 @@ import (
 )
 
 // completeOutput waits for the steps of output i, publishes it, and records that it
-// is completed or failed. If it failed in a step that other outputs share it records
-// nothing and returns shared. An error means that the run cannot go on, and says
-// nothing about the output.
-func (p *planned) completeOutput(ctx context.Context, steps *execute.Execution, i int, o *job.Output) (shared bool, err error) {
+// is completed or failed. If another plan may make it, since it failed in a step that
+// other outputs share or after a seek, it records nothing and returns again. An error
+// means that the run cannot go on, and says nothing about the output.
+func (p *planned) completeOutput(ctx context.Context, steps *execute.Execution, i int, o *job.Output) (again bool, err error) {
 	res := p.plan.Results[i]
 	if res.Err != nil {
 		return false, p.failOutput(ctx, o.Key, res.Err)
@@ -26,7 +26,7 @@ func (p *planned) completeOutput(ctx context.Context, steps *execute.Execution, 
 	out := p.publish.Output(p.dir, o)
 	segments := out.StartSegments(ctx, res.Packages)
 	defer segments.Abandon() // another plan may make files with the same names
-	shared, err = steps.Wait(ctx, i)
+	shared, err := steps.Wait(ctx, i)
 	if ctx.Err() != nil {
 		return false, context.Cause(ctx)
 	}
@@ -35,34 +35,49 @@ func (p *planned) completeOutput(ctx context.Context, steps *execute.Execution, 
 		if requeue(err) && !p.last {
 			return false, fmt.Errorf("make output %s: %w", o.Key, err) // the server's fault: another run may succeed
 		}
-		if shared {
+		if shared || res.Seeks && seekMayHaveFailed(err) {
 			return true, nil
 		}
 		segments.Abandon()
 		p.publish.Rollback(ctx, o.Key)
 		return false, p.failOutput(ctx, o.Key, ffmpeg.Failure(err))
 	}
-	return false, p.publishOutput(ctx, out, o, res, segments)
+	return p.publishOutput(ctx, out, o, res, segments)
+}
+
+// seekMayHaveFailed reports whether an output may have failed because a seek in the
+// input led nowhere: nothing was decoded, or not what lies there.
+func seekMayHaveFailed(err error) bool {
+	switch ffmpeg.Reason(err) {
+	case job.OutputNotValid, job.InputDamaged, job.InputStreamMissing, job.EncodingFailed:
+		return true
+	default:
+		return false
+	}
 }
 
 // publishOutput publishes an output whose steps are done, and records what came of
-// it. A failed stream is rolled back before its failure is recorded.
-func (p *planned) publishOutput(ctx context.Context, out *publish.Output, o *job.Output, res transcode.Result, segments *publish.SegmentUploader) error {
+// it; again is as in completeOutput. A failed stream is rolled back before its failure
+// is recorded.
+func (p *planned) publishOutput(ctx context.Context, out *publish.Output, o *job.Output, res transcode.Result, segments *publish.SegmentUploader) (again bool, err error) {
 	start := time.Now()
 	result, err := out.Publish(ctx, res, p.plan.Secrets.Key, segments.Finish())
 	switch {
 	case err == nil:
 		p.log.Debug("output published", "output", o.Key, "took", time.Since(start))
-		return p.lease.Record(ctx, job.Event{Kind: job.OutputCompletedEvent, Output: o.Key, Result: result})
+		return false, p.lease.Record(ctx, job.Event{Kind: job.OutputCompletedEvent, Output: o.Key, Result: result})
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	case errors.Is(err, job.ErrLeaseLost), errors.Is(err, lease.ErrDatabase):
-		return err
+		return false, err
 	case requeue(err) && !p.last:
-		return fmt.Errorf("finish output %s: %w", o.Key, err)
+		return false, fmt.Errorf("finish output %s: %w", o.Key, err)
+	case res.Seeks && outputFailure(err).Reason == job.OutputNotValid:
+		p.log.Warn("output not valid after a seek", "output", o.Key, "error", err)
+		return true, nil
 	default:
 		p.log.Warn("output not published", "output", o.Key, "reason", outputFailure(err).Reason, "error", err)
 		p.publish.Rollback(ctx, o.Key)
-		return p.failOutput(ctx, o.Key, err)
+		return false, p.failOutput(ctx, o.Key, err)
 	}
 }

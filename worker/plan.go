@@ -51,7 +51,8 @@ func (f *fetched) plan(ctx context.Context, outputs []*job.Output, opts transcod
 
 // makeOutputs makes and publishes all outputs. Outputs that fail in a step that
 // several share are planned once more, each alone, so that only those fail that are
-// at fault.
+// at fault. So are outputs that fail where the input was entered by seeking: then it
+// is decoded from its start.
 func (f *fetched) makeOutputs(ctx context.Context, space *admission.Reservation) error {
 	p, err := f.plan(ctx, f.outputs, f.w.planning)
 	if err != nil {
@@ -61,7 +62,7 @@ func (f *fetched) makeOutputs(ctx context.Context, space *admission.Reservation)
 	if err != nil || len(failed) == 0 {
 		return err
 	}
-	f.log.Warn("shared step failed", "outputs", len(failed))
+	f.log.Warn("outputs planned again", "outputs", len(failed))
 	f.w.metrics.fallback("isolate")
 	alone := make([]*job.Output, len(p.outputs))
 	for _, i := range failed {
@@ -69,7 +70,7 @@ func (f *fetched) makeOutputs(ctx context.Context, space *admission.Reservation)
 	}
 	execute.RemoveFiles(f.dir, p.plan, f.cache.Pinned)
 	opts := f.w.planning
-	opts.Isolate = true
+	opts.Isolate, opts.NoSeek = true, true
 	if p, err = f.plan(ctx, alone, opts); err != nil {
 		return err
 	}
@@ -78,13 +79,13 @@ func (f *fetched) makeOutputs(ctx context.Context, space *admission.Reservation)
 }
 
 // run runs the steps of the plan and completes each output as soon as its own steps
-// are done. It returns the indices of the outputs that failed in a step that they
-// share, about which nothing is recorded yet. Every other output is recorded as
-// completed or failed. An error means that the run cannot go on.
+// are done. It returns the indices of the outputs that another plan may make, about
+// which nothing is recorded yet. Every other output is recorded as completed or
+// failed. An error means that the run cannot go on.
 //
 // The CPU slots and the reserved disk space are released when the last step has
 // ended, since uploads need neither.
-func (p *planned) run(ctx context.Context, space *admission.Reservation) (sharedFailures []int, err error) {
+func (p *planned) run(ctx context.Context, space *admission.Reservation) (again []int, err error) {
 	n, release, err := p.w.slots.Acquire(ctx, p.plan)
 	if err != nil {
 		return nil, err
@@ -111,15 +112,15 @@ func (p *planned) run(ctx context.Context, space *admission.Reservation) (shared
 			continue
 		}
 		wg.Go(func() {
-			shared, err := p.completeOutput(ctx, steps, i, o)
+			retry, err := p.completeOutput(ctx, steps, i, o)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
 				errs = append(errs, err)
 				p.stop(err)
 			}
-			if shared {
-				sharedFailures = append(sharedFailures, i)
+			if retry {
+				again = append(again, i)
 			}
 		})
 	}
@@ -127,7 +128,7 @@ func (p *planned) run(ctx context.Context, space *admission.Reservation) (shared
 	if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	}
-	return sharedFailures, errors.Join(errs...)
+	return again, errors.Join(errs...)
 }
 
 // execution returns what the steps need. A progress report that finds the lease lost
