@@ -13,6 +13,7 @@
 //	history.go      read a job's events
 //	run.go          claim a job, its fence, its progress
 //	record.go       change a job, the only way
+//	tasks.go        steps of a job that any worker may run
 //	cancel.go       end a job for its customer
 //	retry.go        start a finished job again for its customer
 //	deliveries.go   webhooks to be sent

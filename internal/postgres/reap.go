@@ -68,6 +68,9 @@ func (s *Store) Reap(ctx context.Context, stale time.Duration) (job.Reaped, erro
 	if err != nil {
 		return all, err
 	}
+	if err := s.dropVoidTasks(ctx); err != nil {
+		return all, err
+	}
 	overdue, err := s.unblockOverdue(ctx)
 	all.Requeued += overdue
 	return all, err

@@ -22,10 +22,13 @@ import (
 // from it); or the job has ended.
 func (s *Store) Claim(ctx context.Context, id string, riverID int64, attempt int, node string) (run int64, err error) {
 	err = s.pool.QueryRow(ctx, `
-		UPDATE jobs SET run = run + 1, node = $4, touched_at = now()
-		WHERE id = $1 AND completed_at IS NULL AND river_id = $2
-			AND `+queue.RunningSQL("$2", "$3")+`
-		RETURNING run`, id, riverID, attempt, node).Scan(&run)
+		WITH claimed AS (
+			UPDATE jobs SET run = run + 1, node = $4, touched_at = now()
+			WHERE id = $1 AND completed_at IS NULL AND river_id = $2
+				AND `+queue.RunningSQL("$2", "$3")+`
+			RETURNING id, run
+		), void AS (DELETE FROM tasks t USING claimed c WHERE t.job_id = c.id)
+		SELECT run FROM claimed`, id, riverID, attempt, node).Scan(&run)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = s.whyNoRow(ctx, id)
 	}
@@ -141,12 +144,12 @@ func lockRun(ctx context.Context, tx *txn, id string, run int64) (jobRow, error)
 	return r, nil
 }
 
-// fence takes a job from its run: the run number is used by no worker. It returns
-// the River job for which the run was made.
+// fence takes a job from its run, and its tasks from their workers: the run number is
+// used by no worker. It returns the River job for which the run was made.
 func fence(ctx context.Context, tx *txn, id string) (riverJob int64, err error) {
 	err = tx.QueryRow(ctx, `UPDATE jobs SET run = run + 1, node = '' WHERE id = $1 RETURNING river_id`, id).Scan(&riverJob)
 	if err != nil {
 		return 0, fmt.Errorf("take the job from its run: %w", err)
 	}
-	return riverJob, nil
+	return riverJob, dropTasks(ctx, tx, id)
 }
