@@ -62,7 +62,8 @@ type fakeStore struct {
 	j       *journal
 	request []byte
 
-	wait time.Duration // for other jobs of the key
+	wait  time.Duration // for other jobs of the key
+	tasks fakeTasks
 
 	mu    sync.Mutex
 	state job.State

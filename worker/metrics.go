@@ -9,6 +9,7 @@ import (
 	"github.com/copra-video/copra/worker/artifacts"
 	"github.com/copra-video/copra/worker/execute"
 	"github.com/copra-video/copra/worker/publish"
+	"github.com/copra-video/copra/worker/tasks"
 )
 
 // Metrics counts what workers do. The zero value counts nothing.
@@ -23,6 +24,7 @@ type Metrics struct {
 	execute   *execute.Metrics
 	artifacts *artifacts.Metrics
 	publish   *publish.Metrics
+	tasks     *tasks.Metrics
 }
 
 // NewMetrics registers a worker's metrics with r.
@@ -41,7 +43,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Name: "copra_worker_fallbacks_total", Help: "Fast paths that were given up for slower ones, by path."}, []string{"path"}),
 		requeued: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "copra_worker_requeued_total", Help: "Jobs requeued because their worker died."}),
-		execute: execute.NewMetrics(r), artifacts: artifacts.NewMetrics(r), publish: publish.NewMetrics(r),
+		execute: execute.NewMetrics(r), artifacts: artifacts.NewMetrics(r), publish: publish.NewMetrics(r), tasks: tasks.NewMetrics(r),
 	}
 	r.MustRegister(m.jobs, m.jobTime, m.outputs, m.failures, m.fallbacks, m.requeued)
 	return m

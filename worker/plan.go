@@ -9,6 +9,7 @@ import (
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/worker/admission"
+	"github.com/copra-video/copra/worker/artifacts"
 	"github.com/copra-video/copra/worker/execute"
 )
 
@@ -97,7 +98,10 @@ func (p *planned) run(ctx context.Context, space *admission.Reservation) (again 
 		return nil, err
 	}
 	p.slot.SetEncoded(false)
-	steps := execute.Start(ctx, p.dir, p.plan, p.execution(ctx))
+	cache := p.cache.ForPlan(ctx, p.plan)
+	shared := p.share(ctx, cache)
+	defer shared.close()
+	steps := execute.Start(ctx, p.dir, p.plan, p.execution(ctx, cache, shared))
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		steps.WaitAll()
@@ -133,13 +137,13 @@ func (p *planned) run(ctx context.Context, space *admission.Reservation) (again 
 
 // execution returns what the steps need. A progress report that finds the lease lost
 // stops the run.
-func (p *planned) execution(ctx context.Context) execute.Config {
+func (p *planned) execution(ctx context.Context, cache *artifacts.PlanCache, shared *sharedPlan) execute.Config {
 	keys := make([]string, len(p.spec.Outputs))
 	for i, o := range p.spec.Outputs {
 		keys[i] = o.Key
 	}
-	return execute.Config{
-		Media: p.w.media, Cache: p.cache.ForPlan(ctx, p.plan), StallTimeout: p.w.stall, Keys: keys,
+	c := execute.Config{
+		Media: p.w.media, Cache: cache, StallTimeout: p.w.stall, Keys: keys,
 		Progress: func(done map[string]float64) {
 			if err := p.lease.SetProgress(ctx, done); errors.Is(err, job.ErrLeaseLost) {
 				p.stop(err)
@@ -147,6 +151,10 @@ func (p *planned) execution(ctx context.Context) execute.Config {
 		},
 		Log: p.log, Metrics: p.w.metrics.execute,
 	}
+	if shared != nil {
+		c.Sharer = shared
+	}
+	return c
 }
 
 // recordEncoding records of every output in the plan that it is being encoded.

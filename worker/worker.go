@@ -1,5 +1,5 @@
 // Package worker does the work of jobs: a River worker for each kind of River job,
-// probe and transcode, and the heartbeat of the process.
+// probe, transcode and task, and the heartbeat of the process.
 //
 // The package says what happens to a job and in which order: what is fetched,
 // planned, run, verified, uploaded and recorded. The phases of a run are types, each
@@ -12,6 +12,7 @@
 //	input      probe and fetch of the input, watermarks
 //	execute    the steps of a plan
 //	artifacts  the artifact store of a run
+//	tasks      steps of a run that other processes may run
 //	publish    verification, packaging, upload, rollback
 //	workdir    folders for work files
 //
@@ -35,6 +36,7 @@ import (
 	"github.com/copra-video/copra/worker/input"
 	"github.com/copra-video/copra/worker/lease"
 	"github.com/copra-video/copra/worker/publish"
+	"github.com/copra-video/copra/worker/tasks"
 	"github.com/copra-video/copra/worker/workdir"
 )
 
@@ -42,6 +44,9 @@ import (
 type Store interface {
 	lease.Store
 	lease.NodeStore
+	lease.TaskStore
+	tasks.Store
+	tasks.SourceStore
 	artifacts.JobStore
 	runSlots
 }
@@ -51,6 +56,13 @@ type runSlots interface {
 	// AcquireRunSlot takes one of the key's slots for a transcode. If none is free it
 	// returns how long to wait until the next attempt.
 	AcquireRunSlot(ctx context.Context, id string, riverID int64) (wait time.Duration, err error)
+}
+
+// taskStore is what a worker needs of the database to share steps, and to run those of
+// others.
+type taskStore interface {
+	lease.TaskStore
+	tasks.Store
 }
 
 // Opener opens the storages that a request named.
@@ -64,8 +76,14 @@ type Media interface {
 	input.Media
 	execute.Media
 	publish.Media
-	Version() string
+	taskMedia
 	Capabilities() transcode.Capabilities
+}
+
+// taskMedia runs the steps of tasks. An ffmpeg of another version makes other files.
+type taskMedia interface {
+	execute.Media
+	Version() string
 }
 
 // Config is what a worker needs.
@@ -125,7 +143,10 @@ type Worker struct {
 	slots     *admission.Slots
 	yielded   *admission.Yielded
 	input     input.Reader
-	media     execute.Media
+	media     taskMedia
+	node      string
+	tasks     taskStore
+	sources   *tasks.Sources
 	stall     time.Duration
 	planning  transcode.Options
 	cache     *artifacts.Cache
@@ -152,6 +173,7 @@ func New(c Config) *Worker {
 		yielded: &admission.Yielded{},
 		input:   input.Reader{Opener: c.Opener, Media: c.Media, MaxBytes: c.MaxInputBytes, StallTimeout: c.StallTimeout},
 		media:   c.Media, stall: c.StallTimeout,
+		node: c.Node, tasks: c.Store, sources: tasks.NewSources(c.Store, dir.SourceFolder, c.Log),
 		planning:  transcode.Options{Capabilities: c.Media.Capabilities(), Presets: c.Presets},
 		cache:     artifacts.NewCache(c.Artifacts, c.Media.Version(), c.Log, c.Metrics.artifacts),
 		collector: artifacts.Collector{Artifacts: c.Artifacts, Jobs: c.Store, Retention: c.ArtifactRetention, Log: c.Log},
@@ -177,6 +199,7 @@ func afterReap(dir *workdir.Dir, metrics *Metrics, log *slog.Logger) func(job.Re
 func (w *Worker) Register(workers *river.Workers) {
 	river.AddWorker(workers, &probeWorker{w: w})
 	river.AddWorker(workers, &transcodeWorker{w: w})
+	river.AddWorker(workers, &taskWorker{w: w})
 }
 
 // KeepAlive renews this process's heartbeat and requeues the work of dead processes
@@ -195,3 +218,6 @@ func (w *Worker) CollectArtifacts(ctx context.Context) { w.collector.Run(ctx) }
 // YieldedSlots returns how many running transcodes have yielded their slots. The
 // process may take on as many more.
 func (w *Worker) YieldedSlots() int { return w.yielded.Count() }
+
+// FreeSlots returns how many tasks of other workers' jobs this process can begin now.
+func (w *Worker) FreeSlots() int { return w.slots.Free() }

@@ -164,12 +164,17 @@ func TestStates(t *testing.T) {
 func TestArgs(t *testing.T) {
 	pool := open(t)
 	c := inserter(t, pool)
-	for _, args := range []river.JobArgs{queue.ProbeArgs{JobID: "j1"}, queue.TranscodeArgs{JobID: "j1"}, queue.NotifyArgs{DeliveryID: 1 << 40}} {
+	for _, args := range []river.JobArgs{
+		queue.ProbeArgs{JobID: "j1"}, queue.TranscodeArgs{JobID: "j1"}, queue.NotifyArgs{DeliveryID: 1 << 40}, queue.TaskArgs{TaskID: 1 << 40},
+	} {
 		id := insert(t, c, args, nil)
 		got := scan[string](t, pool, `SELECT format('%s %s %s %s', r.kind, r.queue, `+queue.ArgsJobID+`, `+queue.ArgsDeliveryID+`) FROM river_job r WHERE r.id = $1`, id)
 		want := args.Kind() + " " + args.Kind() + " j1 "
-		if args.Kind() == "notify" {
+		switch args.Kind() {
+		case "notify":
 			want = "notify notify  1099511627776"
+		case "task":
+			want = "task task  " // no column of a statement reads its id
 		}
 		if got != want {
 			t.Errorf("stored %q, want %q", got, want)
@@ -237,7 +242,8 @@ func TestNotification(t *testing.T) {
 	if err := json.Unmarshal([]byte(ours.Payload), &b); err != nil {
 		t.Fatal(err)
 	}
-	if rivers.Channel != ours.Channel || fmt.Sprint(a) != fmt.Sprint(b) {
+	// The fetch limiter compares them as they are.
+	if rivers.Channel != ours.Channel || fmt.Sprint(a) != fmt.Sprint(b) || rivers.Payload != ours.Payload {
 		t.Errorf("River notifies %s of %s, and we %s of %s", rivers.Channel, rivers.Payload, ours.Channel, ours.Payload)
 	}
 
@@ -384,7 +390,9 @@ func TestLimitFetches(t *testing.T) {
 		<-release
 		return nil
 	}))
-	driver := queue.LimitFetches(riverpgxv5.New(pool), func() int { return int(yielded.Load()) })
+	driver := queue.LimitFetches(riverpgxv5.New(pool), queue.Limits{
+		Yielded: func() int { return int(yielded.Load()) }, FreeSlots: func() int { return 0 },
+	})
 	c, err := river.NewClient(driver, &river.Config{
 		Workers: workers, Logger: slog.New(slog.DiscardHandler),
 		Queues: map[string]river.QueueConfig{queue.Transcode: {
@@ -414,6 +422,56 @@ func TestLimitFetches(t *testing.T) {
 	receive(t, worked, "the second transcode")
 	if n := running(); n != 2 {
 		t.Errorf("%d transcodes run, one of which waits", n)
+	}
+}
+
+// TestTasksInOrder checks that tasks which are inserted by one call are worked in its
+// order, as many at once as slots are free.
+func TestTasksInOrder(t *testing.T) {
+	pool := open(t)
+	var free atomic.Int64
+	free.Store(1)
+	worked := make(chan int64)
+	workers := river.NewWorkers()
+	river.AddWorker(workers, river.WorkFunc(func(_ context.Context, j *river.Job[queue.TaskArgs]) error {
+		free.Add(-1)
+		worked <- j.Args.TaskID
+		free.Add(1)
+		return nil
+	}))
+	driver := queue.LimitFetches(riverpgxv5.New(pool), queue.Limits{Yielded: func() int { return 0 }, FreeSlots: func() int { return int(free.Load()) }})
+	c, err := river.NewClient(driver, &river.Config{
+		Workers: workers, Logger: slog.New(slog.DiscardHandler),
+		Queues: map[string]river.QueueConfig{queue.Task: {MaxWorkers: 8, FetchCooldown: queue.FetchCooldown, FetchPollInterval: queue.FetchPoll}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var params []river.InsertManyParams
+	var want []int64
+	for n := range int64(20) {
+		params, want = append(params, river.InsertManyParams{Args: queue.TaskArgs{TaskID: n}}), append(want, n)
+	}
+	if err := pgx.BeginFunc(t.Context(), pool, func(tx pgx.Tx) error {
+		_, err := inserter(t, pool).InsertManyTx(t.Context(), tx, params)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := c.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	var got []int64
+	for range want {
+		got = append(got, receive(t, worked, "a task"))
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("worked in the order %v", got)
 	}
 }
 

@@ -20,29 +20,47 @@ const (
 	emptyPoll = time.Second
 )
 
-// fetchLimiter is a River driver that fetches as many transcodes as slots are
-// free. River counts jobs that only wait for a storage against MaxWorkers. So
+// Limits say how much of the limited queues a process can work on now.
+type Limits struct {
+	// Yielded returns how many transcodes have given up their slot for now.
+	Yielded func() int
+	// FreeSlots returns how many CPU slots no job has or waits for. So many tasks
+	// are fetched.
+	FreeSlots func() int
+}
+
+// fetchLimiter is a River driver that fetches as many transcodes and tasks as slots
+// are free. River counts jobs that only wait for a storage against MaxWorkers. So
 // River gets MaxYielded more workers than there are slots, and the driver
-// leaves those alone that no job has yielded.
+// leaves those alone that no job has yielded. A task is fetched only by a process
+// that can begin it at once: another may be idle.
 //
 // River fetches again at once when a job ends while all workers are busy, which
 // is never the case here. So it polls often. The driver answers most polls
 // itself, and asks the database when something can have changed.
 type fetchLimiter[TTx any] struct {
 	riverdriver.Driver[TTx]
-	yielded func() int   // slots that jobs have given up for now
-	more    *atomic.Bool // the queue may hold more than was fetched
+	queues map[string]*limitedQueue
 }
 
-// LimitFetches returns a driver that limits the fetches of the Transcode queue,
-// whose MaxWorkers must be the slots of the process and MaxYielded. yielded
-// returns how many jobs have given up their slot for now.
-func LimitFetches[TTx any](d riverdriver.Driver[TTx], yielded func() int) riverdriver.Driver[TTx] {
-	return newFetchLimiter(d, yielded)
+// limitedQueue is a queue of which a part is fetched.
+type limitedQueue struct {
+	free func(maxToLock int) int // how many jobs to fetch at most, of those that River would
+	more atomic.Bool             // it may hold more than was fetched
+	last atomic.Int64            // when the database was asked, in Unix nanoseconds
 }
 
-func newFetchLimiter[TTx any](d riverdriver.Driver[TTx], yielded func() int) fetchLimiter[TTx] {
-	return fetchLimiter[TTx]{d, yielded, new(atomic.Bool)}
+// LimitFetches returns a driver that limits the fetches of the queues Transcode, whose
+// MaxWorkers must be the slots of the process and MaxYielded, and Task.
+func LimitFetches[TTx any](d riverdriver.Driver[TTx], l Limits) riverdriver.Driver[TTx] {
+	return newFetchLimiter(d, l)
+}
+
+func newFetchLimiter[TTx any](d riverdriver.Driver[TTx], l Limits) fetchLimiter[TTx] {
+	return fetchLimiter[TTx]{d, map[string]*limitedQueue{
+		Transcode: {free: func(n int) int { return n - max(MaxYielded-l.Yielded(), 0) }},
+		Task:      {free: func(n int) int { return min(n, l.FreeSlots()) }},
+	}}
 }
 
 // GetExecutor implements riverdriver.Driver.
@@ -52,20 +70,24 @@ func (l fetchLimiter[TTx]) GetExecutor() riverdriver.Executor {
 
 // GetListener implements riverdriver.Driver.
 func (l fetchLimiter[TTx]) GetListener(p *riverdriver.GetListenenerParams) riverdriver.Listener {
-	return insertListener{l.Driver.GetListener(p), l.more}
+	return insertListener{l.Driver.GetListener(p), l.queues}
 }
 
 // insertListener notes that jobs were inserted.
 type insertListener struct {
 	riverdriver.Listener
-	more *atomic.Bool
+	queues map[string]*limitedQueue
 }
 
 // WaitForNotification implements riverdriver.Listener.
 func (l insertListener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
 	n, err := l.Listener.WaitForNotification(ctx)
 	if err == nil && n.Topic == InsertTopic {
-		l.more.Store(true)
+		for name, q := range l.queues {
+			if n.Payload == InsertPayload(name) {
+				q.more.Store(true)
+			}
+		}
 	}
 	return n, err
 }
@@ -73,24 +95,24 @@ func (l insertListener) WaitForNotification(ctx context.Context) (*riverdriver.N
 type limitedExecutor[TTx any] struct {
 	riverdriver.Executor
 	fetchLimiter[TTx]
-	last atomic.Int64 // when the database was asked, in Unix nanoseconds
 }
 
 // JobGetAvailable implements riverdriver.Executor.
 func (e *limitedExecutor[TTx]) JobGetAvailable(ctx context.Context, p *riverdriver.JobGetAvailableParams) (*riverdriver.JobGetAvailableResult, error) {
-	if p.Queue != Transcode {
+	q := e.queues[p.Queue]
+	if q == nil {
 		return e.Executor.JobGetAvailable(ctx, p)
 	}
-	free := p.MaxToLock - max(MaxYielded-e.yielded(), 0)
+	free := q.free(p.MaxToLock)
 	if free <= 0 {
-		e.more.Store(true)
+		q.more.Store(true)
 		return &riverdriver.JobGetAvailableResult{}, nil
 	}
 	now := time.Now().UnixNano()
-	if !e.more.Swap(false) && now-e.last.Load() < int64(emptyPoll) {
+	if !q.more.Swap(false) && now-q.last.Load() < int64(emptyPoll) {
 		return &riverdriver.JobGetAvailableResult{}, nil
 	}
-	e.last.Store(now)
+	q.last.Store(now)
 	fewer := *p
 	fewer.MaxToLock = free
 	got, err := e.Executor.JobGetAvailable(ctx, &fewer)
@@ -98,7 +120,7 @@ func (e *limitedExecutor[TTx]) JobGetAvailable(ctx context.Context, p *riverdriv
 		return nil, err
 	}
 	if len(got.Jobs) == free {
-		e.more.Store(true)
+		q.more.Store(true)
 	}
 	return got, nil
 }

@@ -36,7 +36,7 @@ func TestFetchLimiter(t *testing.T) {
 		const slots = 2
 		db := &rowsExecutor{jobs: 10}
 		yielded, active := 0, 0
-		l := newFetchLimiter[struct{}](rows{rowsExecutor: db}, func() int { return yielded })
+		l := newFetchLimiter[struct{}](rows{rowsExecutor: db}, Limits{Yielded: func() int { return yielded }, FreeSlots: func() int { return slots - active }})
 		e := l.GetExecutor()
 		fetch := func(want int, when string) {
 			t.Helper()
@@ -66,7 +66,7 @@ func TestFetchLimiter(t *testing.T) {
 			t.Errorf("an empty queue was asked %d times", db.asked-asked)
 		}
 		db.jobs = 1
-		l.more.Store(true)
+		l.queues[Transcode].more.Store(true)
 		fetch(1, "told of one")
 		db.jobs = 1
 		<-time.After(emptyPoll)
@@ -75,6 +75,10 @@ func TestFetchLimiter(t *testing.T) {
 		db.jobs = 7
 		if got, err := e.JobGetAvailable(t.Context(), &riverdriver.JobGetAvailableParams{Queue: Notify, MaxToLock: 50}); err != nil || len(got.Jobs) != 7 {
 			t.Errorf("another queue: %v", err)
+		}
+		db.jobs, active = 3, 1
+		if got, err := e.JobGetAvailable(t.Context(), &riverdriver.JobGetAvailableParams{Queue: Task, MaxToLock: 8}); err != nil || len(got.Jobs) != 1 {
+			t.Errorf("one slot is free for tasks: %v", err)
 		}
 	})
 }

@@ -20,6 +20,7 @@ const (
 	Probe     = "probe"     // light: reads the headers of an input
 	Transcode = "transcode" // heavy: takes encode slots
 	Notify    = "notify"    // waits for a customer's server
+	Task      = "task"      // heavy: a step of another worker's job
 )
 
 // FetchCooldown is the shortest time between two fetches of a queue. River's
@@ -36,6 +37,9 @@ const (
 	ProbeAttempts     = 5
 	TranscodeAttempts = 5
 	NotifyAttempts    = 8 // over about 24 h, see package webhook
+	// TaskAttempts are for faults of the database. Whether a step is tried again is
+	// decided by the run that has offered it.
+	TaskAttempts = 3
 )
 
 // ProbeArgs asks for the probe of a job's input.
@@ -56,6 +60,11 @@ type NotifyArgs struct {
 	Replay     bool  `json:"replay,omitempty"`
 }
 
+// TaskArgs asks for a task, unless another worker has it.
+type TaskArgs struct {
+	TaskID int64 `json:"task_id"`
+}
+
 // Kind implements river.JobArgs.
 func (ProbeArgs) Kind() string { return "probe" }
 
@@ -64,6 +73,9 @@ func (TranscodeArgs) Kind() string { return "transcode" }
 
 // Kind implements river.JobArgs.
 func (NotifyArgs) Kind() string { return "notify" }
+
+// Kind implements river.JobArgs.
+func (TaskArgs) Kind() string { return "task" }
 
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (ProbeArgs) InsertOpts() river.InsertOpts {
@@ -78,6 +90,11 @@ func (TranscodeArgs) InsertOpts() river.InsertOpts {
 // InsertOpts implements river.JobArgsWithInsertOpts.
 func (NotifyArgs) InsertOpts() river.InsertOpts {
 	return river.InsertOpts{Queue: Notify, MaxAttempts: NotifyAttempts}
+}
+
+// InsertOpts implements river.JobArgsWithInsertOpts.
+func (TaskArgs) InsertOpts() river.InsertOpts {
+	return river.InsertOpts{Queue: Task, MaxAttempts: TaskAttempts}
 }
 
 // Priority converts settings.priority, from -50 (last) to 50 (first), into a

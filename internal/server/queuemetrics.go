@@ -13,8 +13,8 @@ import (
 // queueCollector asks the database about the queues when metrics are read. So
 // every process reports the same for the whole deployment.
 type queueCollector struct {
-	store               *postgres.Store
-	jobs, oldest, nodes *prometheus.Desc
+	store                      *postgres.Store
+	jobs, oldest, nodes, tasks *prometheus.Desc
 }
 
 // queueTimeout is how long the database may take; a scrape must not hang on it.
@@ -25,6 +25,7 @@ func newQueueCollector(store *postgres.Store) *queueCollector {
 		store:  store,
 		jobs:   prometheus.NewDesc("copra_queue_jobs", "Pieces of work in a queue, by River's state.", []string{"queue", "state"}, nil),
 		oldest: prometheus.NewDesc("copra_queue_oldest_seconds", "Age of the oldest piece of work in a queue and state.", []string{"queue", "state"}, nil),
+		tasks:  prometheus.NewDesc("copra_tasks", "Steps of running jobs that were offered to all workers, by kind and state.", []string{"kind", "state"}, nil),
 		nodes:  prometheus.NewDesc("copra_workers", "Worker processes that are alive.", nil, nil),
 	}
 }
@@ -34,6 +35,7 @@ func (c *queueCollector) Describe(ch chan<- *prometheus.Desc) {
 	ch <- c.jobs
 	ch <- c.oldest
 	ch <- c.nodes
+	ch <- c.tasks
 }
 
 // Collect implements prometheus.Collector. A database that does not answer
@@ -48,6 +50,11 @@ func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, d := range depths {
 		ch <- prometheus.MustNewConstMetric(c.jobs, prometheus.GaugeValue, float64(d.Count), d.Queue, d.State)
 		ch <- prometheus.MustNewConstMetric(c.oldest, prometheus.GaugeValue, d.Oldest.Seconds(), d.Queue, d.State)
+	}
+	if counts, err := c.store.TaskCounts(ctx); err == nil {
+		for _, t := range counts {
+			ch <- prometheus.MustNewConstMetric(c.tasks, prometheus.GaugeValue, float64(t.Count), t.Kind, string(t.Status))
+		}
 	}
 	if n, err := c.store.LiveNodes(ctx, worker.StaleAfter); err == nil {
 		ch <- prometheus.MustNewConstMetric(c.nodes, prometheus.GaugeValue, float64(n))

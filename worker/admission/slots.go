@@ -3,6 +3,7 @@ package admission
 import (
 	"context"
 	"math"
+	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 
@@ -19,6 +20,7 @@ const costPerSlot = 250
 type Slots struct {
 	total int
 	free  *semaphore.Weighted
+	used  atomic.Int64 // taken or waited for
 }
 
 // NewSlots returns total slots. With 0 they are not counted.
@@ -34,10 +36,39 @@ func (s *Slots) Acquire(ctx context.Context, plan transcode.Plan) (n int64, rele
 		return 0, func() {}, nil
 	}
 	n = slotsFor(plan, s.total)
+	s.used.Add(n)
 	if err := s.free.Acquire(ctx, n); err != nil {
+		s.used.Add(-n)
 		return 0, nil, context.Cause(ctx)
 	}
-	return n, func() { s.free.Release(n) }, nil
+	return n, s.releaser(n), nil
+}
+
+// TryAcquire takes one slot if it is free and no job waits.
+func (s *Slots) TryAcquire() (release func(), ok bool) {
+	if s.total <= 0 {
+		return func() {}, true
+	}
+	if !s.free.TryAcquire(1) {
+		return nil, false
+	}
+	s.used.Add(1)
+	return s.releaser(1), true
+}
+
+func (s *Slots) releaser(n int64) func() {
+	return func() {
+		s.free.Release(n)
+		s.used.Add(-n)
+	}
+}
+
+// Free returns how many slots no job has or waits for; 1 if they are not counted.
+func (s *Slots) Free() int {
+	if s.total <= 0 {
+		return 1
+	}
+	return max(0, s.total-int(s.used.Load()))
 }
 
 // slotsFor returns how many of total slots a plan needs. Its most costly step

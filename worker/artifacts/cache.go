@@ -9,6 +9,7 @@ package artifacts
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 
@@ -44,4 +45,18 @@ func (c *Cache) Open(ctx context.Context, jobID, dir string) *Session {
 		return &Session{}
 	}
 	return newSession(ctx, c, jobID, root)
+}
+
+// Sum returns the SHA-256 of a file in dir in hex.
+func (c *Cache) Sum(ctx context.Context, dir, name string) (string, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", fmt.Errorf("open folder: %w", err)
+	}
+	defer root.Close()
+	sum, err := checksum(ctx, root, name)
+	if err != nil {
+		return "", fmt.Errorf("compute checksum: %w", err)
+	}
+	return sum, nil
 }

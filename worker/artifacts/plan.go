@@ -3,6 +3,7 @@ package artifacts
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -102,6 +103,53 @@ func (c *PlanCache) restore(ctx context.Context, st transcode.Step) bool {
 	}
 	c.log.Info("step restored", "step", st.ID)
 	return true
+}
+
+// Keys returns the keys under which the artifacts of st will be stored. It may read
+// the source.
+func (c *PlanCache) Keys(st transcode.Step) (keys []string, err error) {
+	for _, a := range st.Artifacts {
+		key, err := c.key(c.plan, a.KeyInputs)
+		if err != nil {
+			return nil, err
+		}
+		keys = append(keys, key)
+	}
+	return keys, nil
+}
+
+// RestoreNew restores the artifacts of st that another process has stored since the
+// session began. It reports false if that fails.
+func (c *PlanCache) RestoreNew(ctx context.Context, st transcode.Step) bool {
+	keys, err := c.Keys(st)
+	if err != nil {
+		c.warn(ctx, "artifact key failed", err)
+		return false
+	}
+	c.mu.Lock()
+	for _, key := range keys {
+		c.added[key] = true
+	}
+	c.mu.Unlock()
+	return c.restore(ctx, st)
+}
+
+// StoreNow stores the artifacts of a step that has run, unless the store has them, and
+// waits for it.
+func (c *PlanCache) StoreNow(ctx context.Context, st transcode.Step) error {
+	defer context.AfterFunc(ctx, func() { c.cancel(context.Cause(ctx)) })()
+	for _, a := range st.Artifacts {
+		stored, err := c.put(a)
+		c.unpin(a)
+		if err != nil {
+			c.metrics.count(resultError)
+			return fmt.Errorf("store artifact: %w", err)
+		}
+		if stored {
+			c.metrics.count(resultStored)
+		}
+	}
+	return nil
 }
 
 // findAll returns the keys under which the artifacts of st are stored; ok is false

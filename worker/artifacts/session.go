@@ -43,6 +43,7 @@ type Session struct {
 	mu       sync.Mutex
 	failed   bool            // a restore failed: this run restores no more
 	unusable map[string]bool // by key: stored, but could not be restored
+	added    map[string]bool // by key: stored by another process since stored was asked
 	pinned   map[string]bool // by name of a file: it is still to be stored
 }
 
@@ -50,7 +51,7 @@ func newSession(ctx context.Context, c *Cache, jobID string, root *os.Root) *Ses
 	s := &Session{
 		store: c.store, job: jobID, root: root, program: c.program, log: c.log.With("job", jobID), metrics: c.metrics,
 		restoreSlots: semaphore.NewWeighted(transfersAtOnce), storeSlots: semaphore.NewWeighted(transfersAtOnce),
-		unusable: map[string]bool{}, pinned: map[string]bool{},
+		unusable: map[string]bool{}, added: map[string]bool{}, pinned: map[string]bool{},
 	}
 	s.ctx, s.cancel = context.WithCancelCause(context.WithoutCancel(ctx))
 	s.stored = sync.OnceValue(func() map[string]bool { return s.list(ctx) })
@@ -94,8 +95,29 @@ func (s *Session) usable(key string) bool {
 	stored := s.stored()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return stored[key] && !s.unusable[key]
+	return (stored[key] || s.added[key]) && !s.unusable[key]
 }
+
+// Enabled reports whether the session has a store.
+func (s *Session) Enabled() bool { return s.store != nil }
+
+// SourceSum returns the SHA-256 of the source in hex. It reads the source once.
+func (s *Session) SourceSum() (string, error) { return s.checksum(transcode.SourceName) }
+
+// KnowSourceSum tells the session the checksum of the source, so that it need not read
+// it. It must be called before all else.
+func (s *Session) KnowSourceSum(sum string) {
+	read := s.checksum
+	s.checksum = func(name string) (string, error) {
+		if name == transcode.SourceName {
+			return sum, nil
+		}
+		return read(name)
+	}
+}
+
+// Program is the version of ffmpeg, which is part of every key.
+func (s *Session) Program() string { return s.program }
 
 // Pinned reports whether a file is still to be stored. Until then it must stay
 // whole.
@@ -127,6 +149,13 @@ func (s *Session) unpin(artifacts ...transcode.Artifact) {
 func (s *Session) warn(ctx context.Context, message string, err error) {
 	if ctx.Err() == nil {
 		s.log.Warn(message, "error", err)
+	}
+}
+
+// DropLate deletes what was stored for a job that has ended meanwhile.
+func (s *Session) DropLate(ctx context.Context) {
+	if err := s.store.Drop(ctx, s.job); err != nil {
+		s.warn(ctx, "artifacts not deleted", err) // the Collector will try again
 	}
 }
 

@@ -60,6 +60,8 @@ func (NoCache) Pinned(string) bool { return false }
 type Config struct {
 	Media Media
 	Cache Cache
+	// Sharer lets other processes run steps; nil: all run here.
+	Sharer Sharer
 	// StallTimeout is how long ffmpeg may make no progress; 0: ffmpeg's default.
 	StallTimeout time.Duration
 	// Keys are those of the plan's outputs, in its order. Progress gets the
@@ -172,24 +174,34 @@ func (e *Execution) step(ctx context.Context, st transcode.Step) error {
 		return err
 	}
 	defer tail.close()
+	if shared := e.share(st); shared != nil {
+		err = e.anywhere(ctx, st, shared)
+	} else {
+		err = e.here(ctx, st, tail)
+	}
+	if err == nil {
+		e.progress.complete(st)
+	}
+	return err
+}
+
+// share returns the step as one that other processes may run too; nil if only this
+// one can.
+func (e *Execution) share(st transcode.Step) Shared {
+	if e.c.Sharer == nil || !st.Portable() {
+		return nil
+	}
+	return e.c.Sharer.Share(st, func(share float64) { e.progress.set(st, share) })
+}
+
+// here runs a step when a slot is free.
+func (e *Execution) here(ctx context.Context, st transcode.Step, tail *tailReader) error {
 	slots := e.slotsFor(st)
 	if err := slots.Acquire(ctx, 1); err != nil {
 		return context.Cause(ctx)
 	}
 	defer slots.Release(1)
-	start := time.Now()
-	err = e.operate(ctx, st, tail)
-	switch {
-	case err == nil:
-		e.c.Log.Debug("step done", "step", st.ID, "took", time.Since(start))
-		e.c.Cache.Store(st)
-	case st.Optional && ctx.Err() == nil:
-		e.c.Log.Warn("optional step failed", "step", st.ID, "error", err)
-	default:
-		return fmt.Errorf("step %s: %w", st.ID, err)
-	}
-	e.progress.complete(st)
-	return nil
+	return e.runStep(ctx, st, tail)
 }
 
 // awaitNeeds waits for the steps that st needs.

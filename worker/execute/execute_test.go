@@ -59,7 +59,7 @@ func TestProgress(t *testing.T) {
 		})
 		e.WaitAll()
 		part := func(a, b float64) map[string]float64 {
-			return map[string]float64{"a": encodeShare * a, "b": encodeShare * b}
+			return map[string]float64{"a": EncodeShare * a, "b": EncodeShare * b}
 		}
 		want := []map[string]float64{part(0.6, 0.5), part(0.8, 1), part(1, 1)}
 		if diff := cmp.Diff(want, reports); diff != "" {

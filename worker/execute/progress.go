@@ -10,9 +10,9 @@ import (
 const (
 	// progressEvery is the shortest interval between two reports of progress.
 	progressEvery = time.Second
-	// encodeShare is how much of an output's progress its steps make up. The rest
+	// EncodeShare is how much of an output's progress its steps make up. The rest
 	// is for verifying and uploading.
-	encodeShare = 0.95
+	EncodeShare = 0.95
 )
 
 // progress computes the progress of each output from that of its steps, each
@@ -78,7 +78,7 @@ func (p *progress) outputs() map[string]float64 {
 		for _, d := range steps {
 			sum += d
 		}
-		snapshot[p.keys[i]] = encodeShare * sum / p.total[i]
+		snapshot[p.keys[i]] = EncodeShare * sum / p.total[i]
 	}
 	return snapshot
 }

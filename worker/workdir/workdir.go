@@ -35,13 +35,25 @@ func (d *Dir) Root() string { return d.root }
 // removes it.
 func (d *Dir) Create(jobID string, fence int64) (dir string, remove func(), err error) {
 	dir = d.RunFolder(jobID, fence)
+	remove, err = d.create(dir)
+	return dir, remove, err
+}
+
+// CreateForTask is Create for a claim of a task.
+func (d *Dir) CreateForTask(jobID string, task, fence int64) (dir string, remove func(), err error) {
+	dir = d.TaskFolder(jobID, task, fence)
+	remove, err = d.create(dir)
+	return dir, remove, err
+}
+
+func (d *Dir) create(dir string) (remove func(), err error) {
 	if err := os.RemoveAll(dir); err != nil {
-		return "", nil, fmt.Errorf("clear work directory: %w", err)
+		return nil, fmt.Errorf("clear work directory: %w", err)
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return "", nil, fmt.Errorf("make work directory: %w", err)
+		return nil, fmt.Errorf("make work directory: %w", err)
 	}
-	return dir, func() {
+	return func() {
 		if err := os.RemoveAll(dir); err != nil {
 			d.log.Error("run folder not removed", "folder", dir, "error", err)
 		}
@@ -53,6 +65,15 @@ func (d *Dir) Create(jobID string, fence int64) (dir string, remove func(), err 
 func (d *Dir) RunFolder(jobID string, fence int64) string {
 	return filepath.Join(d.own(), fmt.Sprintf("%s-%d", jobID, fence))
 }
+
+// TaskFolder returns the path of the folder for a claim of a task.
+func (d *Dir) TaskFolder(jobID string, task, fence int64) string {
+	return filepath.Join(d.own(), fmt.Sprintf("%s-task-%d-%d", jobID, task, fence))
+}
+
+// SourceFolder returns the path of the folder for the input of a job whose tasks are run
+// here.
+func (d *Dir) SourceFolder(jobID string) string { return filepath.Join(d.own(), jobID+"-source") }
 
 // own returns the path of this process's part.
 func (d *Dir) own() string { return filepath.Join(d.root, "run-"+d.node) }

@@ -1,0 +1,149 @@
+package worker
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/worker/admission"
+	"github.com/copra-video/copra/worker/artifacts"
+	"github.com/copra-video/copra/worker/execute"
+	"github.com/copra-video/copra/worker/tasks"
+)
+
+// taskSpec is what another process needs to run a step, besides the request of the job.
+// It holds addresses, so it is stored sealed.
+type taskSpec struct {
+	Plan    transcode.Plan // of the one step
+	Secrets map[transcode.SecretName]string
+	Keys    []string // of the artifacts that it is to store
+	Program string   // the version of ffmpeg
+	Space   uint64   // bytes that the source and the files of the step take at most
+}
+
+// sharedPlan lets other processes run steps of a plan. It implements execute.Sharer.
+type sharedPlan struct {
+	p     *planned
+	cache *artifacts.PlanCache
+	tasks *tasks.Share
+	// revoke ends the loan of the source to tasks of this process; nil: not lent.
+	revoke func()
+}
+
+// share begins to share the steps of the plan. Without an artifact store, through which
+// results come back, it returns nil.
+func (p *planned) share(ctx context.Context, cache *artifacts.PlanCache) *sharedPlan {
+	if !cache.Enabled() {
+		return nil
+	}
+	s := &sharedPlan{p: p, cache: cache}
+	s.tasks = tasks.Start(ctx, tasks.Config{
+		Store: p.w.tasks, JobID: p.lease.JobID(), Run: p.lease.Fence(), Node: p.w.node, Stale: StaleAfter,
+		Spec: s.spec, Log: p.log, Metrics: p.w.metrics.tasks,
+	})
+	return s
+}
+
+// close ends the tasks that are left.
+func (s *sharedPlan) close() {
+	if s == nil {
+		return
+	}
+	nodes := s.tasks.Close()
+	if s.revoke != nil {
+		s.revoke()
+	}
+	if len(nodes) > 0 {
+		s.p.log.Info("steps made elsewhere", "nodes", nodes)
+	}
+}
+
+// spec describes a step for another process. The first call reads the whole source.
+func (s *sharedPlan) spec(_ context.Context, st transcode.Step) ([]byte, error) {
+	keys, err := s.cache.Keys(st)
+	if err != nil {
+		return nil, err
+	}
+	if s.revoke == nil {
+		sum, err := s.cache.SourceSum()
+		if err != nil {
+			return nil, err
+		}
+		s.revoke = s.p.w.sources.Lend(s.p.lease.JobID(), tasks.Source{Path: filepath.Join(s.p.dir, transcode.SourceName), Sum: sum})
+	}
+	plan := s.p.plan.Alone(st)
+	spec := taskSpec{
+		Plan: plan, Secrets: map[transcode.SecretName]string{}, Keys: keys, Program: s.cache.Program(),
+		Space: admission.Need(s.p.media, share(s.p.plan, st), true),
+	}
+	for name, secret := range plan.Secrets {
+		spec.Secrets[name] = secret.Reveal()
+	}
+	return json.Marshal(spec)
+}
+
+// share is the disk space that a step of a plan takes, by its part of the cost.
+func share(p transcode.Plan, st transcode.Step) transcode.Space {
+	var total float64
+	for _, other := range p.Steps {
+		total += other.Cost
+	}
+	part := 1.0
+	if total > 0 {
+		part = st.Cost / total
+	}
+	return transcode.Space{Bytes: int64(part * float64(p.Space.Bytes)), CachedBytes: int64(part * float64(p.Space.CachedBytes))}
+}
+
+// Share implements execute.Sharer.
+func (s *sharedPlan) Share(st transcode.Step, progress func(float64)) execute.Shared {
+	return &sharedStep{Step: s.tasks.Add(st, progress), cache: s.cache, step: st}
+}
+
+// sharedStep implements execute.Shared.
+type sharedStep struct {
+	*tasks.Step
+	cache *artifacts.PlanCache
+	step  transcode.Step
+}
+
+// State implements execute.Shared.
+func (s *sharedStep) State() (execute.SharedState, <-chan struct{}) {
+	state, changed := s.Step.State()
+	switch state {
+	case tasks.Elsewhere:
+		return execute.SharedElsewhere, changed
+	case tasks.Made:
+		return execute.SharedMade, changed
+	default:
+		return execute.SharedOpen, changed
+	}
+}
+
+// Restore implements execute.Shared.
+func (s *sharedStep) Restore(ctx context.Context) bool {
+	if s.cache.RestoreNew(ctx, s.step) {
+		return true
+	}
+	s.Unusable()
+	return false
+}
+
+// decodeTask decodes the spec of a claimed task.
+func decodeTask(spec []byte) (taskSpec, error) {
+	var t taskSpec
+	if err := json.Unmarshal(spec, &t); err != nil {
+		return t, fmt.Errorf("decode task: %w", err)
+	}
+	if len(t.Plan.Steps) != 1 || !t.Plan.Steps[0].Portable() {
+		return t, fmt.Errorf("decode task: it is not one portable step")
+	}
+	t.Plan.Secrets = transcode.Secrets{}
+	for name, value := range t.Secrets {
+		t.Plan.Secrets[name] = job.NewSecret(value)
+	}
+	return t, nil
+}

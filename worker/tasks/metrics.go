@@ -1,0 +1,37 @@
+package tasks
+
+import (
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/copra-video/copra/transcode"
+)
+
+// Metrics counts what becomes of steps that were offered. A nil *Metrics counts
+// nothing.
+type Metrics struct {
+	tasks *prometheus.CounterVec
+}
+
+// result is what became of an offered step.
+type result string
+
+const (
+	resultHere      result = "here"      // the process that has offered it took it itself
+	resultElsewhere result = "elsewhere" // another process has made it
+	resultFailed    result = "failed"    // another process could not
+	resultStraggler result = "straggler" // another process is slow, so that it was offered again
+)
+
+// NewMetrics registers the metrics with r.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{tasks: prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "copra_tasks_total", Help: "Steps that were offered to other workers, by kind and by what became of them."}, []string{"kind", "result"})}
+	r.MustRegister(m.tasks)
+	return m
+}
+
+func (m *Metrics) count(st transcode.Step, r result) {
+	if m != nil {
+		m.tasks.WithLabelValues(string(st.Kind), string(r)).Inc()
+	}
+}
