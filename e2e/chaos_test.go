@@ -27,7 +27,7 @@ func TestChaos(t *testing.T) {
 	testmedia.Long(t)
 	t.Parallel()
 	t.Cleanup(func() { printChaos(t) })
-	for _, group := range [][]scenario{killed, owners, away, full, resumed} {
+	for _, group := range [][]scenario{killed, owners, away, full, resumed, spread} {
 		for _, s := range group {
 			if s.slow && os.Getenv("COPRA_CHAOS") == "" {
 				continue

@@ -1,0 +1,161 @@
+package e2e
+
+import (
+	"net/http"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/copra-video/copra/internal/testmedia"
+)
+
+// spread are faults of jobs whose steps several workers run.
+var spread = []scenario{
+	{stage: "task", fault: "worker of a task killed", run: taskWorkerKilled},
+	{stage: "task", fault: "worker of the job killed", slow: true, run: coordinatorKilled},
+	{stage: "task", fault: "worker of a task stopped, replaced, and back", slow: true, run: taskWithTwoOwners},
+	{stage: "task", fault: "artifact store away", slow: true, run: taskStoreAway},
+	{stage: "task", fault: "cancelled", slow: true, run: taskCancelled},
+}
+
+// windows are three steps that encode, so that two of them wait for a slot.
+var windows = object{
+	"mp4:160x": object{"path": "/a.mp4", "offset": 0, "duration": 1},
+	"mp4:180x": object{"path": "/b.mp4", "offset": 1, "duration": 1},
+	"mp4:200x": object{"path": "/c.mp4", "offset": 2, "duration": 1},
+}
+
+// task is a job of which two workers run a step each, and are held at it.
+type task struct {
+	*rig
+	id           string
+	owner, other *process // the worker that has the job, and the one that has a task of it
+	store        artifactStore
+}
+
+const (
+	taskNode  = `SELECT coalesce(max(t.node), '') FROM tasks t JOIN jobs j ON j.id = t.job_id WHERE j.id = $1 AND t.state = 'running' AND t.node <> j.node`
+	tasksLeft = `SELECT count(*)::text FROM tasks WHERE job_id = $1`
+)
+
+func encodingTask(t *testing.T, kind func(*rig) artifactStore, input string) *task {
+	t.Helper()
+	r := newRig(t, "")
+	k := &task{rig: r, store: kind(r)}
+	env := append([]string{"COPRA_SLOTS=1"}, k.store.env...)
+	a, b := r.worker(env...), r.worker(env...)
+	r.hold("libx264")
+	if input == "" {
+		input = inputs(t).add(testmedia.Clip(t, testmedia.Standard))
+	}
+	k.id = r.c.create(t, r.job(input, windows)).ID
+	eventually(t, 60*time.Second, "another worker has a task", func() bool { return r.one(taskNode, k.id) != "" })
+	k.owner, k.other = a, b
+	if r.one(taskNode, k.id) == r.node[a] {
+		k.owner, k.other = b, a
+	}
+	eventually(t, 60*time.Second, "both encode", func() bool { return r.encodes(a) && r.encodes(b) })
+	return k
+}
+
+// encodes reports whether a worker has an ffmpeg.
+func (r *rig) encodes(w *process) bool {
+	for _, p := range processes() {
+		if strings.Contains(p.cwd, "run-"+r.node[w]+"/") {
+			return true
+		}
+	}
+	return false
+}
+
+// end waits for the job, and holds that nothing is left of its tasks.
+func (k *task) end() verdict {
+	k.t.Helper()
+	j := k.c.wait(k.t, k.id, 90*time.Second)
+	if j.Status != "job.completed" {
+		k.t.Errorf("%s", j.raw)
+	}
+	k.nothingLeft()
+	return k.settle(60*time.Second, k.id)
+}
+
+func (k *task) nothingLeft() {
+	k.t.Helper()
+	eventually(k.t, 10*time.Second, "no task is left", func() bool { return k.one(tasksLeft, k.id) == "0" })
+	eventually(k.t, 10*time.Second, "no part is left", func() bool { return k.store.count() == 0 })
+}
+
+// taskWorkerKilled kills the worker of a task in the middle of it. The job goes on
+// where it is, and the step is run again.
+func taskWorkerKilled(t *testing.T) (verdict, time.Duration) {
+	k := encodingTask(t, folderStore, "")
+	since := k.kill(k.other)
+	eventually(t, 2*takeoverLimit, "the task has been taken back", func() bool { return k.one(taskNode, k.id) == "" })
+	took := time.Since(since)
+	k.worker() // removes what the killed one has left
+	k.unhold()
+	v := k.end()
+	if runs := k.one(`SELECT count(*)::text FROM events WHERE job_id = $1 AND kind = 'job.started'`, k.id); runs != "1" {
+		t.Errorf("the job has begun %s times", runs)
+	}
+	return v, took
+}
+
+// coordinatorKilled kills the worker that has the job. What the other one makes of its
+// task is used by the next run.
+func coordinatorKilled(t *testing.T) (verdict, time.Duration) {
+	k := encodingTask(t, folderStore, "")
+	since := k.kill(k.owner)
+	k.unhold()
+	eventually(t, 60*time.Second, "a part is stored", func() bool { return k.store.count() > 0 })
+	took := k.taken(k.id, k.owner, since)
+	return k.end(), took
+}
+
+// taskWithTwoOwners stops the worker of a task until it was taken back, and lets it go
+// on when the job has ended.
+func taskWithTwoOwners(t *testing.T) (verdict, time.Duration) {
+	k := encodingTask(t, folderStore, "")
+	since := time.Now()
+	signal(t, k.other, syscall.SIGSTOP)
+	eventually(t, 2*takeoverLimit, "the task has been taken back", func() bool { return k.one(taskNode, k.id) == "" })
+	took := time.Since(since)
+	k.unhold()
+	if j := k.c.wait(t, k.id, 90*time.Second); j.Status != "job.completed" {
+		t.Errorf("%s", j.raw)
+	}
+	signal(t, k.other, syscall.SIGCONT)
+	return k.end(), took
+}
+
+// taskStoreAway has the artifact store go away while tasks run: their results cannot
+// come back, so the worker of the job runs the steps.
+func taskStoreAway(t *testing.T) (verdict, time.Duration) {
+	var proxy *faultProxy
+	k := encodingTask(t, func(r *rig) artifactStore {
+		proxy = newFaultProxy(t, r.gateway.Endpoint)
+		return bucketStoreAt(r, proxy.url())
+	}, "")
+	proxy.set(fails, http.MethodPut)
+	k.unhold()
+	if j := k.c.wait(t, k.id, 90*time.Second); j.Status != "job.completed" {
+		t.Errorf("%s", j.raw)
+	}
+	proxy.set(works, "")
+	return k.end(), 0
+}
+
+// taskCancelled cancels the job: both workers stop at once.
+func taskCancelled(t *testing.T) (verdict, time.Duration) {
+	k := encodingTask(t, folderStore, "")
+	if status, body, _ := k.c.send(t, http.MethodDelete, "/jobs/"+k.id, nil); status/100 != 2 {
+		t.Fatalf("cancel: %d %s", status, body)
+	}
+	eventually(t, 4*time.Second, "no worker encodes", func() bool { return !k.encodes(k.owner) && !k.encodes(k.other) })
+	eventually(t, 10*time.Second, "no task is left", func() bool { return k.one(tasksLeft, k.id) == "0" })
+	k.unhold()
+	j := k.c.wait(t, k.id, 10*time.Second)
+	k.tidy()
+	return verdict{result: strings.TrimPrefix(j.Status, "job.")}, 0
+}
