@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -29,12 +30,18 @@ func TestMain(m *testing.M) {
 
 func description(t *testing.T) *openapi3.T {
 	t.Helper()
-	doc, err := openapi3.NewLoader().LoadFromFile("openapi.yaml")
+	doc, err := descriptionOnce()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return doc
 }
+
+// descriptionOnce reads the file once: with the race detector that takes longer
+// than most tests.
+var descriptionOnce = sync.OnceValues(func() (*openapi3.T, error) {
+	return openapi3.NewLoader().LoadFromFile("openapi.yaml")
+})
 
 func TestDescriptionIsValid(t *testing.T) {
 	if err := description(t).Validate(t.Context()); err != nil {
