@@ -128,8 +128,11 @@ func TestCancelWhileEncoding(t *testing.T) {
 	defer source.Close()
 	s := startServer(t)
 	s.startWorker()
-	// A large picture, so that there is progress to see before the end.
-	id := s.create(strings.Replace(jobFor(source.URL+"/"+filepath.Base(clip), receiver.URL), "mp4:480p", "mp4:1080p", 1))
+	// A large picture, so that there is progress to see before the end. There are
+	// no pictures beside it: ffmpeg reports no progress before each of its output
+	// files has begun, and one from the middle begins with half the encode.
+	id := s.create(fmt.Sprintf(`{"input":{"url":%q},"storage":{"service":"coconut"},"outputs":{"mp4:1080p":{"path":"/a.mp4"}},
+		"notification":{"type":"http","url":%q,"events":true}}`, source.URL+"/"+filepath.Base(clip), receiver.URL))
 
 	ctx, leave := context.WithCancel(t.Context())
 	defer leave()
