@@ -74,9 +74,10 @@ func canRace(ctx context.Context) (can bool, why string) {
 	return true, ""
 }
 
-// goTest runs go test and hands its events to the report.
+// goTest runs go test and hands its events to the report. The Makefile has run go
+// vet on everything, so the tests are not vetted again, once for each set.
 func goTest(ctx context.Context, r *report, flags, packages []string) error {
-	args := append(append([]string{"test", "-json"}, flags...), packages...)
+	args := append(append([]string{"test", "-json", "-vet=off"}, flags...), packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
 	var messages bytes.Buffer
