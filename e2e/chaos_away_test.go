@@ -316,6 +316,7 @@ func databaseAway(t *testing.T, fault func(*ownDatabase)) (verdict, time.Duratio
 	p := newDatabase(t)
 	r := newRig(t, p.srv.URL())
 	r.worker("COPRA_SLOTS=2")
+	r.pace("0.5") // eight seconds of encode
 	spec := longJob(t, "")
 	ids := []string{r.c.create(t, r.job(spec["input"].(object)["url"].(string), spec["outputs"].(object))).ID}
 	eventually(t, 60*time.Second, "ffmpeg encodes", func() bool { return encoding(r.workDir()) })

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/http"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -18,7 +16,6 @@ import (
 
 	"github.com/copra-video/copra/internal/pgtest"
 	"github.com/copra-video/copra/internal/s3server"
-	"github.com/copra-video/copra/internal/testmedia"
 )
 
 // takeoverLimit is how long the work of a killed worker may lie.
@@ -26,7 +23,7 @@ const takeoverLimit = 15 * time.Second
 
 // rig is a deployment of which everything may fail: an API and workers, each
 // of which reaches the S3 server by a proxy of its own, webhooks by another,
-// and an ffmpeg that can be held.
+// and an ffmpeg that can be steered.
 type rig struct {
 	*deployment
 	t       testing.TB
@@ -52,15 +49,9 @@ func newRig(t testing.TB, database string) *rig {
 	if code, _, complaint := finish(t, 10*time.Second, launch{args: []string{"secrets", filepath.Join(d.dir, "secrets")}}); code != 0 {
 		t.Fatalf("secrets: %s", complaint)
 	}
-	ffprobe, err := exec.LookPath("ffprobe")
-	if err != nil {
-		t.Fatal(err) // the server needs it too
-	}
-	d.env = []string{
-		"COPRA_DATABASE_URL=" + d.db, "COPRA_SECRET_KEY_FILE=" + filepath.Join(d.dir, "secrets", "secret-key"),
-		"COPRA_ALLOW_NETWORKS=127.0.0.0/8", "COPRA_LOG_LEVEL=debug", "COPRA_FFPROBE=" + ffprobe, "COPRA_FFMPEG=" + r.holdableFFmpeg(),
-		"COPRA_WORK_DIR=" + d.workDir(),
-	}
+	d.env = append(steered(t),
+		"COPRA_DATABASE_URL="+d.db, "COPRA_SECRET_KEY_FILE="+filepath.Join(d.dir, "secrets", "secret-key"),
+		"COPRA_ALLOW_NETWORKS=127.0.0.0/8", "COPRA_LOG_LEVEL=debug", "COPRA_WORK_DIR="+d.workDir())
 	if code, _, complaint := finish(t, 60*time.Second, launch{args: []string{"migrate"}, env: d.env}); code != 0 {
 		t.Fatalf("migrate: %s", complaint)
 	}
@@ -86,11 +77,13 @@ func (r *rig) worker(env ...string) *process {
 	r.t.Helper()
 	proxy := newFaultProxy(r.t, r.gateway.Endpoint)
 	env = append(append(slices.Clone(r.env), "COPRA_S3_ENDPOINT="+proxy.url(), "COPRA_S3_PUBLIC_URL="+r.gateway.Endpoint), env...)
+	started := knownFFmpeg(r.t, r.workDir(), "steered")
 	w := launchFor(r.t, launch{args: []string{"worker"}, env: env})
 	node, err := w.says(startTime, `msg="copra worker".* node=(\S+)`)
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	started()
 	// ffmpeg runs in the default sandbox, the one that is held too.
 	if log := w.stderr.String(); strings.Contains(log, "ffmpeg runs without a sandbox") || strings.Contains(log, "ffmpeg runs as root") {
 		r.t.Errorf("the sandbox of ffmpeg is less than it could be: %s", log)
@@ -107,37 +100,16 @@ func (r *rig) kill(p *process) time.Time {
 	return at
 }
 
-// holdableFFmpeg is an ffmpeg that waits before it starts as long as there is
-// a file "hold" whose text is in its arguments; it says so by a file "held".
-func (r *rig) holdableFFmpeg() string {
-	real, err := exec.LookPath("ffmpeg")
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	script := fmt.Sprintf(`#!/bin/sh
-if [ -e %[1]s/hold ]; then
-	case " $* " in *"$(cat %[1]s/hold)"*)
-		: > held
-		while [ -e %[1]s/hold ]; do sleep 0.1; done;;
-	esac
-fi
-exec %[2]s "$@"
-`, r.dir, real)
-	path := filepath.Join(r.dir, "ffmpeg")
-	testmedia.Program(r.t, path, script)
-	return path
-}
+func (r *rig) hold(text string) { r.t.Helper(); steer(r.t, r.dir, "hold", text) }
 
-func (r *rig) hold(text string) {
-	r.t.Helper()
-	if err := os.WriteFile(filepath.Join(r.dir, "hold"), []byte(text), 0o644); err != nil { //nolint:gosec // ffmpeg's user reads it
-		r.t.Fatal(err)
-	}
-}
+func (r *rig) unhold() { r.t.Helper(); unsteer(r.t, r.dir, "hold") }
 
-func (r *rig) unhold() { os.Remove(filepath.Join(r.dir, "hold")) }
+// pace slows encodes down, see steered.
+func (r *rig) pace(speed string) { r.t.Helper(); steer(r.t, r.dir, "pace", speed) }
 
-// held waits until an ffmpeg is held.
+func (r *rig) unpace() { r.t.Helper(); unsteer(r.t, r.dir, "pace") }
+
+// awaitHeld waits until an ffmpeg is held.
 func (r *rig) awaitHeld() {
 	r.t.Helper()
 	eventually(r.t, 60*time.Second, "ffmpeg is held", func() bool {

@@ -59,10 +59,11 @@ var killed = []scenario{
 	}},
 	{stage: "encode", fault: workerKilled, slow: true, run: func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
+		r.pace(slowly)
 		spec := longJob(t, "")
 		return killAt(r, r.job(spec["input"].(object)["url"].(string), spec["outputs"].(object)), func(string) {
 			eventually(t, 60*time.Second, "ffmpeg encodes", func() bool { return encoding(r.workDir()) })
-		}, func() {})
+		}, r.unpace)
 	}},
 	{stage: "mux", fault: workerKilled, slow: true, run: func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
@@ -128,8 +129,9 @@ func killAtGate(t *testing.T, closed func(*rig) bool) (verdict, time.Duration) {
 var owners = []scenario{
 	{stage: "encode", fault: "worker stopped, replaced, and back", run: func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
+		r.pace(slowly)
 		spec := longJob(t, "")
-		return twoOwners(r, r.job(spec["input"].(object)["url"].(string), object{"mp4:720p::quality=5,preset=slow": object{"path": "/a.mp4"}}),
+		return twoOwners(r, r.job(spec["input"].(object)["url"].(string), object{"mp4:240p": object{"path": "/a.mp4"}}),
 			func(*process) {
 				eventually(t, 60*time.Second, "ffmpeg encodes", func() bool { return encoding(r.workDir()) })
 			})
@@ -149,7 +151,7 @@ var owners = []scenario{
 	}},
 	{stage: "encode", fault: "stopped as segments go up, replaced, and back", slow: true, run: func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
-		return twoOwners(r, r.job(slowStream(t, "slow")), func(w *process) {
+		return twoOwners(r, r.job(slowStream(r)), func(w *process) {
 			r.s3[w].set(hangs, http.MethodPut)
 			eventually(t, 60*time.Second, "an upload hangs", func() bool { return r.s3[w].hits() > 0 })
 			if !encoding(r.workDir()) {
@@ -172,6 +174,7 @@ func twoOwners(r *rig, spec object, reached func(*process)) (verdict, time.Durat
 	r.s3[second].set(hangs, http.MethodPut)
 	stopped := time.Now()
 	signal(t, first, syscall.SIGSTOP)
+	r.unpace()
 	took := r.taken(id, first, stopped)
 	r.unhold()
 	eventually(t, 60*time.Second, "the second worker uploads", func() bool { return r.s3[second].hits() > 0 })
@@ -210,10 +213,11 @@ func signal(t testing.TB, p *process, s syscall.Signal) {
 var full = []scenario{
 	{stage: "encode", fault: "ffmpeg stopped", run: func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
+		r.pace(slowly)
 		r.worker("COPRA_FFMPEG_STALL_TIMEOUT=6s")
 		spec := longJob(t, "")
 		id := r.c.create(t, r.job(spec["input"].(object)["url"].(string), object{
-			"mp4:720p::quality=5,preset=slow": object{"path": "/a.mp4"}, "mp3": object{"path": "/a.mp3"},
+			"mp4:240p": object{"path": "/a.mp4"}, "mp3": object{"path": "/a.mp3"},
 		})).ID
 		eventually(t, 60*time.Second, "ffmpeg is stopped", func() bool {
 			for _, p := range processes() {
@@ -226,6 +230,7 @@ var full = []scenario{
 			}
 			return false
 		})
+		r.unpace()
 		return r.settle(30*time.Second, id), 0
 	}},
 	{stage: "download", fault: "work directory full, then not", run: func(t *testing.T) (verdict, time.Duration) {

@@ -17,17 +17,18 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// slowStream is a stream whose encode takes long enough for its first segments
-// to be uploaded meanwhile.
-func slowStream(t testing.TB, preset string) (input string, outputs object) {
-	return inputs(t).add(testmedia.Clip(t, minuteLong)), object{"httpstream": object{
-		"variants": []string{"mp4:360p::quality=5,preset=" + preset},
+// slowStream is a stream whose encode takes long enough, a dozen seconds, for its
+// first segments to be uploaded meanwhile.
+func slowStream(r *rig) (input string, outputs object) {
+	r.pace("4")
+	return inputs(r.t).add(testmedia.Clip(r.t, minuteLong)), object{"httpstream": object{
+		"variants": []string{"mp4:160x90::quality=1"},
 		"hls":      object{"path": "/hls"}, "dash": object{"path": "/dash", "hlsfmp4": true},
 	}}
 }
 
 var minuteLong = testmedia.Recipe{Name: "minute.mp4", Args: []string{
-	"-f", "lavfi", "-i", "testsrc2=s=640x360:r=25:d=45", "-f", "lavfi", "-i", "sine=f=1000:r=48000:d=45",
+	"-f", "lavfi", "-i", "testsrc2=s=160x90:r=25:d=45", "-f", "lavfi", "-i", "sine=f=1000:r=48000:d=45",
 	"-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac",
 }}
 
@@ -39,7 +40,7 @@ func TestEarlySegments(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, "")
 	w := r.worker()
-	id := r.c.create(t, r.job(slowStream(t, "veryslow"))).ID
+	id := r.c.create(t, r.job(slowStream(r))).ID
 	var encoder int
 	eventually(t, 90*time.Second, "the third segment is there", func() bool {
 		for _, p := range processes() {
@@ -47,7 +48,7 @@ func TestEarlySegments(t *testing.T) {
 				encoder = p.pid
 			}
 		}
-		found, _ := filepath.Glob(filepath.Join(r.workDir(), "run-*", "*", "out1", "*", "360p", "segment-00003.*"))
+		found, _ := filepath.Glob(filepath.Join(r.workDir(), "run-*", "*", "out1", "*", "90p", "segment-00003.*"))
 		return len(found) == 2
 	})
 	if err := syscall.Kill(encoder, syscall.SIGSTOP); err != nil {
@@ -55,7 +56,7 @@ func TestEarlySegments(t *testing.T) {
 	}
 	eventually(t, 30*time.Second, "the first segments are stored", func() bool {
 		keys := r.gateway.Keys(t, r.name)
-		return slices.Contains(keys, "hls/360p/segment-00002.ts") && slices.Contains(keys, "dash/360p-00002.m4s") && slices.Contains(keys, "dash/audio-00005.m4s")
+		return slices.Contains(keys, "hls/90p/segment-00002.ts") && slices.Contains(keys, "dash/90p-00002.m4s") && slices.Contains(keys, "dash/audio-00005.m4s")
 	})
 	for _, key := range r.gateway.Keys(t, r.name) {
 		if !strings.HasSuffix(key, ".ts") && !strings.HasSuffix(key, ".m4s") {

@@ -40,13 +40,13 @@ func ordinaryUser(t testing.TB, dir string) uint32 {
 	return uint32(uid)
 }
 
-// longJob takes some seconds to encode, and has a webhook at the sink.
+// longJob has an encode to be interrupted, by steered, and a webhook at the sink.
 func longJob(t testing.TB, name string) object {
 	t.Helper()
 	spec := jobOf(inputs(t).add(testmedia.Clip(t, testmedia.Standard)), object{
-		"mp4:720p::quality=5,preset=slow": object{"path": "/a.mp4"},
-		"mp3":                             object{"path": "/a.mp3"},
-		"jpg:100x":                        object{"path": "/a.jpg"},
+		"mp4:240p": object{"path": "/a.mp4"},
+		"mp3":      object{"path": "/a.mp3"},
+		"jpg:100x": object{"path": "/a.jpg"},
 	})
 	spec["notification"] = object{"url": hooks(t).url(name), "events": true}
 	return spec
@@ -73,7 +73,7 @@ func longJobEvents(t testing.TB, name string, killed bool) {
 	got := events(all)
 	slices.Sort(got)
 	want := []string{
-		"input.transferred", "job.completed", "output.completed jpg:100x", "output.completed mp3", "output.completed mp4:720p::quality=5,preset=slow",
+		"input.transferred", "job.completed", "output.completed jpg:100x", "output.completed mp3", "output.completed mp4:240p",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("webhooks: %s", diff)
@@ -96,7 +96,7 @@ func TestLifecycle(t *testing.T) {
 	if err := os.Mkdir(data, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	l := launch{uid: ordinaryUser(t, data)}
+	l := launch{uid: ordinaryUser(t, data), env: steered(t)}
 	workDir := filepath.Join(data, "work")
 	nothingRuns := func(s *standalone) {
 		t.Helper()
@@ -140,6 +140,7 @@ func TestLifecycle(t *testing.T) {
 	if j := s.get(t, closed.ID); j.Status != "job.failed" {
 		t.Errorf("the job of before is now %s", j.raw)
 	}
+	steer(t, data, "pace", slowly)
 	j := s.create(t, longJob(t, "stopped"))
 	awaitEncoding(t, workDir, "stopped")
 	// Besides, a webhook hangs and a client never ends its request.
@@ -154,6 +155,7 @@ func TestLifecycle(t *testing.T) {
 	if files := workFiles(t, workDir); len(files) != 0 {
 		t.Errorf("work files after the end: %v", files)
 	}
+	unsteer(t, data, "pace")
 
 	// Third: the work goes on, and is interrupted again.
 	s = startStandalone(t, l, data)
@@ -161,9 +163,11 @@ func TestLifecycle(t *testing.T) {
 		t.Errorf("after a stop: %s", done.raw)
 	}
 	longJobEvents(t, "stopped", false)
+	steer(t, data, "pace", slowly)
 	j = s.create(t, longJob(t, "killed"))
 	awaitEncoding(t, workDir, "killed")
 	s.kill(t)
+	unsteer(t, data, "pace")
 	nothingRuns(s)
 
 	// Fourth.
@@ -173,7 +177,7 @@ func TestLifecycle(t *testing.T) {
 		t.Errorf("after a kill: %s", done.raw)
 	}
 	longJobEvents(t, "killed", true)
-	probe(t, done.output(t, "mp4:720p::quality=5,preset=slow").URL).lasts(t, "mp4", 4, 0.1)
+	probe(t, done.output(t, "mp4:240p").URL).lasts(t, "mp4", 4, 0.1)
 	checkWorkFiles(t, s)
 
 	// Without its database the server reports that it is not ready.

@@ -63,10 +63,15 @@ func (s *standalone) listens() (string, error) {
 // startStandalone starts a server that ends with the test at the latest.
 func startStandalone(t testing.TB, l launch, data string) *standalone {
 	t.Helper()
+	started := func() {}
+	if l.uid == 0 { // the file must be the server's own
+		started = knownFFmpeg(t, filepath.Join(data, "work"), "")
+	}
 	s, err := launchStandalone(l, data)
 	if err != nil {
 		t.Fatal(err)
 	}
+	started()
 	t.Cleanup(func() {
 		s.cmd.Process.Kill()
 		<-s.done
@@ -123,11 +128,12 @@ func workFiles(t testing.TB, dir string) []string {
 type fixtures struct {
 	dir string
 
-	mu     sync.Mutex
-	server *standalone
-	inputs *inputServer
-	hooks  *sink
-	bucket *s3server.Server
+	mu      sync.Mutex
+	steered string // the script of steered
+	server  *standalone
+	inputs  *inputServer
+	hooks   *sink
+	bucket  *s3server.Server
 }
 
 // close stops the shared server. A server that has left work files behind, or
@@ -189,10 +195,13 @@ func shared(t testing.TB) *standalone {
 	common.mu.Lock()
 	defer common.mu.Unlock()
 	if common.server == nil {
-		s, err := launchStandalone(launch{args: []string{allow, "--s3-endpoint", gateway.Endpoint, "--slots", "2", "--upload-retry-timeout", "5s"}}, filepath.Join(common.dir, "shared"))
+		data := filepath.Join(common.dir, "shared")
+		started := knownFFmpeg(t, filepath.Join(data, "work"), "")
+		s, err := launchStandalone(launch{args: []string{allow, "--s3-endpoint", gateway.Endpoint, "--slots", "2", "--upload-retry-timeout", "5s"}}, data)
 		if err != nil {
 			t.Fatal(err)
 		}
+		started()
 		common.server = s
 	}
 	s := common.server

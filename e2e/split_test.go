@@ -33,10 +33,9 @@ func deploy(t testing.TB, workers int) *deployment {
 	if code, _, complaint := finish(t, 10*time.Second, launch{args: []string{"secrets", filepath.Join(d.dir, "secrets")}}); code != 0 {
 		t.Fatalf("secrets: %s", complaint)
 	}
-	d.env = []string{
-		"COPRA_DATABASE_URL=" + d.db, "COPRA_SECRET_KEY_FILE=" + filepath.Join(d.dir, "secrets", "secret-key"),
-		"COPRA_STORAGE_DIR=" + filepath.Join(d.dir, "storage"), "COPRA_ALLOW_NETWORKS=127.0.0.0/8", "COPRA_LOG_LEVEL=debug",
-	}
+	d.env = append(steered(t),
+		"COPRA_DATABASE_URL="+d.db, "COPRA_SECRET_KEY_FILE="+filepath.Join(d.dir, "secrets", "secret-key"),
+		"COPRA_STORAGE_DIR="+filepath.Join(d.dir, "storage"), "COPRA_ALLOW_NETWORKS=127.0.0.0/8", "COPRA_LOG_LEVEL=debug")
 	var migrations []*process
 	for range 3 {
 		migrations = append(migrations, launchFor(t, launch{args: []string{"migrate"}, env: d.env}))
@@ -63,10 +62,12 @@ func deploy(t testing.TB, workers int) *deployment {
 // startWorker starts a worker. All share one work directory.
 func (d *deployment) startWorker(t testing.TB) *process {
 	t.Helper()
+	started := knownFFmpeg(t, d.workDir(), "steered")
 	w := launchFor(t, launch{args: []string{"worker", "--metrics-listen", "127.0.0.1:0"}, env: append(d.env, "COPRA_WORK_DIR="+d.workDir())})
 	if _, err := w.says(startTime, `msg="copra worker".* node=(\S+)`); err != nil {
 		t.Fatal(err)
 	}
+	started()
 	d.workers = append(d.workers, w)
 	return w
 }
@@ -128,10 +129,12 @@ func TestSplit(t *testing.T) {
 	})
 	whole := t
 	t.Run("worker killed", func(t *testing.T) {
+		steer(t, d.dir, "pace", slowly)
 		j := one.create(t, longJob(t, "takeover"))
 		awaitEncoding(t, d.workDir(), "takeover")
 		victim := d.busyWorker(t)
 		victim.kill(t)
+		unsteer(t, d.dir, "pace")
 		eventually(t, 5*time.Second, "no ffmpeg of the killed worker is left", func() bool {
 			for _, p := range processes() {
 				if p.name() == "ffmpeg" && strings.Contains(p.cwd, "-"+pid(victim)+"-") && strings.HasPrefix(p.cwd, d.workDir()) {
