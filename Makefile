@@ -38,7 +38,7 @@ RACED := ./job/... ./api/... ./webhook/... ./worker ./worker/lease ./worker/admi
 test: ## install what tests need and run all of them
 	@scripts/setup.sh test
 	go vet ./...
-	go run ./tools/testreport -race "$(RACED)" ./... -shuffle=on -timeout 20m
+	go run ./tools/testreport -program ./cmd/copra -race "$(RACED)" ./... -shuffle=on -timeout 20m
 
 .PHONY: test-quick
 test-quick: ## the tests that need nothing but Go: no database, no ffmpeg; half a minute

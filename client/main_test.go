@@ -20,6 +20,7 @@ import (
 
 	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/pgserver"
+	"github.com/copra-video/copra/internal/testcopra"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/internal/testtime"
 )
@@ -172,9 +173,10 @@ func (f *front) cut() {
 // start builds the program, starts a standalone server and waits until it is
 // ready.
 func (f *front) start(dir string) (address string, err error) {
-	program, data := filepath.Join(dir, "copra"), filepath.Join(dir, "data")
-	if out, err := exec.Command("go", "build", "-o", program, "../cmd/copra").CombinedOutput(); err != nil {
-		return "", fmt.Errorf("build the program: %w\n%s", err, out)
+	data := filepath.Join(dir, "data")
+	program, err := testcopra.Build(dir)
+	if err != nil {
+		return "", err
 	}
 	log, err := os.Create(filepath.Join(dir, "log"))
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/copra-video/copra/internal/testcopra"
 	"github.com/copra-video/copra/transcode/codec"
 	"github.com/copra-video/copra/transcode/format"
 )
@@ -24,9 +25,9 @@ var settingLine = regexp.MustCompile(`^  (?:--([a-z0-9-]+))?(?: ?\[(COPRA_[A-Z0-
 
 // TestSettings: the tables of configuration.md are the program's own help.
 func TestSettings(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "copra")
-	if out, err := exec.Command("go", "build", "-o", binary, "../cmd/copra").CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
+	binary, err := testcopra.Build(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	help := func(args ...string) string {
 		out, err := exec.Command(binary, args...).Output()

@@ -4,11 +4,10 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/copra-video/copra/internal/testcopra"
 	"github.com/copra-video/copra/internal/testtime"
 )
 
@@ -42,16 +41,14 @@ func run(m *testing.M) (int, error) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return 0, err
 	}
-	binary = filepath.Join(dir, "copra")
-	build := exec.Command("go", "build", "-o", binary, "../cmd/copra")
-	if out, err := build.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("build the program: %w\n%s", err, out)
+	if binary, err = testcopra.Build(dir); err != nil {
+		return 0, err
 	}
 	common.dir = dir
 	// Most tests spend their time waiting for the server, which bounds its own
 	// work.
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		if err := f.Value.Set("4"); err != nil {
+		if err := f.Value.Set("6"); err != nil {
 			return 0, err
 		}
 	}

@@ -3,11 +3,10 @@
 // migrated database in it, in some 30 ms.
 //
 // The server and its folder disappear when the test process ends, in any way,
-// without a TestMain: the kernel ends the server (see pgserver), and a small
-// shell that holds only a pipe to us then removes the folder.
+// without a TestMain (pgserver.Temporary).
 //
 // If COPRA_TEST_DATABASE_URL is set, that server is used instead. Its role must
-// be allowed to create databases.
+// be allowed to create databases. make test has one for all packages.
 package pgtest
 
 import (
@@ -19,10 +18,8 @@ import (
 	"io/fs"
 	"net/url"
 	"os"
-	"os/exec"
 	"strings"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
 
@@ -70,53 +67,14 @@ var shared = sync.OnceValues(func() (string, error) {
 	if given := os.Getenv("COPRA_TEST_DATABASE_URL"); given != "" {
 		return given, nil
 	}
-	dir, err := os.MkdirTemp("", "copra-pgtest-")
-	if err != nil {
-		return "", err
-	}
-	if err := os.Chmod(dir, 0o755); err != nil { // as root, the server runs as another user
-		return "", err
-	}
-	if err := removeAfterUs(dir); err != nil {
-		return "", errors.Join(err, os.RemoveAll(dir))
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	s, err := pgserver.Start(ctx, pgserver.Options{Dir: dir, Bin: os.Getenv("COPRA_PG_BIN"), MaxConnections: 300, Unsafe: true})
+	s, err := pgserver.Temporary(ctx, pgserver.Options{Bin: os.Getenv("COPRA_PG_BIN"), MaxConnections: 300})
 	if err != nil {
 		return "", err
 	}
 	return s.URL(), nil
 })
-
-// removeAfterUs starts a shell that removes dir when this process has ended. The
-// shell's standard input then ends, since only we hold the other end. The shell
-// has its own session, so that Ctrl-C does not reach it, and none of our output
-// files, since `go test` waits until all of them are closed. It removes twice
-// because the server may still be writing when it ends.
-func removeAfterUs(dir string) error {
-	r, w, err := os.Pipe()
-	if err != nil {
-		return err
-	}
-	defer r.Close()
-	cmd := exec.Command("/bin/sh", "-c", `trap '' INT TERM HUP
-		read x
-		n=0
-		while [ -e "$1/data/postmaster.pid" ] && [ $n -lt 100 ]; do sleep 0.1; n=$((n+1)); done
-		rm -rf "$1" || { sleep 1; rm -rf "$1"; }`, "sh", dir)
-	cmd.Dir = "/"
-	cmd.Stdin = r
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start the shell that cleans up: %w", err)
-	}
-	keepOpen = append(keepOpen, w)
-	return cmd.Process.Release()
-}
-
-// keepOpen keeps the garbage collector from closing our end of the pipe.
-var keepOpen []*os.File
 
 func server(t testing.TB) string {
 	t.Helper()

@@ -10,6 +10,8 @@ import (
 	"os/exec"
 	"slices"
 	"strings"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // set is what one go test runs.
@@ -31,23 +33,24 @@ func newPlan(ctx context.Context, patterns, race []string) ([]set, error) {
 	if err != nil {
 		return nil, err
 	}
-	var first, rest set
+	var withRace, rest set
 	for _, p := range all {
 		if slices.Contains(raced, p) {
-			first.packages = append(first.packages, p)
+			withRace.packages = append(withRace.packages, p)
 		} else {
 			rest.packages = append(rest.packages, p)
 		}
 	}
 	switch can, why := canRace(ctx); {
 	case can:
-		first.flags = []string{"-race"}
+		// One at a time: they take part of what the others leave.
+		withRace.flags = []string{"-race", "-p=1"}
 	case os.Getenv("CI") == "true":
 		return nil, errors.New(why)
 	default:
 		fmt.Printf("without the race detector: %s\n", why)
 	}
-	return []set{first, rest}, nil
+	return []set{rest, withRace}, nil
 }
 
 func list(ctx context.Context, patterns []string) ([]string, error) {
@@ -72,6 +75,17 @@ func canRace(ctx context.Context) (can bool, why string) {
 		return false, "there is no C compiler " + words[1]
 	}
 	return true, ""
+}
+
+// goTests runs the sets at once: what waits in one leaves the processor to the other.
+func goTests(ctx context.Context, r *report, plan []set, flags []string) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, s := range plan {
+		if len(s.packages) > 0 {
+			g.Go(func() error { return goTest(ctx, r, append(s.flags, flags...), s.packages) })
+		}
+	}
+	return g.Wait()
 }
 
 // goTest runs go test and hands its events to the report. The Makefile has run go

@@ -2,15 +2,19 @@
 // failed, a line for each package as go test prints it, what was skipped and why,
 // the slowest tests, and how many passed, failed and were skipped.
 //
-//	testreport [-race PACKAGES] [-slowest N] PACKAGES [FLAGS of go test]
+//	testreport [-program PACKAGE] [-race PACKAGES] [-slowest N] PACKAGES [FLAGS of go test]
 //
-// The packages of -race run first, with the race detector. It needs a C compiler;
-// without one they run like the others, but not with CI=true, where everything
-// has to be there.
+// With -program it builds that package and starts a PostgreSQL before, once for all
+// tests.
+//
+// The packages of -race run with the race detector, beside the others. It needs a C
+// compiler; without one they run like the others, but not with CI=true, where
+// everything has to be there. Packages start in the order of the arguments.
 package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -36,6 +40,7 @@ func main() {
 func run(ctx context.Context, args []string) (ok bool, err error) {
 	f := flag.NewFlagSet("testreport", flag.ContinueOnError)
 	race := f.String("race", "", "packages to run with the race detector, divided by spaces")
+	program := f.String("program", "", "package of the program that tests run, to be built once for all")
 	slowest := f.Int("slowest", 10, "how many of the slowest tests to print")
 	if err := f.Parse(args); err != nil {
 		return false, err
@@ -46,14 +51,14 @@ func run(ctx context.Context, args []string) (ok bool, err error) {
 		return false, err
 	}
 	begin := time.Now()
+	stop, err := share(ctx, *program)
+	defer func() { err = errors.Join(err, stop()) }()
+	if err != nil {
+		return false, err
+	}
 	r := newReport(os.Stdout)
-	for _, set := range plan {
-		if len(set.packages) == 0 {
-			continue
-		}
-		if err := goTest(ctx, r, append(set.flags, flags...), set.packages); err != nil {
-			return false, err
-		}
+	if err := goTests(ctx, r, plan, flags); err != nil {
+		return false, err
 	}
 	r.close(time.Since(begin), *slowest)
 	return r.ok(), nil

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -19,8 +20,10 @@ type event struct {
 	Output     string
 }
 
-// report collects events and prints what is to be seen while they come.
+// report collects events and prints what is to be seen while they come. Several runs
+// of go test may hand it their lines at once.
 type report struct {
+	mu      sync.Mutex
 	w       io.Writer
 	outputs map[string]*strings.Builder // by package and test, until it has ended
 	running map[string][]string         // tests of a package that have not ended
@@ -41,10 +44,16 @@ func newReport(w io.Writer) *report {
 }
 
 // ok reports whether nothing has failed so far.
-func (r *report) ok() bool { return r.failed == 0 && r.broken == 0 }
+func (r *report) ok() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.failed == 0 && r.broken == 0
+}
 
 // line takes a line of go test. What is no event is printed as it is.
 func (r *report) line(text []byte) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
 	var e event
 	if err := json.Unmarshal(text, &e); err != nil {
 		fmt.Fprintf(r.w, "%s\n", text)

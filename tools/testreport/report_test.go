@@ -62,7 +62,7 @@ func runIn(t *testing.T, files map[string]string, args ...string) (printed strin
 	}
 	r := newReport(&w)
 	for _, s := range plan {
-		if err := goTest(t.Context(), r, []string{"-p=1"}, s.packages); err != nil {
+		if err := goTest(t.Context(), r, []string{"-p=1", "-count=1"}, s.packages); err != nil {
 			t.Fatal(err)
 		}
 	}
