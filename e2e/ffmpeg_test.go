@@ -44,7 +44,8 @@ func steered(t testing.TB) []string {
 }
 
 const steeredScript = `#!/bin/sh
-dir=${PWD%%/work/run-*}
+work=${PWD%%/run-*}
+dir=${work%%/*}
 if [ -e "$dir/hold" ]; then
 	case " $* " in *"$(cat "$dir/hold")"*)
 		: > held
