@@ -1,0 +1,178 @@
+package join
+
+import (
+	"encoding/binary"
+	"io"
+)
+
+// maxBox is the largest box that is read into memory, in bytes. The index of a
+// fragment takes some 16 bytes a frame.
+const maxBox = 16 << 20
+
+// box is an MP4 box (ISO/IEC 14496-12 section 4.2).
+type box struct {
+	kind         string
+	offset, size int64 // with its header
+	header       int64
+}
+
+// readBox reads the header of the box at offset.
+func readBox(file io.ReaderAt, offset, size int64) (box, error) {
+	h, err := readPart(file, offset, min(16, size-offset), 16, size)
+	if err != nil {
+		return box{}, err
+	}
+	if len(h) < 8 {
+		return box{}, errDamaged
+	}
+	b := box{kind: string(h[4:8]), offset: offset, size: int64(binary.BigEndian.Uint32(h)), header: 8}
+	switch {
+	case b.size == 1 && len(h) == 16:
+		b.size, b.header = int64(binary.BigEndian.Uint64(h[8:])), 16
+	case b.size == 0:
+		b.size = size - offset
+	}
+	if b.size < b.header || b.size > size-offset {
+		return box{}, errDamaged
+	}
+	return b, nil
+}
+
+// readMP4 takes a fragmented MP4 with one track apart. The first fragment's decode
+// time is the presentation time of its first frame, so the offset of that frame is
+// the delay of reordering, which an edit list takes off (FFmpeg's frag_discont).
+func readMP4(file io.ReaderAt, size int64) (layout, error) {
+	var l layout
+	var scale, delay int64
+	for at := int64(0); at < size; {
+		b, err := readBox(file, at, size)
+		if err != nil {
+			return layout{}, err
+		}
+		at += b.size
+		switch b.kind {
+		case "ftyp", "moov":
+			data, err := readPart(file, b.offset, b.size, maxBox, size)
+			if err != nil {
+				return layout{}, err
+			}
+			l.header = append(l.header, data...)
+			if b.kind == "moov" {
+				body := data[b.header:]
+				scale, l.config = timescale(body), sampleEntry(body)
+			}
+		case "moof":
+			data, err := readPart(file, b.offset, b.size, maxBox, size)
+			if err != nil {
+				return layout{}, err
+			}
+			decode, offset, ok := firstFrame(data[b.header:])
+			if !ok || scale <= 0 {
+				return layout{}, errDamaged
+			}
+			if len(l.parts) == 0 {
+				delay = offset
+			}
+			l.parts = append(l.parts, part{offset: b.offset, size: b.size, time: float64(decode+offset-delay) / float64(scale)})
+		case "mdat":
+			if len(l.parts) == 0 {
+				return layout{}, errDamaged
+			}
+			last := &l.parts[len(l.parts)-1]
+			if last.offset+last.size != b.offset {
+				return layout{}, errDamaged
+			}
+			last.size += b.size
+		}
+	}
+	return l, nil
+}
+
+// child returns the body of the first box with a path below data.
+func child(data []byte, path ...string) []byte {
+	for _, kind := range path {
+		data = find(data, kind)
+	}
+	return data
+}
+
+func find(data []byte, kind string) []byte {
+	for len(data) >= 8 {
+		n := int64(binary.BigEndian.Uint32(data))
+		if n < 8 || n > int64(len(data)) {
+			return nil
+		}
+		if string(data[4:8]) == kind {
+			return data[8:n]
+		}
+		data = data[n:]
+	}
+	return nil
+}
+
+// timescale is the number of ticks of the track in a second (mdhd).
+func timescale(moov []byte) int64 {
+	mdhd := child(moov, "trak", "mdia", "mdhd")
+	at := 12 // version and flags, creation and modification time
+	if len(mdhd) > 0 && mdhd[0] == 1 {
+		at = 20
+	}
+	if len(mdhd) < at+4 {
+		return 0
+	}
+	return int64(binary.BigEndian.Uint32(mdhd[at:]))
+}
+
+// sampleEntry is how the track is to be decoded: the sample description without
+// the box that tells its bitrate.
+func sampleEntry(moov []byte) []byte {
+	stsd := child(moov, "trak", "mdia", "minf", "stbl", "stsd")
+	const fixed = 8 + 8 + 78 // counts, header of the entry, members of a VisualSampleEntry
+	if len(stsd) < fixed {
+		return nil
+	}
+	entry := append([]byte(nil), stsd[12:fixed]...)
+	for rest := stsd[fixed:]; len(rest) >= 8; {
+		n := int64(binary.BigEndian.Uint32(rest))
+		if n < 8 || n > int64(len(rest)) {
+			break
+		}
+		if string(rest[4:8]) != "btrt" {
+			entry = append(entry, rest[:n]...)
+		}
+		rest = rest[n:]
+	}
+	return entry
+}
+
+// firstFrame is the decode time and the composition offset of the first frame of a
+// fragment, in ticks.
+func firstFrame(moof []byte) (decode, offset int64, ok bool) {
+	tfdt, trun := child(moof, "traf", "tfdt"), child(moof, "traf", "trun")
+	switch {
+	case len(tfdt) >= 12 && tfdt[0] == 1:
+		decode = int64(binary.BigEndian.Uint64(tfdt[4:]))
+	case len(tfdt) >= 8 && tfdt[0] == 0:
+		decode = int64(binary.BigEndian.Uint32(tfdt[4:]))
+	default:
+		return 0, 0, false
+	}
+	if len(trun) < 8 {
+		return 0, 0, false
+	}
+	// ISO/IEC 14496-12 section 8.8.8: flags say which members are there.
+	flags := binary.BigEndian.Uint32(trun) & 0xffffff
+	if flags&0x800 == 0 {
+		return decode, 0, true
+	}
+	at := 8
+	for _, member := range []uint32{0x1, 0x4, 0x100, 0x200, 0x400} {
+		if flags&member != 0 {
+			at += 4
+		}
+	}
+	if len(trun) < at+4 {
+		return 0, 0, false
+	}
+	return decode, int64(int32(binary.BigEndian.Uint32(trun[at:]))), true
+}

@@ -1,0 +1,51 @@
+package join
+
+import (
+	"bufio"
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// SeamError says that a source cannot be cut at an edge between chunks: the
+// decoder gives other frames there when it enters the source shortly before.
+type SeamError struct {
+	Seconds int    // where the edge is
+	What    string // how the frames differ
+}
+
+// Error implements error.
+func (e *SeamError) Error() string {
+	return fmt.Sprintf("the input cannot be cut at %d s: %s", e.Seconds, e.What)
+}
+
+// CompareSeam compares the frames that two chunks have decoded before the edge
+// between them. before and after are lists of FFmpeg's framecrc. The error is a
+// *SeamError.
+func CompareSeam(seconds int, before, after []byte) error {
+	a, b := frames(before), frames(after)
+	if len(a) != len(b) {
+		return &SeamError{seconds, fmt.Sprintf("%d and %d frames before it", len(a), len(b))}
+	}
+	for i := range a {
+		if a[i] != b[i] {
+			return &SeamError{seconds, fmt.Sprintf("frame %d of %d before it is not the same", i+1, len(a))}
+		}
+	}
+	return nil
+}
+
+// frames lists the frames of a file of framecrc by time, size and checksum. How
+// long a frame is shown is left out: decoders know it for some frames only.
+func frames(list []byte) []string {
+	var out []string
+	for s := bufio.NewScanner(bytes.NewReader(list)); s.Scan(); {
+		fields := strings.FieldsFunc(s.Text(), func(r rune) bool { return r == ',' || r == ' ' })
+		// stream, dts, pts, duration, size, checksum
+		if strings.HasPrefix(s.Text(), "#") || len(fields) < 6 {
+			continue
+		}
+		out = append(out, fields[2]+" "+fields[4]+" "+fields[5])
+	}
+	return out
+}
