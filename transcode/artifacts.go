@@ -46,16 +46,18 @@ func (p *planner) passArtifact(g *decodeGroup, s Step) Artifact {
 // arguments that it would have alone: which others are made beside it changes
 // from run to run, as outputs get done. Alone it may be scaled from another
 // size, but nobody asked for that difference.
-func (p *planner) encodeArtifacts(g *decodeGroup, pictures []*thumbnails) []Artifact {
+//
+// The lists of the frames at the edges of a chunk are one artifact more.
+func (p *planner) encodeArtifacts(g *decodeGroup, pictures []*thumbnails, c chunk) []Artifact {
 	var list []Artifact
 	for _, v := range g.videos {
 		alone := *v
 		alone.name, alone.stats = "part."+v.key.encoder.Intermediate.Extension, "part-pass"
 		args := func() []string {
-			return p.encodeStep(&decodeGroup{window: g.window, videos: []*renditionNode{&alone}}, nil).FFmpegArgs()
+			return p.encodeStep(&decodeGroup{window: g.window, videos: []*renditionNode{&alone}}, nil, c).FFmpegArgs()
 		}
 		a := Artifact{KeyInputs: args(), Files: []string{v.name}}
-		if !v.tailed {
+		if !v.tailed && c.whole() {
 			// A file that can be read while it grows can be read later too.
 			alone.tailed = true
 			a.Substitutes = [][]string{args()}
@@ -65,8 +67,16 @@ func (p *planner) encodeArtifacts(g *decodeGroup, pictures []*thumbnails) []Arti
 	for _, t := range pictures {
 		alone := *t
 		alone.dir = "part"
-		s := p.encodeStep(&decodeGroup{window: g.window}, []*thumbnails{&alone})
+		s := p.encodeStep(&decodeGroup{window: g.window}, []*thumbnails{&alone}, c)
 		list = append(list, Artifact{KeyInputs: s.FFmpegArgs(), Files: []string{t.pattern()}})
+	}
+	if g.edges {
+		edges := p.encodeStep(&decodeGroup{id: "part", window: g.window, edges: true}, nil, c)
+		a := Artifact{KeyInputs: edges.FFmpegArgs()}
+		for _, e := range c.edges() {
+			a.Files = append(a.Files, g.edgeName(e, c))
+		}
+		list = append(list, a)
 	}
 	return list
 }

@@ -19,25 +19,29 @@ type graphOutput struct {
 // tree is the graph of a decode group: renditions with the same filters before
 // scaling and the same frame rate share a stem, and thumbnails are taken from
 // the decoded frames.
-func (p *planner) tree(videos []*renditionNode, pictures []*thumbnails, watermarks []string) *branch {
+//
+// Of a chunk, frames are chosen where filters have seen what is around them, and
+// before anything is done that takes long. edges adds the frames at its edges.
+func (p *planner) tree(videos []*renditionNode, pictures []*thumbnails, watermarks []string, c chunk, edges bool) *branch {
 	type stem struct {
 		preFilters string
 		fps        format.Rational
 		toneMap    bool
+		frames     string // of a chunk: the filter that chooses its frames
 	}
 	stems := map[stem][]graphOutput{}
 	for i, v := range videos {
 		r := v.rendition()
-		k := stem{r.preFilters, r.fps, r.toneMap}
+		k := stem{r.preFilters, r.fps, r.toneMap, c.frameFilter(p.warmUp(r), p.frameTime(r))}
 		stems[k] = append(stems[k], graphOutput{r, videoLabel(i)})
 	}
 	order := slices.SortedFunc(maps.Keys(stems), func(a, b stem) int {
-		return cmp.Or(cmp.Compare(a.preFilters, b.preFilters), cmp.Compare(a.fps.Num, b.fps.Num), cmp.Compare(a.fps.Den, b.fps.Den), compareBool(a.toneMap, b.toneMap))
+		return cmp.Or(cmp.Compare(a.preFilters, b.preFilters), cmp.Compare(a.fps.Num, b.fps.Num), cmp.Compare(a.fps.Den, b.fps.Den), compareBool(a.toneMap, b.toneMap), cmp.Compare(a.frames, b.frames))
 	})
 	root := &branch{}
-	root.add(p.src.sourceTags())
+	root.add(p.src.sourceTags(), p.endFilter(c))
 	for _, k := range order {
-		node := root.child(k.preFilters, p.src.fpsFilter(k.fps))
+		node := root.child(k.preFilters, p.src.fpsFilter(k.fps, c.from), k.frames)
 		in := p.src.frame
 		if k.preFilters != "" {
 			in = frame{} // the size after these filters is not the source's
@@ -46,6 +50,11 @@ func (p *planner) tree(videos []*renditionNode, pictures []*thumbnails, watermar
 			in = p.toSDR(node, in, stems[k])
 		}
 		p.cascade(node, in, stems[k], watermarks)
+	}
+	if edges {
+		for _, e := range c.edges() {
+			root.child(e.filter()).label = e.label
+		}
 	}
 	for i, s := range pictures {
 		s.style.graph(root.child(s.selectFilter()), watermarks, 1, thumbnailLabel(i))
@@ -109,17 +118,28 @@ func (p *planner) cascade(root *branch, in frame, list []graphOutput, watermarks
 	}
 }
 
-// fpsFilter makes the frame rate constant, from the first moment of the window.
+// fpsFilter makes the frame rate constant, from the first moment of the window, or
+// from the first frame that is decoded of a chunk that begins later: the places of
+// the new grid are counted from zero on in either case.
 // Irregular frames that would fall on the same place of the new grid each get a
 // place of their own before, the next free one, so that fps repeats frames and
 // drops none. (ffmpeg's setpts: PREV_OUTPTS counts in the time base of settb.)
-func (s *source) fpsFilter(r format.Rational) string {
+func (s *source) fpsFilter(r format.Rational, from int) string {
 	if !validRate(r) {
 		return ""
 	}
-	fps := fmt.Sprintf("fps=%d/%d:start_time=0", r.Num, r.Den)
-	if s.variable() && validRate(s.video.Rate) && fpsFloat(r) >= fpsFloat(s.video.Rate)-0.01 {
+	fps := fmt.Sprintf("fps=%d/%d", r.Num, r.Den)
+	if from == 0 {
+		fps += ":start_time=0"
+	}
+	if s.spreads(r) {
 		return fmt.Sprintf(`settb=%d/%d,setpts=if(isnan(PREV_OUTPTS)\,PTS\,max(PTS\,PREV_OUTPTS+1)),`, r.Den, r.Num) + fps
 	}
 	return fps
+}
+
+// spreads reports whether frames that would fall on the same place of a constant
+// rate are moved on.
+func (s *source) spreads(r format.Rational) bool {
+	return validRate(r) && s.variable() && validRate(s.video.Rate) && fpsFloat(r) >= fpsFloat(s.video.Rate)-0.01
 }

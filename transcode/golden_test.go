@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,8 +16,22 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the wanted parts of the goldens")
 
+// options are those that the parts of a golden name.
+func options(t *testing.T, part map[string]*txtar.File) Options {
+	t.Helper()
+	var o Options
+	if f := part["chunk.seconds"]; f != nil {
+		var err error
+		if o.ChunkSeconds, err = strconv.ParseFloat(strings.TrimSpace(string(f.Data)), 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return o
+}
+
 // TestGolden holds plans against testdata/*.txtar: "outputs", one a line, and
-// "probe.json" make "want.args", one argument a line. Run with -update to
+// "probe.json" make "want.args", one argument a line. "chunk.seconds" is the option
+// of that name. Run with -update to
 // rewrite what is wanted, and read the difference.
 func TestGolden(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.txtar")
@@ -37,7 +52,7 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			p := Build(outputs(t, strings.Split(strings.TrimSpace(string(part["outputs"].Data)), "\n")...), m, Options{})
+			p := Build(outputs(t, strings.Split(strings.TrimSpace(string(part["outputs"].Data)), "\n")...), m, options(t, part))
 			checkPlan(t, p)
 			checkJSON(t, p)
 			got := show(p)

@@ -163,6 +163,9 @@ func show(p Plan) string {
 	var b strings.Builder
 	for _, s := range p.Steps {
 		fmt.Fprintf(&b, "step %s kind=%s outputs=%v needs=%v%s video=%d audio=%d duration=%s\n", s.ID, s.Kind, s.Outputs, s.Needs, tailOf(s), s.VideoEncodes, s.AudioEncodes, s.Duration)
+		if r := s.Range; r != nil {
+			fmt.Fprintf(&b, "  reads %v s to %v s\n", r.From, r.To)
+		}
 		for _, d := range s.Dirs {
 			fmt.Fprintf(&b, "  dir %s\n", d)
 		}
@@ -175,6 +178,13 @@ func show(p Plan) string {
 		for _, a := range s.FFmpegArgs() {
 			fmt.Fprintf(&b, "    %s\n", a)
 		}
+		if s.OfChunks() && s.Op.FFmpeg == nil {
+			j, _ := json.Marshal(s.Op)
+			fmt.Fprintf(&b, "    %s\n", j)
+		}
+	}
+	for _, one := range p.OnePiece {
+		fmt.Fprintf(&b, "in one piece: %v %s\n", one.Outputs, one.Reason)
 	}
 	for i, r := range p.Results {
 		if r.Err != nil {

@@ -67,10 +67,10 @@ func (t *thumbnails) selectFilter() string {
 	if t.still {
 		return "select='eq(n,0)'"
 	}
-	if t.interval > 0 && n > 1 && t.times[n-1] > (float64(n)-1.5)*t.interval {
+	if t.grid {
 		// Rounded up, a frame is seen from the first moment on that is not before
 		// it, until another is.
-		return fmt.Sprintf("fps=1/%s:round=up:start_time=%s,", seconds(t.interval), seconds(t.zero)) + repeated(n)
+		return fmt.Sprintf("fps=1/%s:round=up:start_time=%s,", seconds(t.interval), seconds(t.moment(0))) + repeated(n)
 	}
 	shown := slices.Compact(slices.Clone(t.shown))
 	terms := make([]string, len(shown))
@@ -93,6 +93,10 @@ func (t *thumbnails) selectFilter() string {
 	}
 	return frames + ",settb=1,setpts='" + numbers.String() + "',fps=1:start_time=0," + repeated(n)
 }
+
+// moment is when picture k is taken, in seconds from the start of the source, if the
+// times are a grid.
+func (t *thumbnails) moment(k int) float64 { return t.zero + float64(t.first+k)*t.interval }
 
 // repeated holds the last frame until there are n.
 func repeated(n int) string {

@@ -10,6 +10,9 @@ import "github.com/copra-video/copra/job"
 type Operation struct {
 	FFmpeg         *FFmpeg         `json:",omitempty"`
 	ThumbnailTrack *ThumbnailTrack `json:",omitempty"`
+	Seams          *Seams          `json:",omitempty"`
+	Join           *Join           `json:",omitempty"`
+	NumberPictures *NumberPictures `json:",omitempty"`
 }
 
 // FFmpeg is one run of ffmpeg.
@@ -20,6 +23,39 @@ type FFmpeg struct {
 	// Inputs are small files to write before the run. They hold keys, so they
 	// are for the eyes of their owner only (mode 0600) and are never kept.
 	Inputs []InputFile `json:",omitempty"`
+}
+
+// Seams compares what the neighbours at each edge between chunks have decoded
+// before it. If they differ, the source cannot be cut there.
+type Seams struct {
+	Pairs []Seam
+}
+
+// Seam is one edge. The files are lists of frames as FFmpeg's framecrc writes them.
+type Seam struct {
+	Before, After string // made by the chunk before the edge and by the one after it
+	Seconds       int    // where the edge is
+}
+
+// Join is a run of ffmpeg that reads the chunks of a rendition as one file, from
+// StdinInput. Package join makes that file.
+type Join struct {
+	Format string // FFmpeg's muxer that has written them
+	Pieces []Piece
+	Args   []string // as FFmpeg.Args
+}
+
+// Piece is one chunk of a rendition.
+type Piece struct {
+	Name string
+	From int // seconds; what begins before is the warm-up of the encoder, and is left out
+}
+
+// NumberPictures gives the pictures of the chunks one row of numbers, from 1. All
+// are patterns such as "out1/%05d.jpg".
+type NumberPictures struct {
+	From []string
+	To   string
 }
 
 // InputFile is a small file that a run reads. Either Data or Secret is set.
@@ -53,6 +89,11 @@ func (s Secrets) Key(name string) []byte {
 		return nil
 	}
 	return []byte(secret.Reveal())
+}
+
+// OfChunks reports whether the step encodes, compares or joins chunks.
+func (s Step) OfChunks() bool {
+	return s.Range != nil || s.Op.Seams != nil || s.Op.Join != nil || s.Op.NumberPictures != nil
 }
 
 // FFmpegArgs returns the arguments of the step's run of ffmpeg; nil when the

@@ -39,6 +39,9 @@ type Options struct {
 	// NoSeek decodes the source from its start instead of seeking. It is used after
 	// an output failed that seeks: of some files the index leads nowhere.
 	NoSeek bool
+	// ChunkSeconds is about how long the chunks are into which the time line is
+	// cut for encoding; 0: it is encoded in one piece.
+	ChunkSeconds float64
 }
 
 // Plan is what is to be done for a job.
@@ -47,6 +50,9 @@ type Plan struct {
 	Steps   []Step   // in an order that satisfies Needs
 	Results []Result // one for each output given to Build, in that order
 	Space   Space    // what its files take of the work directory
+	// OnePiece says what is encoded in one piece although Options.ChunkSeconds
+	// asks for chunks.
+	OnePiece []OnePiece `json:",omitempty"`
 	// Secrets are not part of the plan's JSON. Whoever sends a plan to another
 	// machine seals them and sends them beside it.
 	Secrets Secrets `json:"-"`
@@ -65,7 +71,7 @@ type StepKind string
 
 // The kinds of step.
 const (
-	StepEncode       StepKind = "encode"     // decode a time window once, for all its video renditions and thumbnails
+	StepEncode       StepKind = "encode"     // decode a time window or a chunk of it once, for all its video renditions and thumbnails
 	StepPass1        StepKind = "pass1"      // first pass of the two-pass renditions of a window
 	StepAudio        StepKind = "audio"      // encode or extract one audio rendition
 	StepMux          StepKind = "mux"        // copy intermediates into a final file
@@ -73,6 +79,8 @@ const (
 	StepThumbnails   StepKind = "thumbnails" // take pictures or scenes without an encode over the same window
 	StepSpriteSheets StepKind = "sprite"     // put thumbnails together on sprite sheets
 	StepText         StepKind = "text"       // extract subtitles
+	StepSeams        StepKind = "seams"      // compare the frames at the edges of chunks
+	StepJoin         StepKind = "join"       // join the chunks of a rendition or a row of pictures
 	// StepThumbnailTrack writes a WebVTT track that names thumbnails.
 	StepThumbnailTrack StepKind = "track"
 )
@@ -97,6 +105,10 @@ type Step struct {
 	Artifacts []Artifact // of those, what is worth keeping for a later run
 	// Outputs are the indices of the outputs that fail when this step fails.
 	Outputs []int
+	// Range is the part of the source that it reads when it needs no other step
+	// and nothing besides the source and what is fetched, so that any process
+	// that has these can run it; nil: it is not known, or it needs more.
+	Range *TimeRange `json:",omitempty"`
 	// Duration is the length of the time line it runs over, for progress; 0
 	// when unknown.
 	Duration time.Duration
@@ -106,6 +118,10 @@ type Step struct {
 	// Encodes counts the encoders it runs, for metrics and tests.
 	VideoEncodes, AudioEncodes int
 }
+
+// TimeRange is a part of the source's time line, in seconds from its start. The
+// source has to be readable from the keyframe before From on. A To of 0 is the end.
+type TimeRange struct{ From, To float64 }
 
 // TailInput is an intermediate that is read from its start while it grows.
 type TailInput struct {

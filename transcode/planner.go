@@ -33,6 +33,7 @@ func Build(outputs []*job.Output, m job.Media, o Options) Plan {
 		plan.Steps = append(plan.Steps, part.Steps...)
 		plan.Results[i] = part.Results[i]
 		plan.Space = plan.Space.and(part.Space)
+		plan.OnePiece = append(plan.OnePiece, part.OnePiece...)
 		maps.Copy(plan.Secrets, part.Secrets)
 	}
 	return plan
@@ -52,6 +53,7 @@ type planner struct {
 	decodeGroups []*decodeGroup
 	audios       []*audioNode
 	thumbnails   []*thumbnails
+	chunks       []chunk // that the time line is cut into; nil: it is not
 	spriteSheets []*spriteSheets
 	outputSteps  []outputStep
 	fetches      []Fetch
@@ -65,6 +67,7 @@ type decodeGroup struct {
 	id, pass1ID string
 	window      window
 	videos      []*renditionNode
+	edges       bool // the frames at the edges of its chunk are listed
 }
 
 // renditionNode is one rendition and who uses it.
@@ -74,10 +77,13 @@ type renditionNode struct {
 	key             rendition
 	defaultMaxrateK int // the largest that a user asks for
 
+	base    string // of the names of its files
 	name    string // of the intermediate
 	stats   string // of the pass log
 	step    string // that makes it
 	tailed  bool   // it is read while it grows
+	chunked bool   // it is joined from chunks
+	notCut  string // why it is not, although the time line is cut
 	outputs []int
 }
 
@@ -105,7 +111,11 @@ type outputStep struct {
 }
 
 func newPlanner(src *source, o Options, prefix string, outputs int) *planner {
-	return &planner{Options: o, src: src, prefix: prefix, results: make([]Result, outputs), secrets: Secrets{}}
+	p := &planner{Options: o, src: src, prefix: prefix, results: make([]Result, outputs), secrets: Secrets{}}
+	if o.ChunkSeconds > 0 && !o.NoSeek {
+		p.chunks = cutChunks(src.videoEnd(), o.ChunkSeconds)
+	}
+	return p
 }
 
 func (p *planner) plan(outputs []*job.Output) Plan {
@@ -119,7 +129,7 @@ func (p *planner) plan(outputs []*job.Output) Plan {
 		}
 		p.results[i] = r
 	}
-	return Plan{Fetches: p.fetches, Steps: p.steps(), Results: p.results, Space: p.space(), Secrets: p.secrets}
+	return Plan{Fetches: p.fetches, Steps: p.steps(), Results: p.results, Space: p.space(), OnePiece: p.onePiece(), Secrets: p.secrets}
 }
 
 func (p *planner) output(i int, o *job.Output) (Result, *job.Error) {
@@ -150,7 +160,9 @@ func (p *planner) video(r rendition, i int) *renditionNode {
 			n += len(other.videos)
 		}
 		base := fmt.Sprintf("%sv%d", p.prefix, n)
-		g.videos = append(g.videos, &renditionNode{key: key, name: base + "." + r.encoder.Intermediate.Extension, stats: base + "-pass", step: g.id})
+		v := &renditionNode{key: key, base: base, name: base + "." + r.encoder.Intermediate.Extension, stats: base + "-pass", step: g.id}
+		p.place(v)
+		g.videos = append(g.videos, v)
 		at = len(g.videos) - 1
 	}
 	v := g.videos[at]

@@ -57,6 +57,9 @@ func step(t testing.TB, dir string, secrets Secrets, s Step, args ...string) (st
 		}
 		return "", os.WriteFile(filepath.Join(dir, t.Name), t.WebVTT(made), 0o600)
 	}
+	if handled, stderr, err := chunkStep(t, dir, s, args...); handled {
+		return stderr, err
+	}
 	for _, f := range s.Op.FFmpeg.Inputs {
 		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Content(secrets), 0o600); err != nil {
 			t.Fatal(err)

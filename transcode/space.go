@@ -55,6 +55,9 @@ func (p *planner) space() Space {
 	for _, g := range p.decodeGroups {
 		for _, v := range g.videos {
 			tracks[v.name] = p.estimateVideo(v)
+			if v.chunked {
+				total += tracks[v.name].mp4() // the chunks, until they are joined
+			}
 			if v.key.twoPass {
 				// Two bytes a macroblock in the logs of x264 and x265.
 				total += tracks[v.name].frames * float64(v.key.geometry.W*v.key.geometry.H) / 128

@@ -19,10 +19,19 @@ func (p *planner) steps() []Step {
 			s.Artifacts = []Artifact{p.passArtifact(g, s)}
 			steps = append(steps, s)
 		}
-		s := p.encodeStep(g, inGraph[g])
-		s.Artifacts = p.encodeArtifacts(g, inGraph[g])
+		pictures := inGraph[g]
+		chunked, whole := g.split()
+		if len(chunked.videos) > 0 {
+			steps = append(steps, p.chunkSteps(chunked, pictures, makers)...)
+			pictures = nil
+		}
+		if len(whole.videos) == 0 {
+			continue
+		}
+		s := p.encodeStep(whole, pictures, chunk{})
+		s.Artifacts = p.encodeArtifacts(whole, pictures, chunk{})
 		steps = append(steps, s)
-		for _, t := range inGraph[g] {
+		for _, t := range pictures {
 			makers[t] = []string{s.ID}
 		}
 	}
@@ -85,7 +94,7 @@ func (p *planner) passStep(g *decodeGroup) (Step, bool) {
 	watermarks := watermarkNames(two, nil)
 	s.addArgs(in...)
 	s.addArgs(watermarkInputs(watermarks)...)
-	s.addArgs("-filter_complex", render(p.videoInput(), p.tree(two, nil, watermarks)))
+	s.addArgs("-filter_complex", render(p.videoInput(), p.tree(two, nil, watermarks, chunk{}, false)))
 	for i, v := range two {
 		s.addArgs(each...)
 		s.addArgs(p.videoArgs(v.rendition(), videoLabel(i), 1, v.stats)...)
@@ -97,19 +106,24 @@ func (p *planner) passStep(g *decodeGroup) (Step, bool) {
 	return s, true
 }
 
-// encodeStep is the one decode of a window.
-func (p *planner) encodeStep(g *decodeGroup, pictures []*thumbnails) Step {
-	s := Step{ID: g.id, Kind: StepEncode, Duration: p.length(g.window), VideoEncodes: len(g.videos), Cost: p.decodeCost(g.window)}
+// encodeStep is the one decode of a window, or of a chunk of the whole.
+func (p *planner) encodeStep(g *decodeGroup, pictures []*thumbnails, c chunk) Step {
+	s := Step{ID: g.id, Kind: StepEncode, Duration: p.length(g.window), VideoEncodes: len(g.videos), Cost: p.share(c) * p.decodeCost(g.window)}
 	two, one := passOrder(g.videos)
 	if len(two) > 0 {
 		s.Needs = []string{g.pass1ID}
 	}
 	all := append(two, one...)
 	in, each := p.openSource(g.window)
+	if !c.whole() {
+		in, each = c.openChunk(), nil
+		s.ID, s.Range = g.chunkStepID(c), p.chunkWindow(c)
+		s.Duration = time.Duration(p.chunkSeconds(c) * float64(time.Second)).Round(time.Millisecond)
+	}
 	watermarks := watermarkNames(all, pictures)
 	s.addArgs(in...)
 	s.addArgs(watermarkInputs(watermarks)...)
-	s.addArgs("-filter_complex", render(p.videoInput(), p.tree(all, pictures, watermarks)))
+	s.addArgs("-filter_complex", render(p.videoInput(), p.tree(all, pictures, watermarks, c, g.edges)))
 	for i, v := range all {
 		pass := 0
 		if v.key.twoPass {
@@ -117,14 +131,18 @@ func (p *planner) encodeStep(g *decodeGroup, pictures []*thumbnails) Step {
 		}
 		s.addArgs(each...)
 		s.addArgs(p.videoArgs(v.rendition(), videoLabel(i), pass, v.stats)...)
-		if v.tailed {
+		switch {
+		case !c.whole():
+			s.addArgs(v.key.encoder.Intermediate.PieceArgs...)
+		case v.tailed:
 			s.addArgs(fragmentFlags...)
 		}
 		s.addArgs(intermediateArgs(v.key.encoder.Intermediate, v.name)...)
 		s.Files = append(s.Files, v.name)
-		s.Cost += p.cost(v.key)
+		s.Cost += p.share(c) * p.cost(v.key)
 		s.Outputs = union(s.Outputs, v.outputs)
 	}
+	g.addEdges(&s, c)
 	for i, t := range pictures {
 		s.addArgs(t.graphArgs(thumbnailLabel(i))...)
 		s.Dirs = append(s.Dirs, t.dir)

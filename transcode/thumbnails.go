@@ -20,6 +20,8 @@ type thumbnails struct {
 	shown     []float64 // for each of them from when on a frame is the one on screen, see onScreen
 	zero      float64   // see pictureZero
 	interval  float64   // seconds; 0: times were chosen one by one
+	grid      bool      // the times are the multiples of interval, of a chunk those from first on
+	first     int       // of a chunk: how many moments come before it
 	style     pictureStyle
 	encode    []string // -c:v and its options
 	muxer     string
@@ -79,6 +81,8 @@ func (p *planner) planThumbnails(i int, o *job.Output) (Result, *job.Error) {
 	for _, moment := range t.times {
 		t.shown = append(t.shown, p.src.onScreen(moment))
 	}
+	n := len(t.times)
+	t.grid = t.interval > 0 && n > 1 && t.times[n-1] > (float64(n)-1.5)*t.interval
 	var r Result
 	if im.Sprite != nil {
 		r, err = p.planSprite(o, t)

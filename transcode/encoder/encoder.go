@@ -56,6 +56,9 @@ type Video struct {
 	// it starts (libavcodec/libx264.c, libx265.c, libvpxenc.c). The lists of all
 	// others stand in FFmpeg's sources and have been the same since FFmpeg 5.1.
 	BuildDependent bool
+	// CountsKeyframes: it is told the distance of keyframes only, and counts it
+	// from its first frame.
+	CountsKeyframes bool
 	// BT601 is the only name that it knows of the matrix BT.601; "": all.
 	BT601  string
 	Limits Limits
@@ -180,6 +183,9 @@ type Intermediate struct {
 	Muxer     string // FFmpeg's
 	// Tailable: it can be written so that it is read while it grows.
 	Tailable bool
+	// Joinable: files of chunks, written with PieceArgs, can be joined.
+	Joinable  bool
+	PieceArgs []string
 }
 
 // The intermediates. MP4 and Matroska keep a late start, the delay of B-frames
@@ -187,10 +193,18 @@ type Intermediate struct {
 // Theora leaves out frames that are like the one before, and its times pass
 // into Ogg only from NUT.
 var (
-	MP4      = &Intermediate{Extension: "mp4", Muxer: "mp4", Tailable: true}
-	MOV      = &Intermediate{Extension: "mov", Muxer: "mov"}
-	Matroska = &Intermediate{Extension: "mkv", Muxer: "matroska"}
+	MP4      = &Intermediate{Extension: "mp4", Muxer: "mp4", Tailable: true, Joinable: true, PieceArgs: fragmentPieces}
+	MOV      = &Intermediate{Extension: "mov", Muxer: "mov", Joinable: true, PieceArgs: fragmentPieces}
+	Matroska = &Intermediate{Extension: "mkv", Muxer: "matroska", Joinable: true, PieceArgs: clusterPieces}
 	NUT      = &Intermediate{Extension: "nut", Muxer: "nut"}
+)
+
+// fragmentPieces write a fragment for each keyframe, with times that count from the
+// start of the whole (frag_discont) and offsets that hold wherever it is moved to.
+// clusterPieces write a cluster for each frame; its time counts from there anyway.
+var (
+	fragmentPieces = []string{"-movflags", "+frag_keyframe+delay_moov+frag_discont+default_base_moof"}
+	clusterPieces  = []string{"-cluster_time_limit", "0"}
 )
 
 // Limits are what an encoder cannot do, so that a request is brought within

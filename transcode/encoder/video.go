@@ -61,14 +61,16 @@ var videos = []Video{
 	{
 		Name: "libsvtav1", Backend: Software, Codecs: []string{"av1"}, Intermediate: MP4,
 		Preset: "8", Presets: sameWords("av1"), Quality: [5]int{63, 55, 45, 34, 24}, Weight: 3,
-		Limits: Limits{MinW: 64, MinH: 64, MaxH: 8704},
-		rate:   svtRate, args: av1Args,
+		CountsKeyframes: true,
+		Limits:          Limits{MinW: 64, MinH: 64, MaxH: 8704},
+		rate:            svtRate, args: av1Args,
 	},
 	{
 		Name: "libtheora", Backend: Software, Codecs: []string{"theora"}, Intermediate: NUT,
 		Quality: [5]int{6, 7, 8, 9, 10}, Weight: 2, // the greater the better
-		Limits: Limits{Constant: true},
-		rate:   theoraRate, args: theoraArgs,
+		CountsKeyframes: true,
+		Limits:          Limits{Constant: true},
+		rate:            theoraRate, args: theoraArgs,
 	},
 
 	// The MPEG family counts frames in 16 bits or by a table of rates.
