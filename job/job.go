@@ -30,7 +30,7 @@ type Spec struct {
 
 // Settings are those of the whole job (coconut-v2.md sections 3.1 and 12.1).
 type Settings struct {
-	UltraFast   bool // encode a long input in chunks; accepted, and without effect yet
+	UltraFast   bool // encode a long input in chunks
 	Priority    int  // -50..50, higher first; 0 by default
 	MaxDuration int  // seconds; 0: unbounded
 }

@@ -50,33 +50,56 @@ func (f *fetched) plan(ctx context.Context, outputs []*job.Output, opts transcod
 	return &planned{fetched: f, outputs: outputs, plan: plan}, nil
 }
 
-// makeOutputs makes and publishes all outputs. Outputs that fail in a step that
-// several share are planned once more, each alone, so that only those fail that are
-// at fault. So are outputs that fail where the input was entered by seeking: then it
-// is decoded from its start.
+// makeOutputs makes and publishes all outputs. Outputs that fail in chunks are made
+// in one piece. Outputs that fail in a step that several share are planned once
+// more, each alone, so that only those fail that are at fault. So are outputs that
+// fail where the input was entered by seeking: then it is decoded from its start.
 func (f *fetched) makeOutputs(ctx context.Context, space *admission.Reservation) error {
-	p, err := f.plan(ctx, f.outputs, f.w.planning)
+	opts := f.planning()
+	p, err := f.plan(ctx, f.outputs, opts)
 	if err != nil {
 		return err
 	}
-	failed, err := p.run(ctx, space)
-	if err != nil || len(failed) == 0 {
-		return err
+	for _, one := range p.plan.OnePiece {
+		f.log.Info("made in one piece", "outputs", p.keys(one.Outputs), "reason", one.Reason)
 	}
-	f.log.Warn("outputs planned again", "outputs", len(failed))
-	f.w.metrics.fallback("isolate")
-	alone := make([]*job.Output, len(p.outputs))
+	failed, err := p.run(ctx, space)
+	if err == nil && len(failed) > 0 && opts.ChunkSeconds > 0 {
+		opts.ChunkSeconds = 0
+		p, failed, err = f.again(ctx, space, p, failed, opts, "one_piece")
+	}
+	if err == nil && len(failed) > 0 {
+		opts.Isolate, opts.NoSeek = true, true
+		_, _, err = f.again(ctx, space, p, failed, opts, "isolate")
+	}
+	return err
+}
+
+// again plans the outputs that have failed once more, and runs the plan. fallback
+// names the way for the metric.
+func (f *fetched) again(ctx context.Context, space *admission.Reservation, p *planned, failed []int, opts transcode.Options, fallback string) (*planned, []int, error) {
+	f.log.Warn("outputs planned again", "outputs", len(failed), "fallback", fallback)
+	f.w.metrics.fallback(fallback)
+	outputs := make([]*job.Output, len(p.outputs))
 	for _, i := range failed {
-		alone[i] = p.outputs[i]
+		outputs[i] = p.outputs[i]
 	}
 	execute.RemoveFiles(f.dir, p.plan, f.cache.Pinned)
-	opts := f.w.planning
-	opts.Isolate, opts.NoSeek = true, true
-	if p, err = f.plan(ctx, alone, opts); err != nil {
-		return err
+	next, err := f.plan(ctx, outputs, opts)
+	if err != nil {
+		return nil, nil, err
 	}
-	_, err = p.run(ctx, space)
-	return err
+	failed, err = next.run(ctx, space)
+	return next, failed, err
+}
+
+// keys are those of outputs.
+func (p *planned) keys(indices []int) []string {
+	var keys []string
+	for _, i := range indices {
+		keys = append(keys, p.outputs[i].Key)
+	}
+	return keys
 }
 
 // run runs the steps of the plan and completes each output as soon as its own steps

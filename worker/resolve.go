@@ -61,9 +61,25 @@ func (r *transcoding) resolve(ctx context.Context, media job.Media) (*resolved, 
 	return next, r.record(ctx, events...)
 }
 
+// What is long enough to be encoded in chunks, and how long these are, in seconds.
+// Coconut's settings.ultrafast has an effect from one minute on.
+const (
+	chunkedFrom  = 60
+	chunkSeconds = 30
+)
+
+// planning returns what the planner needs to know for this job.
+func (r *resolved) planning() transcode.Options {
+	opts := r.w.planning
+	if r.w.chunks && r.spec.Settings.UltraFast && r.media.Duration >= chunkedFrom {
+		opts.ChunkSeconds = chunkSeconds
+	}
+	return opts
+}
+
 // reserveDisk reserves the disk space that the job takes at most.
 func (r *resolved) reserveDisk() (*admission.Reservation, bool) {
-	return r.reserve(r.media, transcode.Build(r.outputs, r.media, r.w.planning).Space)
+	return r.reserve(r.media, transcode.Build(r.outputs, r.media, r.planning()).Space)
 }
 
 // reserve reserves disk space for an input and for what a plan makes of it.

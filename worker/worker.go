@@ -121,6 +121,8 @@ type Config struct {
 	StallTimeout time.Duration
 	// Presets are the presets of encoders, by the name of the encoder.
 	Presets map[string]string
+	// Chunks allows to encode long inputs in chunks, where a job asks for it.
+	Chunks bool
 }
 
 const (
@@ -149,6 +151,7 @@ type Worker struct {
 	sources   *tasks.Sources
 	stall     time.Duration
 	planning  transcode.Options
+	chunks    bool
 	cache     *artifacts.Cache
 	collector artifacts.Collector
 	publisher *publish.Publisher
@@ -175,6 +178,7 @@ func New(c Config) *Worker {
 		media:   c.Media, stall: c.StallTimeout,
 		node: c.Node, tasks: c.Store, sources: tasks.NewSources(c.Store, dir.SourceFolder, c.Log),
 		planning:  transcode.Options{Capabilities: c.Media.Capabilities(), Presets: c.Presets},
+		chunks:    c.Chunks,
 		cache:     artifacts.NewCache(c.Artifacts, c.Media.Version(), c.Log, c.Metrics.artifacts),
 		collector: artifacts.Collector{Artifacts: c.Artifacts, Jobs: c.Store, Retention: c.ArtifactRetention, Log: c.Log},
 		publisher: publish.New(publish.Config{

@@ -87,7 +87,7 @@ func (s *Server) newWorker(ctx context.Context) (*worker.Worker, error) {
 			Guard: s.guard, S3Endpoint: st.S3Endpoint, S3PublicURL: st.S3PublicURL, Local: s.local, Log: s.log,
 		}),
 		Node: s.node, WorkDir: st.WorkDir, MaxInputBytes: st.MaxInputBytes, MinFreeDisk: st.MinFreeDisk,
-		Slots: st.Slots, Uploads: st.Uploads, Presets: st.Presets,
+		Slots: st.Slots, Uploads: st.Uploads, Presets: st.Presets, Chunks: st.Chunks != "off",
 		StallTimeout: st.StallTimeout, UploadRetryTimeout: st.UploadRetryTimeout,
 		Artifacts: artifacts, ArtifactRetention: st.ArtifactStore.Retention,
 	}), nil

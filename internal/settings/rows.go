@@ -170,6 +170,8 @@ func (s *Settings) workRows() []Row {
 			Help: "MiB that must be free in the work directory, besides what the job takes of it, before a job is transcoded; until then it waits. 0 is no check."},
 		{Group: Work, Flag: "preset", Env: "COPRA_PRESETS", Shown: pairsText(encoder.DefaultPresets()), Set: pairs(&s.Presets),
 			Help: "encoder preset, libx264=medium; repeatable, or separated by commas."},
+		{Group: Work, Flag: "chunks", Env: "COPRA_CHUNKS", Default: "auto", Set: oneOf(&s.Chunks, "auto", "off"),
+			Help: "auto or off: whether an input of a minute or more is encoded in chunks where the job asks for it by settings.ultrafast."},
 		{Group: Work, Flag: "shutdown-grace", Env: "COPRA_SHUTDOWN_GRACE", Default: "0s", Set: Duration(&s.ShutdownGrace, 0),
 			Help: "how long running work may go on after SIGTERM before it is handed back, 10m."},
 		{Group: Work, Flag: "upload-retry-timeout", Env: "COPRA_UPLOAD_RETRY_TIMEOUT", Default: "30m", Set: Duration(&s.UploadRetryTimeout, 0),

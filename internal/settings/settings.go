@@ -59,6 +59,7 @@ type Settings struct {
 	MaxInputBytes      int64
 	MinFreeDisk        int64 // bytes
 	Presets            map[string]string
+	Chunks             string // "auto", "off"
 	ShutdownGrace      time.Duration
 	StallTimeout       time.Duration
 	UploadRetryTimeout time.Duration

@@ -128,8 +128,9 @@ func (e *Execution) start(ctx context.Context) {
 func (e *Execution) WaitAll() { e.running.Wait() }
 
 // Wait waits until every step that output i depends on has ended, or one of them
-// has failed. It returns the error of that step. shared reports whether the step
-// serves other outputs too. When ctx ends the error is its cause.
+// has failed. It returns the error of that step. shared reports whether another plan
+// may do without the step: it serves other outputs too, or is one of chunks. When ctx
+// ends the error is its cause.
 func (e *Execution) Wait(ctx context.Context, i int) (shared bool, err error) {
 	for _, st := range e.plan.Steps {
 		if !slices.Contains(st.Outputs, i) {
@@ -142,7 +143,7 @@ func (e *Execution) Wait(ctx context.Context, i int) (shared bool, err error) {
 		}
 		// A step that did not run is not to blame; the one that failed follows.
 		if err := e.err(st.ID); err != nil && !errors.Is(err, errSkipped) {
-			return len(st.Outputs) > 1, err
+			return len(st.Outputs) > 1 || st.OfChunks(), err
 		}
 	}
 	return false, nil

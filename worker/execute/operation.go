@@ -22,6 +22,12 @@ func (e *Execution) operate(ctx context.Context, st transcode.Step, tail *tailRe
 		return e.runFFmpeg(ctx, st, *st.Op.FFmpeg, tail)
 	case st.Op.ThumbnailTrack != nil:
 		return e.writeThumbnailTrack(*st.Op.ThumbnailTrack)
+	case st.Op.Seams != nil:
+		return e.compareSeams(*st.Op.Seams)
+	case st.Op.Join != nil:
+		return e.joinChunks(ctx, st, *st.Op.Join)
+	case st.Op.NumberPictures != nil:
+		return e.numberPictures(*st.Op.NumberPictures)
 	default:
 		return errors.New("the step has no operation")
 	}
@@ -54,14 +60,19 @@ func (e *Execution) runFFmpeg(ctx context.Context, st transcode.Step, op transco
 		return err
 	}
 	e.c.Metrics.started(st)
-	command := ffmpeg.Command{
-		Args: op.Args, Dir: e.dir, StallTimeout: e.c.StallTimeout,
-		Progress: func(p ffmpeg.Progress) { e.progress.advance(st, p.OutTime) },
-	}
+	command := e.command(st, op.Args)
 	if tail != nil {
 		command.Input = tail
 	}
 	return e.c.Media.Run(ctx, command)
+}
+
+// command is a run of ffmpeg that advances the progress of a step.
+func (e *Execution) command(st transcode.Step, args []string) ffmpeg.Command {
+	return ffmpeg.Command{
+		Args: args, Dir: e.dir, StallTimeout: e.c.StallTimeout,
+		Progress: func(p ffmpeg.Progress) { e.progress.advance(st, p.OutTime) },
+	}
 }
 
 // writeThumbnailTrack writes the WebVTT track of the pictures that were made.

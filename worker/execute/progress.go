@@ -44,7 +44,7 @@ func newProgress(plan transcode.Plan, keys []string, report func(map[string]floa
 // unknown length is not known before it is complete.
 func (p *progress) advance(st transcode.Step, at time.Duration) {
 	if st.Duration > 0 {
-		p.set(st, min(float64(at)/float64(st.Duration), 1))
+		p.set(st, max(0, min(float64(at)/float64(st.Duration), 1)))
 	}
 }
 
