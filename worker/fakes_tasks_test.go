@@ -157,6 +157,9 @@ func (s *fakeStore) TaskStates(context.Context, string, int64) (states []job.Tas
 	s.tasks.mu.Lock()
 	defer s.tasks.mu.Unlock()
 	for _, r := range s.tasks.rows {
+		if r.ID < 0 {
+			continue
+		}
 		st := r.TaskState
 		st.Silent = time.Since(r.touched)
 		states = append(states, st)
@@ -168,8 +171,8 @@ func (s *fakeStore) DropTasks(_ context.Context, _ string, _ int64, ids ...int64
 	s.tasks.mu.Lock()
 	defer s.tasks.mu.Unlock()
 	for _, r := range s.tasks.rows {
-		if len(ids) == 0 || slices.Contains(ids, r.ID) {
-			r.ID = -r.ID // ids go on
+		if r.ID > 0 && (len(ids) == 0 || slices.Contains(ids, r.ID)) {
+			r.ID = -r.ID // the ids of others stay
 		}
 	}
 	return nil

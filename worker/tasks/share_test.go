@@ -107,6 +107,20 @@ func (d *database) set(step string, change func(*job.TaskState)) {
 	panic("no task of " + step)
 }
 
+// offers returns what was offered.
+func (d *database) offers() []job.NewTask {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.offer)
+}
+
+// statements counts the statements.
+func (d *database) statements() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.asked
+}
+
 func (d *database) setAway(away bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -177,8 +191,8 @@ func TestAlone(t *testing.T) {
 	bubble(t, 1, func(t *testing.T, d *database, s *Share) {
 		a := s.Add(step("a", 1), noProgress)
 		pass(20 * time.Second)
-		if d.asked > 5 || len(d.offer) > 0 {
-			t.Errorf("%d statements, %d offers", d.asked, len(d.offer))
+		if d.statements() > 5 || len(d.offers()) > 0 {
+			t.Errorf("%d statements, %d offers", d.statements(), len(d.offers()))
 		}
 		if !a.Take(t.Context()) {
 			t.Error("not taken")
@@ -204,11 +218,16 @@ func TestAlone(t *testing.T) {
 // TestShare offers the most costly steps first, takes one itself, and waits for others.
 func TestShare(t *testing.T) {
 	bubble(t, 2, func(t *testing.T, d *database, s *Share) {
+		var mu sync.Mutex
 		var progress float64
-		a, b, c := s.Add(step("a", 1), noProgress), s.Add(step("b", 3), func(p float64) { progress = p }), s.Add(step("c", 2), noProgress)
+		a, b, c := s.Add(step("a", 1), noProgress), s.Add(step("b", 3), func(p float64) {
+			mu.Lock()
+			defer mu.Unlock()
+			progress = p
+		}), s.Add(step("c", 2), noProgress)
 		s.Add(step("secret", 9), noProgress)
 		pass(500 * time.Millisecond)
-		if d.asked > 0 {
+		if d.statements() > 0 {
 			t.Error("steps that have just begun to wait are offered")
 		}
 		pass(2 * time.Second)
@@ -230,9 +249,11 @@ func TestShare(t *testing.T) {
 		d.wake <- struct{}{}
 		<-changed
 		wantState(t, "done", b, Made)
+		mu.Lock()
 		if progress != 0.4 {
 			t.Errorf("progress %g", progress)
 		}
+		mu.Unlock()
 		b.Unusable() // the store has lost it
 		wantState(t, "lost", b, Open)
 		if !b.Take(t.Context()) {
@@ -255,16 +276,16 @@ func TestFailedElsewhere(t *testing.T) {
 		a := s.Add(step("a", 1), noProgress)
 		for n, node := range []string{"x", "y"} {
 			pass(3 * time.Second)
-			last := d.offer[len(d.offer)-1]
-			if len(d.offer) != n+1 || last.Attempt != n+1 || len(last.Tried) != n {
-				t.Errorf("offers %+v", d.offer)
+			last := d.offers()[len(d.offers())-1]
+			if len(d.offers()) != n+1 || last.Attempt != n+1 || len(last.Tried) != n {
+				t.Errorf("offers %+v", d.offers())
 			}
 			d.set("a", func(t *job.TaskState) { t.Status, t.Node = job.TaskFailed, node })
 		}
 		pass(10 * time.Second)
 		wantState(t, "failed twice", a, Open)
-		if len(d.offer) != 2 || d.steps() != "" {
-			t.Errorf("%d offers, left: %s", len(d.offer), d.steps())
+		if len(d.offers()) != 2 || d.steps() != "" {
+			t.Errorf("%d offers, left: %s", len(d.offers()), d.steps())
 		}
 		if !a.Take(t.Context()) {
 			t.Error("not taken")
@@ -295,8 +316,8 @@ func TestSilentWorker(t *testing.T) {
 		d.set("a", func(t *job.TaskState) { t.Silent = stale + time.Second })
 		pass(3 * time.Second)
 		wantState(t, "silent", a, Open)
-		if len(d.offer) != 2 || !slices.Equal(d.offer[1].Tried, []string{"x"}) {
-			t.Errorf("offers %+v", d.offer)
+		if len(d.offers()) != 2 || !slices.Equal(d.offers()[1].Tried, []string{"x"}) {
+			t.Errorf("offers %+v", d.offers())
 		}
 		a.End()
 	})
@@ -328,13 +349,13 @@ func TestStraggler(t *testing.T) {
 		d.set("b", func(t *job.TaskState) { t.Running, t.Progress = 11*time.Second, 0.6 })
 		pass(2 * lookEvery)
 		wantState(t, "not that slow", b, Elsewhere)
-		if len(d.offer) != 2 {
-			t.Errorf("%d offers", len(d.offer))
+		if len(d.offers()) != 2 {
+			t.Errorf("%d offers", len(d.offers()))
 		}
 		d.set("b", func(t *job.TaskState) { t.Running, t.Progress = 30*time.Second, 0.6 })
 		pass(2 * lookEvery)
-		if len(d.offer) != 3 {
-			t.Errorf("%d offers of a slow step", len(d.offer))
+		if len(d.offers()) != 3 {
+			t.Errorf("%d offers of a slow step", len(d.offers()))
 		}
 		wantState(t, "slow", b, Open)
 		if !b.Take(t.Context()) {
