@@ -3,6 +3,8 @@ package postgres
 import (
 	"context"
 	"fmt"
+
+	"github.com/copra-video/copra/internal/queue"
 )
 
 // Heartbeat records that the worker process node is alive. node is the id of its
@@ -19,10 +21,12 @@ func (s *Store) Heartbeat(ctx context.Context, node string) error {
 }
 
 // Deregister removes a node that shuts down, after its River client has stopped.
-// Its remaining River jobs, if any, can be requeued at once.
+// Its remaining River jobs, if any, can be requeued at once. The others are told to
+// look for what it has given back.
 func (s *Store) Deregister(ctx context.Context, node string) error {
 	if _, err := s.pool.Exec(ctx, `DELETE FROM worker_node WHERE id = $1`, node); err != nil {
 		return fmt.Errorf("remove the node %s: %w", node, err)
 	}
+	s.notifier.publish(queue.All(), nil)
 	return nil
 }

@@ -119,6 +119,7 @@ func (s *Store) requeueOrphan(ctx context.Context, o orphan, stale time.Duration
 			return err
 		}
 		reaped.Requeued = 1
+		tx.queues = append(tx.queues, o.kind) // a queue has the name of its kind
 		if deliveryOf != "" && o.last {
 			if err := giveUpDelivery(ctx, tx, o.delivery); err != nil {
 				return err

@@ -13,11 +13,17 @@ import (
 const MaxYielded = 100
 
 const (
-	// FetchPoll is the FetchPollInterval of a queue whose fetches are limited: how
-	// soon a slot that a job has left is used again.
-	FetchPoll = 20 * time.Millisecond
-	// emptyPoll is how often the database is asked while nothing was announced.
+	// FetchPoll is the FetchPollInterval of the queues that use slots: how soon a slot
+	// that a job has left is used again. What is inserted is fetched at once.
+	FetchPoll = 100 * time.Millisecond
+	// emptyPoll is how often the database is asked while nothing was announced. River
+	// announces neither what is retried or snoozed for less than 5 s nor what a
+	// stopping client gives back.
 	emptyPoll = time.Second
+	// idlePoll is the same when nothing was announced or fetched for idleAfter. By then
+	// every job is one that is announced.
+	idlePoll  = 10 * time.Second
+	idleAfter = time.Minute
 )
 
 // Limits say how much of the limited queues a process can work on now.
@@ -30,7 +36,7 @@ type Limits struct {
 }
 
 // fetchLimiter is a River driver that fetches as many transcodes and tasks as slots
-// are free. River counts jobs that only wait for a storage against MaxWorkers. So
+// are free, and seldom asks a database in which nothing happens. River counts jobs that only wait for a storage against MaxWorkers. So
 // River gets MaxYielded more workers than there are slots, and the driver
 // leaves those alone that no job has yielded. A task is fetched only by a process
 // that can begin it at once: another may be idle.
@@ -41,26 +47,30 @@ type Limits struct {
 type fetchLimiter[TTx any] struct {
 	riverdriver.Driver[TTx]
 	queues map[string]*limitedQueue
+	active *atomic.Int64 // when something was last announced or fetched, in Unix nanoseconds
 }
 
-// limitedQueue is a queue of which a part is fetched.
+// limitedQueue is a queue whose fetches the driver limits.
 type limitedQueue struct {
 	free func(maxToLock int) int // how many jobs to fetch at most, of those that River would
 	more atomic.Bool             // it may hold more than was fetched
 	last atomic.Int64            // when the database was asked, in Unix nanoseconds
 }
 
-// LimitFetches returns a driver that limits the fetches of the queues Transcode, whose
-// MaxWorkers must be the slots of the process and MaxYielded, and Task.
+// LimitFetches returns a driver that limits fetches. The MaxWorkers of the queue
+// Transcode must be the slots of the process and MaxYielded.
 func LimitFetches[TTx any](d riverdriver.Driver[TTx], l Limits) riverdriver.Driver[TTx] {
 	return newFetchLimiter(d, l)
 }
 
 func newFetchLimiter[TTx any](d riverdriver.Driver[TTx], l Limits) fetchLimiter[TTx] {
+	all := func(n int) int { return n }
 	return fetchLimiter[TTx]{d, map[string]*limitedQueue{
+		Probe:     {free: all},
+		Notify:    {free: all},
 		Transcode: {free: func(n int) int { return n - max(MaxYielded-l.Yielded(), 0) }},
 		Task:      {free: func(n int) int { return min(n, l.FreeSlots()) }},
-	}}
+	}, new(atomic.Int64)}
 }
 
 // GetExecutor implements riverdriver.Driver.
@@ -70,19 +80,21 @@ func (l fetchLimiter[TTx]) GetExecutor() riverdriver.Executor {
 
 // GetListener implements riverdriver.Driver.
 func (l fetchLimiter[TTx]) GetListener(p *riverdriver.GetListenenerParams) riverdriver.Listener {
-	return insertListener{l.Driver.GetListener(p), l.queues}
+	return insertListener{l.Driver.GetListener(p), l.queues, l.active}
 }
 
 // insertListener notes that jobs were inserted.
 type insertListener struct {
 	riverdriver.Listener
 	queues map[string]*limitedQueue
+	active *atomic.Int64
 }
 
 // WaitForNotification implements riverdriver.Listener.
 func (l insertListener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
 	n, err := l.Listener.WaitForNotification(ctx)
 	if err == nil && n.Topic == InsertTopic {
+		l.active.Store(time.Now().UnixNano())
 		for name, q := range l.queues {
 			if n.Payload == InsertPayload(name) {
 				q.more.Store(true)
@@ -109,7 +121,11 @@ func (e *limitedExecutor[TTx]) JobGetAvailable(ctx context.Context, p *riverdriv
 		return &riverdriver.JobGetAvailableResult{}, nil
 	}
 	now := time.Now().UnixNano()
-	if !q.more.Swap(false) && now-q.last.Load() < int64(emptyPoll) {
+	poll := emptyPoll
+	if now-e.active.Load() >= int64(idleAfter) {
+		poll = idlePoll
+	}
+	if !q.more.Swap(false) && now-q.last.Load() < int64(poll) {
 		return &riverdriver.JobGetAvailableResult{}, nil
 	}
 	q.last.Store(now)
@@ -118,6 +134,9 @@ func (e *limitedExecutor[TTx]) JobGetAvailable(ctx context.Context, p *riverdriv
 	got, err := e.Executor.JobGetAvailable(ctx, &fewer)
 	if err != nil {
 		return nil, err
+	}
+	if len(got.Jobs) > 0 {
+		e.active.Store(time.Now().UnixNano())
 	}
 	if len(got.Jobs) == free {
 		q.more.Store(true)

@@ -71,6 +71,19 @@ func TestFetchLimiter(t *testing.T) {
 		db.jobs = 1
 		<-time.After(emptyPoll)
 		fetch(1, "not told of one")
+		fetch(0, "empty again")
+
+		<-time.After(idleAfter)
+		active = 0
+		fetch(0, "idle")
+		db.jobs = 1
+		<-time.After(idlePoll - time.Second)
+		fetch(0, "idle, and not told of one")
+		<-time.After(time.Second)
+		fetch(1, "idle for long")
+		db.jobs = 1
+		<-time.After(emptyPoll)
+		fetch(1, "not idle any more")
 
 		db.jobs = 7
 		if got, err := e.JobGetAvailable(t.Context(), &riverdriver.JobGetAvailableParams{Queue: Notify, MaxToLock: 50}); err != nil || len(got.Jobs) != 7 {

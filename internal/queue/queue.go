@@ -23,6 +23,9 @@ const (
 	Task      = "task"      // heavy: a step of another worker's job
 )
 
+// All returns the names of all queues.
+func All() []string { return []string{Probe, Transcode, Notify, Task} }
+
 // FetchCooldown is the shortest time between two fetches of a queue. River's
 // default of 100 ms would be most of the time from a POST to the start of its job.
 const FetchCooldown = 10 * time.Millisecond
