@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -60,12 +61,32 @@ func startServer(t *testing.T) *server {
 // startWorker adds a worker to the process.
 func (s *server) startWorker() {
 	s.t.Helper()
+	file := CapabilityFile(s.srv.settings.WorkDir)
+	detected.Lock()
+	defer detected.Unlock()
+	if detected.file != nil {
+		if err := os.WriteFile(file, detected.file, 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 	life := context.WithoutCancel(s.t.Context())
 	for _, start := range []part{(*Server).findMedia, (*Server).startWorker} {
 		if err := start(s.srv, s.t.Context(), life); err != nil {
 			s.t.Fatal(err)
 		}
 	}
+	var err error
+	if detected.file, err = os.ReadFile(file); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// detected is the file of what ffmpeg can do that the first worker has written. The
+// others find it in their work directories: asking ffmpeg takes longer than most
+// tests.
+var detected struct {
+	sync.Mutex
+	file []byte
 }
 
 // do sends a request and returns status and body.
