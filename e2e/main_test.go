@@ -80,16 +80,16 @@ func openDir(t testing.TB) string {
 	return dir
 }
 
-// eventually looks until done says true, and fails the test after limit.
+// eventually looks until done says true, and fails the test after limit. It looks
+// less and less often: many tests wait at once, and a look at a job or at all
+// processes takes milliseconds of the processor.
 func eventually(t testing.TB, limit time.Duration, what string, done func() bool) {
 	t.Helper()
 	deadline := time.NewTimer(testtime.Allow(limit))
 	defer deadline.Stop()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	for !done() {
+	for pause := 20 * time.Millisecond; !done(); pause = min(pause*3/2, 150*time.Millisecond) {
 		select {
-		case <-tick.C:
+		case <-time.After(pause):
 		case <-deadline.C:
 			t.Fatalf("after %s still not: %s", limit, what)
 		}

@@ -141,7 +141,7 @@ func sampleCommands(ctx context.Context) <-chan map[string]bool {
 	result := make(chan map[string]bool, 1)
 	go func() {
 		lines := map[string]bool{}
-		tick := time.NewTicker(20 * time.Millisecond)
+		tick := time.NewTicker(50 * time.Millisecond) // ffmpeg needs longer to load its libraries
 		defer tick.Stop()
 		for {
 			for _, p := range processes() {

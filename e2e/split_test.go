@@ -25,17 +25,19 @@ type deployment struct {
 	base    string
 }
 
-// deploy migrates an empty database, by three processes at once, and starts an
-// API and workers.
+// deploy starts an API and workers.
 func deploy(t testing.TB, workers int) *deployment {
 	t.Helper()
-	d := &deployment{db: pgtest.Empty(t).URL, dir: openDir(t)}
-	if code, _, complaint := finish(t, 10*time.Second, launch{args: []string{"secrets", filepath.Join(d.dir, "secrets")}}); code != 0 {
-		t.Fatalf("secrets: %s", complaint)
-	}
-	d.env = append(steered(t),
-		"COPRA_DATABASE_URL="+d.db, "COPRA_SECRET_KEY_FILE="+filepath.Join(d.dir, "secrets", "secret-key"),
-		"COPRA_STORAGE_DIR="+filepath.Join(d.dir, "storage"), "COPRA_ALLOW_NETWORKS=127.0.0.0/8", "COPRA_LOG_LEVEL=debug")
+	d := newDeployment(t, pgtest.New(t).URL)
+	d.start(t, workers)
+	return d
+}
+
+// deployEmpty migrates an empty database, by three processes at once, and starts an
+// API and workers.
+func deployEmpty(t testing.TB, workers int) *deployment {
+	t.Helper()
+	d := newDeployment(t, pgtest.Empty(t).URL)
 	var migrations []*process
 	for range 3 {
 		migrations = append(migrations, launchFor(t, launch{args: []string{"migrate"}, env: d.env}))
@@ -46,6 +48,24 @@ func deploy(t testing.TB, workers int) *deployment {
 			t.Fatalf("migrate: %s", m.stderr.String())
 		}
 	}
+	d.start(t, workers)
+	return d
+}
+
+func newDeployment(t testing.TB, db string) *deployment {
+	t.Helper()
+	d := &deployment{db: db, dir: openDir(t)}
+	if code, _, complaint := finish(t, 10*time.Second, launch{args: []string{"secrets", filepath.Join(d.dir, "secrets")}}); code != 0 {
+		t.Fatalf("secrets: %s", complaint)
+	}
+	d.env = append(steered(t),
+		"COPRA_DATABASE_URL="+d.db, "COPRA_SECRET_KEY_FILE="+filepath.Join(d.dir, "secrets", "secret-key"),
+		"COPRA_STORAGE_DIR="+filepath.Join(d.dir, "storage"), "COPRA_ALLOW_NETWORKS=127.0.0.0/8", "COPRA_LOG_LEVEL=debug")
+	return d
+}
+
+func (d *deployment) start(t testing.TB, workers int) {
+	t.Helper()
 	d.api = launchFor(t, launch{args: []string{"api", "--listen", "127.0.0.1:0"}, env: d.env})
 	public, err := d.api.says(startTime, `msg="copra api".* public_url=(http://127\.0\.0\.1:\d+)`)
 	if err != nil {
@@ -56,7 +76,6 @@ func deploy(t testing.TB, workers int) *deployment {
 	for range workers {
 		d.startWorker(t)
 	}
-	return d
 }
 
 // startWorker starts a worker. All share one work directory.
@@ -91,7 +110,7 @@ func (d *deployment) client(t testing.TB, name string) client {
 
 func TestSplit(t *testing.T) {
 	t.Parallel()
-	d := deploy(t, 2)
+	d := deployEmpty(t, 2)
 	one, two := d.client(t, "one"), d.client(t, "two")
 
 	t.Run("ready", func(t *testing.T) {
