@@ -30,15 +30,20 @@ demo-stop: ## stop the server that make demo started
 	@scripts/demo.sh --stop
 
 # What runs with the race detector: the packages with goroutines whose tests are
-# not spent in ffmpeg or PostgreSQL, where it finds nothing and costs most.
-RACED := ./job/... ./api/... ./webhook/... ./worker ./worker/lease ./worker/admission ./worker/publish \
-	./internal/retry ./internal/netguard ./internal/queue ./storage ./storage/artifacts ./storage/rangeserver
+# not spent in ffmpeg or PostgreSQL, where it finds nothing and costs most. Pure
+# packages have none.
+RACED := ./api ./webhook ./webhook/hostlimit ./worker ./worker/lease ./worker/admission ./worker/publish \
+	./internal/netguard ./storage/artifacts ./storage/rangeserver
+
+# What takes longest, to begin with: at the end every core has something to do.
+LONGEST := ./e2e ./transcode ./transcode/ffmpeg ./worker/artifacts ./check ./internal/server ./e2e/players \
+	./worker/execute ./internal/hostile ./internal/postgres ./client
 
 .PHONY: test
 test: ## install what tests need and run all of them
 	@scripts/setup.sh test
 	go vet ./...
-	go run ./tools/testreport -program ./cmd/copra -race "$(RACED)" ./... -shuffle=on -timeout 20m
+	go run ./tools/testreport -program ./cmd/copra -race "$(RACED)" $(LONGEST) ./... -shuffle=on -timeout 20m
 
 .PHONY: test-quick
 test-quick: ## the tests that need nothing but Go: no database, no ffmpeg; half a minute

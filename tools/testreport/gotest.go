@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -20,6 +22,9 @@ type set struct {
 	packages []string
 }
 
+// parallel runs one package more than there are cores: many wait most of the time.
+var parallel = []string{"-p=" + strconv.Itoa(runtime.NumCPU()+1)}
+
 // newPlan resolves the patterns: the packages of race, and the rest.
 func newPlan(ctx context.Context, patterns, race []string) ([]set, error) {
 	all, err := list(ctx, patterns)
@@ -27,13 +32,13 @@ func newPlan(ctx context.Context, patterns, race []string) ([]set, error) {
 		return nil, err
 	}
 	if len(race) == 0 {
-		return []set{{packages: all}}, nil
+		return []set{{flags: parallel, packages: all}}, nil
 	}
 	raced, err := list(ctx, race)
 	if err != nil {
 		return nil, err
 	}
-	var withRace, rest set
+	withRace, rest := set{}, set{flags: parallel}
 	for _, p := range all {
 		if slices.Contains(raced, p) {
 			withRace.packages = append(withRace.packages, p)

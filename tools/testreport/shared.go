@@ -34,7 +34,7 @@ func share(ctx context.Context, program string) (stop func() error, err error) {
 		}
 		stop = func() error { return os.RemoveAll(dir) }
 		path := filepath.Join(dir, "copra")
-		if out, err := exec.CommandContext(ctx, "go", "build", "-o", path, program).CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(ctx, "go", "build", "-ldflags=-s -w", "-o", path, program).CombinedOutput(); err != nil {
 			return stop, fmt.Errorf("build %s: %w\n%s", program, err, strings.TrimSpace(string(out)))
 		}
 		if err := os.Setenv(testcopra.Env, path); err != nil {
