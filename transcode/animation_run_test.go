@@ -66,8 +66,9 @@ func TestAlpha(t *testing.T) {
 	t.Parallel()
 	dir := clip(t, "-f", "lavfi", "-i", "color=red:s=64x32:d=1,format=rgba,geq=r=255:g=0:b=0:a='if(lt(X,W/2),255,0)'", "-frames:v", "1", "-c:v", "png", "-f", "image2", "-update", "1")
 	p := run(t, dir, fast, "png:32x path=/a.png", "webp:32x path=/a.webp", "jpg:32x path=/a.jpg", "gif:32x path=/a.gif", "png:32x32 path=/box.png")
+	pictures := decodedAll(t, dir, firstFiles(p)...)
 	for _, r := range p.Results[:2] {
-		got := decoded(t, dir, r.Files[0].Name)[0]
+		got := pictures[r.Files[0].Name][0]
 		if a, b := got.pix[4*(8*got.w+8)+3], got.pix[4*(8*got.w+24)+3]; a < 250 || b > 5 {
 			t.Errorf("%s: alpha %d and %d", r.Files[0].Path, a, b)
 		}
@@ -76,11 +77,11 @@ func TestAlpha(t *testing.T) {
 		}
 	}
 	// Where it cannot, there is white below it.
-	if box := decoded(t, dir, p.Results[4].Files[0].Name)[0]; box.pix[3] != 0 || box.at(0.25, 0.5) != "r" {
+	if box := pictures[p.Results[4].Files[0].Name][0]; box.pix[3] != 0 || box.at(0.25, 0.5) != "r" {
 		t.Errorf("bars of transparent pictures have alpha %d", box.pix[3])
 	}
 	for _, r := range p.Results[2:4] {
-		if got := decoded(t, dir, r.Files[0].Name)[0]; got.at(0.25, 0.5) != "r" || got.at(0.75, 0.5) != "w" {
+		if got := pictures[r.Files[0].Name][0]; got.at(0.25, 0.5) != "r" || got.at(0.75, 0.5) != "w" {
 			t.Errorf("%s: %s and %s", r.Files[0].Path, got.at(0.25, 0.5), got.at(0.75, 0.5))
 		}
 	}

@@ -4,47 +4,54 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// shown returns the mean colour of the first frame of a film or picture as a
-// player shows it: by the tags that ffprobe finds, and where there are none by
+// shown returns the mean colours of the first frames of films and pictures as a
+// player shows them: by the tags that ffprobe finds, and where there are none by
 // the size. (FFmpeg itself takes BT.601 then, and believes the decoder of VP8
 // more than the container.)
-func shown(t testing.TB, dir, name string) [3]float64 {
+func shown(t testing.TB, dir string, names ...string) map[string][3]float64 {
 	t.Helper()
-	v := probe(t, dir, name).Video[0]
-	matrix, levels := v.ColorSpace, v.ColorRange
-	if matrix == "" || matrix == "unknown" {
-		matrix = "smpte170m"
-		if (v.Width >= 1280 || v.Height > 576) && v.Codec != "webp" {
-			matrix = "bt709"
+	to := work(t, dir)
+	args := append([]string{"-nostdin", "-v", "error"}, inputs(names)...)
+	for i, name := range names {
+		v := probe(t, dir, name).Video[0]
+		matrix, levels := v.ColorSpace, v.ColorRange
+		if matrix == "" || matrix == "unknown" {
+			matrix = "smpte170m"
+			if (v.Width >= 1280 || v.Height > 576) && v.Codec != "webp" {
+				matrix = "bt709"
+			}
 		}
+		if levels == "" || levels == "unknown" {
+			levels = "tv"
+		}
+		filter := "scale=w=16:h=16:flags=area+accurate_rnd+full_chroma_int:out_range=pc,format=rgb24"
+		if !isRGB(v.PixFmt) {
+			filter = "setparams=range=" + levels + ":colorspace=" + matrix + "," + filter
+		}
+		args = append(args, "-map", fmt.Sprintf("%d:v:0", i), "-frames:v", "1", "-vf", filter, "-f", "rawvideo", fmt.Sprintf("%s/%d", to, i))
 	}
-	if levels == "" || levels == "unknown" {
-		levels = "tv"
+	command(t, dir, "ffmpeg", args...)
+	colours := map[string][3]float64{}
+	for i, name := range names {
+		raw, err := os.ReadFile(filepath.Join(dir, to, strconv.Itoa(i)))
+		if err != nil || len(raw) != 16*16*3 {
+			t.Fatalf("decode %s: %v, %d bytes", name, err, len(raw))
+		}
+		var mean [3]float64
+		for i, b := range raw {
+			mean[i%3] += float64(b) / (16 * 16)
+		}
+		colours[name] = mean
 	}
-	filter := "scale=w=16:h=16:flags=area+accurate_rnd+full_chroma_int:out_range=pc,format=rgb24"
-	if !isRGB(v.PixFmt) {
-		filter = "setparams=range=" + levels + ":colorspace=" + matrix + "," + filter
-	}
-	cmd := exec.CommandContext(t.Context(), testmedia.Tool(t, "ffmpeg"), "-v", "error", "-i", name, "-map", "0:v:0", "-frames:v", "1", "-vf", filter, "-f", "rawvideo", "-")
-	cmd.Dir = dir
-	raw, err := cmd.Output()
-	if err != nil || len(raw) != 16*16*3 {
-		t.Fatalf("decode %s: %v, %d bytes", name, err, len(raw))
-	}
-	var mean [3]float64
-	for i, b := range raw {
-		mean[i%3] += float64(b) / (16 * 16)
-	}
-	return mean
+	return colours
 }
 
 // Files, streams, pictures, sprites and animations of one source show the same
@@ -91,14 +98,18 @@ func TestSameColoursInAllOutputs(t *testing.T) {
 				lines = append(lines, fmt.Sprintf("%s path=/%d", format, i))
 			}
 			lines = append(lines, "httpstream hls=/hls dash=/dash variants=mp4:96x;mp4:120x")
-			compare := func(path, what string) {
-				got := shown(t, dir, path)
-				for i := range got {
-					if math.Abs(got[i]-want[i]) > 3 {
-						t.Errorf("%s: the colour is %.0f, want %.0f", what, got, want)
-						return
+			var names []string
+			what := map[string]string{}
+			compare := func() {
+				for name, got := range shown(t, dir, names...) {
+					for i := range got {
+						if math.Abs(got[i]-want[i]) > 3 {
+							t.Errorf("%s: the colour is %.0f, want %.0f", what[name], got, want)
+							break
+						}
 					}
 				}
+				names = nil
 			}
 			p := run(t, dir, fast, lines...)
 			for i, r := range p.Results {
@@ -110,7 +121,7 @@ func TestSameColoursInAllOutputs(t *testing.T) {
 					if f.Count > 0 {
 						name = fmt.Sprintf(name, 1)
 					}
-					compare(name, lines[i])
+					names, what[name] = append(names, name), lines[i]
 					v := probe(t, dir, name).Video[0]
 					if i < len(able) && (scalerMatrix(v.ColorSpace) != scalerMatrix(tt.space) || !known(v.ColorSpace) || !known(v.ColorPrimaries)) {
 						t.Errorf("%s says %s, %s, want %s", lines[i], v.ColorSpace, v.ColorPrimaries, tt.space)
@@ -130,18 +141,20 @@ func TestSameColoursInAllOutputs(t *testing.T) {
 							name = joined(t, filepath.Join(filepath.Dir(name), "init.mp4"), name)
 						}
 						rel, _ := filepath.Rel(dir, name)
-						compare(rel, rel)
+						names, what[rel] = append(names, rel), rel
 						if v := probe(t, dir, rel).Video[0]; v.ColorSpace != tt.space {
 							t.Errorf("%s says %s, want %s", rel, v.ColorSpace, tt.space)
 						}
 					}
 				}
 			}
+			compare()
 			// Without an encode of a film, pictures are found by seeking.
 			alone := run(t, dir, fast, "png:64x path=/a", "jpg:64x path=/b")
 			for _, r := range alone.Results {
-				compare(r.Files[0].Name, r.Files[0].Path+" alone")
+				names, what[r.Files[0].Name] = append(names, r.Files[0].Name), r.Files[0].Path+" alone"
 			}
+			compare()
 		})
 	}
 }

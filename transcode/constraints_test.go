@@ -2,6 +2,8 @@ package transcode
 
 import (
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -125,14 +127,20 @@ func TestQualityAndPasses(t *testing.T) {
 	p := Build(outputs(t, lines...), m, o)
 	made := runSteps(t, dir, p)
 	sizes := map[string]int64{}
+	var files []string
 	for i, r := range p.Results {
 		f, _, _ := strings.Cut(lines[i], " ")
 		if r.Err != nil || !made[r.Files[0].Name] {
 			t.Errorf("%s: %v", f, r.Err)
 			continue
 		}
-		sizes[f] = probe(t, dir, r.Files[0].Name).Size
+		st, err := os.Stat(filepath.Join(dir, r.Files[0].Name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sizes[f], files = st.Size(), append(files, r.Files[0].Name)
 	}
+	playable(t, dir, files...)
 	for f, low := range sizes {
 		spec, ok := strings.CutSuffix(f, "quality=1")
 		if best := sizes[spec+"quality=5"]; ok && best <= low {

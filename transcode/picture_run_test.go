@@ -5,14 +5,11 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
-
-	"github.com/copra-video/copra/internal/testmedia"
 )
 
 // These tests run plans and read the pixels of what comes out.
@@ -48,26 +45,26 @@ func (p rgb) corners() string {
 	return p.at(0.25, 0.25) + p.at(0.75, 0.25) + p.at(0.25, 0.75) + p.at(0.75, 0.75)
 }
 
-// decoded returns frames of a film or picture; filter chooses them.
-func decoded(t testing.TB, dir, name string, filter ...string) []rgb {
+// gray is the mean brightness of a picture without colours.
+func (p rgb) gray() (mean float64) {
+	for i := 0; i < len(p.pix); i += 4 {
+		mean += float64(p.pix[i]) / float64(len(p.pix)/4)
+	}
+	return mean
+}
+
+// decoded returns the frames of a film or picture.
+func decoded(t testing.TB, dir, name string) []rgb {
 	t.Helper()
-	m := probe(t, dir, name)
-	w, h := m.Video[0].Width, m.Video[0].Height
-	args := []string{"-v", "error", "-i", name, "-map", "0:v:0"}
-	if len(filter) > 0 {
-		args = append(args, "-vf", strings.Join(filter, ","))
+	return decodedAll(t, dir, name)[name]
+}
+
+// firstFiles are the names of the first file of each result.
+func firstFiles(p Plan) (names []string) {
+	for _, r := range p.Results {
+		names = append(names, r.Files[0].Name)
 	}
-	cmd := exec.CommandContext(t.Context(), testmedia.Tool(t, "ffmpeg"), append(args, "-fps_mode", "passthrough", "-pix_fmt", "rgba", "-f", "rawvideo", "-")...)
-	cmd.Dir = dir
-	raw, err := cmd.Output()
-	if err != nil || len(raw) == 0 {
-		t.Fatalf("decode %s: %v", name, err)
-	}
-	var list []rgb
-	for frame := range slices.Chunk(raw, 4*w*h) {
-		list = append(list, rgb{w, h, frame})
-	}
-	return list
+	return names
 }
 
 // quarters is a film, or with frames 1 a picture, of four colours:
@@ -116,9 +113,10 @@ func TestTurns(t *testing.T) {
 		lines = append(lines, fmt.Sprintf("mp4::x:quality=5 path=/%d.mp4 %s", i, c.params), fmt.Sprintf("png path=/%d.png %s", i, c.params))
 	}
 	p := run(t, dir, fast, lines...)
+	frames := decodedAll(t, dir, firstFiles(p)...)
 	for i, c := range cases {
 		for _, r := range p.Results[2*i : 2*i+2] {
-			got := decoded(t, dir, r.Files[0].Name)[0]
+			got := frames[r.Files[0].Name][0]
 			if got.corners() != c.want {
 				t.Errorf("%s of %q: %s, want %s", r.Files[0].Path, c.params, got.corners(), c.want)
 			}
@@ -133,10 +131,11 @@ func TestTurns(t *testing.T) {
 func TestShapes(t *testing.T) {
 	t.Parallel()
 	dir := clip(t, quarters("96x64", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "5", "-pix_fmt", "yuv420p", "-f", "mp4")...)
-	for _, c := range []struct {
+	type shape struct {
 		line, want string
 		w, h       int
-	}{
+	}
+	films := []shape{
 		{"mp4::x:quality=5 path=/a.mp4 crop=48:32", "rgbw", 48, 32},
 		{"mp4::x:quality=5 path=/a.mp4 crop=iw/2:in_h-32", "rgbw", 48, 32},
 		{"mp4:24x:x:quality=5 path=/a.mp4 crop=48:32 transpose=1", "brwg", 24, 36},
@@ -144,21 +143,28 @@ func TestShapes(t *testing.T) {
 		{"mp4:32x:x:quality=5 path=/a.mp4 square", "rgbw", 32, 32},
 		{"mp4:64x64:x:quality=5 path=/a.mp4", "rgbw", 64, 64},
 		{"mp4:64x64:x:quality=5 path=/a.mp4 fit=crop", "rgbw", 64, 64},
+	}
+	pictures := []shape{ // alone, they are found by seeking
 		{"png:64x64 path=/a.png", "rgbw", 64, 64},
 		{"png:64x64 path=/a.png fit=crop", "rgbw", 64, 64},
 		{"jpg:33x path=/a.jpg square", "rgbw", 33, 33},
 		{"webp:48x32 path=/a.webp", "rgbw", 48, 32},
-	} {
-		p := run(t, dir, fast, c.line)
-		if p.Results[0].Err != nil {
-			continue
+	}
+	for _, cases := range [][]shape{films, pictures} {
+		var lines []string
+		for _, c := range cases {
+			lines = append(lines, c.line)
 		}
-		got := decoded(t, dir, p.Results[0].Files[0].Name)[0]
-		if got.w != c.w || got.h != c.h || got.corners() != c.want {
-			t.Errorf("%s: %dx%d %s, want %dx%d %s", c.line, got.w, got.h, got.corners(), c.w, c.h, c.want)
-		}
-		if bars, cut := strings.Contains(c.line, ":64x64"), strings.Contains(c.line, "crop"); bars && (got.at(0.5, 0.02) == "k") == cut {
-			t.Errorf("%s: the top is %s", c.line, got.at(0.5, 0.02))
+		p := run(t, dir, fast, lines...)
+		frames := decodedAll(t, dir, firstFiles(p)...)
+		for i, c := range cases {
+			got := frames[p.Results[i].Files[0].Name][0]
+			if got.w != c.w || got.h != c.h || got.corners() != c.want {
+				t.Errorf("%s: %dx%d %s, want %dx%d %s", c.line, got.w, got.h, got.corners(), c.w, c.h, c.want)
+			}
+			if bars, cut := strings.Contains(c.line, ":64x64"), strings.Contains(c.line, "crop"); bars && (got.at(0.5, 0.02) == "k") == cut {
+				t.Errorf("%s: the top is %s", c.line, got.at(0.5, 0.02))
+			}
 		}
 	}
 }
@@ -183,12 +189,15 @@ func TestWatermark(t *testing.T) {
 		if len(p.Fetches) != 1 || len(p.Fetches[0].Outputs) != len(these) {
 			t.Errorf("fetches %+v", p.Fetches)
 		}
+		names := firstFiles(p)
 		for i, r := range p.Results {
-			name := r.Files[0].Name
 			if r.Files[0].Count > 0 {
-				name = fmt.Sprintf(name, 2)
+				names[i] = fmt.Sprintf(names[i], 2)
 			}
-			frames := decoded(t, dir, name)
+		}
+		all := decodedAll(t, dir, names...)
+		for i := range p.Results {
+			frames := all[names[i]]
 			got := frames[len(frames)-1]
 			if strings.HasPrefix(these[i], "mp4") && len(frames) != 10 {
 				t.Errorf("%s: %d frames, want 10", these[i], len(frames))
@@ -227,8 +236,9 @@ func TestWatermark(t *testing.T) {
 	if videos, _ := encodes(p); videos != 5 {
 		t.Errorf("%d encodes, want 3 and one of two passes", videos)
 	}
+	all := decodedAll(t, dir, firstFiles(p)...)
 	for _, i := range []int{0, 1, 3} {
-		got := decoded(t, dir, p.Results[i].Files[0].Name)[0]
+		got := all[p.Results[i].Files[0].Name][0]
 		if n := darkColumns(got, 12); n != 10 {
 			t.Errorf("output %d: the mark's half is %d wide, want 10", i, n)
 		}
@@ -275,7 +285,7 @@ func TestSprites(t *testing.T) {
 				t.Errorf("%s: the track is %+v, want %s", lines[i], last, path)
 			}
 		}
-		pictures := map[string]rgb{}
+		pictures := decodedAll(t, dir, picturesOf(p.Results[:len(lines)])...)
 		for i, want := range [][]int{{0, 1, 2, 3, 4, 5, 6, 7}, {0, 1, 2, 3, 4, 5, 6, 7}, {0, 2, 4, 6}, {2, 4, 6}, {1, 4, 6}} {
 			r := p.Results[i]
 			track := r.Files[len(r.Files)-1]
@@ -292,11 +302,10 @@ func TestSprites(t *testing.T) {
 					t.Errorf("%s: cue %d ends at %v", lines[i], k+1, c.end)
 				}
 				name := workFileOf(t, r, filepath.Dir(track.Path)+"/"+c.file)
-				pic, ok := pictures[name]
-				if !ok {
-					pic = decoded(t, dir, name)[0]
-					pictures[name] = pic
+				if len(pictures[name]) == 0 {
+					t.Fatalf("%s: cue %d shows %s, which is no picture of the plan", lines[i], k+1, name)
 				}
+				pic := pictures[name][0]
 				x, y := 16, 9
 				if c.w > 0 {
 					if c.w != 32 || c.h != 18 {
@@ -314,6 +323,23 @@ func TestSprites(t *testing.T) {
 			}
 		}
 	}
+}
+
+// picturesOf are the names of all pictures of some results.
+func picturesOf(results []Result) (names []string) {
+	for _, r := range results {
+		for _, f := range r.Files {
+			switch {
+			case f.Count > 0:
+				for n := 1; n <= f.Count; n++ {
+					names = append(names, fmt.Sprintf(f.Name, n))
+				}
+			case f.Check != CheckNone:
+				names = append(names, f.Name)
+			}
+		}
+	}
+	return names
 }
 
 // workFileOf finds the file that is published at a path.
@@ -385,10 +411,15 @@ func TestBlur(t *testing.T) {
 		}
 		return n
 	}
-	var last int
+	var lines []string
 	for blur := range 6 {
-		p := run(t, dir, fast, fmt.Sprintf("png path=/a.png blur=%d", blur))
-		n := edge(decoded(t, dir, p.Results[0].Files[0].Name)[0])
+		lines = append(lines, fmt.Sprintf("png path=/%d.png blur=%d", blur, blur))
+	}
+	p := run(t, dir, fast, lines...)
+	pictures := decodedAll(t, dir, firstFiles(p)...)
+	var last int
+	for blur, name := range firstFiles(p) {
+		n := edge(pictures[name][0])
 		if blur > 0 && n <= last {
 			t.Errorf("blur %d: %d soft pixels, with less blur %d", blur, n, last)
 		}
@@ -417,8 +448,9 @@ func TestPictureColours(t *testing.T) {
 			}
 			return true
 		}
-		for i, r := range p.Results {
-			got := decoded(t, dir, r.Files[0].Name)[0]
+		frames := decodedAll(t, dir, firstFiles(p)...)
+		for i, name := range firstFiles(p) {
+			got := frames[name][0]
 			if !near(got, 80, 50, [3]byte{0xC0, 0x30, 0x20}) {
 				t.Errorf("%s of %s: the film is %v", lines[i], matrix, got.pix[4*(50*got.w+80):][:3])
 			}
@@ -441,8 +473,9 @@ func TestWatermarkOfHDR(t *testing.T) {
 			command(t, dir, "ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "color=white:s=96x64:d=1,format=rgba", "-frames:v", "1", "-c:v", "png", "-f", "image2", "-update", "1", f.Name)
 		}
 		p := run(t, dir, fast, lines...)
+		frames := decodedAll(t, dir, firstFiles(p)...)
 		for i, want := range []float64{code, 1} {
-			got := float64(decoded(t, dir, p.Results[i].Files[0].Name)[0].pix[4*(8*96+10)]) / 255
+			got := float64(frames[p.Results[i].Files[0].Name][0].pix[4*(8*96+10)]) / 255
 			if math.Abs(got-want) > 0.03 {
 				t.Errorf("%s of %s: white is %.2f, want %.2f", lines[i], transfer, got, want)
 			}

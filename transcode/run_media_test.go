@@ -1,7 +1,6 @@
 package transcode
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strconv"
@@ -153,26 +152,17 @@ func TestInterlaced(t *testing.T) {
 func TestPicturesAreOfTheirMoment(t *testing.T) {
 	t.Parallel()
 	dir := clip(t, "-f", "lavfi", "-i", "color=black:s=64x36:r=10:d=8,geq=lum='floor(N/10)*30':cb=128:cr=128", "-c:v", "libx264", "-preset", "ultrafast", "-g", "25", "-f", "mp4")
-	luma := func(dir, name string) float64 {
-		out, _ := command(t, dir, "ffmpeg", "-v", "error", "-i", name, "-vf", "format=gray,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-", "-f", "null", "-")
-		y, _ := strconv.ParseFloat(brightness.FindStringSubmatch(out)[1], 64)
-		return y
-	}
 	lines := []string{"png path=/a_%d.png offsets=6;1;3.5;99", "png path=/b_%d.png interval=2", "png path=/c_%d.png number=4"}
 	for _, beside := range [][]string{nil, {"mp4:32x::quality=3 path=/x.mp4"}} {
 		p := run(t, dir, fast, append(slices.Clone(lines), beside...)...)
 		want := [][]int{{6, 1, 3, 7}, {0, 2, 4, 6}, {1, 3, 5, 7}}
+		pictures := decodedAll(t, dir, picturesOf(p.Results[:len(want)])...)
 		for i, seconds := range want {
 			for n, s := range seconds {
-				name := p.Results[i].Files[0].Name
-				if p.Results[i].Files[0].Count > 0 {
-					name = fmt.Sprintf(name, n+1)
-				} else {
-					name = p.Results[i].Files[n].Name
-				}
+				name := pictureName(p.Results[i], n)
 				// The source is limited range, the picture full.
 				full := (float64(s*30) - 16) * 255 / 219
-				if got := luma(dir, name); math.Abs(got-max(0, full)) > 6 {
+				if got := pictures[name][0].gray(); math.Abs(got-max(0, full)) > 6 {
 					t.Errorf("%s: %s shows %.0f, want second %d (%.0f)", lines[i], name, got, s, full)
 				}
 			}

@@ -3,6 +3,7 @@ package transcode_test
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"math"
 	"os"
 	"path"
@@ -147,6 +148,7 @@ func (p *published) judgeOrder(t *testing.T) {
 
 func (p *published) judgeIFrames(t *testing.T) {
 	count := 0
+	var ranges []iFrame
 	for _, v := range p.master(t).Variants {
 		if !v.Iframe {
 			continue
@@ -166,7 +168,7 @@ func (p *published) judgeIFrames(t *testing.T) {
 				t.Errorf("%s: entry %d lasts %.3f s, %d bytes", v.URI, i, s.Duration, s.Limit)
 			}
 			if i < 2 || i == len(list)-1 {
-				p.judgeIFrame(t, v.URI, pl, s)
+				ranges = append(ranges, p.iFrame(t, v.URI, pl, s))
 			}
 		}
 		if math.Abs(sum-p.clip.seconds) > 0.05 {
@@ -176,10 +178,14 @@ func (p *published) judgeIFrames(t *testing.T) {
 	if count != len(p.clip.video) {
 		t.Errorf("there are %d I-frame playlists for %d video renditions", count, len(p.clip.video))
 	}
+	judgeRanges(t, ranges)
 }
 
-// judgeIFrame decodes one byte range as a player does.
-func (p *published) judgeIFrame(t *testing.T, name string, pl *m3u8.MediaPlaylist, s *m3u8.MediaSegment) {
+// iFrame is a byte range that an I-frame playlist names.
+type iFrame struct{ name, file string }
+
+// iFrame takes out one byte range as a player does.
+func (p *published) iFrame(t *testing.T, name string, pl *m3u8.MediaPlaylist, s *m3u8.MediaSegment) iFrame {
 	data := p.read(path.Join(path.Dir(name), s.URI))
 	part := data[s.Offset : s.Offset+s.Limit]
 	var head []byte
@@ -198,9 +204,32 @@ func (p *published) judgeIFrame(t *testing.T, name string, pl *m3u8.MediaPlaylis
 	if err := os.WriteFile(file, append(slices.Clone(head), part...), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	out := strings.Fields(run(t, "", "ffprobe", "-v", "quiet", "-select_streams", "v", "-show_entries", "frame=pict_type", "-of", "csv=p=0", file))
-	if len(out) != 1 || !strings.HasPrefix(out[0], "I") {
-		t.Errorf("%s: the range %d@%d of %s decodes to %v", name, s.Limit, s.Offset, s.URI, out)
+	return iFrame{fmt.Sprintf("%s: the range %d@%d of %s", name, s.Limit, s.Offset, s.URI), file}
+}
+
+// judgeRanges decodes byte ranges, all in one ffmpeg: each has one picture, and
+// that is intra-coded.
+func judgeRanges(t *testing.T, ranges []iFrame) {
+	dir := t.TempDir()
+	args := []string{"-v", "quiet"}
+	for _, r := range ranges {
+		args = append(args, "-i", r.file)
+	}
+	for i := range ranges {
+		args = append(args, "-map", fmt.Sprintf("%d:v", i), "-fps_mode", "passthrough", "-f", "framemd5", fmt.Sprintf("%d-all", i),
+			"-map", fmt.Sprintf("%d:v", i), "-vf", `select=eq(pict_type\,I)`, "-fps_mode", "passthrough", "-f", "framemd5", fmt.Sprintf("%d-intra", i))
+	}
+	run(t, dir, "ffmpeg", args...)
+	for i, r := range ranges {
+		for _, which := range []string{"all", "intra"} {
+			out, err := os.ReadFile(filepath.Join(dir, fmt.Sprintf("%d-%s", i, which)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(hashes(string(out))); n != 1 {
+				t.Errorf("%s decodes to %d pictures (%s), want one", r.name, n, which)
+			}
+		}
 	}
 }
 
@@ -338,12 +367,12 @@ func (p *published) judgeOffset(t *testing.T) {
 	}
 	for _, tr := range p.pkg.Tracks {
 		file := p.joined(tr)
-		for _, kind := range []string{"v", "a"} {
+		for _, kind := range []string{"video", "audio"} {
 			source := tr.ID
-			if kind == "a" && tr.Type == stream.Muxed {
+			if kind == "audio" && tr.Type == stream.Muxed {
 				source = "audio"
 			}
-			if kind == "v" && tr.Type == stream.Audio || kind == "a" && tr.Type == stream.Video {
+			if kind == "video" && tr.Type == stream.Audio || kind == "audio" && tr.Type == stream.Video {
 				continue
 			}
 			got, want := packets(t, file, kind), packets(t, filepath.Join(p.work, source+".mp4"), kind)

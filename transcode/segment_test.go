@@ -8,8 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/copra-video/copra/internal/testmedia"
@@ -101,13 +101,15 @@ type published struct {
 // published folder.
 func publish(t *testing.T, work string, c clip, p stream.Package) *published {
 	t.Helper()
+	var cuts [][]string
 	for _, tr := range p.Tracks {
 		dir := filepath.Join(p.Dir, tr.Dir)
 		if err := os.MkdirAll(filepath.Join(work, dir), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		ffmpeg(t, work, cutArgs(p, tr, dir)...)
+		cuts = append(cuts, cutArgs(p, tr, dir))
 	}
+	ffmpeg(t, work, testmedia.Merge(cuts...)...)
 	files, sums, err := stream.Build(os.DirFS(work), p, nil)
 	if err != nil {
 		t.Fatal(err)
@@ -175,28 +177,41 @@ func (p *published) joined(tr stream.Track) string {
 	return name
 }
 
-// packets returns the presentation times of a file's packets of one kind ("v",
-// "a") in seconds, in presentation order as ffprobe sees them.
+// asked are the answers about files, which do not change once they are made.
+var asked sync.Map
+
+// once returns what a function says of a file, asking it only once.
+func once[T any](what, file string, ask func() T) T {
+	key := what + " " + file
+	if a, ok := asked.Load(key); ok {
+		return a.(T)
+	}
+	a := ask()
+	asked.Store(key, a)
+	return a
+}
+
+// packets returns the presentation times of a file's packets of one kind
+// ("video", "audio") in seconds, in presentation order as ffprobe sees them.
 func packets(t *testing.T, file, kind string) []float64 {
 	t.Helper()
-	out := run(t, "", "ffprobe", "-v", "error", "-select_streams", kind, "-show_entries", "packet=pts_time", "-of", "json", file)
-	var doc struct {
-		Packets []struct {
-			PTS string `json:"pts_time"`
+	return once("packets", file, func() map[string][]float64 {
+		out := run(t, "", "ffprobe", "-v", "error", "-show_entries", "packet=codec_type,pts_time", "-of", "json", file)
+		var doc struct {
+			Packets []struct {
+				Kind string  `json:"codec_type"`
+				PTS  float64 `json:"pts_time,string"`
+			}
 		}
-	}
-	if err := json.Unmarshal([]byte(out), &doc); err != nil {
-		t.Fatal(err)
-	}
-	times := make([]float64, len(doc.Packets))
-	for i, p := range doc.Packets {
-		v, err := strconv.ParseFloat(p.PTS, 64)
-		if err != nil {
+		if err := json.Unmarshal([]byte(out), &doc); err != nil {
 			t.Fatal(err)
 		}
-		times[i] = v
-	}
-	return times
+		times := map[string][]float64{}
+		for _, p := range doc.Packets {
+			times[p.Kind] = append(times[p.Kind], p.PTS)
+		}
+		return times
+	})[kind]
 }
 
 // frames returns the hashes of the decoded pictures.
@@ -210,7 +225,9 @@ func frames(t *testing.T, file string) []string {
 // sourceFrames is frames for a file that is not a playlist.
 func sourceFrames(t *testing.T, file string) []string {
 	t.Helper()
-	return hashes(run(t, "", "ffmpeg", "-v", "error", "-i", file, "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framemd5", "-"))
+	return once("frames", file, func() []string {
+		return hashes(run(t, "", "ffmpeg", "-v", "error", "-i", file, "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framemd5", "-"))
+	})
 }
 
 func hashes(out string) []string {

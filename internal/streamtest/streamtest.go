@@ -4,12 +4,12 @@
 package streamtest
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -111,21 +111,7 @@ func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Opt
 	if err := plan.Results[0].Err; err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range plan.Steps {
-		for _, d := range s.Dirs {
-			mkdir(t, filepath.Join(dir, d))
-		}
-		for _, f := range s.Op.FFmpeg.Inputs {
-			write(t, filepath.Join(dir, f.Name), f.Content(plan.Secrets))
-		}
-		command := ffmpeg.Command{Args: s.Op.FFmpeg.Args, Dir: dir}
-		if s.Tail != (transcode.TailInput{}) {
-			command.Input = open(t, filepath.Join(dir, s.Tail.Name))
-		}
-		if err := tools.Run(t.Context(), command); err != nil {
-			t.Fatalf("step %s: %v", s.ID, err)
-		}
-	}
+	runSteps(t, tools, dir, plan)
 	var out []Published
 	for _, pkg := range plan.Results[0].Packages {
 		files, _, err := stream.Build(os.DirFS(dir), pkg, plan.Secrets.Key)
@@ -150,19 +136,37 @@ func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Opt
 	return out
 }
 
-// ended is an intermediate that is complete.
-type ended struct{ *os.File }
-
-func (e ended) Read(_ context.Context, p []byte) (int, error) { return e.File.Read(p) }
-
-func open(t testing.TB, name string) ended {
+// runSteps runs the steps of a plan. All that can are cut together by one ffmpeg,
+// when the intermediates that they follow are complete.
+func runSteps(t testing.TB, tools *ffmpeg.Toolchain, dir string, plan transcode.Plan) {
 	t.Helper()
-	f, err := os.Open(name)
-	if err != nil {
-		t.Fatal(err)
+	run := func(name string, args []string) {
+		if err := tools.Run(t.Context(), ffmpeg.Command{Args: args, Dir: dir}); err != nil {
+			t.Fatalf("step %s: %v", name, err)
+		}
 	}
-	t.Cleanup(func() { f.Close() })
-	return ended{f}
+	cuts := map[string][][]string{} // by their global options
+	for _, s := range plan.Steps {
+		for _, d := range s.Dirs {
+			mkdir(t, filepath.Join(dir, d))
+		}
+		for _, f := range s.Op.FFmpeg.Inputs {
+			write(t, filepath.Join(dir, f.Name), f.Content(plan.Secrets))
+		}
+		args := slices.Clone(s.Op.FFmpeg.Args)
+		if i := slices.Index(args, transcode.StdinInput); i >= 0 {
+			args[i] = s.Tail.Name
+		}
+		if global, ok := testmedia.Mergeable(args); ok && s.Kind == transcode.StepSegment {
+			key := strings.Join(global, " ")
+			cuts[key] = append(cuts[key], args)
+			continue
+		}
+		run(s.ID, args)
+	}
+	for key, runs := range cuts {
+		run("segment"+key, testmedia.Merge(runs...))
+	}
 }
 
 func mkdir(t testing.TB, dir string) {
