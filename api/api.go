@@ -80,6 +80,9 @@ type Config struct {
 	// Uploads serves PUT /v2/uploads/{name} with authentication. The decoded name
 	// is the request's PathValue("name"). Defaults to none.
 	Uploads http.Handler
+	// Console serves /console and everything below it, with an authentication of its
+	// own. It gets the request with its original path. Defaults to none.
+	Console http.Handler
 	// Ready are the checks of /readyz. Defaults to none: always ready.
 	Ready []Check
 	// Metrics is the registry of /metrics. The API registers its own metrics

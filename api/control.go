@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/copra-video/copra/api/coconut"
 	"github.com/copra-video/copra/job"
@@ -13,17 +14,27 @@ import (
 const (
 	defaultPageSize = 20
 	maxPageSize     = 100
+	maxSearch       = 200 // bytes of a text to search for
 )
 
 var jobStatuses = []job.Status{job.JobStarting, job.JobProcessing, job.JobCompleted, job.JobFailed}
 
 // listJobs is GET /v2/jobs.
 func (s *server) listJobs(w http.ResponseWriter, r *http.Request) error {
-	q, err := query(r, "status", "limit", "cursor")
+	q, err := query(r, "status", "limit", "cursor", "q", "metadata")
 	if err != nil {
 		return err
 	}
-	l := job.ListQuery{Status: job.Status(q.Get("status")), Limit: defaultPageSize, Cursor: q.Get("cursor")}
+	l := job.ListQuery{Status: job.Status(q.Get("status")), Limit: defaultPageSize, Cursor: q.Get("cursor"), Text: q.Get("q")}
+	if len(l.Text) > maxSearch {
+		return job.Errorf(job.QueryNotValid, "The parameter 'q' has %d bytes, at most %d are accepted.", len(l.Text), maxSearch)
+	}
+	if text := q.Get("metadata"); text != "" {
+		var ok bool
+		if l.MetadataName, l.MetadataValue, ok = strings.Cut(text, ":"); !ok || l.MetadataName == "" {
+			return job.Errorf(job.QueryNotValid, "The parameter 'metadata' is %q, expected a name and a value, such as order:4711.", text)
+		}
+	}
 	if l.Status != "" && !slices.Contains(jobStatuses, l.Status) {
 		return job.Errorf(job.QueryNotValid, "The parameter 'status' is %q, expected one of job.starting, job.processing, job.completed and job.failed.", l.Status)
 	}

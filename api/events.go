@@ -87,7 +87,7 @@ func (s *server) follow(r *http.Request, sw *sseWriter, h job.History, changed <
 		select {
 		case <-ctx.Done():
 			return context.Cause(ctx)
-		case <-shutdown(ctx):
+		case <-Stopping(ctx):
 			return nil
 		case <-changed:
 		case <-keepAlive.C:

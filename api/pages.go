@@ -20,7 +20,8 @@ var landingPage = template.Must(template.New("landing").Parse(`<!doctype html>
 <h1>Copra {{.Version}}</h1>
 <p>A transcoding server that speaks the Coconut API v2. Point a Coconut client at this address with <code>/v2</code> after it.</p>
 <ul>
-<li><a href="/openapi.yaml">openapi.yaml</a>: the API, described</li>
+{{if .Console}}<li><a href="/console/">console</a>: jobs, webhooks and keys, for people</li>
+{{end}}<li><a href="/openapi.yaml">openapi.yaml</a>: the API, described</li>
 <li><a href="https://github.com/copra-video/copra/tree/main/docs">documentation</a></li>
 <li><a href="/healthz">healthz</a>, <a href="/readyz">readyz</a>, <a href="/metrics">metrics</a></li>
 </ul>

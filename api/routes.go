@@ -25,6 +25,11 @@ func (s *server) routes() http.Handler {
 		r.Handle("/storage/*", s.Storage)
 	}
 
+	if s.Console != nil {
+		r.Handle("/console", s.Console)
+		r.Handle("/console/*", s.Console)
+	}
+
 	r.Route("/v2", func(r chi.Router) {
 		r.Use(s.authenticate, s.limit)
 		r.NotFound(notFound)

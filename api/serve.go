@@ -60,9 +60,9 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 
 type shutdownKey struct{}
 
-// shutdown returns a channel that is closed when the server of a request begins to
+// Stopping returns a channel that is closed when the server of a request begins to
 // stop. It is nil outside of Serve.
-func shutdown(ctx context.Context) <-chan struct{} {
+func Stopping(ctx context.Context) <-chan struct{} {
 	c, _ := ctx.Value(shutdownKey{}).(<-chan struct{})
 	return c
 }

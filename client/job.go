@@ -20,6 +20,8 @@ type Job struct {
 	Error       string        `json:"error,omitempty"` // "cancelled" when the job as a whole was ended
 	Input       InputState    `json:"input"`
 	Outputs     []OutputState `json:"outputs"` // in the order of the request
+	// Metadata is that of the request.
+	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
 // Output returns the output with this key, nil when there is none.

@@ -59,6 +59,11 @@ type ListOptions struct {
 	Status JobStatus // "": any
 	Limit  int       // jobs on a page, 1 to 100; 0: 20, as the server has it
 	Cursor string    // Next of the page before; "": the first page
+	// Text is in the id, an error, the metadata, or the key or format of an output,
+	// whatever its case. A page of a search may be empty and yet have a next one.
+	Text string
+	// Metadata is a member of the job's metadata, "name:value".
+	Metadata string
 }
 
 // Page is a part of the list of jobs.
@@ -93,6 +98,12 @@ func (c *Client) ListPage(ctx context.Context, o ListOptions) (*Page, error) {
 	}
 	if o.Cursor != "" {
 		q.Set("cursor", o.Cursor)
+	}
+	if o.Text != "" {
+		q.Set("q", o.Text)
+	}
+	if o.Metadata != "" {
+		q.Set("metadata", o.Metadata)
 	}
 	path := "/v2/jobs"
 	if len(q) > 0 {

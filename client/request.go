@@ -23,7 +23,9 @@ type JobRequest struct {
 	Storage      *Storage // may be nil when every output has a URL
 	Outputs      Outputs
 	Notification *NotificationRequest
-	Extra        map[string]any // further members of the request
+	// Metadata are names and values of your own, at most 20, which the job shows.
+	Metadata map[string]string
+	Extra    map[string]any // further members of the request
 }
 
 // MarshalJSON encodes the body of the request.
@@ -34,7 +36,8 @@ func (r JobRequest) MarshalJSON() ([]byte, error) {
 		Storage      *Storage             `json:"storage,omitempty"`
 		Outputs      Outputs              `json:"outputs"`
 		Notification *NotificationRequest `json:"notification,omitempty"`
-	}{r.Settings, r.Input, r.Storage, r.Outputs, r.Notification}, r.Extra)
+		Metadata     map[string]string    `json:"metadata,omitempty"`
+	}{r.Settings, r.Input, r.Storage, r.Outputs, r.Notification, r.Metadata}, r.Extra)
 }
 
 // Settings are those of the job as a whole.

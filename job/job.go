@@ -26,6 +26,8 @@ type Spec struct {
 	Storage      *Storage // nil: the request has none, and each output has its own URL
 	Outputs      []OutputRequest
 	Notification *Notification // nil: none
+	// Metadata is what the customer noted at the job, for himself. nil: nothing.
+	Metadata map[string]string
 }
 
 // Settings are those of the whole job (coconut-v2.md sections 3.1 and 12.1).

@@ -29,6 +29,7 @@ const (
 	StorageServiceNotValid
 	StorageCredentialsNotValid
 	NotificationNotValid
+	MetadataNotValid
 	OutputsNotValid
 	OutputsOutOfRange
 	OutputFormatNotValid
@@ -109,6 +110,8 @@ var reasons = [reasonCount]reasonRow{
 		"credentials are missing, empty or malformed; of a job: the storage does not accept them", "give all keys of the service; often an environment variable of the client is not set"},
 	NotificationNotValid: {"notification_not_valid", 400, CustomerFault, false, "",
 		"`notification` has no valid `url`, has an unknown type, or lacks what SNS needs", "`{\"type\": \"http\", \"url\": ...}` is always good"},
+	MetadataNotValid: {"metadata_not_valid", 400, CustomerFault, false, "",
+		"`metadata` is no hash of at most 20 texts, or a name or value in it is too long", "see the message and [metadata of your own](api.md#metadata-of-your-own)"},
 	OutputsNotValid: {"outputs_not_valid", 400, CustomerFault, false, "",
 		"`outputs` is missing, is empty, is no hash, or has a key twice", "give at least one output; use an array for several of one format"},
 	OutputsOutOfRange: {"outputs_out_of_range", 400, CustomerFault, false, "",

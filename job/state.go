@@ -17,6 +17,8 @@ type State struct {
 	Error       string // of the job as a whole: "cancelled"; "" otherwise
 	Input       InputState
 	Outputs     []OutputState // in the order of the request
+	// Metadata is Spec.Metadata, which never changes.
+	Metadata map[string]string
 }
 
 // InputState is the state of the input. Metadata is ffprobe's

@@ -34,6 +34,7 @@ func DecodeJob(body []byte) (*job.Spec, error) {
 	var decoded []*output
 	spec.Outputs, decoded = d.outputs(root.get("outputs"))
 	spec.Notification = d.notification(root.get("notification"))
+	spec.Metadata = d.metadata(root.get("metadata"))
 	for _, o := range decoded {
 		if d.err == nil {
 			d.err = unsupportedOutput(o)

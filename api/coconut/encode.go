@@ -21,6 +21,8 @@ type jobBody struct {
 	Error       string       `json:"error,omitempty"` // an addition of Copra: "cancelled"
 	Input       inputBody    `json:"input"`
 	Outputs     []outputBody `json:"outputs"`
+	// Metadata is an addition of Copra: the request's own, absent when it had none.
+	Metadata map[string]string `json:"metadata,omitempty"`
 }
 
 type inputBody struct {
@@ -53,6 +55,7 @@ func jobOf(s job.State) jobBody {
 		Error:       s.Error,
 		Input:       inputOf(s, false),
 		Outputs:     outputsOf(s, false),
+		Metadata:    s.Metadata,
 	}
 }
 

@@ -52,6 +52,8 @@ type jobEvent struct {
 	Error       string       `json:"error,omitempty"`
 	Input       inputBody    `json:"input"`
 	Outputs     []outputBody `json:"outputs"`
+	// Noted is the request's own metadata, an addition of Copra.
+	Noted map[string]string `json:"metadata,omitempty"`
 }
 
 // EncodeNotification encodes the webhook of event e. s is the state of the job after
@@ -113,5 +115,6 @@ func jobEventOf(s job.State, metadata bool) jobEvent {
 		Error:       s.Error,
 		Input:       inputOf(s, metadata),
 		Outputs:     outputsOf(s, metadata),
+		Noted:       s.Metadata,
 	}
 }

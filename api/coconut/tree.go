@@ -204,6 +204,7 @@ var sectionReasons = map[string]job.Reason{
 	"input":        job.InputNotValid,
 	"storage":      job.StorageNotValid,
 	"notification": job.NotificationNotValid,
+	"metadata":     job.MetadataNotValid,
 }
 
 // duplicate returns the error for a member that occurs twice.

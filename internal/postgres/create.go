@@ -24,6 +24,7 @@ var errIdempotentRepeat = errors.New("the idempotency key is taken")
 func (s *Store) CreateJob(ctx context.Context, n job.Submission) (job.State, error) {
 	// PostgreSQL stores microseconds. This answer must equal later ones.
 	st := job.NewState(randomID(), s.now().UTC().Truncate(time.Microsecond), n.Spec.Outputs)
+	st.Metadata = n.Spec.Metadata
 	hash := sha256.Sum256(n.Request)
 	err := s.withTx(ctx, func(tx *txn) error { return s.insertJob(ctx, tx, st, n, hash[:]) })
 	if errors.Is(err, errIdempotentRepeat) {
@@ -56,8 +57,8 @@ func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n job.Subm
 	var limit int
 	err = tx.QueryRow(ctx, `
 		WITH accepted AS (
-			INSERT INTO jobs (id, key_id, created_at, status, input_status, request_sealed, priority, river_id, idempotency_key, body_hash)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+			INSERT INTO jobs (id, key_id, created_at, status, input_status, request_sealed, priority, river_id, idempotency_key, body_hash, metadata)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $15)
 			ON CONFLICT (key_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 			RETURNING id
 		), put AS (
@@ -68,13 +69,14 @@ func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n job.Subm
 		SELECT EXISTS (SELECT FROM accepted), coalesce((SELECT max_queued FROM api_keys WHERE id = $2), 0)`,
 		st.ID, n.KeyID, st.CreatedAt, st.Status, st.Input.Status, s.sealer.Seal(n.Request, sealContext(st.ID)),
 		n.Spec.Settings.Priority, probe.ID, idempotency, hash,
-		keys, types, formats, stages).Scan(&accepted, &limit)
+		keys, types, formats, stages, st.Metadata).Scan(&accepted, &limit)
 	if err != nil {
 		return fmt.Errorf("insert the job: %w", err)
 	}
 	if !accepted {
 		return errIdempotentRepeat // it adds no job, so no limit applies
 	}
+	tx.jobs = append(tx.jobs, st.ID) // for those who watch all jobs
 	return checkQueued(ctx, tx, n.KeyID, limit)
 }
 

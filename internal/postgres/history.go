@@ -32,7 +32,7 @@ func readHistory(ctx context.Context, tx pgx.Tx, keyID, id string, after int) (j
 	j := &h.State
 	err := tx.QueryRow(ctx, `
 		SELECT id, created_at, completed_at, status, error, input_status, input_error
-		FROM jobs WHERE id = $1 AND key_id = $2`, sanitizeText(id), keyID).
+		FROM jobs WHERE id = $1 AND ($2 = '`+job.AnyKey+`' OR key_id = $2)`, sanitizeText(id), keyID).
 		Scan(&j.ID, &j.CreatedAt, &completed, &j.Status, &j.Error, &j.Input.Status, &j.Input.Error)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return job.History{}, job.ErrNotFound

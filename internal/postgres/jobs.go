@@ -62,17 +62,17 @@ func (s *Store) readJob(ctx context.Context, id, keyID string) (r jobRow, err er
 	return r, err
 }
 
-// readRow reads a job. keyID "" is any key. lock is "" or "FOR UPDATE".
+// readRow reads a job. keyID "" is any key, and so is job.AnyKey. lock is "" or "FOR UPDATE".
 func readRow(ctx context.Context, q querier, id, keyID, lock string) (jobRow, error) {
 	var r jobRow
 	var completed *time.Time
 	var metadata []byte
 	j := &r.state
 	err := q.QueryRow(ctx, `
-		SELECT id, key_id, created_at, completed_at, status, error, input_status, input_error, input_metadata::text,
+		SELECT id, key_id, created_at, completed_at, status, error, input_status, input_error, input_metadata::text, metadata,
 			request_sealed, run, coalesce(retried_at, created_at), priority, last_event, last_delivery
-		FROM jobs WHERE id = $1 AND ($2 = '' OR key_id = $2) `+lock, sanitizeText(id), keyID).
-		Scan(&j.ID, &r.keyID, &j.CreatedAt, &completed, &j.Status, &j.Error, &j.Input.Status, &j.Input.Error, &metadata,
+		FROM jobs WHERE id = $1 AND ($2 IN ('', '`+job.AnyKey+`') OR key_id = $2) `+lock, sanitizeText(id), keyID).
+		Scan(&j.ID, &r.keyID, &j.CreatedAt, &completed, &j.Status, &j.Error, &j.Input.Status, &j.Input.Error, &metadata, &j.Metadata,
 			&r.sealed, &r.run, &r.acceptedAt, &r.priority, &r.lastEvent, &r.lastDelivery)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return jobRow{}, job.ErrNotFound

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -17,15 +16,7 @@ import (
 )
 
 // Key is an API key without its token, of which only a hash is stored.
-type Key struct {
-	ID               string
-	Name             string
-	Prefix           string // of the token, to tell keys apart
-	CreatedAt        time.Time
-	RevokedAt        time.Time // zero: the key is valid
-	HasSigningSecret bool      // webhooks of its jobs are signed
-	Limits           Limits
-}
+type Key = job.Key
 
 // minToken is the minimum length of a token; shorter ones can be guessed.
 const minToken = 16

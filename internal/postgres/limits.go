@@ -12,11 +12,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// Limits bound the jobs of an API key. 0 is no limit.
-type Limits struct {
-	Queued  int // jobs that have not ended, including running ones
-	Running int // jobs that are transcoded at once
-}
+// Limits bound the jobs of an API key.
+type Limits = job.Limits
 
 // LimitKey sets the limits of an API key, see findKey. Existing jobs stay.
 func (s *Store) LimitKey(ctx context.Context, idOrPrefix string, l Limits) error {

@@ -58,7 +58,7 @@ func TestListJobs(t *testing.T) {
 	if len(seen) != 5+pages {
 		t.Errorf("%d of %d jobs of one moment", len(seen), 5+pages)
 	}
-	observed.Row(t, "12.1 GET /v2/jobs?status=&limit=&cursor=")
+	observed.Row(t, "12.1 GET /v2/jobs?status=&limit=&cursor=&q=&metadata=")
 }
 
 func TestListByStatus(t *testing.T) {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/copra-video/copra/job"
 )
 
 // jobChannel is notified with the id of a job after each transaction that changes
@@ -53,6 +55,11 @@ func newJobListener(config *pgx.ConnConfig, log *slog.Logger) *jobListener {
 // changed. Changes are merged while a value waits in the channel, so a slow
 // watcher delays nobody. The channel is never closed.
 func (s *Store) Watch(id string) (changed <-chan struct{}, stop func()) { return s.listener.watch(id) }
+
+// WatchAll is Watch for all jobs.
+func (s *Store) WatchAll() (changed <-chan struct{}, stop func()) {
+	return s.listener.watch(job.AnyKey)
+}
 
 func (l *jobListener) watch(id string) (changed <-chan struct{}, stop func()) {
 	c := make(chan struct{}, 1)
@@ -159,10 +166,13 @@ func (l *jobListener) listen(ctx context.Context, listening func()) error {
 	}
 }
 
-// wake wakes the watchers of a job.
+// wake wakes the watchers of a job, and those of all jobs.
 func (l *jobListener) wake(id string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	for c := range l.watchers[job.AnyKey] {
+		signal(c)
+	}
 	for c := range l.watchers[id] {
 		signal(c)
 	}

@@ -9,8 +9,11 @@
 //	limits.go       how many jobs a key may have queued and running
 //	create.go       accept a job, with idempotency
 //	jobs.go         read a job
-//	list.go         read a page of a key's jobs
+//	list.go         read a page of a key's jobs, or of all
 //	history.go      read a job's events
+//	detail.go       what the console shows of a job and of its webhooks
+//	overview.go     what the console shows of a deployment
+//	sessions.go     who is signed in to the console
 //	run.go          claim a job, its fence, its progress
 //	record.go       change a job, the only way
 //	tasks.go        steps of a job that any worker may run

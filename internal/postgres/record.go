@@ -131,14 +131,18 @@ func insertEvents(b *pgx.Batch, r jobRow, applied []appliedEvent) error {
 
 func updateOutput(b *pgx.Batch, id string, i int, o job.OutputState) error {
 	var result *string
+	var seconds *float64
 	if o.Stage == job.Done {
+		if s := o.Seconds(); s > 0 {
+			seconds = &s
+		}
 		var err error
 		if result, err = encodeJSON(o.Result); err != nil {
 			return fmt.Errorf("encode the result of output %q: %w", o.Key, err)
 		}
 	}
-	b.Queue(`UPDATE outputs SET stage = $3, progress = $4, result = $5, error = $6 WHERE job_id = $1 AND idx = $2`,
-		id, i, string(o.Stage), o.Progress, result, o.Error)
+	b.Queue(`UPDATE outputs SET stage = $3, progress = $4, result = $5, error = $6, seconds = $7 WHERE job_id = $1 AND idx = $2`,
+		id, i, string(o.Stage), o.Progress, result, o.Error, seconds)
 	return nil
 }
 

@@ -8,16 +8,13 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/job"
 )
 
 // QueueStats counts the River jobs of one queue in one state: available, running,
 // retryable, scheduled or pending.
-type QueueStats struct {
-	Queue  string
-	State  string
-	Count  int64
-	Oldest time.Duration // age of the oldest: since it was fetched if running, else since it was due; never negative
-}
+// Its Oldest is the age of the oldest: since it was fetched if running, else since it was due; never negative.
+type QueueStats = job.QueueCount
 
 // QueueDepth counts the River jobs that have not ended, for /metrics and for autoscaling.
 func (s *Store) QueueDepth(ctx context.Context) ([]QueueStats, error) {

@@ -182,8 +182,10 @@ func (s *server) CreateJob(_ context.Context, n job.Submission) (job.State, erro
 	if len(s.created) > 1 {
 		id = fmt.Sprintf("job%011d", len(s.created))
 	}
-	s.jobs[id] = job.NewState(id, accepted, n.Spec.Outputs)
-	return s.jobs[id], nil
+	st := job.NewState(id, accepted, n.Spec.Outputs)
+	st.Metadata = n.Spec.Metadata
+	s.jobs[id] = st
+	return st, nil
 }
 
 // GetJob implements api.Jobs.

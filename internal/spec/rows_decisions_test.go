@@ -87,6 +87,7 @@ func codeRows() (list []row) {
 		{"12", "output_param_not_valid", output("mp4", `"fit":"stretch"`)},
 		{"12", "output_path_not_valid", request(`outputs={"mp4":{"path":"/../a.mp4"}}`)},
 		{"12", "settings_not_valid", request(`settings={"priority":51}`)},
+		{"12", "metadata_not_valid", request(`metadata="text"`)},
 		{"12", "notification_not_valid", request(`notification={"type":"smoke","url":"https://a/b"}`)},
 	} {
 		r := pair(c[0], c[1], c[2], request())

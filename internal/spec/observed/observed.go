@@ -20,7 +20,7 @@ var tests = map[string]string{
 	"12 regions":          "e2e.TestBuiltInEndpoints",
 	"12 webhook delivery": "internal/server.TestSignedWebhook",
 
-	"12.1 GET /v2/jobs?status=&limit=&cursor=": "internal/postgres.TestListJobs",
+	"12.1 GET /v2/jobs?status=&limit=&cursor=&q=&metadata=": "internal/postgres.TestListJobs",
 	"12.1 DELETE /v2/jobs/:id":                 "internal/postgres.TestCancel",
 	"12.1 POST /v2/jobs/:id/retry":             "internal/postgres.TestRetry",
 	"12.1 Idempotency-Key":                     "internal/postgres.TestIdempotency",
