@@ -8,6 +8,7 @@ import (
 
 	"github.com/copra-video/copra/api"
 	"github.com/copra-video/copra/internal/buildinfo"
+	"github.com/copra-video/copra/internal/settings"
 )
 
 // listen opens the address to serve on, and fills in the public URL when none
@@ -41,6 +42,13 @@ func (s *Server) serveAPI(_, life context.Context) error {
 	c.Jobs, c.Keys, c.RateLimit = s.store, s.store, float64(s.settings.RateLimit)
 	if s.local != nil {
 		c.Storage, c.Uploads = s.local, s.local.UploadHandler()
+	}
+	if s.settings.Console != settings.ConsoleOff {
+		con, err := s.newConsole()
+		if err != nil {
+			return err
+		}
+		c.Console = con
 	}
 	s.serve(life, s.listener, api.New(c))
 	return nil

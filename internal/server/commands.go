@@ -51,6 +51,9 @@ func Standalone(ctx context.Context, c command.Call) error {
 		if s.firstRun {
 			fmt.Fprintf(c.Stdout, "  API key    %s\n", s.key)
 		}
+		if s.settings.Console != settings.ConsoleOff {
+			fmt.Fprintf(c.Stdout, "  console    %s/console, with the API key, or with the operator's key in %s\n", s.settings.PublicURL, s.operatorKeyFile())
+		}
 		fmt.Fprintf(c.Stdout, "  key file   %s\n\n", filepath.Join(s.settings.Data, keyFile))
 	})
 }

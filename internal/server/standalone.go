@@ -22,12 +22,13 @@ import (
 
 // What a standalone server has in its data folder.
 const (
-	postgresDir   = "postgres"   // the database
-	storageDir    = "storage"    // results and uploads, kept for 24 h
-	workDir       = "work"       // work files
-	secretKeyFile = "secret-key" // seals stored requests; without it they cannot be read
-	keyFile       = "api-key"    // the first API key
-	baseURLFile   = "base-url"   // where the server listens, while it runs
+	postgresDir   = "postgres"     // the database
+	storageDir    = "storage"      // results and uploads, kept for 24 h
+	workDir       = "work"         // work files
+	secretKeyFile = "secret-key"   // seals stored requests; without it they cannot be read
+	keyFile       = "api-key"      // the first API key
+	operatorFile  = "operator-key" // signs in to the console, and sees everything there
+	baseURLFile   = "base-url"     // where the server listens, while it runs
 )
 
 // standaloneConns is the most connections to a PostgreSQL of its own: the API
@@ -46,6 +47,9 @@ func (s *Server) openDataFolder(_, _ context.Context) error {
 		return fmt.Errorf("make the data folder: %w", err)
 	}
 	st.Data = dir
+	if err := s.makeOperatorKey(dir); err != nil {
+		return err
+	}
 	st.StorageDir = cmp.Or(st.StorageDir, filepath.Join(dir, storageDir))
 	st.WorkDir = cmp.Or(st.WorkDir, filepath.Join(dir, workDir))
 	if !st.SecretKeys.IsZero() {

@@ -53,6 +53,9 @@ func (s *Server) startWorker(ctx, life context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("register the worker: %w", context.Cause(ctx))
 	}
+	if err := s.store.DescribeNode(ctx, s.node, buildinfo.Version(), s.settings.Slots); err != nil {
+		s.log.Warn("describe the node", "error", err)
+	}
 	if s.local != nil {
 		wg.Go(func() { s.sweepStorage(running) })
 	}

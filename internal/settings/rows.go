@@ -101,6 +101,12 @@ func (s *Settings) apiRows() []Row {
 			Help: "most requests a second of one API key to one process; more are answered 429. 0 is no limit."},
 		{Group: API, Flag: "region", Env: "COPRA_REGION", Set: Text(&s.Region),
 			Help: "name of this deployment, shown by /healthz and in metrics."},
+		{Group: API, Flag: "console", Env: "COPRA_CONSOLE", Default: ConsoleOn, Set: oneOf(&s.Console, ConsoleOn, ConsoleOff),
+			Help: "whether the console is served at /console: on or off."},
+		{Group: API, Flag: "operator-key-file", Env: "COPRA_OPERATOR_KEY_FILE", Shown: "none; a standalone server makes one in the folder of --data", Set: Text(&s.OperatorKeyFile),
+			Help: "file with the operator's key, at least 16 characters. Whoever signs in to the console with it sees the jobs of all API keys, makes keys and sees the workers."},
+		{Group: API, Env: "COPRA_OPERATOR_KEY", Shown: "the file of --operator-key-file", Set: Secret(&s.OperatorKey),
+			Help: "the operator's key itself."},
 	}
 }
 

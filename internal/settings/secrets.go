@@ -8,6 +8,7 @@ import (
 
 	"github.com/copra-video/copra/internal/command"
 	"github.com/copra-video/copra/internal/seal"
+	"github.com/copra-video/copra/job"
 )
 
 // Sealer reads the keys that seal stored requests.
@@ -29,6 +30,29 @@ func (s *Settings) Sealer() (*seal.Sealer, error) {
 		return nil, command.Usagef("the secret keys (COPRA_SECRET_KEYS or COPRA_SECRET_KEY_FILE) are not valid: %w", err)
 	}
 	return sealer, nil
+}
+
+// minOperatorKey is the minimum length of the operator's key; shorter ones can be
+// guessed.
+const minOperatorKey = 16
+
+// Operator reads the operator's key, zero when there is none.
+func (s *Settings) Operator() (job.Secret, error) {
+	text := s.OperatorKey.Reveal()
+	if text == "" {
+		if s.OperatorKeyFile == "" {
+			return job.Secret{}, nil
+		}
+		data, err := os.ReadFile(s.OperatorKeyFile)
+		if err != nil {
+			return job.Secret{}, fmt.Errorf("read the operator's key: %w", err)
+		}
+		text = strings.TrimSpace(string(data))
+	}
+	if len(text) < minOperatorKey {
+		return job.Secret{}, command.Usagef("the operator's key (COPRA_OPERATOR_KEY or COPRA_OPERATOR_KEY_FILE) has %d characters: at least %d are needed", len(text), minOperatorKey)
+	}
+	return job.NewSecret(text), nil
 }
 
 // DatabaseAddress is the database's address with the password from its file.

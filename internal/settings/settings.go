@@ -42,6 +42,10 @@ type Settings struct {
 	Region        string
 	RateLimit     int // requests a second of one key; 0: no limit
 
+	Console         string     // ConsoleOn or ConsoleOff
+	OperatorKeyFile string     // "": none
+	OperatorKey     job.Secret // before OperatorKeyFile
+
 	StorageDir    string // "": no built-in storage
 	S3Endpoint    string // "": AWS
 	S3PublicURL   string
@@ -81,6 +85,12 @@ const (
 	SandboxOn       = "on"
 	SandboxOff      = "off"
 	SandboxRequired = "required"
+)
+
+// Values of Settings.Console.
+const (
+	ConsoleOn  = "on"
+	ConsoleOff = "off"
 )
 
 // Given reports whether the flag, or its variable, was set.

@@ -1,0 +1,73 @@
+// The request builder: checks the request while it is typed, with the server's own
+// decoder, and shows it as a command.
+
+const form = document.querySelector('.builder');
+const request = document.getElementById('request');
+const verdict = document.getElementById('verdict');
+const curl = document.getElementById('curl');
+
+function paragraph(text, className) {
+  const p = document.createElement('p');
+  p.textContent = text;
+  if (className) p.className = className;
+  return p;
+}
+
+function show(answer) {
+  verdict.replaceChildren();
+  if (!answer.valid) {
+    const p = paragraph(answer.message, 'problem');
+    const code = document.createElement('code');
+    code.textContent = answer.error_code;
+    p.append(' ', code);
+    verdict.append(p);
+    return;
+  }
+  verdict.append(paragraph('The request is valid. It makes:'));
+  const list = document.createElement('ul');
+  for (const o of answer.outputs) {
+    const item = document.createElement('li');
+    const code = document.createElement('code');
+    code.textContent = o.key;
+    item.append(code, ` ${o.type}` + (o.if ? `, if ${o.if}` : ''));
+    list.append(item);
+  }
+  verdict.append(list);
+}
+
+let asked = 0;
+async function check() {
+  const mine = ++asked;
+  curl.textContent = `curl ${form.dataset.url}/v2/jobs -u "$COPRA_API_KEY:" -d @- <<'EOF'\n${request.value.trimEnd()}\nEOF`;
+  try {
+    const response = await fetch('/console/validate', { method: 'POST', body: request.value, headers: { 'Content-Type': 'application/json' } });
+    if (response.status === 401) { location.reload(); return; }
+    const answer = await response.json();
+    if (mine === asked) show(answer);
+  } catch {
+    if (mine === asked) verdict.replaceChildren(paragraph('The server does not answer.', 'problem'));
+  }
+}
+
+let timer;
+request.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(check, 250); });
+
+form.addEventListener('click', (e) => {
+  const button = e.target.closest('[data-add]');
+  if (!button) return;
+  let job;
+  try { job = JSON.parse(request.value); } catch { request.focus(); return; }
+  job.outputs ??= {};
+  let key = button.dataset.add;
+  const value = JSON.parse(button.dataset.value);
+  if (key in job.outputs) {
+    const list = Array.isArray(job.outputs[key]) ? job.outputs[key] : [job.outputs[key]];
+    job.outputs[key] = [...list, value];
+  } else {
+    job.outputs[key] = value;
+  }
+  request.value = JSON.stringify(job, null, 2) + '\n';
+  check();
+});
+
+check();

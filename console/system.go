@@ -1,0 +1,19 @@
+package console
+
+import (
+	"net/http"
+
+	"github.com/copra-video/copra/job"
+)
+
+func (c *console) systemPage(w http.ResponseWriter, r *http.Request, v viewer) error {
+	nodes, err := c.Store.Nodes(r.Context(), c.StaleAfter)
+	if err != nil {
+		return err
+	}
+	c.show(w, r, http.StatusOK, "system", v, "System", struct {
+		Findings []Finding
+		Nodes    []job.Node
+	}{c.System(r.Context()), nodes})
+	return nil
+}
