@@ -21,11 +21,11 @@ var tests = map[string]string{
 	"12 webhook delivery": "internal/server.TestSignedWebhook",
 
 	"12.1 GET /v2/jobs?status=&limit=&cursor=&q=&metadata=": "internal/postgres.TestListJobs",
-	"12.1 DELETE /v2/jobs/:id":                 "internal/postgres.TestCancel",
-	"12.1 POST /v2/jobs/:id/retry":             "internal/postgres.TestRetry",
-	"12.1 Idempotency-Key":                     "internal/postgres.TestIdempotency",
-	"12.1 settings.priority":                   "internal/server.TestPriority",
-	"12.1 settings.max_duration":               "worker.TestMaxDuration",
+	"12.1 DELETE /v2/jobs/:id":                              "internal/postgres.TestCancel",
+	"12.1 POST /v2/jobs/:id/retry":                          "internal/postgres.TestRetry",
+	"12.1 Idempotency-Key":                                  "internal/postgres.TestIdempotency",
+	"12.1 settings.priority":                                "internal/server.TestPriority",
+	"12.1 settings.max_duration":                            "worker.TestMaxDuration",
 
 	"errors.md cursor_not_valid":         "internal/postgres.TestListByStatus",
 	"errors.md idempotency_key_reused":   "internal/postgres.TestIdempotency",
