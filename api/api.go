@@ -9,7 +9,8 @@
 //	auth.go               Basic credentials to the id of an API key
 //	limit.go              requests a second of each key
 //	jobs.go               the endpoints of Coconut
-//	control.go events.go  the endpoints that Copra adds
+//	control.go events.go validate.go nodes.go
+//	                      the endpoints that Copra adds
 //	respond.go            errors to answers
 //	body.go               request bodies, with bounds
 //	path.go               URLs as the published clients write them
@@ -80,6 +81,12 @@ type Config struct {
 	// Uploads serves PUT /v2/uploads/{name} with authentication. The decoded name
 	// is the request's PathValue("name"). Defaults to none.
 	Uploads http.Handler
+	// Operator is the operator's key, which may ask Fleet for the workers. Zero: there
+	// is none, and nobody may.
+	Operator job.Secret
+	Fleet    Fleet
+	// StaleAfter is the age of a heartbeat at which a worker counts as dead.
+	StaleAfter time.Duration
 	// Console serves /console and everything below it, with an authentication of its
 	// own. It gets the request with its original path. Defaults to none.
 	Console http.Handler

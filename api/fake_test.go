@@ -19,8 +19,9 @@ import (
 )
 
 const (
-	token      = "k-0123456789abcdef0123456789abcdef"
-	otherToken = "k-ffffffffffffffffffffffffffffffff"
+	token         = "k-0123456789abcdef0123456789abcdef"
+	operatorToken = "operator-0123456789abcdef"
+	otherToken    = "k-ffffffffffffffffffffffffffffffff"
 )
 
 // store is api.Jobs and api.Keys in memory.
@@ -324,7 +325,7 @@ func start(t *testing.T, change ...func(*api.Config)) *world {
 		w.store.jobs[s.ID], w.store.owner[s.ID] = s, "key-1"
 	}
 	c := api.Config{
-		Jobs: w.store, Keys: w.store, Metrics: prometheus.NewRegistry(),
+		Jobs: w.store, Keys: w.store, Fleet: w.store, Operator: job.NewSecret(operatorToken), Metrics: prometheus.NewRegistry(),
 		Region: "eu-west-1", Version: "1.2.3",
 		Log: slog.New(slog.NewJSONHandler(w.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Storage: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -30,11 +30,15 @@ func (s *server) routes() http.Handler {
 		r.Handle("/console/*", s.Console)
 	}
 
+	if s.Fleet != nil {
+		r.Get("/v2/nodes", s.handle(s.listNodes)) // for another key than those of jobs
+	}
 	r.Route("/v2", func(r chi.Router) {
 		r.Use(s.authenticate, s.limit)
 		r.NotFound(notFound)
 		r.Post("/jobs", s.handle(s.createJob))
 		r.Get("/jobs", s.handle(s.listJobs))
+		r.Post("/validate", s.handle(s.validateJob))
 		r.Get("/jobs/{id}", s.handle(s.getJob))
 		r.Delete("/jobs/{id}", s.handle(s.cancelJob))
 		r.Post("/jobs/{id}/cancel", s.handle(s.cancelJob))

@@ -21,6 +21,8 @@ var operations = map[string]struct {
 }{
 	"GET /v2/jobs":                             {call: func(t *testing.T, c *client.Client) { _, _ = c.ListPage(t.Context(), client.ListOptions{}) }},
 	"POST /v2/jobs":                            {call: func(t *testing.T, c *client.Client) { _, _ = c.CreateJob(t.Context(), &client.JobRequest{}) }},
+	"POST /v2/validate":                        {call: func(t *testing.T, c *client.Client) { _, _ = c.Validate(t.Context(), &client.JobRequest{}) }},
+	"GET /v2/nodes":                            {call: func(t *testing.T, c *client.Client) { _, _ = c.Nodes(t.Context()) }},
 	"GET /v2/jobs/{id}":                        {call: func(t *testing.T, c *client.Client) { _, _ = c.Job(t.Context(), "x") }},
 	"DELETE /v2/jobs/{id}":                     {call: func(t *testing.T, c *client.Client) { _, _ = c.Cancel(t.Context(), "x") }},
 	"POST /v2/jobs/{id}/cancel":                {none: "as DELETE, for clients that cannot send it"},

@@ -6,8 +6,9 @@ import (
 	"io"
 	"net/http"
 
-	"github.com/copra-video/copra/api/coconut"
+	"github.com/copra-video/copra/api/preview"
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
 )
 
 // maxRequest is the largest request, as in the API.
@@ -87,33 +88,13 @@ func (c *console) validKey(r *http.Request, id string) error {
 	return job.Errorf(job.QueryNotValid, "Choose the API key that the job will belong to.")
 }
 
-// validate checks a request while it is typed, with the decoder of the API.
+// validate checks a request while it is typed, with the decoder and the
+// planner of the API.
 func (c *console) validate(w http.ResponseWriter, r *http.Request, _ viewer) error {
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
 	if err != nil {
 		return job.Errorf(job.ConfigNotValid, "The request is too large: at most %d bytes are accepted.", maxRequest)
 	}
-	type output struct {
-		Key    string `json:"key"`
-		Type   string `json:"type"`
-		Format string `json:"format"`
-		If     string `json:"if,omitempty"`
-	}
-	answer := struct {
-		Valid   bool     `json:"valid"`
-		Message string   `json:"message,omitempty"`
-		Code    string   `json:"error_code,omitempty"`
-		Outputs []output `json:"outputs"`
-	}{Outputs: []output{}}
-	spec, err := coconut.DecodeJob(body)
-	if e, ok := errors.AsType[*job.Error](err); ok {
-		answer.Message, answer.Code = e.Message, e.Reason.Code()
-	} else if err == nil {
-		answer.Valid = true
-		for _, o := range spec.Outputs {
-			answer.Outputs = append(answer.Outputs, output{o.Key, string(o.Type), o.Format, o.Condition})
-		}
-	}
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	return json.NewEncoder(w).Encode(answer)
+	return json.NewEncoder(w).Encode(preview.Of(body, preview.DefaultInput, transcode.Options{}))
 }

@@ -13,26 +13,34 @@ function paragraph(text, className) {
   return p;
 }
 
+function code(text) {
+  const c = document.createElement('code');
+  c.textContent = text;
+  return c;
+}
+
 function show(answer) {
   verdict.replaceChildren();
   if (!answer.valid) {
     const p = paragraph(answer.message, 'problem');
-    const code = document.createElement('code');
-    code.textContent = answer.error_code;
-    p.append(' ', code);
+    p.append(' ', code(answer.error_code));
     verdict.append(p);
     return;
   }
-  verdict.append(paragraph('The request is valid. It makes:'));
+  const { width, height, fps, duration } = answer.input;
+  verdict.append(paragraph(`The request is valid. Of an input of ${width}×${height} at ${fps} fps and ${duration} s it makes:`));
   const list = document.createElement('ul');
   for (const o of answer.outputs) {
     const item = document.createElement('li');
-    const code = document.createElement('code');
-    code.textContent = o.key;
-    item.append(code, ` ${o.type}` + (o.if ? `, if ${o.if}` : ''));
+    item.append(code(o.key), ` ${o.type}` + (o.result === 'made' ? '' : `, ${o.result}`) + (o.message ? `: ${o.message}` : ''));
     list.append(item);
   }
   verdict.append(list);
+  const encodes = answer.steps.reduce((n, s) => n + s.video_encodes, 0);
+  const steps = document.createElement('p');
+  steps.className = 'quiet';
+  steps.textContent = `${answer.steps.length} steps, ${encodes} video ${encodes === 1 ? 'encode' : 'encodes'}: ${answer.steps.map((s) => s.id).join(', ')}.`;
+  verdict.append(steps);
 }
 
 let asked = 0;

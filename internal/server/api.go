@@ -9,6 +9,7 @@ import (
 	"github.com/copra-video/copra/api"
 	"github.com/copra-video/copra/internal/buildinfo"
 	"github.com/copra-video/copra/internal/settings"
+	"github.com/copra-video/copra/worker"
 )
 
 // listen opens the address to serve on, and fills in the public URL when none
@@ -43,12 +44,13 @@ func (s *Server) serveAPI(_, life context.Context) error {
 	if s.local != nil {
 		c.Storage, c.Uploads = s.local, s.local.UploadHandler()
 	}
+	operator, err := s.settings.Operator()
+	if err != nil {
+		return err
+	}
+	c.Operator, c.Fleet, c.StaleAfter = operator, s.store, worker.StaleAfter
 	if s.settings.Console != settings.ConsoleOff {
-		con, err := s.newConsole()
-		if err != nil {
-			return err
-		}
-		c.Console = con
+		c.Console = s.newConsole(operator)
 	}
 	s.serve(life, s.listener, api.New(c))
 	return nil

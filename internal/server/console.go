@@ -14,19 +14,16 @@ import (
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/secretfile"
 	"github.com/copra-video/copra/internal/settings"
+	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/worker"
 )
 
 // newConsole makes the console from the settings.
-func (s *Server) newConsole() (http.Handler, error) {
-	operator, err := s.settings.Operator()
-	if err != nil {
-		return nil, err
-	}
+func (s *Server) newConsole(operator job.Secret) http.Handler {
 	return console.New(console.Config{
 		Store: s.store, Operator: operator, PublicURL: s.settings.PublicURL, StaleAfter: worker.StaleAfter,
 		Version: buildinfo.Version(), Region: s.settings.Region, System: s.findings, Stopping: api.Stopping, Log: s.log,
-	}), nil
+	})
 }
 
 // makeOperatorKey makes the operator's key of a standalone server, unless the

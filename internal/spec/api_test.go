@@ -51,9 +51,17 @@ type server struct {
 	limit   int
 }
 
+// operatorKey sees the workers.
+const operatorKey = "operator-0123456789"
+
+// Nodes implements api.Fleet.
+func (s *server) Nodes(context.Context, time.Duration) ([]job.Node, error) {
+	return []job.Node{{ID: "node-1", Version: "1.0", Slots: 2, Alive: true, Running: 1, StartedAt: accepted, SeenAt: accepted}}, nil
+}
+
 func newAPI(w *world) *server {
 	s := &server{jobs: map[string]job.State{}}
-	s.handler = api.New(api.Config{Jobs: s, Keys: s, Storage: w.local, Uploads: w.local.UploadHandler(), Version: "test", Region: "test-1", Log: slog.New(slog.DiscardHandler)})
+	s.handler = api.New(api.Config{Jobs: s, Keys: s, Fleet: s, Operator: job.NewSecret(operatorKey), Storage: w.local, Uploads: w.local.UploadHandler(), Version: "test", Region: "test-1", Log: slog.New(slog.DiscardHandler)})
 	return s
 }
 

@@ -198,6 +198,8 @@ func additionRows() []row {
 	upload := exchange{method: "PUT", path: "/v2/uploads/film.mp4", body: "film"}
 	list := []row{
 		calls("12.1", "GET /v2/jobs?status=&limit=&cursor=&q=&metadata=", get("/v2/jobs?status=job.starting&limit=2&cursor=c&q=a&metadata=order:4711"), get("/v2/jobs?status=job.failed")),
+		calls("12.1", "POST /v2/validate", exchange{method: "POST", path: "/v2/validate", body: request()}, nothing),
+		calls("12.1", "GET /v2/nodes", exchange{method: "GET", path: "/v2/nodes", header: map[string]string{"Authorization": basic(operatorKey)}}, get("/v2/nodes")),
 		calls("12.1", "metadata", post(request(`metadata={"order":"4711"}`)), post(request())),
 		calls("12.1", "DELETE /v2/jobs/:id", exchange{method: "DELETE", path: oneJob, events: started}, get(oneJob, started...)),
 		calls("12.1", "POST /v2/jobs/:id/cancel", exchange{method: "POST", path: oneJob + "/cancel", events: started}, get(oneJob, started...)),
