@@ -160,8 +160,17 @@ func run(t testing.TB, dir string, o Options, lines ...string) Plan {
 // runMedia is run for a source of which m is known.
 func runMedia(t testing.TB, dir string, m job.Media, o Options, lines ...string) Plan {
 	t.Helper()
+	return runThe(t, dir, m, o, func(s Step) Step { return s }, lines...)
+}
+
+// runThe is runMedia with steps that are changed before they run.
+func runThe(t testing.TB, dir string, m job.Media, o Options, change func(Step) Step, lines ...string) Plan {
+	t.Helper()
 	p := Build(outputs(t, lines...), m, o)
 	checkPlan(t, p)
+	for i := range p.Steps {
+		p.Steps[i] = change(p.Steps[i])
+	}
 	for _, r := range runAll(t, dir, p.Secrets, p.Steps) {
 		s := r.steps[0]
 		if r.err != nil {

@@ -187,7 +187,7 @@ func verifyMeasures(t *testing.T, f *Toolchain) {
 		t.Fatal(err)
 	}
 	err := f.Run(t.Context(), Command{Dir: dir, Args: []string{
-		"-f", "lavfi", "-i", "aevalsrc='if(lt(t,4),0,random(0)-0.5)':s=48000:d=20", "-c:a", "aac", "-b:a", "128k", "out.aac",
+		"-f", "lavfi", "-i", "aevalsrc='if(lt(t,4),0,random(0)-0.5)':s=16000:d=20", "-c:a", "aac", "-b:a", "48k", "out.aac",
 	}})
 	if err != nil {
 		t.Fatal(err)

@@ -40,7 +40,9 @@ func (n *noted) Run(ctx context.Context, c ffmpeg.Command) error {
 // on the logs of the first.
 func TestResumeOfRealPlans(t *testing.T) {
 	testmedia.Long(t)
-	tools, err := ffmpeg.Find(t.Context(), os.Getenv("COPRA_FFMPEG"), os.Getenv("COPRA_FFPROBE"))
+	tools, err := ffmpeg.Open(t.Context(), ffmpeg.Options{
+		FFmpeg: os.Getenv("COPRA_FFMPEG"), FFprobe: os.Getenv("COPRA_FFPROBE"), CacheFile: filepath.Join(testmedia.Dir(t), "capabilities.json"),
+	})
 	if err != nil {
 		testmedia.Missing(t, err.Error())
 	}

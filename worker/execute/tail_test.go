@@ -96,7 +96,7 @@ func taken(t *testing.T, dir string) (bytes int64) {
 
 // noise cannot be compressed, so rates are near their ceilings.
 var noise = []string{
-	"-f", "lavfi", "-i", "nullsrc=s=160x90:r=25:d=24,geq=random(1)*255:128:128,scale=320x180:flags=neighbor", "-f", "lavfi", "-i", "anoisesrc=d=24:a=0.3",
+	"-f", "lavfi", "-i", "color=gray:s=160x90:r=25:d=24,noise=c0s=100:c0f=t,scale=320x180:flags=neighbor", "-f", "lavfi", "-i", "anoisesrc=d=24:a=0.3",
 	"-c:v", "libx264", "-preset", "ultrafast", "-crf", "40", "-c:a", "aac", "-f", "mp4",
 }
 
