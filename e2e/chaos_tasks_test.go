@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -19,14 +21,12 @@ var spread = []scenario{
 	{stage: "task", fault: "cancelled", slow: true, run: taskCancelled},
 }
 
-// windows are three steps that encode, so that two of them wait for a slot.
-var windows = object{
-	"mp4:160x": object{"path": "/a.mp4", "offset": 0, "duration": 1},
-	"mp4:180x": object{"path": "/b.mp4", "offset": 1, "duration": 1},
-	"mp4:200x": object{"path": "/c.mp4", "offset": 2, "duration": 1},
-}
+// chunked is a film of three chunks.
+var chunked = testmedia.Recipe{Name: "chunked.mp4", Args: []string{
+	"-f", "lavfi", "-i", "testsrc2=size=160x90:rate=10:duration=100", "-f", "lavfi", "-i", "sine=frequency=440:duration=100",
+	"-c:v", "libx264", "-preset", "ultrafast", "-g", "40", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "48k"}}
 
-// task is a job of which two workers run a step each, and are held at it.
+// task is a job of which two workers encode a chunk each, and are held at it.
 type task struct {
 	*rig
 	id           string
@@ -39,17 +39,16 @@ const (
 	tasksLeft = `SELECT count(*)::text FROM tasks WHERE job_id = $1`
 )
 
-func encodingTask(t *testing.T, kind func(*rig) artifactStore, input string) *task {
+func encodingTask(t *testing.T, kind func(*rig) artifactStore) *task {
 	t.Helper()
 	r := newRig(t, "")
 	k := &task{rig: r, store: kind(r)}
 	env := append([]string{"COPRA_SLOTS=1"}, k.store.env...)
 	a, b := r.worker(env...), r.worker(env...)
 	r.hold("libx264")
-	if input == "" {
-		input = inputs(t).add(testmedia.Clip(t, testmedia.Standard))
-	}
-	k.id = r.c.create(t, r.job(input, windows)).ID
+	spec := r.job(inputs(t).add(testmedia.Clip(t, chunked)), object{"mp4:160x": object{"path": "/a.mp4"}})
+	spec["settings"] = object{"ultrafast": true}
+	k.id = r.c.create(t, spec).ID
 	eventually(t, 60*time.Second, "another worker has a task", func() bool { return r.one(taskNode, k.id) != "" })
 	k.owner, k.other = a, b
 	if r.one(taskNode, k.id) == r.node[a] {
@@ -76,6 +75,15 @@ func (k *task) end() verdict {
 	if j.Status != "job.completed" {
 		k.t.Errorf("%s", j.raw)
 	}
+	body, _, err := k.gateway.Object(k.name, "a.mp4")
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	file := filepath.Join(k.t.TempDir(), "a.mp4")
+	if err := os.WriteFile(file, body, 0o600); err != nil {
+		k.t.Fatal(err)
+	}
+	probe(k.t, file).lasts(k.t, "mp4", 100, 0.1)
 	k.nothingLeft()
 	return k.settle(60*time.Second, k.id)
 }
@@ -89,7 +97,7 @@ func (k *task) nothingLeft() {
 // taskWorkerKilled kills the worker of a task in the middle of it. The job goes on
 // where it is, and the step is run again.
 func taskWorkerKilled(t *testing.T) (verdict, time.Duration) {
-	k := encodingTask(t, folderStore, "")
+	k := encodingTask(t, folderStore)
 	since := k.kill(k.other)
 	eventually(t, 2*takeoverLimit, "the task has been taken back", func() bool { return k.one(taskNode, k.id) == "" })
 	took := time.Since(since)
@@ -105,7 +113,7 @@ func taskWorkerKilled(t *testing.T) (verdict, time.Duration) {
 // coordinatorKilled kills the worker that has the job. What the other one makes of its
 // task is used by the next run.
 func coordinatorKilled(t *testing.T) (verdict, time.Duration) {
-	k := encodingTask(t, folderStore, "")
+	k := encodingTask(t, folderStore)
 	since := k.kill(k.owner)
 	k.unhold()
 	eventually(t, 60*time.Second, "a part is stored", func() bool { return k.store.count() > 0 })
@@ -116,7 +124,7 @@ func coordinatorKilled(t *testing.T) (verdict, time.Duration) {
 // taskWithTwoOwners stops the worker of a task until it was taken back, and lets it go
 // on when the job has ended.
 func taskWithTwoOwners(t *testing.T) (verdict, time.Duration) {
-	k := encodingTask(t, folderStore, "")
+	k := encodingTask(t, folderStore)
 	since := time.Now()
 	signal(t, k.other, syscall.SIGSTOP)
 	eventually(t, 2*takeoverLimit, "the task has been taken back", func() bool { return k.one(taskNode, k.id) == "" })
@@ -136,7 +144,7 @@ func taskStoreAway(t *testing.T) (verdict, time.Duration) {
 	k := encodingTask(t, func(r *rig) artifactStore {
 		proxy = newFaultProxy(t, r.gateway.Endpoint)
 		return bucketStoreAt(r, proxy.url())
-	}, "")
+	})
 	proxy.set(fails, http.MethodPut)
 	k.unhold()
 	if j := k.c.wait(t, k.id, 90*time.Second); j.Status != "job.completed" {
@@ -148,7 +156,7 @@ func taskStoreAway(t *testing.T) (verdict, time.Duration) {
 
 // taskCancelled cancels the job: both workers stop at once.
 func taskCancelled(t *testing.T) (verdict, time.Duration) {
-	k := encodingTask(t, folderStore, "")
+	k := encodingTask(t, folderStore)
 	if status, body, _ := k.c.send(t, http.MethodDelete, "/jobs/"+k.id, nil); status/100 != 2 {
 		t.Fatalf("cancel: %d %s", status, body)
 	}
