@@ -138,6 +138,9 @@ type Event struct {
 	Reason   Reason          // input.failed, output.failed; zero in events of older versions
 	Metadata json.RawMessage // input.probed; input.transferred when the input was measured, else nil
 	Result   Result          // output.completed
+	// Nodes are the workers besides the job's own that have run steps of the output,
+	// for operators: output.completed.
+	Nodes []string
 }
 
 // Apply changes s by e and returns the events to record: e, and job.completed or

@@ -18,7 +18,7 @@ import (
 // is completed or failed. If another plan may make it, since it failed in a step that
 // other outputs share or after a seek, it records nothing and returns again. An error
 // means that the run cannot go on, and says nothing about the output.
-func (p *planned) completeOutput(ctx context.Context, steps *execute.Execution, i int, o *job.Output) (again bool, err error) {
+func (p *planned) completeOutput(ctx context.Context, steps *execute.Execution, others *sharedPlan, i int, o *job.Output) (again bool, err error) {
 	res := p.plan.Results[i]
 	if res.Err != nil {
 		return false, p.failOutput(ctx, o.Key, res.Err)
@@ -42,7 +42,7 @@ func (p *planned) completeOutput(ctx context.Context, steps *execute.Execution, 
 		p.publish.Rollback(ctx, o.Key)
 		return false, p.failOutput(ctx, o.Key, ffmpeg.Failure(err))
 	}
-	return p.publishOutput(ctx, out, o, res, segments)
+	return p.publishOutput(ctx, out, o, res, segments, others.nodesOf(i))
 }
 
 // seekMayHaveFailed reports whether an output may have failed because a seek in the
@@ -59,13 +59,13 @@ func seekMayHaveFailed(err error) bool {
 // publishOutput publishes an output whose steps are done, and records what came of
 // it; again is as in completeOutput. A failed stream is rolled back before its failure
 // is recorded.
-func (p *planned) publishOutput(ctx context.Context, out *publish.Output, o *job.Output, res transcode.Result, segments *publish.SegmentUploader) (again bool, err error) {
+func (p *planned) publishOutput(ctx context.Context, out *publish.Output, o *job.Output, res transcode.Result, segments *publish.SegmentUploader, nodes []string) (again bool, err error) {
 	start := time.Now()
 	result, err := out.Publish(ctx, res, p.plan.Secrets.Key, segments.Finish())
 	switch {
 	case err == nil:
 		p.log.Debug("output published", "output", o.Key, "took", time.Since(start))
-		return false, p.lease.Record(ctx, job.Event{Kind: job.OutputCompletedEvent, Output: o.Key, Result: result})
+		return false, p.lease.Record(ctx, job.Event{Kind: job.OutputCompletedEvent, Output: o.Key, Result: result, Nodes: nodes})
 	case ctx.Err() != nil:
 		return false, context.Cause(ctx)
 	case errors.Is(err, job.ErrLeaseLost), errors.Is(err, lease.ErrDatabase):

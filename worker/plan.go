@@ -139,7 +139,7 @@ func (p *planned) run(ctx context.Context, space *admission.Reservation) (again 
 			continue
 		}
 		wg.Go(func() {
-			retry, err := p.completeOutput(ctx, steps, i, o)
+			retry, err := p.completeOutput(ctx, steps, shared, i, o)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {

@@ -61,6 +61,14 @@ func (s *sharedPlan) close() {
 	}
 }
 
+// nodesOf returns the other workers that have run steps of output i.
+func (s *sharedPlan) nodesOf(i int) []string {
+	if s == nil {
+		return nil
+	}
+	return s.tasks.NodesOf(i)
+}
+
 // spec describes a step for another process. The first call reads the whole source.
 func (s *sharedPlan) spec(_ context.Context, st transcode.Step) ([]byte, error) {
 	keys, err := s.cache.Keys(st)

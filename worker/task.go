@@ -142,10 +142,10 @@ func (w *Worker) runTask(ctx context.Context, claimed *lease.Task) error {
 	if err := w.runStep(ctx, dir, t.Plan, claimed); err != nil {
 		return err
 	}
-	if err := cache.StoreNow(ctx, step); err != nil {
-		return err
+	if err = cache.StoreNow(ctx, step); err == nil {
+		err = claimed.Complete(ctx, keys)
 	}
-	if err = claimed.Complete(ctx, keys); errors.Is(err, job.ErrLeaseLost) {
+	if errors.Is(err, job.ErrLeaseLost) || errors.Is(context.Cause(ctx), job.ErrLeaseLost) {
 		w.dropLate(ctx, session, claimed.JobID)
 	}
 	return err

@@ -108,12 +108,13 @@ type eventData struct {
 	Error  string      `json:"error,omitempty"`
 	Reason job.Reason  `json:"reason,omitzero"` // its code; older events have none
 	Result *job.Result `json:"result,omitempty"`
+	Nodes  []string    `json:"nodes,omitempty"` // read by operators alone
 }
 
 func insertEvents(b *pgx.Batch, r jobRow, applied []appliedEvent) error {
 	for i, a := range applied {
 		e := a.event
-		data := eventData{Stage: e.Stage, Error: e.Error, Reason: e.Reason}
+		data := eventData{Stage: e.Stage, Error: e.Error, Reason: e.Reason, Nodes: e.Nodes}
 		if e.Kind == job.OutputCompletedEvent {
 			result := e.Result
 			result.Metadata = nil

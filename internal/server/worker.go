@@ -105,15 +105,18 @@ func (s *Server) newQueueClient(w *worker.Worker) (*river.Client[pgx.Tx], error)
 		Store: s.store, Client: receivers, SNS: sns.New(sns.Options{Client: receivers}),
 		Version: buildinfo.Version(), Log: s.log, Metrics: webhook.NewMetrics(s.metrics),
 	}).Register(workers)
+	queues := map[string]river.QueueConfig{
+		queue.Probe:     {MaxWorkers: 8, FetchCooldown: queue.FetchCooldown},
+		queue.Transcode: {MaxWorkers: s.settings.Slots + queue.MaxYielded, FetchCooldown: queue.FetchCooldown, FetchPollInterval: queue.FetchPoll},
+		queue.Notify:    {MaxWorkers: queue.NotifySlots, FetchCooldown: queue.FetchCooldown},
+	}
+	if s.settings.ArtifactStore.Address != "" { // without one, no result of a task comes back
+		queues[queue.Task] = river.QueueConfig{MaxWorkers: s.settings.Slots, FetchCooldown: queue.FetchCooldown, FetchPollInterval: queue.FetchPoll}
+	}
 	client, err := river.NewClient(queue.LimitFetches(riverpgxv5.New(s.store.Pool()), queue.Limits{Yielded: w.YieldedSlots, FreeSlots: w.FreeSlots}), &river.Config{
-		ID:      s.node,
-		Workers: workers,
-		Queues: map[string]river.QueueConfig{
-			queue.Probe:     {MaxWorkers: 8, FetchCooldown: queue.FetchCooldown},
-			queue.Transcode: {MaxWorkers: s.settings.Slots + queue.MaxYielded, FetchCooldown: queue.FetchCooldown, FetchPollInterval: queue.FetchPoll},
-			queue.Notify:    {MaxWorkers: queue.NotifySlots, FetchCooldown: queue.FetchCooldown},
-			queue.Task:      {MaxWorkers: max(s.settings.Slots, 1), FetchCooldown: queue.FetchCooldown, FetchPollInterval: queue.FetchPoll},
-		},
+		ID:              s.node,
+		Workers:         workers,
+		Queues:          queues,
 		Logger:          minLevel(s.log, slog.LevelWarn), // what River does well is of no interest
 		SoftStopTimeout: s.settings.ShutdownGrace,
 	})

@@ -134,6 +134,11 @@ func (s *Share) made(t *Step, st job.TaskState) {
 	}
 	s.rate(t.step, st.Running)
 	s.nodes[st.Node]++
+	for _, i := range t.step.Outputs {
+		if !slices.Contains(s.outputs[i], st.Node) {
+			s.outputs[i] = append(s.outputs[i], st.Node)
+		}
+	}
 	s.c.Log.Debug("step made elsewhere", "step", t.step.ID, "node", st.Node, "took", st.Running)
 	s.c.Metrics.count(t.step, resultElsewhere)
 	t.set(Made)

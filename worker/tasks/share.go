@@ -74,10 +74,11 @@ type Share struct {
 
 	mu      sync.Mutex
 	steps   []*Step
-	offered bool      // the run has had rows
-	drop    []int64   // rows of steps that have ended
-	rates   []float64 // cost per second of steps that have ended, in this run
-	nodes   map[string]int
+	offered bool             // the run has had rows
+	drop    []int64          // rows of steps that have ended
+	rates   []float64        // cost per second of steps that have ended, in this run
+	nodes   map[string]int   // how many steps other processes have run
+	outputs map[int][]string // by index of an output: the processes that have run steps of it
 
 	aloneUntil time.Time // of the loop
 	reached    time.Time // when the database last answered
@@ -86,7 +87,7 @@ type Share struct {
 
 // Start begins to share the steps of a run, until ctx ends or Close is called.
 func Start(ctx context.Context, c Config) *Share {
-	s := &Share{c: c, wake: make(chan struct{}, 1), ended: make(chan struct{}), nodes: map[string]int{}}
+	s := &Share{c: c, wake: make(chan struct{}, 1), ended: make(chan struct{}), nodes: map[string]int{}, outputs: map[int][]string{}}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	go func() {
 		defer close(s.ended)
@@ -110,6 +111,13 @@ func (s *Share) Close() map[string]int {
 		}
 	}
 	return s.nodes
+}
+
+// NodesOf returns the other processes that have run steps of an output.
+func (s *Share) NodesOf(output int) []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(slices.Values(s.outputs[output]))
 }
 
 // Add shares a step. progress is told how far another process has come, 0 to 1.

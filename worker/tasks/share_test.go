@@ -168,7 +168,7 @@ func bubble(t *testing.T, nodes int, f func(t *testing.T, d *database, s *Share)
 }
 
 func step(id string, cost float64) transcode.Step {
-	return transcode.Step{ID: id, Kind: transcode.StepEncode, Cost: cost}
+	return transcode.Step{ID: id, Kind: transcode.StepEncode, Cost: cost, Outputs: []int{2}}
 }
 
 func pass(d time.Duration) {
@@ -372,6 +372,9 @@ func TestStraggler(t *testing.T) {
 		wantState(t, "the first result", b, Made)
 		a.End()
 		b.End()
+		if nodes := s.NodesOf(2); !slices.Equal(nodes, []string{"x", "y"}) || len(s.NodesOf(1)) > 0 {
+			t.Errorf("output 2 was made by %q, output 1 by %q", nodes, s.NodesOf(1))
+		}
 		if nodes := s.Close(); fmt.Sprint(nodes) != "map[x:1 y:1]" {
 			t.Errorf("%v", nodes)
 		}
