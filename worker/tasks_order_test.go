@@ -3,8 +3,10 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,7 +39,12 @@ type pair struct {
 
 func newPair(t *testing.T) *pair {
 	t.Helper()
-	r := newRig(t, windowsJob)
+	return newPairFor(t, windowsJob)
+}
+
+func newPairFor(t *testing.T, request string) *pair {
+	t.Helper()
+	r := newRig(t, request)
 	p := &pair{rig: r, parts: filepath.Join(t.TempDir(), "parts"), ended: make(chan string, 100)}
 	r.config.Artifacts, r.config.Slots = p.open(t, p.parts), 1
 	r.store.tasks.nodes = 2
@@ -56,8 +63,10 @@ func (p *pair) open(t *testing.T, dir string) *artifactstore.Store {
 }
 
 // serve works tasks as River would, until ctx ends.
-func (p *pair) serve(ctx context.Context) {
-	w := New(p.other)
+func (p *pair) serve(ctx context.Context) { p.serveAs(ctx, p.other) }
+
+func (p *pair) serveAs(ctx context.Context, c Config) {
+	w := New(c)
 	for pass(ctx, 100*time.Millisecond) == nil {
 		for _, id := range p.store.offeredTasks() {
 			err := (&taskWorker{w: w}).Work(ctx, &river.Job[queue.TaskArgs]{JobRow: &rivertype.JobRow{}, Args: queue.TaskArgs{TaskID: id}})
@@ -228,6 +237,49 @@ func (p *pair) nothingLeft(t *testing.T) {
 	}
 	if left, _ := os.ReadDir(p.other.WorkDir + "/run-other"); len(left) > 0 {
 		t.Errorf("the other worker has left %q", left)
+	}
+}
+
+// TestTasksSpeedUp has one to eight workers of one slot make a job of 30 encodes, each of
+// which takes five seconds.
+func TestTasksSpeedUp(t *testing.T) {
+	var outputs []string
+	for duration := 1; duration <= 3; duration++ {
+		for offset := 0; offset+duration <= 12 && len(outputs) < 30; offset++ {
+			n := len(outputs)
+			outputs = append(outputs, fmt.Sprintf(`"mp4:%dx36": {"path": "/%d.mp4", "offset": %d, "duration": %d}`, 32+2*n, n, offset, duration))
+		}
+	}
+	took := map[int]time.Duration{}
+	for _, workers := range []int{1, 2, 4, 8} {
+		synctest.Test(t, func(t *testing.T) {
+			p := newPairFor(t, request(outputs...))
+			p.store.tasks.nodes = workers
+			ctx, stop := context.WithCancel(t.Context())
+			var others sync.WaitGroup
+			for n := range workers - 1 {
+				c := p.other
+				c.Node, c.WorkDir = fmt.Sprint("other-", n), t.TempDir()
+				others.Go(func() { p.serveAs(ctx, c) })
+			}
+			begin := time.Now()
+			if err := p.work(transcodeOnce, false); err != nil || p.store.snapshot().Status != job.JobCompleted {
+				t.Errorf("%v, %s", err, p.store.snapshot().Status)
+			}
+			took[workers] = time.Since(begin)
+			stop()
+			others.Wait()
+			if n := p.journal.count("encode"); n != len(outputs) {
+				t.Errorf("%d encodes", n)
+			}
+		})
+	}
+	for workers, least := range map[int]float64{2: 1.85, 4: 3.5, 8: 6} {
+		up := took[1].Seconds() / took[workers].Seconds()
+		t.Logf("%d workers: %.2f times one, %s", workers, up, took[workers])
+		if up < least {
+			t.Errorf("%d workers are %.2f times one, want %g", workers, up, least)
+		}
 	}
 }
 
