@@ -24,9 +24,6 @@ page.on('dialog', (d) => d.accept());
 page.on('pageerror', (e) => seen.problems.push(String(e)));
 page.on('console', (m) => { if (m.type() === 'error') seen.problems.push(m.text()); });
 page.on('request', (r) => { if (!r.url().startsWith(base) && !r.url().startsWith('blob:') && !r.url().startsWith('data:')) seen.problems.push('a request to another host: ' + r.url()); });
-page.on('response', async (r) => {
-  if (seen.steps.length === 0) seen.firstLoad += (await r.body().catch(() => [])).length;
-});
 
 /** Makes a job with the builder and returns the path of its page. */
 async function make(request) {
@@ -49,6 +46,7 @@ async function play(button) {
 const steps = {
   async 'signs in'() {
     await page.goto(base + '/console/');
+    seen.firstLoad = await page.evaluate(() => ['navigation', 'resource'].flatMap((t) => performance.getEntriesByType(t)).reduce((n, e) => n + e.decodedBodySize, 0));
     await page.fill('#key', operator);
     await page.click('text=Sign in >> nth=-1');
     await page.waitForSelector('#figures');
