@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 
 	"github.com/copra-video/copra/transcode/format"
@@ -41,7 +42,7 @@ func (p *planner) tree(videos []*renditionNode, pictures []*thumbnails, watermar
 	root := &branch{}
 	root.add(p.src.sourceTags(), p.endFilter(c))
 	for _, k := range order {
-		node := root.child(k.preFilters, p.src.fpsFilter(k.fps, c.from), k.frames)
+		node := root.child(k.preFilters, p.src.fpsFilter(k.fps, c.from, slices.ContainsFunc(stems[k], countsFrames)), k.frames)
 		in := p.src.frame
 		if k.preFilters != "" {
 			in = frame{} // the size after these filters is not the source's
@@ -118,19 +119,39 @@ func (p *planner) cascade(root *branch, in frame, list []graphOutput, watermarks
 	}
 }
 
+func countsFrames(o graphOutput) bool { return o.key.encoder.Limits.Constant }
+
+// phase is by how many seconds the frames of a regular source come after the places
+// of its rate r, counted from zero; 0: they are there, or come irregularly.
+func (s *source) phase(r format.Rational) float64 {
+	if s.variable() || s.rate() != r {
+		return 0
+	}
+	late, frame := s.startOffset(s.video.StartTime), 1/fpsFloat(r)
+	late -= math.Floor(late/frame) * frame
+	if late < 0.001 || late > frame-0.001 {
+		return 0
+	}
+	return late
+}
+
 // fpsFilter makes the frame rate constant, from the first moment of the window, or
 // from the first frame that is decoded of a chunk that begins later: the places of
-// the new grid are counted from zero on in either case.
+// the new grid are counted from zero on in either case. onGrid: the encoder counts
+// frames. Else those of a regular source keep their times.
 // Irregular frames that would fall on the same place of the new grid each get a
 // place of their own before, the next free one, so that fps repeats frames and
 // drops none. (ffmpeg's setpts: PREV_OUTPTS counts in the time base of settb.)
-func (s *source) fpsFilter(r format.Rational, from int) string {
+func (s *source) fpsFilter(r format.Rational, from int, onGrid bool) string {
 	if !validRate(r) {
 		return ""
 	}
 	fps := fmt.Sprintf("fps=%d/%d", r.Num, r.Den)
 	if from == 0 {
 		fps += ":start_time=0"
+	}
+	if late := s.phase(r); late > 0 && !onGrid {
+		return fmt.Sprintf("setpts=PTS-%s/TB,%s,settb=1/90000,setpts=PTS+%[1]s/TB", seconds(late), fps)
 	}
 	if s.spreads(r) {
 		return fmt.Sprintf(`settb=%d/%d,setpts=if(isnan(PREV_OUTPTS)\,PTS\,max(PTS\,PREV_OUTPTS+1)),`, r.Den, r.Num) + fps

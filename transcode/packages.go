@@ -186,7 +186,7 @@ func (b *streamBuilder) startShift() float64 {
 	late := math.Round(b.src.startOffset(b.src.video.StartTime)*1e6) / 1e6
 	for _, v := range b.variants {
 		if v.video != nil && validRate(v.video.fps) {
-			return 0 // filled up from the start
+			return b.src.phase(v.video.fps) // filled up from the start
 		}
 	}
 	if late < 0.001 {

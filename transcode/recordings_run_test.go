@@ -124,3 +124,77 @@ func TestWithoutSeeking(t *testing.T) {
 		}
 	}
 }
+
+// In streams of slides every slide is shown from its time on, also in the first
+// picture of a segment. Those on the grid of a standard rate keep their times; the
+// others are moved by half a frame of 30 a second at most.
+func TestStreamsOfSlides(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		times []float64
+		bound float64
+	}{
+		"on a grid":  {[]float64{0, 2.04, 4.08, 6.04, 9.52}, 0.005},
+		"off a grid": {[]float64{0, 2.04, 4.07, 6.03, 9.51}, 0.0175},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var at []string
+			for _, s := range tt.times {
+				at = append(at, fmt.Sprintf("eq(n,%.0f)", s*100))
+			}
+			dir := clip(t, "-f", "lavfi", "-i", "color=black:s=64x36:r=100:d=12,geq=lum='16+30*(gte(N,204)+gte(N,407)+gte(N,603)+gte(N,951))':cb=128:cr=128,select='"+strings.Join(at, "+")+"'",
+				"-f", "lavfi", "-i", "sine=d=12:r=48000", "-fps_mode", "passthrough", "-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libvorbis", "-f", "webm")
+			m := measured(t, dir)
+			p := runMedia(t, dir, m, Options{Presets: fast.Presets, SegmentSeconds: 2}, "httpstream hls=/h dash=/d variants=mp4:64x::quality=1")
+			zero := m.Video[0].StartTime - m.StartTime
+			for _, k := range p.Results[0].Packages {
+				track := k.Tracks[0]
+				var all []byte
+				for n := 0; ; n++ {
+					name := fmt.Sprintf(track.Segments, n)
+					if n == 0 {
+						name = track.Init
+					}
+					part, err := os.ReadFile(filepath.Join(dir, k.Dir, track.Dir, name))
+					if err != nil && n > 0 {
+						break
+					}
+					all = append(all, part...)
+				}
+				if err := os.WriteFile(filepath.Join(dir, "whole"), all, 0o600); err != nil {
+					t.Fatal(err)
+				}
+				shown := changes(t, dir, "whole")
+				for i, got := range shown {
+					if want := tt.times[min(i, len(tt.times)-1)]; len(shown) != len(tt.times) || math.Abs(got-want) > tt.bound+0.001 {
+						t.Errorf("%s: slides at %.3f, want %.3f (video from %.3f)", k.Layout, shown, tt.times, zero)
+						break
+					}
+				}
+			}
+		})
+	}
+}
+
+// changes are the times at which the picture becomes brighter, from the first on.
+func changes(t testing.TB, dir, name string) []float64 {
+	t.Helper()
+	out, _ := command(t, dir, "ffmpeg", "-v", "error", "-copyts", "-i", name, "-map", "0:v:0", "-vf", "signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=-", "-f", "null", "-")
+	var list []float64
+	at, before, first := 0.0, -100.0, math.NaN()
+	for line := range strings.Lines(out) {
+		if m := ptsTime.FindStringSubmatch(line); m != nil {
+			at, _ = strconv.ParseFloat(m[1], 64)
+			if math.IsNaN(first) {
+				first = at
+			}
+		}
+		if m := brightness.FindStringSubmatch(line); m != nil {
+			if y, _ := strconv.ParseFloat(m[1], 64); y > before+10 {
+				list, before = append(list, at-first), y
+			}
+		}
+	}
+	return list
+}

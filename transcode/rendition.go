@@ -128,6 +128,9 @@ func (p *planner) gop(r rendition) int {
 // regular and begins with its file.
 func (p *planner) timeBase(r rendition) string {
 	if validRate(r.fps) {
+		if p.src.phase(r.fps) > 0 && !r.encoder.Limits.Constant {
+			return "1/90000"
+		}
 		return ""
 	}
 	if p.src.variable() || !validRate(p.src.rate()) {

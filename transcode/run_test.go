@@ -307,7 +307,11 @@ func TestOffsetOfAudioAndVideo(t *testing.T) {
 			measured := offsets(t, dir, names...)
 			want := measured[SourceName]
 			for _, r := range p.Results {
-				if got := measured[r.Files[0].Name]; math.Abs(got-want) > 0.020 {
+				tolerance := 0.005
+				if r.Files[0].Path == "/o.webm" {
+					tolerance = 0.008 // FFmpeg 5.1 writes the delay of Opus into Matroska twice
+				}
+				if got := measured[r.Files[0].Name]; math.Abs(got-want) > tolerance {
 					t.Errorf("%s (%s): flash - beep = %.3f s, in the source %.3f", r.Files[0].Name, r.Files[0].Path, got, want)
 				}
 			}
