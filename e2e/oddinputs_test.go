@@ -20,13 +20,17 @@ func TestOddInputs(t *testing.T) {
 		lasts   float64           // seconds, of every output
 		fails   map[string]string // outputs that cannot be made, and of what they tell
 		video   int               // streams of the MP4
+		damaged bool              // any output may fail, with a sentence that says why
 	}{
-		{testmedia.WithoutSync, object{"jpg:100x": object{"path": "/a.jpg"}, "mp4:160x0": object{"path": "/a.mp4", "offset": 0.5, "duration": 1}}, 1, nil, 1},
-		{testmedia.EmptySound, film, 4, map[string]string{"mp3": "no audio"}, 1},
-		{testmedia.EmptyPicture, sound, 4, nil, 0},
-		{testmedia.DTS, film, 4, nil, 1},
-		{testmedia.LongAVI, film, 4, nil, 1},
-		{testmedia.JunkMP3, sound, 4, nil, 0},
+		{testmedia.WithoutSync, object{"jpg:100x": object{"path": "/a.jpg"}, "mp4:160x0": object{"path": "/a.mp4", "offset": 0.5, "duration": 1}}, 1, nil, 1, false},
+		{testmedia.EmptySound, film, 4, map[string]string{"mp3": "no audio"}, 1, false},
+		{testmedia.EmptyPicture, sound, 4, nil, 0, false},
+		{testmedia.DTS, film, 4, nil, 1, false},
+		{testmedia.LongAVI, film, 4, nil, 1, false},
+		{testmedia.JunkMP3, sound, 4, nil, 0, false},
+		{testmedia.HollowMP4, film, 0, nil, 1, true},
+		{testmedia.HollowMatroska, film, 0, nil, 1, true},
+		{testmedia.HollowTS, film, 0, nil, 1, true},
 	}
 	ids := map[string]string{}
 	for _, tt := range tests {
@@ -35,9 +39,15 @@ func TestOddInputs(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.clip.Name, func(t *testing.T) {
 			j := srv.wait(t, ids[tt.clip.Name], 100*time.Second)
+			if tt.damaged && j.Input.Error != "" {
+				plain(t, j.Input.Error, "")
+			}
 			for _, o := range j.Outputs {
 				says, fails := tt.fails[o.Key]
 				switch {
+				case tt.damaged && o.Error != "":
+					plain(t, o.Error, "")
+				case tt.damaged:
 				case fails:
 					plain(t, o.Error, says)
 				case o.Error != "":

@@ -95,6 +95,10 @@ var (
 	DTS = Recipe{Name: "dts.mkv", Args: append(h264("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2), "-c:a", "dca", "-strict", "-2")}
 	// LongAVI claims eight seconds and has four.
 	LongAVI = Recipe{Name: "long.avi", Edit: LongerAVI, Args: []string{"-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2, "-c:v", "mpeg4", "-c:a", "libmp3lame"}}
+	// HollowMP4, HollowMatroska and HollowTS hold zeros in place of most of their media.
+	HollowMP4      = Recipe{Name: "hollow.mp4", Args: Standard.Args, Edit: Hollow}
+	HollowMatroska = Recipe{Name: "hollow.mkv", Args: Standard.Args, Edit: Hollow}
+	HollowTS       = Recipe{Name: "hollow.ts", Args: Standard.Args, Edit: Hollow}
 	// JunkMP3 has bytes before and behind that are no MP3.
 	JunkMP3 = Recipe{Name: "junk.mp3", Edit: Junk, Args: []string{"-f", "lavfi", "-i", beeps2, "-c:a", "libmp3lame", "-b:a", "64k"}}
 

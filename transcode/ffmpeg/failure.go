@@ -34,7 +34,14 @@ var runMessages = []struct {
 	{text: regexp.MustCompile(`not on whitelist`), reason: job.InputNotSelfContained},
 	{text: regexp.MustCompile(`matches no streams`), reason: job.InputStreamMissing},
 	{text: regexp.MustCompile(`Invalid data found when processing input`), reason: job.InputDamaged},
+	// A step before has read the input to its end, and found nothing in it.
+	{text: regexp.MustCompile(`\[(?:error|fatal)\][^\n]*: No such file or directory`), reason: job.InputDamaged},
 }
+
+// decoding are messages that ffmpeg writes of input that it can read in part only.
+// It goes on after them. Where a run ends for a reason that no row above knows, they
+// tell that the input is at fault and not the server.
+var decoding = regexp.MustCompile(`(?i)error while decoding|error submitting (?:a )?packet to decoder|decode_slice_header error|concealing \d+|header missing|corrupt(?:ed)? |invalid (?:nal|frame|data|packet|timestamps)|non-existing pps|no frame!|missing picture|error splitting|packet too small|truncat`)
 
 // probeMessages are texts of ffprobe's messages, the reason that they mean, and
 // what they say of the input. A group is the name of the demuxer.
@@ -84,6 +91,9 @@ func Reason(err error) job.Reason {
 	}
 	if e.Cause != nil {
 		return job.InternalError // ffmpeg did not start, or did not get its input
+	}
+	if decoding.MatchString(e.Tail) {
+		return job.InputDamaged
 	}
 	return job.EncodingFailed
 }

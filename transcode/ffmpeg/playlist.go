@@ -2,7 +2,9 @@ package ffmpeg
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os/exec"
 	"path/filepath"
 
 	"github.com/copra-video/copra/internal/sandbox"
@@ -33,7 +35,11 @@ func (t *Toolchain) ProbePlaylist(ctx context.Context, path string) (job.Media, 
 		return job.Media{}, context.Cause(ctx)
 	}
 	if err != nil {
-		return job.Media{}, fmt.Errorf("probe playlist: %w: %s", err, lastError(messages.String()))
+		err = fmt.Errorf("probe playlist: %w: %s", err, lastError(messages.String()))
+		if exit, ok := errors.AsType[*exec.ExitError](err); ok && exit.ExitCode() > 0 && limited.Err() == nil {
+			return job.Media{}, invalidOutput("the stream that was made of it cannot be played").WithCause(err)
+		}
+		return job.Media{}, err
 	}
 	m, err := job.ParseMedia(out.Bytes())
 	if err != nil {

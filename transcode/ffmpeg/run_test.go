@@ -332,18 +332,21 @@ func TestChildSeesNoEnvironment(t *testing.T) {
 func TestReason(t *testing.T) {
 	for tail, want := range map[string]job.Reason{
 		"av_interleaved_write_frame(): No space left on device\n[error] Conversion failed!": job.ServerDiskFull,
-		"[error] Disk quota exceeded":                                    job.ServerDiskFull,
-		"[error] File too large":                                         job.ServerDiskFull,
-		"[error] Cannot allocate memory":                                 job.ServerOutOfMemory,
-		"x264 [error]: malloc of size 99 failed":                         job.ServerOutOfMemory,
-		"[mov] [error] moov atom not found":                              job.InputDamaged,
-		"[error] in.avi: Invalid data found when processing input":       job.InputDamaged,
-		"[hls @ 0x1] [error] Format not on whitelist":                    job.InputNotSelfContained,
-		"[error] Unknown encoder 'libfdk_aac'":                           job.EncoderMissing,
-		"[error] Stream map '0:a' matches no streams.":                   job.InputStreamMissing,
-		"[warning] DPB size (4 frames, 99 mbs) > level limit (1 frames)": job.EncodingFailed, // ffmpeg only warns
-		"[error] something new":                                          job.EncodingFailed,
-		"":                                                               job.EncodingFailed,
+		"[error] Disk quota exceeded":                                             job.ServerDiskFull,
+		"[error] File too large":                                                  job.ServerDiskFull,
+		"[error] Cannot allocate memory":                                          job.ServerOutOfMemory,
+		"x264 [error]: malloc of size 99 failed":                                  job.ServerOutOfMemory,
+		"[mov] [error] moov atom not found":                                       job.InputDamaged,
+		"[error] in.avi: Invalid data found when processing input":                job.InputDamaged,
+		"[hls @ 0x1] [error] Format not on whitelist":                             job.InputNotSelfContained,
+		"[error] Unknown encoder 'libfdk_aac'":                                    job.EncoderMissing,
+		"[error] Stream map '0:a' matches no streams.":                            job.InputStreamMissing,
+		"[warning] DPB size (4 frames, 99 mbs) > level limit (1 frames)":          job.EncodingFailed, // ffmpeg only warns
+		"[error] v1.mp4: No such file or directory":                               job.InputDamaged,
+		"[h264 @ 0x1] [error] error while decoding MB 3 4\n[error] something new": job.InputDamaged,
+		"[warning] logo: No such file or directory\n[error] something new":        job.EncodingFailed,
+		"[error] something new":                                                   job.EncodingFailed,
+		"":                                                                        job.EncodingFailed,
 	} {
 		err := fmt.Errorf("step encode: %w", &RunError{ExitCode: 1, Tail: tail})
 		if got := Reason(err); got != want {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"time"
 
+	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/worker/workdir"
 )
@@ -64,6 +66,12 @@ func (t *tailReader) await(ctx context.Context) error {
 func (t *tailReader) Read(ctx context.Context, p []byte) (int, error) {
 	if t.file == nil {
 		file, err := workdir.OpenRegularIn(t.dir, t.name, os.O_RDONLY)
+		if errors.Is(err, fs.ErrNotExist) {
+			if complete, failed := t.ended(); complete && failed == nil {
+				// The step has read the input to its end and found nothing to write.
+				return 0, job.NewError(job.InputDamaged).WithCause(err)
+			}
+		}
 		if err != nil {
 			return 0, fmt.Errorf("open intermediate: %w", err)
 		}

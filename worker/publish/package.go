@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -52,7 +54,7 @@ func (p *Output) publishStream(ctx context.Context, packages []stream.Package, k
 func (p *Output) packageStream(ctx context.Context, root *os.Root, pkg stream.Package, keys stream.Keys) ([]object, []verifiedEntry, error) {
 	files, _, err := stream.Build(root.FS(), pkg, keys)
 	if err != nil {
-		return nil, nil, fmt.Errorf("package %s: %w", pkg.Path, err)
+		return nil, nil, brokenStream(fmt.Errorf("package %s: %w", pkg.Path, err))
 	}
 	var objects []object
 	tree := pkg.Dir + ".published"
@@ -75,6 +77,16 @@ func (p *Output) packageStream(ctx context.Context, root *os.Root, pkg stream.Pa
 		entries = append(entries, verifiedEntry{e.format, pkg.Path + "/" + e.file, media})
 	}
 	return objects, entries, nil
+}
+
+// brokenStream is what a customer is told of segments that cannot be described: some
+// are missing or broken, or end too soon. ffmpeg has reported no error, so that the
+// input is the cause. A segment that cannot be read is the server's fault.
+func brokenStream(err error) error {
+	if e, ok := errors.AsType[*fs.PathError](err); ok && !errors.Is(e, fs.ErrNotExist) {
+		return err
+	}
+	return job.Errorf(job.OutputNotValid, "The media file couldn't be encoded: the stream that was made of it is not complete. The input may be damaged.").WithCause(err)
 }
 
 // streamResult describes a stream that was uploaded: the address of each entry
