@@ -83,8 +83,13 @@ func TestMeasuredLengths(t *testing.T) {
 		}, 24},
 		"two transport streams":   {func() string { return joinedByCat(t, film(), film()) }, 8},
 		"a jump up by 48 minutes": {func() string { return joinedByCat(t, film(), film("-output_ts_offset", "2880")) }, 8},
-		"stereo, 5.1, stereo":     {func() string { return joinedByCat(t, stereo, surround, stereo) }, 6},
-		"48, 44.1, 48 kHz":        {func() string { return joinedByCat(t, aac, slower, aac) }, 6},
+		"a day up, and back":      {func() string { return joinedByCat(t, film(), film("-output_ts_offset", "86400"), film()) }, 12},
+		"over the 33 bits":        {func() string { return joinedByCat(t, film("-output_ts_offset", "95440"), film()) }, 8},
+		"stereo, 5.1 in Matroska": {func() string {
+			return clip(t, "-i", filepath.Join(joinedByCat(t, stereo, surround), SourceName), "-c", "copy", "-f", "matroska")
+		}, 4},
+		"stereo, 5.1, stereo": {func() string { return joinedByCat(t, stereo, surround, stereo) }, 6},
+		"48, 44.1, 48 kHz":    {func() string { return joinedByCat(t, aac, slower, aac) }, 6},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
