@@ -108,7 +108,9 @@ func betterOfPair(times []float64, at int) int {
 	default:
 		return at
 	}
-	if concentration(times, StandardRates[film]) > 1.05*concentration(times, StandardRates[whole]) {
+	// Of frames that keep no place the concentration is chance: with n of them about
+	// 1 over the root of n.
+	if c := concentration(times, StandardRates[film]); c > 0.5 && c > 1.05*concentration(times, StandardRates[whole]) {
 		return film
 	}
 	return whole

@@ -198,3 +198,18 @@ func changes(t testing.TB, dir, name string) []float64 {
 	}
 	return list
 }
+
+// Streams of browsers' recordings and of VFR files have the rate at which they were
+// recorded, not the mean of what arrived.
+func TestStreamRateOfRecordings(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]int{
+		"chromium-recording-vp8.webm": 30, "chromium-recording-vp8-timeslice.webm": 30, "chromium-recording-h264-slow-middle.mp4": 30, "handbrake-vfr.mp4": 30,
+	} {
+		m := measured(t, real(t, name))
+		p := Build(outputs(t, "httpstream dash=/d variants=mp4:64x"), m, fast)
+		if rate := p.Results[0].Packages[0].Tracks[0].FrameRate; math.Abs(fpsFloat(rate)-float64(want)) > 0.001 {
+			t.Errorf("%s: a stream at %d/%d frames a second, want %d (FFmpeg: mean %v, nominal %v; %d frames in %.2f s)", name, rate.Num, rate.Den, want, m.Video[0].FPS, m.Video[0].BaseFPS, m.Video[0].Frames, m.Duration)
+		}
+	}
+}
