@@ -76,7 +76,10 @@ func nominalRate(times []float64, usual, tick float64) format.Rational {
 		}
 	}
 	nearest = betterOfPair(times, nearest)
-	for _, r := range StandardRates[nearest:] {
+	// Above the nearest rate the jitter hides whether one is over 1001.
+	higher := slices.DeleteFunc(slices.Clone(StandardRates[nearest+1:]), func(r format.Rational) bool { return r.Den == 1001 })
+	rates := append([]format.Rational{StandardRates[nearest]}, higher...)
+	for _, r := range rates {
 		if rate := float64(r.Num) / float64(r.Den); furthest(times, rate) <= misplaced+tick && longestWait(times, rate) == 0 {
 			return r
 		}
@@ -87,7 +90,7 @@ func nominalRate(times []float64, usual, tick float64) format.Rational {
 	if slow := StandardRates[0]; usual > float64(slow.Den)/float64(slow.Num) {
 		return slidesRate
 	}
-	for _, r := range StandardRates[nearest:] {
+	for _, r := range rates {
 		if longestWait(times, float64(r.Num)/float64(r.Den)) <= 1 {
 			return r
 		}
