@@ -81,6 +81,7 @@ const slidesFPS = 5
 // where ffprobe only estimated them.
 func (m *Media) Measure(t Timeline) {
 	estimated := m.Estimated()
+	m.Restart = t.Restart
 	absent := func(index int) bool {
 		s, ok := t.Streams[index]
 		return ok && s.Packets == 0

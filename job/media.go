@@ -19,6 +19,8 @@ type Media struct {
 	Audio      []AudioStream
 	Subtitles  []SubtitleStream
 	Tags       map[string]string
+	// Restart is that of Timeline, where the file was measured.
+	Restart float64
 }
 
 // VideoStream is one video stream. Attached pictures (cover art) are not listed.

@@ -19,6 +19,10 @@ import (
 // mends them when it decodes.
 type Timeline struct {
 	Streams map[int]StreamTimeline // by index in the file
+	// Restart is when the clock of a stream begins anew, in seconds, in a container
+	// of which ffmpeg mends no jumps: all that follows has no time any more. Zero:
+	// nowhere.
+	Restart float64
 }
 
 // StreamTimeline is the time of one stream, in seconds.
@@ -55,7 +59,10 @@ const maxFrameTimes = 1_000_000
 // (ffmpeg's libavformat/framecrcenc.c.)
 func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 	bases := make([]format.Rational, len(streams))
-	type times struct{ pts, duration []int64 }
+	type times struct {
+		pts, duration []int64
+		restarts      restart
+	}
 	all := make([]times, len(streams))
 	total := 0
 	scan := bufio.NewScanner(r)
@@ -82,6 +89,7 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 		}
 		s := &all[fields[0]]
 		s.pts, s.duration = append(s.pts, fields[2]), append(s.duration, fields[3])
+		s.restarts.add(fields[1], fields[3])
 	}
 	if err := scan.Err(); err != nil {
 		return Timeline{}, fmt.Errorf("read timeline: %w", err)
@@ -90,8 +98,28 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 	for i, s := range all {
 		tick := float64(bases[i].Num) / float64(max(1, bases[i].Den))
 		t.Streams[streams[i]] = streamTimeline(s.pts, s.duration, tick, video[i])
+		if r := s.restarts; t.Restart == 0 && float64(r.longest)*tick >= 1 {
+			t.Restart = float64(r.at) * tick
+		}
 	}
 	return t, nil
+}
+
+// restart finds where time stands still: ffmpeg gives every packet after a jump back
+// the decode time of the last one before.
+type restart struct {
+	dts, lasted int64 // of the packets with the same decode time
+	at, longest int64 // of the longest such row
+}
+
+func (r *restart) add(dts, duration int64) {
+	if dts != r.dts {
+		r.dts, r.lasted = dts, 0
+	}
+	r.lasted += duration
+	if r.lasted > duration && r.lasted > r.longest {
+		r.at, r.longest = dts, r.lasted
+	}
 }
 
 // timeBaseLine reads "0: 1/90000".

@@ -112,3 +112,31 @@ func TestMeasure(t *testing.T) {
 		t.Errorf("live: %v, %s", live.Duration, live.Raw)
 	}
 }
+
+// TestRestart: a stream whose decode time stands still for a second or more began
+// anew there. Packets that share a time by rounding did not.
+func TestRestart(t *testing.T) {
+	packets := func(times ...int64) string {
+		var b strings.Builder
+		b.WriteString("#tb 0: 1/1000\n")
+		for _, dts := range times {
+			fmt.Fprintf(&b, "0, %d, %d, 40, 100, 0x00000000\n", dts, dts)
+		}
+		return b.String()
+	}
+	var regular, restarted, rounded []int64
+	for n := range int64(100) {
+		regular = append(regular, n*40)
+		rounded = append(rounded, n/2*40)
+		restarted = append(restarted, min(n, 60)*40)
+	}
+	for _, tt := range []struct {
+		times []int64
+		want  float64
+	}{{regular, 0}, {rounded, 0}, {restarted, 2.4}} {
+		line, err := ReadTimeline(strings.NewReader(packets(tt.times...)), []int{0}, []bool{true})
+		if err != nil || line.Restart != tt.want {
+			t.Errorf("begins anew at %v, want %v (%v)", line.Restart, tt.want, err)
+		}
+	}
+}

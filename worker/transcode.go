@@ -147,11 +147,26 @@ func (r *transcoding) transcode(ctx context.Context) error {
 		if err := local.measure(ctx, &resolved.media); err != nil {
 			return err
 		}
+		if e := unusable(resolved.media); e != nil {
+			return r.endInput(ctx, e)
+		}
 	}
 	if err := r.lease.Record(ctx, job.Event{Kind: job.InputTransferredEvent}); err != nil {
 		return err
 	}
 	return (&fetched{resolved: resolved, localInput: local}).makeOutputs(ctx, space)
+}
+
+// unusable says why no output can be made of an input that was measured; nil: some
+// can.
+func unusable(m job.Media) *job.Error {
+	switch {
+	case len(m.Video)+len(m.Audio) == 0:
+		return job.Errorf(job.InputNotValid, "The input declares video or audio but holds none.")
+	case m.Restart > 0:
+		return job.Errorf(job.InputDamaged, "The clock of the input begins anew after %.1f s, as where a recorder was started again. That is mended in MPEG-TS only; send the parts as files of their own.", m.Restart)
+	}
+	return nil
 }
 
 // measureFirst is transcode for an input whose length is an estimate.
@@ -169,8 +184,8 @@ func (r *transcoding) measureFirst(ctx context.Context, media job.Media) error {
 	if err := local.measure(ctx, &media); err != nil {
 		return err
 	}
-	if len(media.Video)+len(media.Audio) == 0 {
-		return r.endInput(ctx, job.Errorf(job.InputNotValid, "The input declares video or audio but holds none."))
+	if e := unusable(media); e != nil {
+		return r.endInput(ctx, e)
 	}
 	if err := r.lease.Record(ctx, job.Event{Kind: job.InputTransferredEvent, Metadata: media.Raw}); err != nil {
 		return err
