@@ -28,6 +28,7 @@ func TestOddInputs(t *testing.T) {
 		{testmedia.DTS, film, 4, nil, 1, false},
 		{testmedia.LongAVI, film, 4, nil, 1, false},
 		{testmedia.JunkMP3, sound, 4, nil, 0, false},
+		{testmedia.RestartedFLV, film, 0, nil, 1, true},
 		{testmedia.HollowMP4, film, 0, nil, 1, true},
 		{testmedia.HollowMatroska, film, 0, nil, 1, true},
 		{testmedia.HollowTS, film, 0, nil, 1, true},
@@ -41,6 +42,9 @@ func TestOddInputs(t *testing.T) {
 			j := srv.wait(t, ids[tt.clip.Name], 100*time.Second)
 			if tt.damaged && j.Input.Error != "" {
 				plain(t, j.Input.Error, "")
+			}
+			if tt.clip.Name == testmedia.RestartedFLV.Name {
+				plain(t, j.Input.Error, "begins anew after 4")
 			}
 			for _, o := range j.Outputs {
 				says, fails := tt.fails[o.Key]

@@ -20,6 +20,7 @@ const (
 	EmptyAudio Edit = "emptyaudio" // the sound of an MP4 is declared and has no samples
 	EmptyVideo Edit = "emptyvideo" // its picture
 	LongerAVI  Edit = "longeravi"  // the headers of an AVI claim twice its length
+	Restarted  Edit = "restarted"  // all after the header of an FLV comes twice
 	Hollow     Edit = "hollow"     // zeros from the middle of the first third on, up to the last tenth
 	Junk       Edit = "junk"       // bytes that are no media before and behind
 )
@@ -41,6 +42,8 @@ func EditFile(path string, e Edit) error {
 		err = emptyTrack(b, "soun")
 	case EmptyVideo:
 		err = emptyTrack(b, "vide")
+	case Restarted:
+		b = append(b, b[13:]...)
 	case Hollow:
 		clear(b[len(b)/6 : len(b)*9/10])
 	case LongerAVI:

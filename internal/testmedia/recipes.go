@@ -95,6 +95,8 @@ var (
 	DTS = Recipe{Name: "dts.mkv", Args: append(h264("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2), "-c:a", "dca", "-strict", "-2")}
 	// LongAVI claims eight seconds and has four.
 	LongAVI = Recipe{Name: "long.avi", Edit: LongerAVI, Args: []string{"-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2, "-c:v", "mpeg4", "-c:a", "libmp3lame"}}
+	// RestartedFLV has four seconds, and the same again with the same times.
+	RestartedFLV = Recipe{Name: "restarted.flv", Args: Standard.Args, Edit: Restarted}
 	// HollowMP4, HollowMatroska and HollowTS hold zeros in place of most of their media.
 	HollowMP4      = Recipe{Name: "hollow.mp4", Args: Standard.Args, Edit: Hollow}
 	HollowMatroska = Recipe{Name: "hollow.mkv", Args: Standard.Args, Edit: Hollow}

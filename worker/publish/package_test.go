@@ -14,16 +14,16 @@ import (
 // the server could not read is its own fault.
 func TestBrokenStream(t *testing.T) {
 	for _, tt := range []struct {
-		err  error
-		told bool
+		err      error
+		customer bool
 	}{
 		{errors.New("segment a/1.ts is broken: there is no picture in it"), true},
 		{fmt.Errorf("list segments: %w", &fs.PathError{Op: "open", Path: "a", Err: syscall.ENOENT}), true},
 		{fmt.Errorf("read segment: %w", &fs.PathError{Op: "read", Path: "a", Err: syscall.EIO}), false},
 	} {
-		e, told := errors.AsType[*job.Error](brokenStream(tt.err))
-		if told != tt.told || told && (e.Reason != job.OutputNotValid || !errors.Is(e, tt.err)) {
-			t.Errorf("%v: told %v", tt.err, e)
+		e, shown := errors.AsType[*job.Error](brokenStream(tt.err))
+		if shown != tt.customer || shown && (e.Reason != job.OutputNotValid || !errors.Is(e, tt.err)) {
+			t.Errorf("%v: a customer reads %v", tt.err, e)
 		}
 	}
 }
