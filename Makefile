@@ -65,8 +65,15 @@ chaos: ## break every part of a deployment at each stage, and feed it hostile me
 fuzz: ## run every fuzz target [FUZZTIME=60s]
 	scripts/fuzz.sh $(or $(FUZZTIME),60s)
 
+.PHONY: players
+players: ## play streams and files of all frame rates in GStreamer, VLC, Firefox and Chromium
+	@scripts/setup.sh test
+	@scripts/setup.sh players
+	COPRA_PLAYERS=1 go test -count=1 -timeout 30m -v ./e2e/players
+
 .PHONY: nightly
-nightly: ## what takes too long for every change: chaos, load, every fuzz target [FUZZTIME=60s]
+nightly: ## what takes too long for every change: players, chaos, load, every fuzz target [FUZZTIME=60s]
+	@$(MAKE) --no-print-directory players
 	@$(MAKE) --no-print-directory chaos
 	@$(MAKE) --no-print-directory load
 	@$(MAKE) --no-print-directory fuzz

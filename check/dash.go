@@ -51,11 +51,19 @@ func (c *checker) dash(ctx context.Context, f file) error {
 		c.sets(main, p)
 	}
 	ids := map[string]bool{}
-	return walk(doc, f.at, func(p *mpd.Period, set *mpd.AdaptationSetType, r *mpd.RepresentationType, base *url.URL) error {
+	var starts starts
+	err = walk(doc, f.at, func(p *mpd.Period, set *mpd.AdaptationSetType, r *mpd.RepresentationType, base *url.URL) error {
 		c.hold("D.4", !ids[r.Id] && r.Id != "", main, "the id %q is used twice or empty", r.Id)
 		ids[r.Id] = true
-		return c.track(ctx, &dashTrack{set: set, r: r, id: r.Id, kind: kindOf(set, r), base: base}, periodLength(doc, p), buffer)
+		t := &dashTrack{set: set, r: r, id: r.Id, kind: kindOf(set, r), base: base}
+		err := c.track(ctx, t, periodLength(doc, p), buffer)
+		for _, s := range t.segments {
+			starts.add(t.id, s.parts)
+		}
+		return err
 	})
+	c.inStep("D.14", starts)
+	return err
 }
 
 // walk visits every Representation with its base URL (ISO/IEC 23009-1, section

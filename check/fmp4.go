@@ -166,7 +166,7 @@ func (s *segment) fragment(in *initSegment, t *mp4.TrakBox, frag *mp4.Fragment) 
 	}
 	p, seen := s.parts[id]
 	if !seen {
-		p = part{start: traf.Tfdt.BaseMediaDecodeTime(), scale: scale}
+		p = part{start: traf.Tfdt.BaseMediaDecodeTime(), scale: scale, begins: -edit(t, scale), sound: t.Mdia.Hdlr.HandlerType == "soun"}
 	} else if got := traf.Tfdt.BaseMediaDecodeTime(); got != p.end {
 		s.faults = append(s.faults, fmt.Sprintf("tfdt of a fragment is %d and not %d", got, p.end))
 	}

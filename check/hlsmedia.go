@@ -71,12 +71,15 @@ func (p *playlist) frame() float64 {
 	if n > 1 {
 		return (last - first) / float64(n-1)
 	}
+	shortest := 0.04 // the first packet may last until the sound begins
 	for _, s := range p.segments {
-		if len(s.sounds) > 0 {
-			return s.sounds[0].length
+		for _, f := range s.sounds {
+			if f.length > 0 {
+				shortest = min(shortest, f.length)
+			}
 		}
 	}
-	return 0.04
+	return shortest
 }
 
 // media checks all media playlists and segments.
@@ -107,6 +110,13 @@ func (s *hlsStream) media() {
 	}
 	s.subtitles()
 	s.alignment()
+	var starts starts
+	for _, p := range s.playlists() {
+		for _, seg := range p.segments {
+			starts.add(p.name, seg.parts)
+		}
+	}
+	s.inStep("A.3", starts)
 }
 
 // unwrap makes time stamps of TS continuous. They wrap around after 26.5 hours.
@@ -276,7 +286,10 @@ func (s *hlsStream) durations(p *playlist) {
 				begin, end = min(begin, f.pts), max(end, f.pts+f.length)
 			}
 		}
-		frame *= 2 // the priming of the encoder is in the first one
+		if p.fragmented {
+			begin = max(begin, 0) // what the edit list takes off is not heard
+		}
+		frame *= 2 // in TS the priming of the encoder is in the first one
 	}
 	if math.IsInf(begin, 1) {
 		return

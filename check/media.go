@@ -44,6 +44,8 @@ type span struct{ first, last uint8 }
 type part struct {
 	start, end uint64
 	scale      uint32
+	begins     float64 // media time of the presentation's start by the edit list, seconds
+	sound      bool
 }
 
 // facts are the contents of a decoder configuration.

@@ -55,6 +55,7 @@ var rules = []rule{
 	{"hls", "AES", "one key line in a playlist, and segments that decrypt with it"},
 	{"hls", "A.1", "audio has no gap: each frame follows the one before"},
 	{"hls", "A.2", "all variants with video have sound, or none has"},
+	{"hls", "A.3", "picture and sound are in step without edit lists too, within 5 ms"},
 
 	{"dash", "D.1", "a static MPD with profiles, mediaPresentationDuration and minBufferTime"},
 	{"dash", "D.2", "one AdaptationSet for each media type, codec and content"},
@@ -69,4 +70,5 @@ var rules = []rule{
 	{"dash", "D.11", "one track a file, moof and mdat in pairs"},
 	{"dash", "D.12", "the first sample of each segment is a sync sample"},
 	{"dash", "D.13", "manifest, segments and subtitles have their Content-Type"},
+	{"dash", "D.14", "picture and sound are in step without edit lists too, within 5 ms"},
 }

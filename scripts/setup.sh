@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is missing on Debian and Ubuntu: setup.sh run|test|lint.
+# Installs what is missing on Debian and Ubuntu: setup.sh run|test|players|lint.
 # What is there already is left alone; nothing is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-want=${1:?run, test or lint}
+want=${1:?run, test, players or lint}
 tools=$PWD/.cache/tools
 
 versitygw=v1.8.0
@@ -50,6 +50,13 @@ distribution_chromium() {
   ! grep -qs '^ID=ubuntu' /etc/os-release
 }
 
+# have_gstreamer: its Python bindings, and the plugins for MP4, TS, HLS, DASH,
+# H.264 and AAC.
+have_gstreamer() {
+  /usr/bin/python3 -c "import gi; gi.require_version('GstApp', '1.0')" 2>/dev/null &&
+    ls /usr/lib/*/gstreamer-1.0/libgst{playback,isomp4,adaptivedemux2,mpegtsdemux,libav}.so >/dev/null 2>&1
+}
+
 packages=()
 if [ "$want" = run ] || [ "$want" = test ]; then
   command -v ffmpeg >/dev/null && command -v ffprobe >/dev/null || packages+=(ffmpeg)
@@ -63,7 +70,13 @@ if [ "$want" = test ]; then
     command -v chromium >/dev/null || packages+=(chromium)
   fi
   command -v openssl >/dev/null || packages+=(openssl)
+  have_gstreamer || packages+=(python3-gi gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-libav)
   command -v gcc >/dev/null || packages+=(gcc libc6-dev) # the race detector links with cgo
+fi
+if [ "$want" = players ]; then
+  command -v cvlc >/dev/null || packages+=(vlc-bin vlc-plugin-base)
+  # Ubuntu's firefox asks snapd for one.
+  command -v firefox-esr >/dev/null || ! distribution_chromium || packages+=(firefox-esr)
 fi
 [ ${#packages[@]} = 0 ] || apt "${packages[@]}"
 

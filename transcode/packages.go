@@ -25,6 +25,8 @@ type packageBuilder struct {
 	stream.Package
 	kind string         // "hls" or "dash", in names of folders and steps
 	ids  map[string]int // of tracks that are taken
+	// choice: there are several tracks of audio, which a player may switch.
+	choice bool
 }
 
 // add completes a package and plans the steps that cut its segments.
@@ -137,6 +139,7 @@ func (b *packageBuilder) addCMAF() { b.addDemuxed(b.audioGroups(), b.segmentCMAF
 // addDemuxed adds video and audio each in tracks of their own; segment adds one
 // of either.
 func (b *packageBuilder) addDemuxed(groups []*audioGroup, segment func(t stream.Track, video, audio *input)) {
+	b.choice = len(groups) > 1 || len(groups) == 1 && len(groups[0].alternatives) > 0
 	videos := map[rendition]bool{}
 	for _, v := range b.variants {
 		if v.video == nil || videos[*v.video] {
@@ -171,7 +174,10 @@ func (b *packageBuilder) segmentCMAF(t stream.Track, video, audio *input) {
 		in = video
 	}
 	var s Step
-	s.addArgs(segmentCMAFArgs(s.read(in), b.Dir+"/"+t.Dir, b.SegmentSeconds, video != nil, b.startShift())...)
+	s.addArgs(segmentCMAFArgs(cut{
+		track: s.read(in), dir: b.Dir + "/" + t.Dir, seconds: b.SegmentSeconds, video: video != nil,
+		shift: b.startShift(), start: b.mediaStart(),
+	})...)
 	b.segment(t, s)
 }
 
@@ -193,6 +199,52 @@ func (b *streamBuilder) startShift() float64 {
 		return 0
 	}
 	return late
+}
+
+const (
+	// reordered is how many frames a picture is decoded before it is shown, at
+	// most: libx264 and libx265 use a pyramid of B-frames with two levels.
+	reordered = 2
+	// The samples of AAC that come before the sound: of FFmpeg's encoder, and at
+	// most in a source, where Apple's encoder has the most.
+	ownPriming, sourcePriming = 1024, 2112
+	// maxMediaStart bounds mediaStart, in seconds. Segments of audio end earlier
+	// than those of video by so much, and slides have long frames.
+	maxMediaStart = 0.2
+)
+
+// mediaStart is the media time at which the presentation of all tracks of
+// fragmented MP4 begins, in seconds: the longest time that any of them needs
+// before it. 0: there are not both picture and sound, or the frames are too
+// long, or hls.js may switch the audio. It then empties its buffer up to the
+// decode time of the segment that plays and takes for sound what is missing
+// after that.
+func (b *packageBuilder) mediaStart() float64 {
+	if b.choice && b.HLS {
+		return 0
+	}
+	picture, sound := 0.0, 0.0
+	for _, v := range b.variants {
+		if v.video != nil {
+			picture = max(picture, reordered/fpsFloat(b.rate(*v.video)))
+		}
+		if v.audio != nil {
+			sound = max(sound, b.startShift()+b.priming(*v.audio))
+		}
+	}
+	start := max(picture, sound)
+	if picture == 0 || sound == 0 || start > maxMediaStart {
+		return 0
+	}
+	return math.Round(start*1e6) / 1e6
+}
+
+// priming is how long before its sound a track of AAC may begin, in seconds.
+func (b *streamBuilder) priming(t audioRendition) float64 {
+	if t.encoder != nil {
+		return ownPriming / float64(t.rate)
+	}
+	return sourcePriming / float64(max(b.src.audio.SampleRate, 8000))
 }
 
 // segment adds a track and completes the step that cuts it.

@@ -49,12 +49,29 @@ func keyFiles(dir string, key SecretName) (info string, files []InputFile) {
 	return info, []InputFile{{Name: name, Secret: key}, {Name: info, Data: "key\n" + name + "\n"}}
 }
 
+// cut is one track on its way to fragmented MP4.
+type cut struct {
+	track   string // intermediate, or StdinInput
+	dir     string
+	seconds float64 // to aim at for a segment
+	video   bool
+	// shift moves the track to an earlier time, in seconds.
+	shift float64
+	// start is the media time at which the presentation begins, in seconds: that
+	// of all tracks of a package. 0: what the encoder's delay makes it.
+	start float64
+}
+
 // segmentCMAFArgs cuts one track into dir/init.mp4 and dir/segment-%05d.m4s
 // from 1, by stream copy. Decode times (tfdt) count from zero without a hole. An
 // edit list in init.mp4 takes off what lies before the first picture or sound:
 // the delay of reordered video, the priming of an audio encoder. (The muxer can
 // write negative composition offsets for video instead, but FFmpeg and the
 // players built on it then show the pictures late by that delay.)
+//
+// The edit lists of all tracks take off the same, cut.start, so that picture and
+// sound are in step where no edit list is read, as in GStreamer and VLC
+// (docs/decisions/0030-tracks-in-step-without-edit-lists.md).
 //
 // The track has to start at zero: browsers ignore an edit list that delays a
 // track, and stream.Build refuses it.
@@ -63,33 +80,49 @@ func keyFiles(dir string, key SecretName) (info string, files []InputFile) {
 // each keyframe, which an I-frame playlist needs. A segment gets its name when it
 // is whole. The muxer also writes a manifest, dir/cut.mpd, which is not
 // published.
-//
-// startShift moves the track to an earlier time, in seconds.
-func segmentCMAFArgs(track, dir string, seconds float64, video bool, startShift float64) []string {
+func segmentCMAFArgs(c cut) []string {
 	// The index (sidx) is of no use in segments that playlists describe.
 	flags := "movflags=+skip_sidx"
 	var args []string
-	if video {
-		args = segmentInputs(track, "")
+	if c.video {
+		args = segmentInputs(c.track, "")
 		// The rate in the sample description would be that of the first
 		// seconds, since the track may still be growing.
 		flags += "+frag_keyframe:write_btrt=0"
 	} else {
-		args = segmentInputs("", track)
+		args = segmentInputs("", c.track)
 	}
-	if startShift > 0 {
-		args = append([]string{"-itsoffset", decimal(-startShift)}, args...)
+	if c.shift > 0 {
+		args = append([]string{"-itsoffset", decimal(-c.shift)}, args...)
 	}
-	return append(args,
+	return append(append(args, c.startArgs()...),
 		"-f", "dash", "-dash_segment_type", "mp4",
-		"-seg_duration", decimal(seconds),
+		"-seg_duration", decimal(c.seconds),
 		// With a timeline the muxer counts each segment from the one before,
 		// and audio drifts off the grid; without, from the start.
 		"-use_template", "1", "-use_timeline", "0",
 		"-format_options", flags,
 		"-init_seg_name", "init.mp4",
 		"-media_seg_name", "segment-$Number%05d$.m4s",
-		path.Join(dir, "cut.mpd"))
+		path.Join(c.dir, "cut.mpd"))
+}
+
+// startArgs have the first decode time precede zero by c.start. The muxer counts
+// media times from there, and its edit list takes off what comes before zero.
+// Pictures are only decoded earlier. Of audio the first packet, which is priming,
+// lasts longer; without priming there is nothing to lengthen. What begins earlier
+// than that stays as it is.
+func (c cut) startArgs() []string {
+	if c.start <= 0 {
+		return nil
+	}
+	// -copytb 1: else FFmpeg 5.1 tells the filter another time base (TB) than
+	// that of the packets.
+	args, start := []string{"-copytb", "1"}, decimal(c.start)+"/TB"
+	if c.video {
+		return append(args, "-bsf:v", "setts=pts=PTS:dts='DTS-max(0,STARTDTS+"+start+")'")
+	}
+	return append(args, "-bsf:a", "setts=ts='if(eq(N,0)*lt(TS,0),min(TS,-"+start+"),TS)'")
 }
 
 // segmentInputs reads the intermediates and copies one track of each.

@@ -157,6 +157,10 @@ func (p *published) judgeFragments(t *testing.T) {
 		if e := f.Init.Moov.Trak.Edts; e != nil {
 			delay = uint64(e.Elst[0].Entries[0].MediaTime)
 		}
+		// The same in all tracks: so they are in step without edit lists too.
+		if begins := float64(delay) / float64(timescale); math.Abs(begins-mediaStart) > 0.0005 {
+			t.Errorf("%s: the presentation begins at %.4f s of the media, want %.4f s", tr.ID, begins, mediaStart)
+		}
 		for i, s := range segments(p.media(t, p.sums[tr.ID].Playlist)) {
 			file, err := mp4.DecodeFile(bytes.NewReader(p.read(s.URI)))
 			if err != nil {

@@ -133,12 +133,16 @@ func publish(t *testing.T, work string, c clip, p stream.Package) *published {
 	return out
 }
 
+// mediaStart is the media time at which the tracks of fragmented MP4 begin, in
+// seconds.
+const mediaStart = 0.1
+
 // cutArgs are the arguments for one track. Muxed tracks play with the first
 // audio.
 func cutArgs(p stream.Package, tr stream.Track, dir string) []string {
 	source := tr.ID + ".mp4"
 	if p.Layout == stream.CMAF {
-		return transcode.SegmentCMAFArgs(source, dir, p.TargetDuration, tr.Type == stream.Video, 0)
+		return transcode.SegmentCMAFArgs(source, dir, p.TargetDuration, tr.Type == stream.Video, mediaStart)
 	}
 	switch tr.Type {
 	case stream.Muxed:

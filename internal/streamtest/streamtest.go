@@ -63,6 +63,19 @@ func Film(t testing.TB, seconds int, size, rate string) string {
 	return dir
 }
 
+// Flashes makes a source in a new folder in which a white picture and a beep
+// begin together every period frames. rate is the frame rate as a fraction.
+func Flashes(t testing.TB, seconds, period int, rate [2]int) string {
+	t.Helper()
+	dir := t.TempDir()
+	every := float64(period*rate[1]) / float64(rate[0])
+	Run(t, dir,
+		"-f", "lavfi", "-i", fmt.Sprintf("color=black:s=160x90:r=%d/%d:d=%d,drawbox=c=white:t=fill:enable='lt(mod(n,%d),%d)'", rate[0], rate[1], seconds, period, period/4),
+		"-f", "lavfi", "-i", fmt.Sprintf("aevalsrc='if(lt(mod(t,%.9f),0.1),0.8*cos(2*PI*1000*mod(t,%.9f)),0)':s=48000:d=%d", every, every, seconds),
+		"-c:v", "libx264", "-preset", "ultrafast", "-qp", "10", "-c:a", "pcm_s16le", "-f", "mov", transcode.SourceName)
+	return dir
+}
+
 // Plain makes of a Film a source with a single audio track and without
 // subtitles.
 func Plain(t testing.TB, film string) string {
@@ -98,8 +111,8 @@ func Tools(t testing.TB) *ffmpeg.Toolchain {
 	return tools
 }
 
-// Publish makes the stream of the source in dir.
-func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Options) []Published {
+// build runs the plan of one output of the source in dir.
+func build(t testing.TB, dir string, output *job.Output, o transcode.Options) transcode.Plan {
 	t.Helper()
 	tools := Tools(t)
 	media, err := tools.Probe(t.Context(), filepath.Join(dir, transcode.SourceName))
@@ -107,11 +120,26 @@ func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Opt
 		t.Fatal(err)
 	}
 	o.Capabilities = tools.Capabilities()
-	plan := transcode.Build([]*job.Output{{Key: "httpstream", Type: job.TypeStream, Stream: params}}, media, o)
+	plan := transcode.Build([]*job.Output{output}, media, o)
 	if err := plan.Results[0].Err; err != nil {
 		t.Fatal(err)
 	}
 	runSteps(t, tools, dir, plan)
+	return plan
+}
+
+// File makes a file of the source in dir and returns its path.
+func File(t testing.TB, dir, asked string, o transcode.Options) string {
+	t.Helper()
+	f := Formats(t, asked)[0]
+	plan := build(t, dir, &job.Output{Key: asked, Type: job.TypeVideo, Format: f, Video: &job.VideoParams{}}, o)
+	return filepath.Join(dir, plan.Results[0].Files[0].Name)
+}
+
+// Publish makes the stream of the source in dir.
+func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Options) []Published {
+	t.Helper()
+	plan := build(t, dir, &job.Output{Key: "httpstream", Type: job.TypeStream, Stream: params}, o)
 	var out []Published
 	for _, pkg := range plan.Results[0].Packages {
 		files, _, err := stream.Build(os.DirFS(dir), pkg, plan.Secrets.Key)

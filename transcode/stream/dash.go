@@ -201,10 +201,15 @@ func (b *packager) representation(m *trackInfo) xmlRepresentation {
 // template escapes the sign that starts an identifier.
 func template(s string) string { return strings.ReplaceAll(s, "$", "$$") }
 
-// timeline is the SegmentTimeline: decode times as they stand in the files.
+// timeline is the SegmentTimeline: decode times as they stand in the files. The
+// last segment of audio ends with the sound, which is earlier than its decode
+// times say by what the edit list takes off the beginning.
 func timeline(m *trackInfo) []xmlS {
 	var out []xmlS
 	for i, s := range m.segments {
+		if i == len(m.segments)-1 && m.video == nil {
+			s.ticks = min(s.ticks, int64(math.Round(s.duration*float64(m.timescale))))
+		}
 		if n := len(out) - 1; n >= 0 && out[n].D == s.ticks {
 			out[n].R++
 			continue

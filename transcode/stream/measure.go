@@ -234,9 +234,6 @@ func (m *trackInfo) readFragments(fsys fs.FS, in *initSegment, name string, firs
 		// Players that place segments by the playlist compare it with decode
 		// times, which count the priming that the edit list takes off.
 		seg.start = float64(seg.time) / float64(in.timescale)
-		// The last segment ends earlier than that by the priming; a segment of a
-		// single frame keeps half of its length.
-		m.end = max(m.end, seg.start+float64(seg.ticks)/float64(in.timescale)/2)
 	}
 	return seg, nil
 }
@@ -266,6 +263,11 @@ func (m *trackInfo) finish() error {
 		end := m.end
 		if i+1 < len(m.segments) {
 			end = m.segments[i+1].start
+		} else if m.init != "" && m.audio != nil {
+			// The sound ends before the last decode time by what the edit list
+			// takes off the beginning; a segment of a few frames keeps half of
+			// its length.
+			end = max(end, s.start+float64(s.ticks)/float64(m.timescale)/2)
 		}
 		s.duration = end - s.start
 		if s.duration <= 0 {
@@ -291,7 +293,7 @@ func (m *trackInfo) mergeLastSegment(videoSegments int) {
 	tail, before := m.segments[n], &m.segments[n-1]
 	before.appended = tail.source
 	before.size += tail.size
-	before.duration += tail.duration
+	before.duration = m.end - before.start
 	before.ticks += tail.ticks
 	m.segments = m.segments[:n]
 }

@@ -1,0 +1,147 @@
+package players
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/copra-video/copra/internal/streamtest"
+	"github.com/copra-video/copra/internal/testmedia"
+	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode"
+)
+
+// python is Debian's, which has the bindings of GStreamer.
+const python = "/usr/bin/python3"
+
+// watched is what GStreamer shows of a stream or file. Times are in seconds.
+type watched struct {
+	Frames, Samples int
+	Flashes, Beeps  []float64
+	Colour          []int // red, green, blue of the last picture
+	Duration        float64
+	Error           string
+}
+
+// gstreamer plays addresses one after the other.
+func gstreamer(t *testing.T, addresses ...string) []watched {
+	t.Helper()
+	if err := exec.Command(python, "-c", "import gi; gi.require_version('GstApp', '1.0')").Run(); err != nil {
+		testmedia.Missing(t, "GStreamer is not installed, run scripts/setup.sh test: "+err.Error())
+	}
+	cmd := exec.CommandContext(t.Context(), python, append([]string{"gstreamer.py"}, addresses...)...)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("gstreamer.py: %v\n%s", err, stderr.String())
+	}
+	var list []watched
+	for line := range bytes.Lines(out) {
+		var w watched
+		if err := json.Unmarshal(line, &w); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		list = append(list, w)
+	}
+	if len(list) != len(addresses) {
+		t.Fatalf("%d results of %d", len(list), len(addresses))
+	}
+	return list
+}
+
+// offset is by how many seconds the beep that is furthest from its flash comes
+// after it.
+func (w *watched) offset() float64 {
+	worst := 0.0
+	for i, f := range w.Flashes {
+		if i < len(w.Beeps) && math.Abs(w.Beeps[i]-f) > math.Abs(worst) {
+			worst = w.Beeps[i] - f
+		}
+	}
+	return worst
+}
+
+// sourceRate is a frame rate with a number of frames near a second.
+type sourceRate struct {
+	name   string
+	rate   [2]int
+	period int
+}
+
+// sourceRates are one rate, and with COPRA_PLAYERS=1, as make nightly sets it,
+// all that broadcasters use.
+func sourceRates() []sourceRate {
+	if os.Getenv("COPRA_PLAYERS") == "" {
+		return []sourceRate{{"25", [2]int{25, 1}, 25}}
+	}
+	return []sourceRate{
+		{"23.976", [2]int{24000, 1001}, 24}, {"25", [2]int{25, 1}, 25}, {"29.97", [2]int{30000, 1001}, 30},
+		{"50", [2]int{50, 1}, 50}, {"60", [2]int{60, 1}, 60},
+	}
+}
+
+// flashSeconds is the length of the source: two segments.
+const flashSeconds = 8
+
+// TestGStreamer holds flashes and beeps of streams and files together in
+// GStreamer, which takes no notice of edit lists in fragmented MP4.
+func TestGStreamer(t *testing.T) {
+	testmedia.Long(t)
+	for _, r := range sourceRates() {
+		t.Run(r.name, func(t *testing.T) {
+			addresses := flashes(t, r, "mp4", "mpegts")
+			for i, w := range gstreamer(t, addresses...) {
+				name := addresses[i][strings.LastIndex(addresses[i], "/")+1:]
+				if w.Error != "" {
+					t.Errorf("%s: %s", name, w.Error)
+					continue
+				}
+				frames := flashSeconds * r.rate[0] / r.rate[1]
+				t.Logf("%s: the sound is %.1f ms late, %d of %d frames, %.3f s", name, 1000*w.offset(), w.Frames, frames, w.Duration)
+				if math.Abs(w.offset()) > 0.005 || len(w.Flashes) != flashSeconds || len(w.Beeps) != flashSeconds {
+					t.Errorf("%s: %d flashes and %d beeps, off by %.1f ms: %.3f, %.3f", name, len(w.Flashes), len(w.Beeps), 1000*w.offset(), w.Flashes, w.Beeps)
+				}
+				if w.Frames < frames || w.Frames > frames+1 || math.Abs(w.Duration-flashSeconds) > 0.06 {
+					t.Errorf("%s: %d frames of %d in %.3f s", name, w.Frames, frames, w.Duration)
+				}
+			}
+		})
+	}
+}
+
+// flashes makes a stream in TS, in fragmented MP4 for HLS and DASH, and files,
+// and returns their addresses.
+func flashes(t *testing.T, r sourceRate, files ...string) []string {
+	t.Helper()
+	dir := streamtest.Flashes(t, flashSeconds, r.period, r.rate)
+	// superfast has B-frames, which come before they are shown.
+	fast := transcode.Options{Presets: map[string]string{"libx264": "superfast"}}
+	published := streamtest.Publish(t, dir, &job.StreamParams{
+		Variants: streamtest.Formats(t, "mp4:160x90::quality=2,maxrate=300k"),
+		HLS:      &job.HLSParams{Path: "/hls"}, DASH: &job.DASHParams{Path: "/dash", HLSFMP4: true},
+	}, fast)
+	mux := http.NewServeMux()
+	for i, name := range []string{"ts", "cmaf"} {
+		mux.Handle("GET /"+name+"/", http.StripPrefix("/"+name+"/", http.FileServer(http.Dir(published[i].Root))))
+	}
+	server := httptest.NewServer(mux)
+	t.Cleanup(server.Close)
+	addresses := []string{server.URL + "/ts/master.m3u8", server.URL + "/cmaf/master.m3u8", server.URL + "/cmaf/master.mpd"}
+	for i, f := range files {
+		from := streamtest.File(t, dir, f, fast)
+		to := filepath.Join(t.TempDir(), strings.NewReplacer(":", "-", "=", "-").Replace(f)+filepath.Ext(from))
+		if err := os.Rename(from, to); err != nil {
+			t.Fatalf("file %d: %v", i, err)
+		}
+		addresses = append(addresses, "file://"+to)
+	}
+	return addresses
+}
