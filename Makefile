@@ -9,6 +9,7 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 GOFLAGS_BUILD := -trimpath -ldflags "-s -w -X github.com/copra-video/copra/internal/buildinfo.version=$(VERSION)"
 
 export COPRA_TEST_VERSITYGW := $(TOOLS)/bin/versitygw
+export COPRA_TEST_CHARTTOOL := $(TOOLS)/bin/charttool
 export COPRA_TEST_NODE_MODULES := $(CURDIR)/.cache/node/node_modules
 
 .PHONY: help

@@ -27,7 +27,7 @@ var update = flag.Bool("update", false, "rewrite the tables that are made from t
 func pages(t *testing.T) []string {
 	t.Helper()
 	var list []string
-	for _, pattern := range []string{"*.md", "spec/*.md", "decisions/*.md", "../findings/*.md", "../*.md"} {
+	for _, pattern := range []string{"*.md", "spec/*.md", "decisions/*.md", "deploy/*.md", "../findings/*.md", "../*.md"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("no pages %s: %v", pattern, err)

@@ -82,6 +82,11 @@ fi
 
 if [ "$want" = test ]; then
   go_tool github.com/versity/versitygw/cmd/versitygw $versitygw
+  # Renders and lints the chart. Of Helm it has two packages, not the program.
+  if [ ! -x "$tools/bin/charttool" ] || [ -n "$(find deploy/helm/tool -newer "$tools/bin/charttool")" ]; then
+    say "building charttool"
+    (cd deploy/helm/tool && GOFLAGS=-buildvcs=false go build -trimpath -o "$tools/bin/charttool" .)
+  fi
   # The published Node client, the players that judge streams, and the clip that
   # the demo and the tests use; versions are pinned by the lock file.
   mkdir -p .cache/node

@@ -25,7 +25,7 @@ func API(ctx context.Context, c command.Call) error {
 // Worker is the subcommand worker.
 func Worker(ctx context.Context, c command.Call) error {
 	var st settings.Settings
-	groups := settings.Database | settings.Network | settings.Media | settings.Work | settings.Log | settings.Metrics
+	groups := settings.Database | settings.Network | settings.Media | settings.Work | settings.Log | settings.Metrics | settings.Pool
 	if err := st.ParseFlags(c, groups); err != nil {
 		return err
 	}

@@ -4,16 +4,20 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivertype"
 
 	"github.com/copra-video/copra/internal/buildinfo"
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/podcost"
 	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/storage/backends"
 	"github.com/copra-video/copra/webhook"
@@ -37,7 +41,11 @@ func (s *Server) startWorker(ctx, life context.Context) error {
 		return err
 	}
 	s.onStop(func() error { release(); return nil })
-	client, err := s.newQueueClient(w)
+	cost, err := s.newPodCost()
+	if err != nil {
+		return err
+	}
+	client, err := s.newQueueClient(w, cost)
 	if err != nil {
 		return err
 	}
@@ -61,6 +69,9 @@ func (s *Server) startWorker(ctx, life context.Context) error {
 	}
 	if s.settings.ArtifactStore.Address != "" {
 		wg.Go(func() { w.CollectArtifacts(running) })
+	}
+	if cost != nil {
+		wg.Go(func() { cost.Run(running) })
 	}
 	if err := client.Start(running); err != nil {
 		return fmt.Errorf("start queue client: %w", err)
@@ -96,8 +107,58 @@ func (s *Server) newWorker(ctx context.Context) (*worker.Worker, error) {
 	}), nil
 }
 
-// newQueueClient makes the client that fetches work of every kind.
-func (s *Server) newQueueClient(w *worker.Worker) (*river.Client[pgx.Tx], error) {
+// newPodCost is nil where Kubernetes is not to be told how busy this worker is.
+func (s *Server) newPodCost() (*podcost.Reporter, error) {
+	if !s.settings.PodDeletionCost {
+		return nil, nil //nolint:nilnil // the caller looks
+	}
+	pod := s.settings.PodName
+	if pod == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			return nil, fmt.Errorf("find the name of the pod: %w", err)
+		}
+		pod = name
+	}
+	cost, err := podcost.New(podcost.Options{Pod: pod, Log: s.log})
+	if err != nil {
+		return nil, fmt.Errorf("--pod-deletion-cost: %w", err)
+	}
+	return cost, nil
+}
+
+// countBusy tells cost how many encodes run. Probes and webhooks are lost with no
+// harm.
+func countBusy(cost *podcost.Reporter) []rivertype.Middleware {
+	if cost == nil {
+		return nil
+	}
+	return []rivertype.Middleware{river.WorkerMiddlewareFunc(func(ctx context.Context, job *rivertype.JobRow, doInner func(ctx context.Context) error) error {
+		if job.Queue == queue.Transcode || job.Queue == queue.Task {
+			defer cost.Begin()()
+		}
+		return doInner(ctx)
+	})}
+}
+
+// queues are those that the settings ask for, with the workers that each has.
+func (s *Server) queues() map[string]river.QueueConfig {
+	all := map[string]river.QueueConfig{
+		queue.Probe:     {MaxWorkers: 8, FetchCooldown: queue.FetchCooldown},
+		queue.Transcode: {MaxWorkers: s.settings.Slots + queue.MaxYielded, FetchCooldown: queue.FetchCooldown, FetchPollInterval: queue.FetchPoll},
+		queue.Notify:    {MaxWorkers: queue.NotifySlots, FetchCooldown: queue.FetchCooldown},
+	}
+	if s.settings.ArtifactStore.Address != "" { // without one, no result of a task comes back
+		all[queue.Task] = river.QueueConfig{MaxWorkers: s.settings.Slots, FetchCooldown: queue.FetchCooldown, FetchPollInterval: queue.FetchPoll}
+	}
+	if len(s.settings.Queues) > 0 {
+		maps.DeleteFunc(all, func(name string, _ river.QueueConfig) bool { return !slices.Contains(s.settings.Queues, name) })
+	}
+	return all
+}
+
+// newQueueClient makes the client that fetches work. cost may be nil.
+func (s *Server) newQueueClient(w *worker.Worker, cost *podcost.Reporter) (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
 	w.Register(workers)
 	receivers := s.guard.HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects})
@@ -105,18 +166,11 @@ func (s *Server) newQueueClient(w *worker.Worker) (*river.Client[pgx.Tx], error)
 		Store: s.store, Client: receivers, SNS: sns.New(sns.Options{Client: receivers}),
 		Version: buildinfo.Version(), Log: s.log, Metrics: webhook.NewMetrics(s.metrics),
 	}).Register(workers)
-	queues := map[string]river.QueueConfig{
-		queue.Probe:     {MaxWorkers: 8, FetchCooldown: queue.FetchCooldown},
-		queue.Transcode: {MaxWorkers: s.settings.Slots + queue.MaxYielded, FetchCooldown: queue.FetchCooldown, FetchPollInterval: queue.FetchPoll},
-		queue.Notify:    {MaxWorkers: queue.NotifySlots, FetchCooldown: queue.FetchCooldown},
-	}
-	if s.settings.ArtifactStore.Address != "" { // without one, no result of a task comes back
-		queues[queue.Task] = river.QueueConfig{MaxWorkers: s.settings.Slots, FetchCooldown: queue.FetchCooldown, FetchPollInterval: queue.FetchPoll}
-	}
 	client, err := river.NewClient(queue.LimitFetches(riverpgxv5.New(s.store.Pool()), queue.Limits{Yielded: w.YieldedSlots, FreeSlots: w.FreeSlots}), &river.Config{
 		ID:              s.node,
 		Workers:         workers,
-		Queues:          queues,
+		Queues:          s.queues(),
+		Middleware:      countBusy(cost),
 		Logger:          minLevel(s.log, slog.LevelWarn), // what River does well is of no interest
 		SoftStopTimeout: s.settings.ShutdownGrace,
 	})

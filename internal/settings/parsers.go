@@ -91,6 +91,33 @@ func oneOf(p *string, words ...string) Parser {
 	}
 }
 
+// oneOrMoreOf takes words separated by commas.
+func oneOrMoreOf(p *[]string, words ...string) Parser {
+	return func(v string) error {
+		var list []string
+		for _, w := range split(v) {
+			if !slices.Contains(words, w) {
+				return fmt.Errorf("%q is not %s", w, strings.Join(words, " or "))
+			}
+			if !slices.Contains(list, w) {
+				list = append(list, w)
+			}
+		}
+		*p = list
+		return nil
+	}
+}
+
+func onOff(p *bool) Parser {
+	return func(v string) error {
+		if v != "on" && v != "off" {
+			return fmt.Errorf("%q is not on or off", v)
+		}
+		*p = v == "on"
+		return nil
+	}
+}
+
 func level(p *slog.Level) Parser {
 	return func(v string) error {
 		if err := p.UnmarshalText([]byte(v)); err != nil {

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/transcode/encoder"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
@@ -49,6 +50,7 @@ const (
 	Media
 	Work
 	Metrics
+	Pool // a worker beside others
 
 	// Standalone are those of a process that is everything at once.
 	Standalone = Log | Data | API | Network | Media | Work
@@ -56,7 +58,7 @@ const (
 
 // rows are all settings that more than one subcommand takes.
 func (s *Settings) rows() []Row {
-	return slices.Concat(s.processRows(), s.databaseRows(), s.apiRows(), s.networkRows(), s.mediaRows(), s.artifactRows(), s.workRows())
+	return slices.Concat(s.processRows(), s.databaseRows(), s.apiRows(), s.networkRows(), s.mediaRows(), s.artifactRows(), s.workRows(), s.poolRows())
 }
 
 // processRows are for every process: its log and its data.
@@ -187,6 +189,18 @@ func (s *Settings) workRows() []Row {
 
 		{Group: Metrics, Flag: "metrics-listen", Env: "COPRA_METRICS_LISTEN", Set: Text(&s.MetricsListen),
 			Help: "address for /metrics, /healthz and /readyz."},
+	}
+}
+
+// poolRows are what a worker has of its own beside others.
+func (s *Settings) poolRows() []Row {
+	return []Row{
+		{Group: Pool, Flag: "queues", Env: "COPRA_QUEUES", Shown: "all", Set: oneOrMoreOf(&s.Queues, queue.All()...),
+			Help: "queues that this worker serves, separated by commas: probe reads the headers of inputs, transcode encodes, task encodes steps of other workers' jobs, notify sends webhooks. Each needs a worker somewhere."},
+		{Group: Pool, Flag: "pod-deletion-cost", Env: "COPRA_POD_DELETION_COST", Default: "off", Set: onOff(&s.PodDeletionCost),
+			Help: "on or off: in a pod of Kubernetes, keep the annotation controller.kubernetes.io/pod-deletion-cost, so that a scale-in takes idle workers first. The pod's service account needs the verb patch on pods."},
+		{Group: Pool, Env: "COPRA_POD_NAME", Shown: "the host name", Set: Text(&s.PodName),
+			Help: "the name of the pod, for --pod-deletion-cost."},
 	}
 }
 

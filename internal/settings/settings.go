@@ -68,6 +68,10 @@ type Settings struct {
 	StallTimeout       time.Duration
 	UploadRetryTimeout time.Duration
 
+	Queues          []string // that the worker serves; none: all
+	PodDeletionCost bool
+	PodName         string // "": the host's name
+
 	given map[string]bool // flags that were set, by a flag or its variable
 }
 

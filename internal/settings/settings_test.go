@@ -59,11 +59,13 @@ func TestSettingsNameThemselves(t *testing.T) {
 		{vars: map[string]string{"COPRA_PRESETS": "fast"}, want: "encoder=preset"},
 		{vars: map[string]string{"COPRA_MAX_INPUT": "1.5"}, want: "COPRA_MAX_INPUT"},
 		{vars: map[string]string{"COPRA_SANDBOX": "maybe"}, want: "on or off or required"},
+		{args: []string{"--queues", "probe,encode"}, want: "\"encode\" is not probe or transcode or notify or task"},
+		{vars: map[string]string{"COPRA_POD_DELETION_COST": "yes"}, want: "on or off"},
 		{args: []string{"--nope"}, want: "nope"},
 		{args: []string{"extra"}, want: "extra"},
 	} {
 		var s Settings
-		err := s.ParseFlags(call(c.vars, io.Discard, c.args...), Work|Network|Media)
+		err := s.ParseFlags(call(c.vars, io.Discard, c.args...), Work|Network|Media|Pool)
 		if _, ok := errors.AsType[command.UsageError](err); !ok || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v %v: error %v, want a usage error that names %q", c.args, c.vars, err, c.want)
 		}
