@@ -12,6 +12,7 @@
 //	control.go events.go validate.go nodes.go
 //	                      the endpoints that Copra adds
 //	respond.go            errors to answers
+//	deadline.go           a deadline for the statements of a request
 //	body.go               request bodies, with bounds
 //	path.go               URLs as the published clients write them
 //	observe.go            logs and metrics
@@ -69,6 +70,9 @@ type Keys interface {
 type Check struct {
 	Name string // "database"
 	Run  func(ctx context.Context) error
+	// Reason is what /readyz says of an error to everyone; "": that Name is not
+	// available. Defaults to that.
+	Reason func(error) string
 }
 
 // Config configures the API.
@@ -100,6 +104,12 @@ type Config struct {
 	// RateLimit is the number of requests a second that each key may make.
 	// Defaults to 0, no limit.
 	RateLimit float64
+	// StatementTimeout bounds what a request asks of Jobs or Keys at once. Defaults to
+	// 5 s.
+	StatementTimeout time.Duration
+	// Unavailable reports whether an error of Jobs or Keys may pass: the answer is
+	// then 503 with Retry-After. Defaults to a deadline that has passed.
+	Unavailable func(error) bool
 	// Heartbeat is the interval of comments in a stream of events, which keep
 	// proxies from closing it. Defaults to 15 s.
 	Heartbeat time.Duration
@@ -125,12 +135,16 @@ func New(c Config) http.Handler {
 	if c.BodyTimeout == 0 {
 		c.BodyTimeout = 30 * time.Second
 	}
+	if c.StatementTimeout == 0 {
+		c.StatementTimeout = 5 * time.Second
+	}
 	if c.Heartbeat == 0 {
 		c.Heartbeat = 15 * time.Second
 	}
 	if c.Metrics == nil {
 		c.Metrics = prometheus.NewRegistry()
 	}
+	c.Jobs, c.Keys = boundedJobs{c.Jobs, c.StatementTimeout}, boundedKeys{c.Keys, c.StatementTimeout}
 	s := &server{Config: c, metrics: newMetrics(c.Metrics, c.Region)}
 	return s.routes()
 }

@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/copra-video/copra/api"
 	"github.com/copra-video/copra/storage/local"
@@ -302,8 +303,34 @@ func TestTrouble(t *testing.T) {
 		t.Error("the log does not say why")
 	}
 	w.store.err = context.DeadlineExceeded
-	if got := w.do(t, "GET", "/v2/jobs/"+finishedID, token, ""); got.status != 503 {
-		t.Errorf("store too slow: %d", got.status)
+	if got := w.do(t, "GET", "/v2/jobs/"+finishedID, token, ""); got.status != 503 || got.header.Get("Retry-After") == "" {
+		t.Errorf("store too slow: %d %v", got.status, got.header)
+	}
+}
+
+// A database that fails over, or that does not answer at all, is a 503 that says
+// when to come back.
+func TestUnavailable(t *testing.T) {
+	readOnly := errors.New("read-only")
+	w := start(t, func(c *api.Config) {
+		c.StatementTimeout = 10 * time.Millisecond
+		c.Unavailable = func(err error) bool { return errors.Is(err, readOnly) }
+		c.Ready = []api.Check{{Name: "database", Run: func(context.Context) error { return readOnly }, Reason: error.Error}}
+	})
+	w.store.err = readOnly
+	if got := w.do(t, "POST", "/v2/jobs", token, minimal); got.status != 503 || got.header.Get("Retry-After") == "" || got.body != "" {
+		t.Errorf("read-only: %d %v %q", got.status, got.header, got.body)
+	}
+	if got := w.do(t, "GET", "/readyz", "", ""); got.status != 503 || got.body != `{"status":"unavailable","reasons":["read-only"]}` {
+		t.Errorf("readyz: %d %s", got.status, got.body)
+	}
+	w.store.err, w.store.hangs = nil, true
+	for method, path := range map[string]string{
+		"GET": "/v2/jobs", "POST": "/v2/jobs", "DELETE": "/v2/jobs/" + finishedID,
+	} {
+		if got := w.do(t, method, path, token, minimal); got.status != 503 || got.header.Get("Retry-After") == "" {
+			t.Errorf("%s %s of a database that hangs: %d %v", method, path, got.status, got.header)
+		}
 	}
 }
 

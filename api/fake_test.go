@@ -33,6 +33,7 @@ type store struct {
 	created []job.Submission
 	err     error  // when set, what every call returns
 	hook    func() // when set, called by CreateJob
+	hangs   bool   // Authenticate waits for its deadline
 	full    error  // when set, what CreateJob returns
 
 	listed   job.ListQuery
@@ -41,7 +42,11 @@ type store struct {
 	replayed []int
 }
 
-func (s *store) Authenticate(_ context.Context, t string) (string, error) {
+func (s *store) Authenticate(ctx context.Context, t string) (string, error) {
+	if s.hangs {
+		<-ctx.Done()
+		return "", ctx.Err()
+	}
 	switch t {
 	case token:
 		return "key-1", s.trouble()

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -20,8 +21,8 @@ func (s *server) healthz(w http.ResponseWriter, _ *http.Request) {
 }
 
 // readyz is GET /readyz: whether a job could be accepted now. The answer names the
-// checks that failed. Their errors are only in the log, since this endpoint needs
-// no authentication.
+// checks that failed, and what can be said of it to everyone. Their errors are only
+// in the log, since this endpoint needs no authentication.
 func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTimeout)
 	defer cancel()
@@ -33,7 +34,11 @@ func (s *server) readyz(w http.ResponseWriter, r *http.Request) {
 	for _, c := range s.Ready {
 		if err := c.Run(ctx); err != nil {
 			s.Log.WarnContext(ctx, "check readiness", "check", c.Name, "error", err)
-			answer.Reasons = append(answer.Reasons, c.Name+" is not available")
+			reason := ""
+			if c.Reason != nil {
+				reason = c.Reason(err)
+			}
+			answer.Reasons = append(answer.Reasons, cmp.Or(reason, c.Name+" is not available"))
 			answer.Status, status = "unavailable", http.StatusServiceUnavailable
 		}
 	}

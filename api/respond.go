@@ -14,6 +14,10 @@ import (
 // end than a rate limit to pass.
 var retryAfter = map[job.Reason]string{job.TooManyJobs: "15", job.TooManyRequests: "1"}
 
+// unavailableRetryAfter is the Retry-After header while the database is away, in
+// seconds: about as long as a failover takes.
+const unavailableRetryAfter = "5"
+
 // statusClientLeft is the status of requests whose client has disconnected, in log
 // and metrics. nginx uses the same number.
 const statusClientLeft = 499
@@ -35,17 +39,14 @@ func (s *server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		w.WriteHeader(http.StatusRequestTimeout)
 	case r.Context().Err() != nil:
 		w.WriteHeader(statusClientLeft)
+	case errors.Is(err, context.DeadlineExceeded) || s.Unavailable != nil && s.Unavailable(err):
+		s.Log.ErrorContext(r.Context(), "answer request", "request", requestID(r), "error", err)
+		w.Header().Set("Retry-After", unavailableRetryAfter)
+		w.WriteHeader(http.StatusServiceUnavailable)
 	default:
 		s.Log.ErrorContext(r.Context(), "answer request", "request", requestID(r), "error", err)
-		w.WriteHeader(serverErrorStatus(err))
+		w.WriteHeader(http.StatusInternalServerError)
 	}
-}
-
-func serverErrorStatus(err error) int {
-	if errors.Is(err, context.DeadlineExceeded) {
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusInternalServerError
 }
 
 // writeJSON answers with JSON. The Content-Type must be exactly this one, by which

@@ -28,7 +28,7 @@ func Inspect(ctx context.Context, databaseURL string) (Info, error) {
 		return Info{}, err
 	}
 	config.MaxConns = 2
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := openPool(ctx, config)
 	if err != nil {
 		return Info{}, fmt.Errorf("open the database: %w", err)
 	}

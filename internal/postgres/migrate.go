@@ -32,7 +32,7 @@ func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
 		return err
 	}
 	config.MaxConns = 4
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := openPool(ctx, config)
 	if err != nil {
 		return fmt.Errorf("open the database: %w", err)
 	}
@@ -42,7 +42,7 @@ func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
 	if done, err := upToDate(ctx, pool); err == nil && done {
 		return nil
 	}
-	unlock, err := lockMigrations(ctx, pool)
+	unlock, err := lockMigrations(ctx, pool, log)
 	if err != nil {
 		return err
 	}
@@ -55,33 +55,57 @@ func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
 	return err
 }
 
-// lockMigrations waits for the lock. It polls, because a statement that waits in
-// PostgreSQL holds a snapshot, and CREATE INDEX CONCURRENTLY in the migration of
-// another process would wait for the end of that snapshot: a deadlock.
-func lockMigrations(ctx context.Context, pool *pgxpool.Pool) (unlock func(), err error) {
-	conn, err := pool.Acquire(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("reach the database: %w", err)
-	}
+// lockMigrations waits for the lock, which ends with its transaction: a lock of the
+// session would stay with the server connection of a pooler such as PgBouncer, and
+// the next process would wait for ever.
+//
+// It polls, because a statement that waits in PostgreSQL holds a snapshot, and CREATE
+// INDEX CONCURRENTLY in the migration of another process would wait for the end of
+// that snapshot: a deadlock. A transaction between its statements holds none.
+func lockMigrations(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (unlock func(), err error) {
 	tick := time.NewTicker(50 * time.Millisecond)
 	defer tick.Stop()
+	notice := time.After(lockNotice)
 	for {
-		var got bool
-		if err := conn.QueryRow(ctx, `SELECT pg_try_advisory_lock($1)`, int64(migrationLock)).Scan(&got); err != nil {
-			conn.Release()
-			return nil, fmt.Errorf("lock the migrations: %w", err)
-		}
-		if got {
-			// The end of the session releases the lock in every case.
-			return func() { conn.Hijack().Close(context.WithoutCancel(ctx)) }, nil
+		unlock, err := tryLock(ctx, pool)
+		if err != nil || unlock != nil {
+			return unlock, err
 		}
 		select {
 		case <-tick.C:
+		case <-notice:
+			log.Warn("waiting for another process that migrates this database")
 		case <-ctx.Done():
-			conn.Release()
 			return nil, fmt.Errorf("wait for another process that migrates: %w", context.Cause(ctx))
 		}
 	}
+}
+
+// lockNotice is how long a process waits for the lock before it says so.
+const lockNotice = 2 * time.Second
+
+// tryLock returns nil when another process has the lock.
+func tryLock(ctx context.Context, pool *pgxpool.Pool) (unlock func(), err error) {
+	tx, err := pool.Begin(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("reach the database: %w", err)
+	}
+	end := func() { _ = tx.Rollback(context.WithoutCancel(ctx)) } // it has written nothing
+	var got bool
+	err = tx.QueryRow(ctx, `SELECT pg_try_advisory_xact_lock($1)`, int64(migrationLock)).Scan(&got)
+	if err == nil && got {
+		// Migrations may take longer than the server lets a transaction wait.
+		_, err = tx.Exec(ctx, `SET LOCAL idle_in_transaction_session_timeout = 0`)
+	}
+	if err != nil {
+		end()
+		return nil, fmt.Errorf("lock the migrations: %w", err)
+	}
+	if !got {
+		end()
+		return nil, nil //nolint:nilnil // the caller waits
+	}
+	return end, nil
 }
 
 func migrateOurs(ctx context.Context, db *sql.DB, log *slog.Logger) error {

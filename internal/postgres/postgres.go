@@ -2,6 +2,7 @@
 // the small interfaces that api, worker and webhook declare. DESIGN.md states the
 // invariants and the alternatives that were refused.
 //
+//	connect.go      connections, how soon broken ones are noticed, whether it is ready
 //	migrate.go      bring the schema up to date, Copra's and River's
 //	inspect.go      the state of a database, for copra doctor
 //	keys.go         API keys
@@ -98,7 +99,7 @@ func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
 		return nil, err
 	}
 	config.MaxConns = o.MaxConns
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	pool, err := openPool(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("open the database: %w", err)
 	}
@@ -133,16 +134,6 @@ func (s *Store) check(ctx context.Context) error {
 	return nil
 }
 
-// parseURL parses a database address. It drops pgx's error, which may quote the
-// password.
-func parseURL(databaseURL string) (*pgxpool.Config, error) {
-	config, err := pgxpool.ParseConfig(databaseURL)
-	if err != nil {
-		return nil, errors.New("read the database address: it is not of the form postgres://user:password@host:port/database?sslmode=require")
-	}
-	return config, nil
-}
-
 // Close sends the pending notifications and closes all connections. It waits for
 // those in use.
 func (s *Store) Close() {
@@ -156,7 +147,11 @@ func (s *Store) Pool() *pgxpool.Pool { return s.pool }
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	if err := s.pool.Ping(ctx); err != nil {
+	return wrapReach(s.pool.Ping(ctx))
+}
+
+func wrapReach(err error) error {
+	if err != nil {
 		return fmt.Errorf("reach the database: %w", err)
 	}
 	return nil

@@ -2,12 +2,14 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
 
 	"github.com/copra-video/copra/api"
 	"github.com/copra-video/copra/internal/buildinfo"
+	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/settings"
 	"github.com/copra-video/copra/worker"
 )
@@ -74,8 +76,14 @@ func (s *Server) serveMetrics(ctx, life context.Context) error {
 // apiConfig is what the API of every process has.
 func (s *Server) apiConfig() api.Config {
 	return api.Config{
-		Ready:   []api.Check{{Name: "database", Run: s.store.Ping}},
-		Metrics: s.metrics, Region: s.settings.Region, Version: buildinfo.Version(), Log: s.log,
+		Ready: []api.Check{{Name: "database", Run: s.store.Ready, Reason: func(err error) string {
+			if e, ok := errors.AsType[postgres.NotReadyError](err); ok {
+				return e.Error()
+			}
+			return ""
+		}}},
+		Unavailable: postgres.IsUnavailable,
+		Metrics:     s.metrics, Region: s.settings.Region, Version: buildinfo.Version(), Log: s.log,
 	}
 }
 
