@@ -13,9 +13,12 @@ import (
 func muxerArgs(c *codec.Container, f format.Format) []string {
 	args := c.MuxerArgs
 	if f.Options.Frag && c.Fragments {
-		// A fragment for each keyframe, each readable by itself; the index of
-		// the whole stays empty.
-		args = []string{"-movflags", "+frag_keyframe+empty_moov+default_base_moof"}
+		// A fragment for each keyframe, each readable by itself. The index is
+		// written with the first one (delay_moov), for only then is it known
+		// what its edit lists have to take off. With an empty index at the
+		// start there are none: the picture begins late and the sound has a
+		// hole after its priming.
+		args = []string{"-movflags", "+frag_keyframe+delay_moov+default_base_moof"}
 	}
 	return append(slices.Clone(args), "-f", c.Muxer)
 }

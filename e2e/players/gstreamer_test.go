@@ -97,7 +97,7 @@ func TestGStreamer(t *testing.T) {
 	testmedia.Long(t)
 	for _, r := range sourceRates() {
 		t.Run(r.name, func(t *testing.T) {
-			addresses := flashes(t, r, "mp4", "mpegts")
+			addresses := flashes(t, r, "mp4", "mp4:::frag", "mpegts")
 			for i, w := range gstreamer(t, addresses...) {
 				name := addresses[i][strings.LastIndex(addresses[i], "/")+1:]
 				if w.Error != "" {
