@@ -49,6 +49,40 @@ func TestSharedStep(t *testing.T) {
 	}
 }
 
+// What fails in chunks is made in one piece, also if it is the only output. A job that
+// does not ask for chunks, and a server that makes none, have one encode.
+func TestChunksFallBack(t *testing.T) {
+	ultrafast := strings.Replace(request(filmOutput("")), `{`, `{"settings": {"ultrafast": true}, `, 1)
+	for _, tt := range []struct {
+		request string
+		off     bool
+		breaks  bool
+		want    string
+	}{
+		{ultrafast, false, true, "encode! film:encoding encode mux verify:film put:film film:completed+job.completed"},
+		{ultrafast, true, false, "encode mux verify:film put:film film:completed+job.completed"},
+		{request(filmOutput("")), false, false, "encode mux verify:film put:film film:completed+job.completed"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, tt.request)
+			film := parseMedia(t, strings.ReplaceAll(filmProbe, "12.0", "90.0"))
+			r.store.state.Input.Metadata = film.Raw
+			r.config.Media, r.config.Chunks = fakeMedia{j: r.journal, film: film}, !tt.off
+			r.journal.breaks = func(effect string, before int) error {
+				if tt.breaks && effect == "encode" && before < 1 {
+					return &ffmpeg.RunError{ExitCode: 1}
+				}
+				return nil
+			}
+			err := r.work(transcodeOnce, false)
+			_, then := r.split("encode")
+			if got := strings.Join(then, " "); err != nil || got != tt.want {
+				t.Errorf("%v\n got %s\nwant %s", err, got, tt.want)
+			}
+		})
+	}
+}
+
 // A process that was suspended for some seconds, and whose job another run has by
 // then, stores nothing.
 func TestPausedProcessStoresNothing(t *testing.T) {

@@ -7,11 +7,31 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/transcode/join"
 	"github.com/copra-video/copra/worker/workdir"
 )
+
+// otherChunkFailed returns an error when a chunk has failed without which st is of no
+// use: all of them are needed by the step that compares their edges.
+func (e *Execution) otherChunkFailed(st transcode.Step) error {
+	if st.Range == nil {
+		return nil
+	}
+	for _, seams := range e.plan.Steps {
+		if seams.Op.Seams == nil || !slices.Contains(seams.Needs, st.ID) {
+			continue
+		}
+		for _, id := range seams.Needs {
+			if err := e.err(id); err != nil {
+				return fmt.Errorf("%w: %w", errSkipped, err)
+			}
+		}
+	}
+	return nil
+}
 
 // compareSeams compares the frames at the edges of chunks. The error is a
 // *join.SeamError when the source cannot be cut where it was.

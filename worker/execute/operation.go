@@ -14,6 +14,9 @@ import (
 // operate carries out the operation of a step. It has one case for each kind of
 // transcode.Operation.
 func (e *Execution) operate(ctx context.Context, st transcode.Step, tail *tailReader) error {
+	if err := e.otherChunkFailed(st); err != nil {
+		return err
+	}
 	if err := e.makeDirs(st); err != nil {
 		return err
 	}

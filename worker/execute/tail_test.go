@@ -29,6 +29,12 @@ type realPlan struct {
 
 func newRealPlan(t *testing.T, outputs []*job.Output, source ...string) *realPlan {
 	t.Helper()
+	return newRealPlanWith(t, transcode.Options{SegmentSeconds: 2}, outputs, source...)
+}
+
+// newRealPlanWith is newRealPlan with options of the planner.
+func newRealPlanWith(t *testing.T, o transcode.Options, outputs []*job.Output, source ...string) *realPlan {
+	t.Helper()
 	c := &realPlan{dir: t.TempDir()}
 	streamtest.Run(t, c.dir, append(source, transcode.SourceName)...)
 	tools := streamtest.Tools(t)
@@ -36,7 +42,8 @@ func newRealPlan(t *testing.T, outputs []*job.Output, source ...string) *realPla
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.plan = transcode.Build(outputs, media, transcode.Options{Capabilities: tools.Capabilities(), Presets: map[string]string{"libx264": "ultrafast"}, SegmentSeconds: 2})
+	o.Capabilities, o.Presets = tools.Capabilities(), map[string]string{"libx264": "ultrafast"}
+	c.plan = transcode.Build(outputs, media, o)
 	for _, r := range c.plan.Results {
 		if r.Err != nil {
 			t.Fatal(r.Err)
