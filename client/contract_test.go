@@ -108,7 +108,7 @@ func TestNames(t *testing.T) {
 	events := enum(doc.Components.Schemas["Event"].Value.Properties["event"].Value.Enum)
 	for _, want := range []client.EventName{
 		client.EventJobStarted, client.EventInputProbed, client.EventInputTransferred, client.EventInputFailed, client.EventOutputStage,
-		client.EventOutputCompleted, client.EventOutputFailed, client.EventOutputSkipped, client.EventJobCancelled, client.EventJobRetried,
+		client.EventOutputCompleted, client.EventOutputFailed, client.EventOutputSkipped, client.EventOutputNote, client.EventJobCancelled, client.EventJobRetried,
 		client.EventJobCompleted, client.EventJobFailed,
 	} {
 		if !slices.Contains(events, string(want)) {

@@ -21,6 +21,7 @@ const (
 	EventOutputCompleted  EventName = "output.completed"
 	EventOutputFailed     EventName = "output.failed"
 	EventOutputSkipped    EventName = "output.skipped"
+	EventOutputNote       EventName = "output.note"
 	EventJobCancelled     EventName = "job.cancelled"
 	EventJobRetried       EventName = "job.retried"
 	EventJobCompleted     EventName = "job.completed"
@@ -39,6 +40,7 @@ type Event struct {
 	URLs   []Address    `json:"urls,omitempty"`
 	Error  string       `json:"error,omitempty"`
 	Code   string       `json:"error_code,omitempty"` // of input.failed and output.failed, as docs/errors.md lists
+	Note   string       `json:"note,omitempty"`       // of output.note: a sentence on how the output is made
 }
 
 // JobProgress is how far a job and each of its outputs are.

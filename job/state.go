@@ -122,6 +122,7 @@ const (
 	OutputCompletedEvent  EventKind = "output.completed"  // sent; Result
 	OutputFailedEvent     EventKind = "output.failed"     // sent; Error
 	OutputSkippedEvent    EventKind = "output.skipped"
+	OutputNoteEvent       EventKind = "output.note"   // Note; changes no state
 	JobCancelledEvent     EventKind = "job.cancelled" // ends the job
 	JobCompletedEvent     EventKind = "job.completed" // sent; only derived by Apply
 	JobFailedEvent        EventKind = "job.failed"    // sent; only derived by Apply
@@ -134,6 +135,7 @@ type Event struct {
 	At       time.Time
 	Output   string          // key, for output events
 	Stage    Stage           // output.stage
+	Note     string          // output.note: a sentence on how the output is made
 	Error    string          // *.failed: a sentence for the customer
 	Reason   Reason          // input.failed, output.failed; zero in events of older versions
 	Metadata json.RawMessage // input.probed; input.transferred when the input was measured, else nil
@@ -201,7 +203,7 @@ func (s *State) applyEvent(e Event) (bool, error) {
 		s.Error = "cancelled"
 		s.abortUnfinished()
 		return true, nil
-	case OutputStageEvent, OutputCompletedEvent, OutputFailedEvent, OutputSkippedEvent:
+	case OutputStageEvent, OutputCompletedEvent, OutputFailedEvent, OutputSkippedEvent, OutputNoteEvent:
 		return s.applyOutputEvent(e)
 	default:
 		return false, fmt.Errorf("apply event %q: not an event that is recorded directly", e.Kind)

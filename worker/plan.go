@@ -60,8 +60,8 @@ func (f *fetched) makeOutputs(ctx context.Context, space *admission.Reservation)
 	if err != nil {
 		return err
 	}
-	for _, one := range p.plan.OnePiece {
-		f.log.Info("made in one piece", "outputs", p.keys(one.Outputs), "reason", one.Reason)
+	if err := p.recordOnePiece(ctx); err != nil {
+		return err
 	}
 	failed, err := p.run(ctx, space)
 	if err == nil && len(failed) > 0 && opts.ChunkSeconds > 0 {
@@ -93,13 +93,20 @@ func (f *fetched) again(ctx context.Context, space *admission.Reservation, p *pl
 	return next, failed, err
 }
 
-// keys are those of outputs.
-func (p *planned) keys(indices []int) []string {
-	var keys []string
-	for _, i := range indices {
-		keys = append(keys, p.outputs[i].Key)
+// recordOnePiece records of each output that is not made in chunks, although the job
+// asks for it, why.
+func (p *planned) recordOnePiece(ctx context.Context) error {
+	var events []job.Event
+	for _, one := range p.plan.OnePiece {
+		for _, i := range one.Outputs {
+			p.log.Info("made in one piece", "output", p.outputs[i].Key, "reason", one.Reason)
+			events = append(events, job.Event{Kind: job.OutputNoteEvent, Output: p.outputs[i].Key, Note: "Made in one piece: " + one.Reason})
+		}
 	}
-	return keys
+	if len(events) == 0 {
+		return nil
+	}
+	return p.lease.Record(ctx, events...)
 }
 
 // run runs the steps of the plan and completes each output as soon as its own steps

@@ -226,6 +226,7 @@ func TestSent(t *testing.T) {
 		job.InputFailedEvent:      {false, false},
 		job.OutputStageEvent:      {false, false},
 		job.OutputSkippedEvent:    {false, false},
+		job.OutputNoteEvent:       {false, false},
 		job.JobCancelledEvent:     {false, false},
 	} {
 		got := [2]bool{Sent(kind, job.Notification{}), Sent(kind, job.Notification{Events: true})}

@@ -36,6 +36,7 @@ type eventBody struct {
 	URLs   any           `json:"urls,omitempty"`
 	Error  string        `json:"error,omitempty"`
 	Code   job.Reason    `json:"error_code,omitzero"` // of input.failed and output.failed
+	Note   string        `json:"note,omitempty"`      // of output.note
 }
 
 // EncodeHistory encodes the progress of a job and its events.
@@ -69,7 +70,7 @@ func progressOf(s job.State) progressBody {
 }
 
 func eventOf(s job.State, e job.RecordedEvent) eventBody {
-	b := eventBody{ID: e.N, Event: e.Kind, At: timestamp(e.At), Output: e.Output, Error: e.Error, Code: e.Reason}
+	b := eventBody{ID: e.N, Event: e.Kind, At: timestamp(e.At), Output: e.Output, Error: e.Error, Code: e.Reason, Note: e.Note}
 	var o job.OutputState
 	if found := s.Output(e.Output); found != nil {
 		o = *found

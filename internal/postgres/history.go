@@ -75,7 +75,7 @@ func readEvents(ctx context.Context, tx pgx.Tx, id string, after int) ([]job.Rec
 		if err := json.Unmarshal(text, &data); err != nil {
 			return e, fmt.Errorf("event %d: %w", e.N, err)
 		}
-		e.At, e.Stage, e.Error, e.Reason = e.At.UTC(), data.Stage, data.Error, data.Reason
+		e.At, e.Stage, e.Error, e.Reason, e.Note = e.At.UTC(), data.Stage, data.Error, data.Reason, data.Note
 		if data.Result != nil {
 			e.Result = *data.Result
 		}

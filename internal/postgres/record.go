@@ -107,6 +107,7 @@ type eventData struct {
 	Stage  job.Stage   `json:"stage,omitempty"`
 	Error  string      `json:"error,omitempty"`
 	Reason job.Reason  `json:"reason,omitzero"` // its code; older events have none
+	Note   string      `json:"note,omitempty"`
 	Result *job.Result `json:"result,omitempty"`
 	Nodes  []string    `json:"nodes,omitempty"` // read by operators alone
 }
@@ -114,7 +115,7 @@ type eventData struct {
 func insertEvents(b *pgx.Batch, r jobRow, applied []appliedEvent) error {
 	for i, a := range applied {
 		e := a.event
-		data := eventData{Stage: e.Stage, Error: e.Error, Reason: e.Reason, Nodes: e.Nodes}
+		data := eventData{Stage: e.Stage, Error: e.Error, Reason: e.Reason, Note: e.Note, Nodes: e.Nodes}
 		if e.Kind == job.OutputCompletedEvent {
 			result := e.Result
 			result.Metadata = nil
