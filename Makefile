@@ -72,10 +72,16 @@ players: ## play streams and files of all frame rates in GStreamer, VLC, Firefox
 	@scripts/setup.sh players
 	COPRA_PLAYERS=1 go test -count=1 -timeout 30m -v ./e2e/players
 
+.PHONY: seams
+seams: ## hold 3 min in chunks against 3 min in one piece, at many rates and in many forms
+	@scripts/setup.sh test
+	COPRA_SEAMS=1 go test -count=1 -timeout 60m -parallel $(or $(PARALLEL),2) -run 'TestChunks' -v ./transcode
+
 .PHONY: nightly
-nightly: ## what takes too long for every change: players, chaos, load, every fuzz target [FUZZTIME=60s]
+nightly: ## what takes too long for every change: players, chaos, seams, load, every fuzz target [FUZZTIME=60s]
 	@$(MAKE) --no-print-directory players
 	@$(MAKE) --no-print-directory chaos
+	@$(MAKE) --no-print-directory seams
 	@$(MAKE) --no-print-directory load
 	@$(MAKE) --no-print-directory fuzz
 
