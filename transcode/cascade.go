@@ -33,7 +33,7 @@ func (p *planner) tree(videos []*renditionNode, pictures []*thumbnails, watermar
 	stems := map[stem][]graphOutput{}
 	for i, v := range videos {
 		r := v.rendition()
-		k := stem{r.preFilters, r.fps, r.toneMap, c.frameFilter(p.warmUp(r), p.frameTime(r))}
+		k := stem{r.preFilters, r.fps, r.toneMap, p.frameFilter(r, c)}
 		stems[k] = append(stems[k], graphOutput{r, videoLabel(i)})
 	}
 	order := slices.SortedFunc(maps.Keys(stems), func(a, b stem) int {

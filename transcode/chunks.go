@@ -3,6 +3,7 @@ package transcode
 import (
 	"fmt"
 	"math"
+	"sort"
 	"strings"
 
 	"github.com/copra-video/copra/transcode/codec"
@@ -182,7 +183,11 @@ func (p *planner) joinStep(v *renditionNode, needs []string) Step {
 	join := &Join{Format: v.key.encoder.Intermediate.Muxer}
 	for _, c := range p.chunks {
 		part := v.part(c)
-		join.Pieces = append(join.Pieces, Piece{Name: part.name, From: c.from})
+		piece := Piece{Name: part.name}
+		if c.from > 0 {
+			piece.From = p.cellStart(v.key, c.from)
+		}
+		join.Pieces = append(join.Pieces, piece)
 		s.Reads = append(s.Reads, part.name)
 	}
 	// copyts keeps a late start, which would be moved to zero.
@@ -277,23 +282,21 @@ func (p *planner) endFilter(c chunk) string {
 	return "trim=end=" + seconds(p.chunkEnd(c))
 }
 
-// chunkEnd is where the decode of a chunk ends, in seconds. The frame that follows
-// a gap tells filters how long the one before it is shown.
+// chunkEnd is where the decode of a chunk ends, in seconds. The grid begins with the
+// first frame, and the frame that follows a gap tells filters how long the one before
+// it is shown.
 func (p *planner) chunkEnd(c chunk) float64 {
-	return float64(c.to+chunkPostRoll) + math.Ceil(p.src.longestGap())
+	return float64(c.to+chunkPostRoll) + math.Ceil(p.src.longestGap()) + math.Ceil(p.src.startOffset(p.src.video.StartTime))
 }
 
-// frameFilter lets the frames of a chunk through that begin early seconds before
-// it. at is the time of a frame, as FFmpeg's select has it. A frame belongs to a
-// chunk as it does to a cell of the grid (encoder.KeyframeSeconds), and the half
-// millisecond is that of the grid.
-func (c chunk) frameFilter(early int, at string) string {
+// frameFilter lets the frames of a chunk through, and those of the warm-up.
+func (p *planner) frameFilter(r rendition, c chunk) string {
 	var terms []string
-	if from := c.from - early; c.from > 0 {
-		terms = append(terms, fmt.Sprintf("gte(%s+0.0005,%d)", at, from))
+	if c.from > 0 {
+		terms = append(terms, fmt.Sprintf("gte(t,%s)", seconds(p.cellStart(r, c.from-p.warmUp(r)))))
 	}
 	if c.to > 0 {
-		terms = append(terms, fmt.Sprintf("lt(%s+0.0005,%d)", at, c.to))
+		terms = append(terms, fmt.Sprintf("lt(t,%s)", seconds(p.cellStart(r, c.to))))
 	}
 	if len(terms) == 0 {
 		return ""
@@ -301,13 +304,51 @@ func (c chunk) frameFilter(early int, at string) string {
 	return "select='" + strings.Join(terms, "*") + "'"
 }
 
-// frameTime is the time by which frames of a rendition belong to the grid, as an
-// expression: what its encoder counts, which may be whole frames.
-func (p *planner) frameTime(r rendition) string {
-	if rate := p.src.rate(); !validRate(r.fps) && p.timeBase(r) == "" && validRate(rate) {
-		return fmt.Sprintf("floor(t*%d/%d+0.5)*%d/%d", rate.Num, rate.Den, rate.Den, rate.Num)
+// keyframes are the times from which on the next frame of a chunk is a keyframe, in
+// seconds; nil when the time line is not cut. An encode of the whole counts the grid
+// from its first frame, which a chunk does not have.
+func (p *planner) keyframes(r rendition, c chunk) []float64 {
+	if c.whole() {
+		return nil
 	}
-	return "t"
+	to := c.to
+	if to == 0 {
+		to = int(math.Ceil(p.src.videoEnd()))
+	}
+	var list []float64
+	for at := max(0, c.from-p.warmUp(r)); at == 0 || at < to; at += encoder.KeyframeSeconds {
+		list = append(list, max(0, p.cellStart(r, at)))
+	}
+	return list
+}
+
+// gridTolerance is that of encoder.KeyframeSeconds: by how many seconds a frame may
+// lie before the cell that it belongs to.
+const gridTolerance = 0.0005
+
+// cellStart is when the cell of the grid begins that is at seconds from the first
+// frame of a rendition: a time shortly before the first frame of the cell. It is
+// nearer to that frame than to the one before, because encoders round it to frames.
+func (p *planner) cellStart(r rendition, at int) float64 {
+	const before = 0.25
+	start, rate := 0.0, r.fps
+	if !validRate(rate) {
+		start = p.src.startOffset(p.src.video.StartTime)
+		if times := p.src.video.Times; len(times) > 1 {
+			first := sort.SearchFloat64s(times, times[0]+float64(at)-gridTolerance)
+			if first == 0 || first == len(times) {
+				return times[0] + float64(at) - gridTolerance
+			}
+			return times[first] - before*(times[first]-times[first-1])
+		}
+		rate = p.src.rate()
+	}
+	if !validRate(rate) || !validRate(r.fps) && p.src.variable() {
+		return start + float64(at) - gridTolerance
+	}
+	// A frame of a rate such as 24000/1001 can lie on the edge to the last digit.
+	n := math.Ceil((float64(at)-gridTolerance)*fpsFloat(rate) - 1e-6)
+	return start + (n-before)/fpsFloat(rate)
 }
 
 // warmUp is how many seconds before a chunk the encode of a rendition begins. An

@@ -48,7 +48,7 @@ type Join struct {
 // Piece is one chunk of a rendition.
 type Piece struct {
 	Name string
-	From int // seconds; what begins before is the warm-up of the encoder, and is left out
+	From float64 // seconds; what begins before is the warm-up of the encoder, and is left out
 }
 
 // NumberPictures gives the pictures of the chunks one row of numbers, from 1. All

@@ -147,7 +147,7 @@ func (p *planner) timeBase(r rendition) string {
 }
 
 // videoArgs are the output options of r, for a labelled output of a graph.
-func (p *planner) videoArgs(r rendition, label string, pass int, stats string) []string {
+func (p *planner) videoArgs(r rendition, label string, pass int, stats string, c chunk) []string {
 	// vfr passes frames on with their own times, and drops only one that has
 	// the very time of the frame before it.
 	args := []string{"-map", "[" + label + "]", "-fps_mode", "vfr"}
@@ -155,6 +155,6 @@ func (p *planner) videoArgs(r rendition, label string, pass int, stats string) [
 		args = append(args, "-enc_time_base", tb)
 	}
 	args = append(args, "-c:v", r.encoder.Name)
-	args = append(args, r.encoder.Args(r.settings, encoder.Run{GOP: p.gop(r), Pass: pass, Stats: stats, HDR: p.hdr(r)})...)
+	args = append(args, r.encoder.Args(r.settings, encoder.Run{GOP: p.gop(r), Keyframes: p.keyframes(r, c), Resumes: c.from > 0, Pass: pass, Stats: stats, HDR: p.hdr(r)})...)
 	return append(args, p.colourArgs(r)...)
 }

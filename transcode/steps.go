@@ -97,7 +97,7 @@ func (p *planner) passStep(g *decodeGroup) (Step, bool) {
 	s.addArgs("-filter_complex", render(p.videoInput(), p.tree(two, nil, watermarks, chunk{}, false)))
 	for i, v := range two {
 		s.addArgs(each...)
-		s.addArgs(p.videoArgs(v.rendition(), videoLabel(i), 1, v.stats)...)
+		s.addArgs(p.videoArgs(v.rendition(), videoLabel(i), 1, v.stats, chunk{})...)
 		s.addArgs("-f", "null", "-")
 		s.Cost += p.cost(v.key) / 2
 		s.Outputs = union(s.Outputs, v.outputs)
@@ -130,7 +130,7 @@ func (p *planner) encodeStep(g *decodeGroup, pictures []*thumbnails, c chunk) St
 			pass = 2
 		}
 		s.addArgs(each...)
-		s.addArgs(p.videoArgs(v.rendition(), videoLabel(i), pass, v.stats)...)
+		s.addArgs(p.videoArgs(v.rendition(), videoLabel(i), pass, v.stats, c)...)
 		switch {
 		case !c.whole():
 			s.addArgs(v.key.encoder.Intermediate.PieceArgs...)

@@ -12,7 +12,16 @@ import (
 // line, and nowhere else: scene cut detection is off, and -g is never shorter
 // than the grid. The half millisecond is for time stamps that are rounded down,
 // as in Matroska.
+//
+// FFmpeg's t counts from the first frame of the encode, times of a list from zero.
 func gopArgs(r Run) []string {
+	if r.Keyframes != nil {
+		times := make([]string, len(r.Keyframes))
+		for i, at := range r.Keyframes {
+			times[i] = strconv.FormatFloat(at, 'f', 6, 64)
+		}
+		return []string{"-g", number(r.GOP), "-force_key_frames", strings.Join(times, ",")}
+	}
 	grid := number(KeyframeSeconds)
 	cell := func(t string) string { return "floor((" + t + "+0.0005)/" + grid + ")" }
 	return []string{

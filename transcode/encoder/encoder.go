@@ -94,16 +94,23 @@ func (s Settings) EffectiveMaxrateK() int {
 
 // Run is what the arguments depend on besides the settings.
 type Run struct {
-	GOP   int    // frames in KeyframeSeconds, rounded up
-	Pass  int    // 1 or 2; 0: a single pass
-	Stats string // name of the pass log
-	HDR   *HDR   // what an HDR source says of its light; nil: the output is SDR
+	GOP int // frames in KeyframeSeconds, rounded up
+	// Resumes: the encode goes on where another has ended.
+	Resumes bool
+	// Keyframes are the times from which on the next frame is a keyframe, in
+	// seconds; nil: the grid, counted from the first frame.
+	Keyframes []float64
+	Pass      int    // 1 or 2; 0: a single pass
+	Stats     string // name of the pass log
+	HDR       *HDR   // what an HDR source says of its light; nil: the output is SDR
 }
 
 // Args are the arguments that encode with the settings, from the preset on;
 // "-c:v" is not among them.
 func (e *Video) Args(s Settings, r Run) []string {
-	args := e.args(s, e.Rate(s), r)
+	rate := e.Rate(s)
+	rate.Resumes = r.Resumes
+	args := e.args(s, rate, r)
 	if r.Pass > 0 && !e.PassInParams {
 		args = append(args, "-pass", number(r.Pass), "-passlogfile", r.Stats)
 	}

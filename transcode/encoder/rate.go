@@ -9,6 +9,8 @@ type Rate struct {
 	BitrateK int
 	MaxrateK int // never exceeded over BufferK
 	BufferK  int // kbit
+	// Resumes: the encode goes on where another has ended.
+	Resumes bool
 }
 
 func kilobits(k int) string { return strconv.Itoa(k) + "k" }
@@ -35,14 +37,19 @@ func vbvRate(s Settings) Rate {
 // With a quality, the buffer is a quarter full at the start, where encoders
 // begin with nine tenths. So the average of a hard clip does not exceed the
 // bound by what the buffer lent, and the first segment, for which a viewer
-// waits, is not one of the largest.
+// waits, is not one of the largest. An encode that goes on where another has ended
+// begins with their nine tenths, as the buffer mostly is in the middle of a film.
 func vbvArgs(r Rate) []string {
 	if r.CRF == 0 {
 		return []string{"-b:v", kilobits(r.BitrateK), "-maxrate", kilobits(r.MaxrateK), "-bufsize", kilobits(r.BufferK)}
 	}
 	args := []string{"-crf", number(r.CRF)}
 	if r.MaxrateK > 0 {
-		args = append(args, "-maxrate", kilobits(r.MaxrateK), "-bufsize", kilobits(r.BufferK), "-rc_init_occupancy", kilobits(max(1, r.BufferK/4)))
+		occupancy := r.BufferK / 4
+		if r.Resumes {
+			occupancy = r.BufferK * 9 / 10
+		}
+		args = append(args, "-maxrate", kilobits(r.MaxrateK), "-bufsize", kilobits(r.BufferK), "-rc_init_occupancy", kilobits(max(1, occupancy)))
 	}
 	return args
 }

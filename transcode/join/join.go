@@ -15,7 +15,7 @@ import (
 type Piece struct {
 	File io.ReaderAt
 	Size int64
-	From int // seconds: what begins before is left out
+	From float64 // seconds: what begins before is left out
 }
 
 // ErrDiffer says that the chunks cannot be decoded as one track, because their
@@ -24,10 +24,6 @@ var ErrDiffer = errors.New("the chunks differ in the parameters of their codec")
 
 // errDamaged says that a file ends within one of its parts.
 var errDamaged = errors.New("the file of a chunk is damaged")
-
-// tolerance is by how many seconds a frame may lie before the time that it belongs
-// to, as on the grid of keyframes.
-const tolerance = 0.0005
 
 // layout is a file of a chunk, taken apart.
 type layout struct {
@@ -64,7 +60,7 @@ func Reader(format string, pieces []Piece) (io.Reader, error) {
 			return nil, fmt.Errorf("read chunk %d: %w", i+1, err)
 		}
 		for _, part := range l.parts {
-			if part.time+tolerance < float64(p.From) {
+			if part.time < p.From {
 				continue
 			}
 			if first == nil {
