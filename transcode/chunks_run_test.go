@@ -145,7 +145,7 @@ func chunkCases() (cases map[string]chunkCase, seconds int) {
 		}
 	}
 	cases["irregular, matroska"] = chunkCase{counterIn("matroska", "30", irregular...), files, nil}
-	cases["VP8, ProRes, MPEG-2"] = chunkCase{counterIn("mp4", "25"), []string{"webm:vp8_32x32_60k path=/a.webm", "mov:prores_32x32 path=/b.mov", "mpegts:mpeg2_32x32_100k path=/c.ts"}, nil}
+	cases["VP8, ProRes, MPEG-2"] = chunkCase{counterIn("mp4", "25"), []string{"webm:vp8_32x32_60k path=/a.webm", "mov:prores_32x32 path=/b.mov", "mpegts:mpeg2video_32x32_100k path=/c.ts"}, nil}
 	return cases, 180
 }
 
