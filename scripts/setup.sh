@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs what is missing on Debian and Ubuntu: setup.sh run|test|players|lint.
+# Installs what is missing on Debian and Ubuntu: setup.sh run|test|lint.
 # What is there already is left alone; nothing is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-want=${1:?run, test, players or lint}
+want=${1:?run, test or lint}
 tools=$PWD/.cache/tools
 
 versitygw=v1.8.0
@@ -72,11 +72,6 @@ if [ "$want" = test ]; then
   command -v openssl >/dev/null || packages+=(openssl)
   have_gstreamer || packages+=(python3-gi gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-libav)
   command -v gcc >/dev/null || packages+=(gcc libc6-dev) # the race detector links with cgo
-fi
-if [ "$want" = players ]; then
-  command -v cvlc >/dev/null || packages+=(vlc-bin vlc-plugin-base)
-  # Ubuntu's firefox asks snapd for one.
-  command -v firefox-esr >/dev/null || ! distribution_chromium || packages+=(firefox-esr)
 fi
 [ ${#packages[@]} = 0 ] || apt "${packages[@]}"
 
