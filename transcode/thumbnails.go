@@ -206,7 +206,9 @@ func (p *planner) seekThumbnailsStep(t *thumbnails, from int, watermarks []strin
 		if len(watermarks) == 0 {
 			outs = append(outs, "-map", input, "-vf", strings.Join(slices.Concat(filters, t.style.filters, t.style.after), ","))
 		} else {
-			tree := &branch{filters: filters}
+			// What is on screen may begin before the moment, so its time is negative;
+			// the watermark begins at zero, and overlay adds nothing before that.
+			tree := &branch{filters: append(filters, "setpts=PTS-STARTPTS")}
 			t.style.graph(tree, watermarks, len(batch), thumbnailLabel(k))
 			roots = append(roots, rooted{[]string{input}, tree})
 			outs = append(outs, "-map", "["+thumbnailLabel(k)+"]")
