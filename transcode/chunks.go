@@ -93,6 +93,8 @@ func (p *planner) notCut(r rendition) string {
 		return "Its second pass needs the first pass of the whole."
 	case !r.encoder.Intermediate.Joinable:
 		return fmt.Sprintf("Encoded %s cannot be joined.", codec.Lookup(codec.Video, r.encoder.Codecs[0]).Name)
+	case r.encoder.SlowStart && r.settings.CRF == 0:
+		return "Its encoder keeps to a bitrate badly at the start of a chunk; ask for a quality instead."
 	case p.src.spreads(r.fps):
 		return "The frames of the input come irregularly, and where each goes at a constant rate depends on all before it."
 	}

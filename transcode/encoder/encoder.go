@@ -59,6 +59,8 @@ type Video struct {
 	// CountsKeyframes: it is told the distance of keyframes only, and counts it
 	// from its first frame.
 	CountsKeyframes bool
+	// SlowStart: with a bitrate, its first seconds are plainly worse.
+	SlowStart bool
 	// BT601 is the only name that it knows of the matrix BT.601; "": all.
 	BT601  string
 	Limits Limits

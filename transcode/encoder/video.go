@@ -50,13 +50,14 @@ var videos = []Video{
 	{
 		Name: "libvpx", Backend: Software, Codecs: []string{"vp8"}, Intermediate: Matroska,
 		Preset: "2", Presets: sameWords("vp8"), Quality: [5]int{39, 31, 23, 16, 10}, Weight: 2,
-		rate: vpxRate, args: vp8Args,
+		SlowStart: true,
+		rate:      vpxRate, args: vp8Args,
 	},
 	{
 		Name: "libvpx-vp9", Backend: Software, Codecs: []string{"vp9"}, Intermediate: Matroska,
 		Preset: "2", Presets: sameWords("vp9"), Quality: [5]int{51, 45, 39, 33, 26}, Weight: 4,
-		BuildDependent: true,
-		rate:           vpxRate, args: vp9Args,
+		BuildDependent: true, SlowStart: true,
+		rate: vpxRate, args: vp9Args,
 	},
 	{
 		Name: "libsvtav1", Backend: Software, Codecs: []string{"av1"}, Intermediate: MP4,
