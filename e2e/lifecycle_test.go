@@ -134,7 +134,7 @@ func TestLifecycle(t *testing.T) {
 	// Second, with the same data and key.
 	l.args = []string{allow}
 	s = startStandalone(t, l, data)
-	if strings.Contains(s.stdout.String(), "API key") || s.key != key {
+	if strings.Contains(s.stdout.String(), key) || s.key != key {
 		t.Errorf("the second start: key %q, was %q:\n%s", s.key, key, s.stdout.String())
 	}
 	if j := s.get(t, closed.ID); j.Status != "job.failed" {

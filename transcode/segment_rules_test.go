@@ -380,7 +380,7 @@ func (p *published) judgeOffset(t *testing.T) {
 				t.Errorf("%s: %d packets of %s, the source has %d", tr.ID, len(got), kind, len(want))
 				continue
 			}
-			if p.pkg.Layout == stream.CMAF && kind == "a" {
+			if p.pkg.Layout == stream.CMAF && kind == "audio" {
 				want[0] = -mediaStart // the priming lasts until the picture begins
 			}
 			for i := range got {

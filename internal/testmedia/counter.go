@@ -170,15 +170,23 @@ func FrameTimes(t testing.TB, path string) []float64 {
 // from the start of the file.
 func Beeps(t testing.TB, path string) []float64 {
 	t.Helper()
+	return BeepsFrom(t, path, 0)
+}
+
+// BeepsFrom is Beeps of what players let hear of a file whose presentation begins
+// later than its first packet, by so many seconds: the priming is not heard.
+func BeepsFrom(t testing.TB, path string, start float64) []float64 {
+	t.Helper()
 	const rate = 48000
-	// aresample: silence where the stream begins late or has a hole.
+	// aresample: silence where the stream begins late or has a hole of 5 ms or more,
+	// such as the one behind priming that a longer first packet stands for.
 	args := []string{"-i", path}
 	if strings.HasSuffix(path, ".mpd") {
 		// The dash demuxer of ffmpeg 7 opens each segment anew, and would take the
 		// encoder's priming off each of them.
 		args = append([]string{"-flags2", "+skip_manual"}, args...)
 	}
-	raw, err := ffmpeg(t, "", nil, append(args, "-map", "0:a:0", "-af", "aresample=async=1:first_pts=0", "-ac", "1", "-ar", strconv.Itoa(rate), "-f", "s16le", "pipe:1")...)
+	raw, err := ffmpeg(t, "", nil, append(args, "-map", "0:a:0", "-af", "aresample=async=1:min_hard_comp=0.005:first_pts=0", "-ac", "1", "-ar", strconv.Itoa(rate), "-f", "s16le", "pipe:1")...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +203,7 @@ func Beeps(t testing.TB, path string) []float64 {
 	var found []float64
 	quiet := rate // samples since the last loud one
 	for i, v := range samples {
-		if v < peak/4 {
+		if v < peak/4 || float64(i) < start*rate {
 			quiet++
 			continue
 		}
