@@ -11,9 +11,9 @@ import (
 	"github.com/copra-video/copra/internal/nopanic"
 )
 
-// References lists the addresses that the playlist (.m3u8) or the manifest
-// (.mpd) at this address names, in their order: playlists, init segments, media
-// segments, subtitles. It leaves keys out. Other files name nothing.
+// References returns the addresses that a playlist (.m3u8) or a manifest (.mpd) at this
+// address names, each once and in their order: playlists, initialisation segments, media
+// segments, subtitles. Keys are left out. For other files it returns nothing.
 func References(at *url.URL, data []byte) ([]*url.URL, error) {
 	var refs references
 	var err error
@@ -29,7 +29,7 @@ func References(at *url.URL, data []byte) ([]*url.URL, error) {
 	return refs.list, refs.err
 }
 
-// references are addresses, each once, with the first error.
+// references collects addresses, each once, and the last error.
 type references struct {
 	list []*url.URL
 	seen map[string]bool

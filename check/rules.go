@@ -1,11 +1,15 @@
 package check
 
-// rule is a row of the rule book.
-type rule struct{ kind, number, text string }
+// rule is what a stream must keep.
+type rule struct {
+	kind   string // "hls" or "dash"
+	number string
+	text   string // what must hold
+}
 
-// rules are all rules in the order of reports; docs/spec/streams.md has their
-// reasons and sources. Numbers are those of Apple's authoring specification;
-// "AES" is of RFC 8216, "D" of DASH-IF IOP and CMAF.
+// rules are all rules in the order of reports. docs/spec/streams.md has their reasons and
+// sources. Numbers from 1 to 10 are those of Apple's HLS Authoring Specification. "AES",
+// "A" and "D" are groups of this project.
 var rules = []rule{
 	{"hls", "1.5", "HEVC only in fragmented MP4, with the sample entry hvc1"},
 	{"hls", "1.10", "H.264 in fragmented MP4 with the sample entry avc1, parameter sets in it"},

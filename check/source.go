@@ -15,24 +15,25 @@ import (
 	"time"
 )
 
-// maxFile bounds what is read of one file.
+// maxFile is how many bytes of a file are read at most. The rest is ignored.
 const maxFile = 1 << 30
 
-// source reads files and URLs.
+// source reads files of the disk and of HTTP servers.
 type source struct{ client *http.Client }
 
 func newSource() *source {
 	return &source{client: &http.Client{Timeout: 5 * time.Minute}}
 }
 
-// file is what was read.
+// file is a file, or a range of it, that was read.
 type file struct {
 	at          *url.URL // after redirects
 	data        []byte
 	contentType string // "": not over HTTP
 }
 
-// entries are the playlists and manifests to check.
+// entries returns the multivariant playlists and manifests at an address, which is a URL, a
+// file or a folder.
 func (s *source) entries(address string) ([]*url.URL, error) {
 	if u, err := url.Parse(address); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
 		return []*url.URL{u}, nil
@@ -78,7 +79,8 @@ func (s *source) entries(address string) ([]*url.URL, error) {
 
 func fileURL(name string) *url.URL { return &url.URL{Scheme: "file", Path: filepath.ToSlash(name)} }
 
-// read reads n bytes of a file from offset, or all of it for n 0.
+// read reads n bytes of a file from offset on, or all of it if n is 0. The error says if
+// there are fewer.
 func (s *source) read(ctx context.Context, u *url.URL, offset, n int64) (file, error) {
 	f := file{at: u}
 	var err error
@@ -122,7 +124,7 @@ func (s *source) get(ctx context.Context, u *url.URL, offset, n int64) (file, er
 	}
 	defer resp.Body.Close()
 	switch {
-	case resp.StatusCode == http.StatusOK && n > 0:
+	case resp.StatusCode == http.StatusOK && n > 0: // a server without byte ranges
 		if _, err := io.CopyN(io.Discard, resp.Body, offset); err != nil {
 			return file{}, fmt.Errorf("skip to the range: %w", err)
 		}
@@ -143,7 +145,7 @@ func (s *source) get(ctx context.Context, u *url.URL, offset, n int64) (file, er
 	return file{at: resp.Request.URL, data: data, contentType: kind}, nil
 }
 
-// resolve is a reference in the file at base.
+// resolve returns the address that a reference in the file at base means.
 func resolve(base *url.URL, ref string) (*url.URL, error) {
 	u, err := url.Parse(ref)
 	if err != nil {

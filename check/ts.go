@@ -17,7 +17,7 @@ import (
 
 const tsPacket = 188
 
-// readTS reads a TS segment.
+// readTS reads the pictures, sounds and continuity counters of a TS segment.
 func (s *segment) readTS(ctx context.Context, data []byte) (err error) {
 	defer nopanic.Recover(&err)
 	if len(data) == 0 || len(data)%tsPacket != 0 {
@@ -52,6 +52,7 @@ func (s *segment) readTS(ctx context.Context, data []byte) (err error) {
 	return nil
 }
 
+// readCounters notes the first and the last continuity counter of each PID, and its gaps.
 func (s *segment) readCounters(ctx context.Context, data []byte) error {
 	s.counters = map[uint16]span{}
 	dmx := astits.NewDemuxer(ctx, bytes.NewReader(data), astits.DemuxerOptPacketSize(tsPacket))
@@ -64,7 +65,7 @@ func (s *segment) readCounters(ctx context.Context, data []byte) error {
 			return err
 		}
 		h := p.Header
-		if !h.HasPayload || h.PID == 0x1fff {
+		if !h.HasPayload || h.PID == 0x1fff { // null packets (ISO/IEC 13818-1 section 2.4.3.3)
 			continue
 		}
 		c, seen := s.counters[h.PID]
@@ -78,8 +79,10 @@ func (s *segment) readCounters(ctx context.Context, data []byte) error {
 	}
 }
 
+// clock returns a time stamp in seconds.
 func clock(r *astits.ClockReference) float64 { return float64(r.Base) / 90000 }
 
+// readPES reads a PES packet: one picture, or some frames of sound.
 func (s *segment) readPES(kind astits.StreamType, pes *astits.PESData) error {
 	h := pes.Header.OptionalHeader
 	if h.PTS == nil {
@@ -134,7 +137,7 @@ func (s *segment) readPES(kind astits.StreamType, pes *astits.PESData) error {
 	return nil
 }
 
-// adts reads AAC frames.
+// adts reads AAC frames, of which the first is played at pts.
 func (s *segment) adts(pts float64, data []byte) error {
 	s.soundBytes += int64(len(data))
 	for len(data) >= 7 {
@@ -158,7 +161,8 @@ func (s *segment) adts(pts float64, data []byte) error {
 	return nil
 }
 
-// sampleRate of an index; the parser's own has 16 bits, too few for 96 kHz.
+// sampleRate returns the rate of a sampling frequency index in Hz (ISO/IEC 14496-3 section
+// 1.6.3.4); 0 for a reserved one. That of the parser has 16 bits, too few for 96 kHz.
 func sampleRate(index byte) int {
 	rates := []int{96000, 88200, 64000, 48000, 44100, 32000, 24000, 22050, 16000, 12000, 11025, 8000, 7350}
 	if int(index) < len(rates) {
@@ -167,13 +171,16 @@ func sampleRate(index byte) int {
 	return 0
 }
 
-// h264 takes the facts out of a sequence parameter set.
+// unspecified is the transfer characteristic of a stream that names none (ITU-T H.273).
+const unspecified = 2
+
+// h264 reads a sequence parameter set. entry is the sample entry in MP4, "" in TS.
 func (s *segment) h264(nal []byte, entry string) error {
 	sps, err := avc.ParseSPSNALUnit(nal, true)
 	if err != nil {
 		return fmt.Errorf("read SPS: %w", err)
 	}
-	f := &facts{entry: entry, codec: avc.CodecString("avc1", sps), interlaced: !sps.FrameMbsOnlyFlag, transfer: 2}
+	f := &facts{entry: entry, codec: avc.CodecString("avc1", sps), interlaced: !sps.FrameMbsOnlyFlag, transfer: unspecified}
 	sarW, sarH := uint(1), uint(1)
 	if v := sps.VUI; v != nil {
 		if v.SampleAspectRatioWidth > 0 && v.SampleAspectRatioHeight > 0 {
@@ -188,6 +195,7 @@ func (s *segment) h264(nal []byte, entry string) error {
 	return nil
 }
 
+// h265 is h264 for HEVC.
 func (s *segment) h265(nal []byte, entry string) error {
 	sps, err := hevc.ParseSPSNALUnit(nal)
 	if err != nil {
@@ -197,7 +205,7 @@ func (s *segment) h265(nal []byte, entry string) error {
 	if name == "" {
 		name = "hvc1"
 	}
-	f := &facts{entry: entry, codec: hevc.CodecString(name, sps), transfer: 2}
+	f := &facts{entry: entry, codec: hevc.CodecString(name, sps), transfer: unspecified}
 	sarW, sarH := uint(1), uint(1)
 	if v := sps.VUI; v != nil {
 		if v.SampleAspectRatioWidth > 0 && v.SampleAspectRatioHeight > 0 {
@@ -214,7 +222,8 @@ func (s *segment) h265(nal []byte, entry string) error {
 	return nil
 }
 
-// size sets the size as displayed.
+// size sets the size and the aspect ratio as displayed, from the coded size and the shape
+// of a pixel.
 func (f *facts) size(w, h int, sarW, sarH uint) {
 	f.width, f.height = w, h
 	if h == 0 {

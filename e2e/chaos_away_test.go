@@ -19,6 +19,8 @@ import (
 	"github.com/copra-video/copra/internal/pgserver"
 )
 
+// away are faults of what a deployment needs: S3, the hosts of webhooks, the API and the
+// database.
 var away = []scenario{
 	{stage: "upload", fault: "S3 answers 503 for 3 s", run: s3Fault(fails, 3*time.Second)},
 	{stage: "upload", fault: "S3 cuts connections for 3 s", run: s3Fault(cuts, 3*time.Second)},
@@ -27,9 +29,9 @@ var away = []scenario{
 	{stage: "upload", fault: "S3 answers 503 for 90 s", slow: true, run: s3Fault(fails, 90*time.Second)},
 	{stage: "upload", fault: "S3 away for 120 s", slow: true, run: s3Fault("away", 2*time.Minute)},
 	{stage: "upload", fault: "S3 away, cancelled", slow: true, run: cancelledWait},
-	{stage: "notify", fault: "receiver answers 500 once", run: hookFault(errors500, time.Second)},
-	{stage: "notify", fault: "receiver away for 3 s", run: hookFault("away", 3*time.Second)},
-	{stage: "notify", fault: "receiver hangs for 8 s", slow: true, run: hookFault(hangs, 8*time.Second)},
+	{stage: "notify", fault: "webhook's host answers 500 once", run: hookFault(errors500, time.Second)},
+	{stage: "notify", fault: "webhook's host away for 3 s", run: hookFault("away", 3*time.Second)},
+	{stage: "notify", fault: "webhook's host hangs for 8 s", slow: true, run: hookFault(hangs, 8*time.Second)},
 	{stage: "post", fault: "API killed, again and again", run: apiKilled},
 	{stage: "encode", fault: "PostgreSQL restarted", run: func(t *testing.T) (verdict, time.Duration) {
 		return databaseAway(t, func(p *ownDatabase) { p.restart(); p.restart() })
@@ -41,12 +43,12 @@ var away = []scenario{
 	}},
 }
 
-// wait lets a fault last.
+// wait lets a fault last for d. How long it lasts is part of the scenario.
 func wait(d time.Duration) { <-time.After(d) }
 
-// s3Fault lets uploads fail in a way for some time after the first that did. What
-// was encoded is not encoded again. Where it lasts, another job, with another
-// storage, gets the only slot of the worker.
+// s3Fault makes uploads fail, for some time after the first that did. Nothing is encoded
+// twice. If the fault lasts longer than a minute, another job with another storage gets the
+// only slot of the worker meanwhile.
 func s3Fault(fault string, lasts time.Duration) func(t *testing.T) (verdict, time.Duration) {
 	return func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
@@ -91,17 +93,18 @@ func s3Fault(fault string, lasts time.Duration) func(t *testing.T) (verdict, tim
 		if v.result != "completed" {
 			t.Errorf("the job ended %s", v.result)
 		}
-		if again := r.run(id); again != run {
-			t.Errorf("run %s of the job was followed by run %s", run, again)
+		if last := r.run(id); last != run {
+			t.Errorf("run %s of the job was followed by run %s", run, last)
 		}
 		return v, 0
 	}
 }
 
-// run is the number of the run that has, or had, a job. A run encodes once.
+// run returns the fencing token of the last run of a job. If it has not changed, nothing was
+// encoded twice.
 func (r *rig) run(id string) string {
 	r.t.Helper()
-	return r.one(`SELECT run::text FROM jobs WHERE id = $1`, id)
+	return r.queryOne(`SELECT run::text FROM jobs WHERE id = $1`, id)
 }
 
 // cancelledWait cancels a job while its results wait for the storage.
@@ -124,8 +127,8 @@ func cancelledWait(t *testing.T) (verdict, time.Duration) {
 	return r.settle(30*time.Second, id), 0
 }
 
-// hookFault lets deliveries fail for some time. Another job's events must not
-// be held up by it: they go past the proxy.
+// hookFault makes deliveries fail for some time. The webhooks of another job, which go past
+// the proxy, must not be delayed by it.
 func hookFault(fault string, lasts time.Duration) func(t *testing.T) (verdict, time.Duration) {
 	return func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
@@ -141,7 +144,7 @@ func hookFault(fault string, lasts time.Duration) func(t *testing.T) (verdict, t
 		r.c.create(t, other)
 		if fault == "away" {
 			eventually(t, 60*time.Second, "a delivery was tried", func() bool {
-				return r.one(`SELECT count(*)::text FROM deliveries WHERE attempts > 0 AND state = 'pending'`) != "0"
+				return r.queryOne(`SELECT count(*)::text FROM deliveries WHERE attempts > 0 AND state = 'pending'`) != "0"
 			})
 		} else {
 			eventually(t, 60*time.Second, "a delivery meets the fault", func() bool { return r.hook.hits() > 0 })
@@ -173,7 +176,7 @@ func apiKilled(t *testing.T) (verdict, time.Duration) {
 	}
 	for range 3 {
 		eventually(t, 30*time.Second, "POSTs wait for the database", func() bool {
-			return r.one(`SELECT (count(*) > 3)::text FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND d.datname = current_database()`) == "true"
+			return r.queryOne(`SELECT (count(*) > 3)::text FROM pg_locks l JOIN pg_database d ON d.oid = l.database WHERE NOT granted AND d.datname = current_database()`) == "true"
 		})
 		r.kill(r.api)
 		unlock()
@@ -183,13 +186,13 @@ func apiKilled(t *testing.T) (verdict, time.Duration) {
 	unlock()
 	wg.Wait()
 	v := r.settle(90*time.Second, ids...)
-	if n := r.one(`SELECT count(*) || ' ' || count(DISTINCT idempotency_key) FROM jobs`); n != fmt.Sprintf("%d %[1]d", clients) {
+	if n := r.queryOne(`SELECT count(*) || ' ' || count(DISTINCT idempotency_key) FROM jobs`); n != fmt.Sprintf("%d %[1]d", clients) {
 		t.Errorf("jobs and their keys: %s", n)
 	}
 	return v, 0
 }
 
-// lockJobs lets every statement on jobs wait until the returned function.
+// lockJobs makes every statement on the table jobs wait until unlock is called.
 func (r *rig) lockJobs() (unlock func()) {
 	ctx, cancel := context.WithTimeout(context.Background(), 60*time.Second)
 	conn, err := pgx.Connect(ctx, r.db)
@@ -206,7 +209,7 @@ func (r *rig) lockJobs() (unlock func()) {
 	}
 }
 
-// mustPost posts until it hears 201, and returns the job's id.
+// mustPost repeats a POST until the answer is 201, and returns the job's id.
 func mustPost(t testing.TB, c client, spec object, key string) string {
 	body := string(must(t, spec))
 	for deadline := time.Now().Add(60 * time.Second); time.Now().Before(deadline); {
@@ -261,8 +264,8 @@ func (p *ownDatabase) start() {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	// A process that another test forks in this moment holds the lock of the
-	// folder until it becomes another program.
+	// A process that another test forks just now has the lock of the folder open until it
+	// execs.
 	var err error
 	for range 50 {
 		if p.srv, err = pgserver.Start(ctx, pgserver.Options{Dir: p.dir, Bin: os.Getenv("COPRA_PG_BIN"), MaxConnections: 100, Unsafe: true}); err == nil {
@@ -289,7 +292,7 @@ func (p *ownDatabase) restart() {
 	p.start()
 }
 
-// signal reaches the server and all its children.
+// signal sends a signal to the server and all its children.
 func (p *ownDatabase) signal(s syscall.Signal) {
 	pid := p.srv.PID()
 	_ = syscall.Kill(pid, s)
@@ -300,6 +303,7 @@ func (p *ownDatabase) signal(s syscall.Signal) {
 	}
 }
 
+// databaseFrozen stops the processes of the database for some time.
 func databaseFrozen(lasts time.Duration) func(t *testing.T) (verdict, time.Duration) {
 	return func(t *testing.T) (verdict, time.Duration) {
 		return databaseAway(t, func(p *ownDatabase) {
@@ -310,8 +314,8 @@ func databaseFrozen(lasts time.Duration) func(t *testing.T) (verdict, time.Durat
 	}
 }
 
-// databaseAway does something to the database while one job is encoded and
-// others are in other stages.
+// databaseAway has fault do something to the database while one job is being encoded and
+// others are in other stages. No run may be replaced by it.
 func databaseAway(t *testing.T, fault func(*ownDatabase)) (verdict, time.Duration) {
 	p := newDatabase(t)
 	r := newRig(t, p.srv.URL())
@@ -335,8 +339,8 @@ func databaseAway(t *testing.T, fault func(*ownDatabase)) (verdict, time.Duratio
 	if v.result != "completed" {
 		t.Errorf("the jobs ended %s", v.result)
 	}
-	if again := r.run(ids[0]); again != run {
-		t.Errorf("run %s, which encoded, was followed by run %s", run, again)
+	if last := r.run(ids[0]); last != run {
+		t.Errorf("run %s, which encoded, was followed by run %s", run, last)
 	}
 	return v, 0
 }

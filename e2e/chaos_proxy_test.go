@@ -32,11 +32,11 @@ type faultProxy struct {
 	mu     sync.Mutex
 	srv    *http.Server
 	fault  string
-	only   string        // the fault meets this method alone; "": all
-	ending string        // and paths that end so
+	only   string        // the method of the requests with the fault; "": all
+	ending string        // of the paths of these requests
 	lifted chan struct{} // closed when the fault ends
 	met    int           // requests that met a fault
-	taken  []time.Time   // when a PUT or POST was handed on
+	taken  []time.Time   // when PUTs and POSTs were passed on
 	paths  []string      // of those
 }
 
@@ -50,7 +50,7 @@ func newFaultProxy(t testing.TB, target string) *faultProxy {
 	p.behind = &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(u)
-			r.Out.Host = r.In.Host // it is signed
+			r.Out.Host = r.In.Host // the signature covers it
 		},
 		Transport:    &http.Transport{DisableCompression: true, MaxIdleConnsPerHost: 16},
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { panic(http.ErrAbortHandler) },
@@ -65,7 +65,7 @@ func newFaultProxy(t testing.TB, target string) *faultProxy {
 
 func (p *faultProxy) url() string { return "http://" + p.addr }
 
-// back listens again, after away.
+// back listens again after away.
 func (p *faultProxy) back() {
 	p.t.Helper()
 	l, err := net.Listen("tcp", p.addr)
@@ -87,8 +87,8 @@ func (p *faultProxy) away() {
 	srv.Close()
 }
 
-// set injects a fault into the requests of a method, or of all, from now on. It
-// cuts off requests that hang.
+// set injects a fault into the requests of a method, or into all for "", from now on.
+// Requests that hang are cut off.
 func (p *faultProxy) set(fault, method string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -97,7 +97,7 @@ func (p *faultProxy) set(fault, method string) {
 	p.fault, p.only, p.ending = fault, method, ""
 }
 
-// setFor is set for paths with a given ending.
+// setFor is set for the paths with a given ending.
 func (p *faultProxy) setFor(fault, method, ending string) {
 	p.set(fault, method)
 	p.mu.Lock()
@@ -105,13 +105,14 @@ func (p *faultProxy) setFor(fault, method, ending string) {
 	p.ending = ending
 }
 
+// hits returns how many requests have met a fault.
 func (p *faultProxy) hits() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.met
 }
 
-// takenSince is how many PUTs and POSTs went through after a time.
+// takenSince returns how many PUTs and POSTs went through after a time.
 func (p *faultProxy) takenSince(at time.Time) int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -124,7 +125,7 @@ func (p *faultProxy) takenSince(at time.Time) int {
 	return n
 }
 
-// stored lists the paths of the PUTs and POSTs that went through, in order.
+// stored returns the paths of the PUTs and POSTs that went through, in their order.
 func (p *faultProxy) stored() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

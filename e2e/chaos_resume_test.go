@@ -14,23 +14,22 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// resumed are faults after the encode, with an artifact store, and faults of that
-// store.
+// resumed are faults after the encode with an artifact store, and faults of that store.
 var resumed = []scenario{
-	{stage: "mux", fault: "worker killed, parts in a folder", run: resumes(folderStore, "-c copy", small, 2)},
-	{stage: "mux", fault: "worker killed, parts in S3", slow: true, run: resumes(bucketStore, "-c copy", small, 2)},
-	{stage: "package", fault: "worker killed, parts in a folder", slow: true, run: resumes(folderStore, "-c copy", ladder, 1)},
-	{stage: "package", fault: "worker killed, parts in S3", run: resumes(bucketStore, "-c copy", ladder, 1)},
-	{stage: "upload", fault: "worker killed, parts in a folder", slow: true, run: resumes(folderStore, "", small, 2)},
-	{stage: "upload", fault: "worker killed, parts in S3", slow: true, run: resumes(bucketStore, "", small, 2)},
+	{stage: "mux", fault: "worker killed, artifacts in a folder", run: resumes(folderStore, "-c copy", small, 2)},
+	{stage: "mux", fault: "worker killed, artifacts in S3", slow: true, run: resumes(bucketStore, "-c copy", small, 2)},
+	{stage: "package", fault: "worker killed, artifacts in a folder", slow: true, run: resumes(folderStore, "-c copy", ladder, 1)},
+	{stage: "package", fault: "worker killed, artifacts in S3", run: resumes(bucketStore, "-c copy", ladder, 1)},
+	{stage: "upload", fault: "worker killed, artifacts in a folder", slow: true, run: resumes(folderStore, "", small, 2)},
+	{stage: "upload", fault: "worker killed, artifacts in S3", slow: true, run: resumes(bucketStore, "", small, 2)},
 	{stage: "encode", fault: "worker killed between two passes", slow: true, run: resumes(folderStore, "pass 2", twoPasses, 1)},
-	{stage: "mux", fault: "worker killed, parts damaged", slow: true, run: damagedParts},
+	{stage: "mux", fault: "worker killed, artifacts damaged", slow: true, run: damagedArtifacts},
 	{stage: "upload", fault: "results refused, retried", run: refusedAndRetried},
 	{stage: "encode", fault: "artifact store full", run: storeFull},
 	{stage: "encode", fault: "artifact store away", run: storeFault("away")},
 	{stage: "encode", fault: "artifact store answers 503", slow: true, run: storeFault(fails)},
 	{stage: "encode", fault: "artifact store hangs", slow: true, run: storeFault(hangs)},
-	{stage: "mux", fault: "artifact store hangs, worker stops", slow: true, run: stoppedWhileKeeping},
+	{stage: "mux", fault: "artifact store hangs, worker stops", slow: true, run: stoppedWhileStoring},
 }
 
 var (
@@ -41,16 +40,16 @@ var (
 // artifactStore is an artifact store of a rig.
 type artifactStore struct {
 	env   []string
-	count func() int // of its parts
+	count func() int // of its artifacts
 }
 
 func folderStore(r *rig) artifactStore {
-	dir := filepath.Join(r.dir, "parts")
-	return artifactStore{[]string{"COPRA_ARTIFACT_STORE=" + dir}, func() int { return len(partFiles(r)) }}
+	dir := filepath.Join(r.dir, "artifacts")
+	return artifactStore{[]string{"COPRA_ARTIFACT_STORE=" + dir}, func() int { return len(artifactFiles(r)) }}
 }
 
-func partFiles(r *rig) []string {
-	found, err := filepath.Glob(filepath.Join(r.dir, "parts", "*", "*", "*.part"))
+func artifactFiles(r *rig) []string {
+	found, err := filepath.Glob(filepath.Join(r.dir, "artifacts", "*", "*", "*.part"))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -60,7 +59,7 @@ func partFiles(r *rig) []string {
 func bucketStore(r *rig) artifactStore { return bucketStoreAt(r, r.gateway.Endpoint) }
 
 func bucketStoreAt(r *rig, endpoint string) artifactStore {
-	bucket := r.name + "-parts"
+	bucket := r.name + "-artifacts"
 	r.gateway.CreateBucket(r.t, bucket)
 	return artifactStore{[]string{
 		"COPRA_ARTIFACT_STORE=s3://" + bucket + "/some/prefix", "COPRA_ARTIFACT_S3_ENDPOINT=" + endpoint,
@@ -68,7 +67,7 @@ func bucketStoreAt(r *rig, endpoint string) artifactStore {
 	}, func() int { return len(r.gateway.Keys(r.t, bucket)) }}
 }
 
-// counting starts a worker whose metrics can be read.
+// counting starts a worker, and returns a client for its metrics.
 func (r *rig) counting(s artifactStore) (w *process, m client) {
 	r.t.Helper()
 	w = r.worker(append([]string{"COPRA_METRICS_LISTEN=127.0.0.1:0"}, s.env...)...)
@@ -81,14 +80,14 @@ func (r *rig) counting(s artifactStore) (w *process, m client) {
 
 func encodesOf(t testing.TB, m client) float64 { return m.metric(t, "copra_worker_encodes_total", "") }
 
-func partsOf(t testing.TB, m client, result string) float64 {
+func artifactsOf(t testing.TB, m client, result string) float64 {
 	return m.metric(t, "copra_artifacts_total", `result="`+result+`"`)
 }
 
-// resumes kills the worker when the artifacts of a job are in the store: at the
-// ffmpeg whose arguments hold a text, or, without one, in the upload. The next
-// worker encodes nothing that was done.
-func resumes(kind func(*rig) artifactStore, text string, outputs object, parts int) func(t *testing.T) (verdict, time.Duration) {
+// resumes kills the worker when so many artifacts of a job are in the store: at the ffmpeg
+// whose arguments contain a text, or without a text at the upload. The next worker encodes
+// nothing twice.
+func resumes(kind func(*rig) artifactStore, text string, outputs object, artifacts int) func(t *testing.T) (verdict, time.Duration) {
 	return func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
 		store := kind(r)
@@ -104,11 +103,11 @@ func resumes(kind func(*rig) artifactStore, text string, outputs object, parts i
 		} else {
 			r.awaitHeld()
 		}
-		eventually(t, 60*time.Second, "the parts are kept", func() bool { return store.count() >= parts })
+		eventually(t, 60*time.Second, "the artifacts are stored", func() bool { return store.count() >= artifacts })
 		_, metrics := r.counting(store)
 		since := r.kill(first)
 		r.unhold()
-		took := r.taken(id, first, since)
+		took := r.awaitTakeover(id, first, since)
 		if j := r.c.wait(t, id, 60*time.Second); j.Status != "job.completed" {
 			t.Errorf("%s", j.raw)
 		}
@@ -116,26 +115,26 @@ func resumes(kind func(*rig) artifactStore, text string, outputs object, parts i
 		if text == "pass 2" {
 			want = 1
 		}
-		// Pictures may have been published by the first.
-		encoded, restored := encodesOf(t, metrics), partsOf(t, metrics, "restored")
-		if encoded != want || restored == 0 || restored > float64(parts) {
-			t.Errorf("the second worker has started %g encoders, not %g, and restored %g of %d parts", encoded, want, restored, parts)
+		// The first worker may have published the pictures, which are not restored then.
+		encoded, restored := encodesOf(t, metrics), artifactsOf(t, metrics, "restored")
+		if encoded != want || restored == 0 || restored > float64(artifacts) {
+			t.Errorf("the second worker has started %g encoders, not %g, and restored %g of %d artifacts", encoded, want, restored, artifacts)
 		}
-		eventually(t, 10*time.Second, "no part is left", func() bool { return store.count() == 0 })
+		eventually(t, 10*time.Second, "no artifact is left", func() bool { return store.count() == 0 })
 		return r.settle(60*time.Second, id), took
 	}
 }
 
-// damagedParts are not used, and hurt nobody.
-func damagedParts(t *testing.T) (verdict, time.Duration) {
+// damagedArtifacts damages what is in the store. It is not used, and the job completes.
+func damagedArtifacts(t *testing.T) (verdict, time.Duration) {
 	r := newRig(t, "")
 	store := folderStore(r)
 	first, _ := r.counting(store)
 	r.hold("-c copy")
 	id := r.c.create(t, r.job(short(t), small)).ID
 	r.awaitHeld()
-	eventually(t, 60*time.Second, "the parts are kept", func() bool { return store.count() == 2 })
-	for _, p := range partFiles(r) {
+	eventually(t, 60*time.Second, "the artifacts are stored", func() bool { return store.count() == 2 })
+	for _, p := range artifactFiles(r) {
 		data, err := os.ReadFile(p)
 		if err != nil {
 			t.Fatal(err)
@@ -148,59 +147,59 @@ func damagedParts(t *testing.T) (verdict, time.Duration) {
 	_, metrics := r.counting(store)
 	since := r.kill(first)
 	r.unhold()
-	took := r.taken(id, first, since)
+	took := r.awaitTakeover(id, first, since)
 	v := r.c.wait(t, id, 60*time.Second)
-	if broken := partsOf(t, metrics, "broken"); v.Status != "job.completed" || broken < 1 || partsOf(t, metrics, "restored") != 0 {
-		t.Errorf("%g parts were found broken: %s", broken, v.raw)
+	if broken := artifactsOf(t, metrics, "broken"); v.Status != "job.completed" || broken < 1 || artifactsOf(t, metrics, "restored") != 0 {
+		t.Errorf("%g artifacts were found broken: %s", broken, v.raw)
 	}
 	return r.settle(60*time.Second, id), took
 }
 
-// refusedAndRetried has a job fail in the end because its results are refused,
-// and retried when they are not any more: nothing is encoded again.
+// refusedAndRetried has a job fail because its results are refused, and retries it when they
+// are accepted. Nothing is encoded twice.
 func refusedAndRetried(t *testing.T) (verdict, time.Duration) {
 	r := newRig(t, "")
 	store := folderStore(r)
 	var open atomic.Bool
-	receiver := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+	host := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
 		_, _ = io.Copy(io.Discard, req.Body)
 		if !open.Load() {
 			http.Error(w, "no", http.StatusForbidden)
 		}
 	}))
-	t.Cleanup(receiver.Close)
+	t.Cleanup(host.Close)
 	_, metrics := r.counting(store)
-	spec := r.job(short(t), object{"mp4:240p": object{"url": receiver.URL + "/a.mp4?X-Amz-Signature=x"}, "mp3": object{"url": receiver.URL + "/a.mp3?X-Amz-Signature=x"}})
+	spec := r.job(short(t), object{"mp4:240p": object{"url": host.URL + "/a.mp4?X-Amz-Signature=x"}, "mp3": object{"url": host.URL + "/a.mp3?X-Amz-Signature=x"}})
 	delete(spec, "storage")
 	id := r.c.create(t, spec).ID
 	if j := r.c.wait(t, id, 60*time.Second); j.Status != "job.failed" {
 		t.Fatalf("%s", j.raw)
 	}
-	eventually(t, 20*time.Second, "the parts are kept", func() bool { return store.count() == 2 })
+	eventually(t, 20*time.Second, "the artifacts are stored", func() bool { return store.count() == 2 })
 	encoded := encodesOf(t, metrics)
 	open.Store(true)
 	if status, body, _ := r.c.send(t, http.MethodPost, "/jobs/"+id+"/retry", nil); status/100 != 2 {
 		t.Fatalf("retry: %d %s", status, body)
 	}
 	j := r.c.wait(t, id, 60*time.Second)
-	if again := encodesOf(t, metrics) - encoded; j.Status != "job.completed" || again != 0 {
-		t.Errorf("%g encoders were started again: %s", again, j.raw)
+	if twice := encodesOf(t, metrics) - encoded; j.Status != "job.completed" || twice != 0 {
+		t.Errorf("%g encoders were started again: %s", twice, j.raw)
 	}
-	eventually(t, 10*time.Second, "no part is left", func() bool { return store.count() == 0 })
+	eventually(t, 10*time.Second, "no artifact is left", func() bool { return store.count() == 0 })
 	r.tidy()
 	return verdict{result: strings.TrimPrefix(j.Status, "job.")}, 0
 }
 
-// storeFull has no room in the artifact store.
+// storeFull has an artifact store on a disk that is too small.
 func storeFull(t *testing.T) (verdict, time.Duration) {
 	r := newRig(t, "")
-	dir := filepath.Join(r.dir, "parts")
+	dir := filepath.Join(r.dir, "artifacts")
 	tmpfs(t, dir, "size=64k")
 	_, metrics := r.counting(folderStore(r))
 	id := r.c.create(t, r.job(inputs(t).add(testmedia.Clip(t, testmedia.Standard)), object{"mp4:720p::quality=5": object{"path": "/a.mp4"}})).ID
 	r.c.wait(t, id, 60*time.Second)
-	if n := partsOf(t, metrics, "error"); n == 0 {
-		t.Error("nobody counts that parts were not kept")
+	if n := artifactsOf(t, metrics, "error"); n == 0 {
+		t.Error("artifacts that could not be stored are not counted")
 	}
 	v := r.settle(60*time.Second, id)
 	mustComplete(t, v)
@@ -227,8 +226,8 @@ func storeFault(fault string) func(t *testing.T) (verdict, time.Duration) {
 		}
 		id := r.c.create(t, r.job(short(t), small)).ID
 		r.c.wait(t, id, 60*time.Second)
-		if n := partsOf(t, metrics, "error"); n == 0 {
-			t.Error("nobody counts that parts were not kept")
+		if n := artifactsOf(t, metrics, "error"); n == 0 {
+			t.Error("artifacts that could not be stored are not counted")
 		}
 		proxy.set(works, "")
 		if fault == "away" {
@@ -240,9 +239,9 @@ func storeFault(fault string) func(t *testing.T) (verdict, time.Duration) {
 	}
 }
 
-// stoppedWhileKeeping has an operator stop the worker while the store takes
-// what it has made, and takes for ever: it ends in time all the same.
-func stoppedWhileKeeping(t *testing.T) (verdict, time.Duration) {
+// stoppedWhileStoring stops the worker while the store does not finish to take an artifact.
+// The worker ends in time all the same.
+func stoppedWhileStoring(t *testing.T) (verdict, time.Duration) {
 	r := newRig(t, "")
 	proxy := newFaultProxy(t, r.gateway.Endpoint)
 	store := bucketStoreAt(r, proxy.url())
@@ -251,13 +250,13 @@ func stoppedWhileKeeping(t *testing.T) (verdict, time.Duration) {
 	r.hold("-c copy")
 	id := r.c.create(t, r.job(short(t), small)).ID
 	r.awaitHeld()
-	eventually(t, 60*time.Second, "a part hangs", func() bool { return proxy.hits() > 0 })
+	eventually(t, 60*time.Second, "the storing of an artifact hangs", func() bool { return proxy.hits() > 0 })
 	since := time.Now()
 	first.terminate(t)
 	r.stopped = append(r.stopped, first)
 	r.unhold()
 	r.worker()
-	took := r.taken(id, first, since)
+	took := r.awaitTakeover(id, first, since)
 	v := r.settle(60*time.Second, id)
 	mustComplete(t, v)
 	return v, took

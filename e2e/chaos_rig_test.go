@@ -18,17 +18,17 @@ import (
 	"github.com/copra-video/copra/internal/s3server"
 )
 
-// takeoverLimit is how long the work of a killed worker may lie.
+// takeoverLimit is after how long another worker must have the work of a killed one.
 const takeoverLimit = 15 * time.Second
 
-// rig is a deployment of which everything may fail: an API and workers, each
-// of which reaches the S3 server by a proxy of its own, webhooks by another,
-// and an ffmpeg that can be steered.
+// rig is a deployment in which every part can be made to fail: an API, workers that reach
+// the S3 server by a proxy each, a proxy before the host of webhooks, and an ffmpeg that can
+// be steered.
 type rig struct {
 	*deployment
 	t       testing.TB
 	c       client
-	name    string // of its bucket and its place at the sink
+	name    string // of its bucket, and of its path at the host of webhooks
 	gateway *s3server.Server
 	hook    *faultProxy
 	s3      map[*process]*faultProxy
@@ -36,7 +36,7 @@ type rig struct {
 	stopped []*process // killed, or ended by the test
 }
 
-// newRig starts an API on a database; "": one of the shared server.
+// newRig starts an API with a database; "": a new one of the shared server.
 func newRig(t testing.TB, database string) *rig {
 	t.Helper()
 	migrated := database == ""
@@ -87,7 +87,7 @@ func (r *rig) worker(env ...string) *process {
 		r.t.Fatal(err)
 	}
 	started()
-	// ffmpeg runs in the default sandbox, the one that is held too.
+	// ffmpeg runs in the default sandbox, also when it is held.
 	if log := w.stderr.String(); strings.Contains(log, "ffmpeg runs without a sandbox") || strings.Contains(log, "ffmpeg runs as root") {
 		r.t.Errorf("the sandbox of ffmpeg is less than it could be: %s", log)
 	}
@@ -95,6 +95,7 @@ func (r *rig) worker(env ...string) *process {
 	return w
 }
 
+// kill kills a process and returns when.
 func (r *rig) kill(p *process) time.Time {
 	r.t.Helper()
 	at := time.Now()
@@ -103,6 +104,7 @@ func (r *rig) kill(p *process) time.Time {
 	return at
 }
 
+// hold has every ffmpeg whose arguments contain a text wait until unhold, see steered.
 func (r *rig) hold(text string) { r.t.Helper(); steer(r.t, r.dir, "hold", text) }
 
 func (r *rig) unhold() { r.t.Helper(); unsteer(r.t, r.dir, "hold") }
@@ -120,7 +122,7 @@ func (r *rig) awaitHeld() {
 	})
 }
 
-// job is a request whose results go to S3.
+// job returns a request whose results go to S3.
 func (r *rig) job(input string, outputs object) object {
 	return object{
 		"input":        object{"url": input},
@@ -130,8 +132,8 @@ func (r *rig) job(input string, outputs object) object {
 	}
 }
 
-// one asks the database for one value.
-func (r *rig) one(sql string, args ...any) string {
+// queryOne returns the one value of a query.
+func (r *rig) queryOne(sql string, args ...any) string {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
@@ -147,12 +149,12 @@ func (r *rig) one(sql string, args ...any) string {
 	return s
 }
 
-// taken waits until another node than the victim has the job, and returns how
-// long that was after its end.
-func (r *rig) taken(id string, victim *process, since time.Time) time.Duration {
+// awaitTakeover waits until another worker than the victim has the job, and returns how long
+// that was after since, when the victim was stopped.
+func (r *rig) awaitTakeover(id string, victim *process, since time.Time) time.Duration {
 	r.t.Helper()
 	eventually(r.t, 2*takeoverLimit, "another worker has the job", func() bool {
-		node := r.one(`SELECT node FROM jobs WHERE id = $1`, id)
+		node := r.queryOne(`SELECT node FROM jobs WHERE id = $1`, id)
 		return node != "" && node != r.node[victim]
 	})
 	return time.Since(since)
@@ -160,13 +162,13 @@ func (r *rig) taken(id string, victim *process, since time.Time) time.Duration {
 
 // verdict is how a scenario went.
 type verdict struct {
-	result    string
-	delivered int
-	expected  int
+	result    string // how the jobs ended
+	delivered int    // webhooks
+	expected  int    // events
 }
 
-// settle waits for the ends of jobs and holds what must be true after every
-// fault.
+// settle waits until jobs have ended, and checks what must be true after every fault: a job
+// that failed says why, results exist, every event was delivered, and nothing is left.
 func (r *rig) settle(limit time.Duration, ids ...string) verdict {
 	r.t.Helper()
 	var v verdict
@@ -203,7 +205,7 @@ func (r *rig) settle(limit time.Duration, ids ...string) verdict {
 	return v
 }
 
-// explained is how a job ended; one that failed must say why.
+// explained returns how a job ended. One that failed must say why.
 func (r *rig) explained(j jobDoc) string {
 	r.t.Helper()
 	if j.Status == "job.completed" {
@@ -232,7 +234,7 @@ func (r *rig) explained(j jobDoc) string {
 	return "failed"
 }
 
-// stored holds that a result lies where the job says.
+// stored fails the test unless a result is where the job says.
 func (r *rig) stored(address string) {
 	r.t.Helper()
 	_, key, ok := strings.Cut(address, r.name+"/")
@@ -245,6 +247,7 @@ func (r *rig) stored(address string) {
 	}
 }
 
+// expectedEvents returns the events that a job that has ended must have reported.
 func expectedEvents(j jobDoc) []string {
 	list := []string{j.Status}
 	if j.Input.Error == "" {
@@ -261,7 +264,7 @@ func expectedEvents(j jobDoc) []string {
 	return list
 }
 
-// tidy ends what still runs and holds that nothing is left.
+// tidy checks that no ffmpeg and no work file is left, and ends the processes.
 func (r *rig) tidy() {
 	r.t.Helper()
 	eventually(r.t, 5*time.Second, "no ffmpeg is left", func() bool {
@@ -279,11 +282,11 @@ func (r *rig) tidy() {
 	}
 }
 
-// gate serves a file and holds requests back while closed says so.
+// gate serves a file. Requests wait until it is opened if closed says so when they come.
 type gate struct {
 	net.Listener
-	met    chan struct{} // closed when a request is held
-	opened chan struct{}
+	met    chan struct{} // closed when the first request waits
+	opened chan struct{} // the test closes it to open the gate
 }
 
 func newGate(t testing.TB, file string, closed func() bool) (address string, g *gate) {
@@ -314,22 +317,23 @@ func newGate(t testing.TB, file string, closed func() bool) (address string, g *
 	return "http://" + l.Addr().String() + "/clip" + filepath.Ext(file), g
 }
 
+// await waits until a request waits.
 func (g *gate) await(t testing.TB) {
 	t.Helper()
 	select {
 	case <-g.met:
 	case <-time.After(60 * time.Second):
-		t.Fatal("nobody came to the gate")
+		t.Fatal("no request has come to the gate")
 	}
 }
 
-// chaosTable is what TestChaos prints in the end.
+// chaosTable is what TestChaos prints at its end.
 var chaosTable struct {
 	sync.Mutex
 	rows []string
 }
 
-// report adds a row. takeover 0: nothing was taken over.
+// report adds a row. takeover is 0 if no work was taken over.
 func report(stage, fault string, v verdict, takeover, seconds time.Duration) {
 	took := "-"
 	if takeover > 0 {

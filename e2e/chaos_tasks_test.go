@@ -26,7 +26,7 @@ var chunked = testmedia.Recipe{Name: "chunked.mp4", Args: []string{
 	"-f", "lavfi", "-i", "testsrc2=size=160x90:rate=10:duration=100", "-f", "lavfi", "-i", "sine=frequency=440:duration=100",
 	"-c:v", "libx264", "-preset", "ultrafast", "-g", "40", "-pix_fmt", "yuv420p", "-c:a", "aac", "-b:a", "48k"}}
 
-// task is a job of which two workers encode a chunk each, and are held at it.
+// task is a job of which two workers encode a chunk each. Their ffmpeg is held.
 type task struct {
 	*rig
 	id           string
@@ -39,6 +39,7 @@ const (
 	tasksLeft = `SELECT count(*)::text FROM tasks WHERE job_id = $1`
 )
 
+// encodingTask starts a job in chunks and waits until both workers encode.
 func encodingTask(t *testing.T, kind func(*rig) artifactStore) *task {
 	t.Helper()
 	r := newRig(t, "")
@@ -49,16 +50,16 @@ func encodingTask(t *testing.T, kind func(*rig) artifactStore) *task {
 	spec := r.job(inputs(t).add(testmedia.Clip(t, chunked)), object{"mp4:160x": object{"path": "/a.mp4"}})
 	spec["settings"] = object{"ultrafast": true}
 	k.id = r.c.create(t, spec).ID
-	eventually(t, 60*time.Second, "another worker has a task", func() bool { return r.one(taskNode, k.id) != "" })
+	eventually(t, 60*time.Second, "another worker has a task", func() bool { return r.queryOne(taskNode, k.id) != "" })
 	k.owner, k.other = a, b
-	if r.one(taskNode, k.id) == r.node[a] {
+	if r.queryOne(taskNode, k.id) == r.node[a] {
 		k.owner, k.other = b, a
 	}
 	eventually(t, 60*time.Second, "both encode", func() bool { return r.encodes(a) && r.encodes(b) })
 	return k
 }
 
-// encodes reports whether a worker has an ffmpeg.
+// encodes reports whether an ffmpeg of a worker runs.
 func (r *rig) encodes(w *process) bool {
 	for _, p := range processes() {
 		if strings.Contains(p.cwd, "run-"+r.node[w]+"/") {
@@ -68,7 +69,7 @@ func (r *rig) encodes(w *process) bool {
 	return false
 }
 
-// end waits for the job, and holds that nothing is left of its tasks.
+// end waits until the job has completed, and checks that nothing is left of its tasks.
 func (k *task) end() verdict {
 	k.t.Helper()
 	j := k.c.wait(k.t, k.id, 90*time.Second)
@@ -90,44 +91,44 @@ func (k *task) end() verdict {
 
 func (k *task) nothingLeft() {
 	k.t.Helper()
-	eventually(k.t, 10*time.Second, "no task is left", func() bool { return k.one(tasksLeft, k.id) == "0" })
-	eventually(k.t, 10*time.Second, "no part is left", func() bool { return k.store.count() == 0 })
+	eventually(k.t, 10*time.Second, "no task is left", func() bool { return k.queryOne(tasksLeft, k.id) == "0" })
+	eventually(k.t, 10*time.Second, "no artifact is left", func() bool { return k.store.count() == 0 })
 }
 
-// taskWorkerKilled kills the worker of a task in the middle of it. The job goes on
-// where it is, and the step is run again.
+// taskWorkerKilled kills the worker of a task in the middle of it. The run of the job goes
+// on, and the step is run again.
 func taskWorkerKilled(t *testing.T) (verdict, time.Duration) {
 	k := encodingTask(t, folderStore)
 	since := k.kill(k.other)
-	eventually(t, 2*takeoverLimit, "the task has been taken back", func() bool { return k.one(taskNode, k.id) == "" })
+	eventually(t, 2*takeoverLimit, "the task has been taken from its worker", func() bool { return k.queryOne(taskNode, k.id) == "" })
 	took := time.Since(since)
 	k.worker() // removes what the killed one has left
 	k.unhold()
 	v := k.end()
-	if runs := k.one(`SELECT count(*)::text FROM events WHERE job_id = $1 AND kind = 'job.started'`, k.id); runs != "1" {
+	if runs := k.queryOne(`SELECT count(*)::text FROM events WHERE job_id = $1 AND kind = 'job.started'`, k.id); runs != "1" {
 		t.Errorf("the job has begun %s times", runs)
 	}
 	return v, took
 }
 
-// coordinatorKilled kills the worker that has the job. What the other one makes of its
-// task is used by the next run.
+// coordinatorKilled kills the worker that has the job. The next run uses what the other
+// worker has made.
 func coordinatorKilled(t *testing.T) (verdict, time.Duration) {
 	k := encodingTask(t, folderStore)
 	since := k.kill(k.owner)
 	k.unhold()
-	eventually(t, 60*time.Second, "a part is stored", func() bool { return k.store.count() > 0 })
-	took := k.taken(k.id, k.owner, since)
+	eventually(t, 60*time.Second, "an artifact is stored", func() bool { return k.store.count() > 0 })
+	took := k.awaitTakeover(k.id, k.owner, since)
 	return k.end(), took
 }
 
-// taskWithTwoOwners stops the worker of a task until it was taken back, and lets it go
-// on when the job has ended.
+// taskWithTwoOwners stops the worker of a task until the task was taken from it, and
+// continues it when the job has ended.
 func taskWithTwoOwners(t *testing.T) (verdict, time.Duration) {
 	k := encodingTask(t, folderStore)
 	since := time.Now()
 	signal(t, k.other, syscall.SIGSTOP)
-	eventually(t, 2*takeoverLimit, "the task has been taken back", func() bool { return k.one(taskNode, k.id) == "" })
+	eventually(t, 2*takeoverLimit, "the task has been taken from its worker", func() bool { return k.queryOne(taskNode, k.id) == "" })
 	took := time.Since(since)
 	k.unhold()
 	if j := k.c.wait(t, k.id, 90*time.Second); j.Status != "job.completed" {
@@ -137,8 +138,8 @@ func taskWithTwoOwners(t *testing.T) (verdict, time.Duration) {
 	return k.end(), took
 }
 
-// taskStoreAway has the artifact store go away while tasks run: their results cannot
-// come back, so the worker of the job runs the steps.
+// taskStoreAway makes the artifact store fail while tasks run. Their results cannot come
+// back, so the worker of the job runs the steps.
 func taskStoreAway(t *testing.T) (verdict, time.Duration) {
 	var proxy *faultProxy
 	k := encodingTask(t, func(r *rig) artifactStore {
@@ -154,14 +155,14 @@ func taskStoreAway(t *testing.T) (verdict, time.Duration) {
 	return k.end(), 0
 }
 
-// taskCancelled cancels the job: both workers stop at once.
+// taskCancelled cancels the job. Both workers stop at once.
 func taskCancelled(t *testing.T) (verdict, time.Duration) {
 	k := encodingTask(t, folderStore)
 	if status, body, _ := k.c.send(t, http.MethodDelete, "/jobs/"+k.id, nil); status/100 != 2 {
 		t.Fatalf("cancel: %d %s", status, body)
 	}
 	eventually(t, 4*time.Second, "no worker encodes", func() bool { return !k.encodes(k.owner) && !k.encodes(k.other) })
-	eventually(t, 10*time.Second, "no task is left", func() bool { return k.one(tasksLeft, k.id) == "0" })
+	eventually(t, 10*time.Second, "no task is left", func() bool { return k.queryOne(tasksLeft, k.id) == "0" })
 	k.unhold()
 	j := k.c.wait(t, k.id, 10*time.Second)
 	k.tidy()

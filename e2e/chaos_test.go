@@ -15,14 +15,14 @@ import (
 // scenario is one fault at one stage.
 type scenario struct {
 	stage, fault string
-	slow         bool // not in the fast half
+	slow         bool // it runs with COPRA_CHAOS=1 alone
 	run          func(t *testing.T) (v verdict, takeover time.Duration)
 }
 
-// TestChaos breaks a deployment of real processes in every way that we could
-// think of. After each fault every accepted job must end completed or failed
-// with a reason, every event must have been delivered, and nothing may be left
-// behind. With COPRA_CHAOS=1, as make chaos sets it, the slow half runs too.
+// TestChaos breaks every part of a deployment of real processes at every stage. After each
+// fault every accepted job must end completed or failed with a reason, every event must have
+// been delivered, and nothing may be left. With COPRA_CHAOS=1, which make chaos sets, the
+// slow scenarios run too.
 func TestChaos(t *testing.T) {
 	testmedia.Long(t)
 	t.Parallel()
@@ -37,7 +37,7 @@ func TestChaos(t *testing.T) {
 				begin := time.Now()
 				v, takeover := s.run(t)
 				if takeover > takeoverLimit {
-					t.Errorf("the work lay for %s", takeover)
+					t.Errorf("another worker had the work after %s only", takeover)
 				}
 				report(s.stage, s.fault, v, takeover, time.Since(begin))
 			})
@@ -47,14 +47,16 @@ func TestChaos(t *testing.T) {
 
 var small = object{"mp4:240p": object{"path": "/a.mp4"}, "jpg:100x": object{"path": "/a.jpg"}}
 
+// workerKilled is the fault of most scenarios of killed.
 const workerKilled = "worker killed"
 
+// killed are kills of the worker that has a job, at each stage.
 var killed = []scenario{
 	{stage: "probe", fault: workerKilled, slow: true, run: func(t *testing.T) (verdict, time.Duration) {
 		return killAtGate(t, func(*rig) bool { return true })
 	}},
 	{stage: "download", fault: workerKilled, slow: true, run: func(t *testing.T) (verdict, time.Duration) {
-		// What is probed leaves no file; what is downloaded does.
+		// A download leaves a file, and a probe does not.
 		return killAtGate(t, func(r *rig) bool { files, _ := leftovers(r.workDir()); return len(files) > 0 })
 	}},
 	{stage: "encode", fault: workerKilled, slow: true, run: func(t *testing.T) (verdict, time.Duration) {
@@ -101,12 +103,13 @@ var killed = []scenario{
 	}},
 }
 
-// killAt kills the only worker when at has returned, with another one ready,
-// and then lets go what was held.
+// killAt kills the worker that has the job when at has returned. Another worker is ready.
+// Then it calls release, for what was held.
 func killAt(r *rig, spec object, at func(id string), release func()) (verdict, time.Duration) {
 	return killAtWith(r, spec, func(*process) {}, at, release)
 }
 
+// killAtWith is killAt with something to prepare at the first worker.
 func killAtWith(r *rig, spec object, prepare func(*process), at func(id string), release func()) (verdict, time.Duration) {
 	r.t.Helper()
 	first := r.worker()
@@ -116,16 +119,20 @@ func killAtWith(r *rig, spec object, prepare func(*process), at func(id string),
 	r.worker()
 	since := r.kill(first)
 	release()
-	took := r.taken(id, first, since)
+	took := r.awaitTakeover(id, first, since)
 	return r.settle(90*time.Second, id), took
 }
 
+// killAtGate kills the worker while it reads the input: at the first request for which closed
+// says so.
 func killAtGate(t *testing.T, closed func(*rig) bool) (verdict, time.Duration) {
 	r := newRig(t, "")
 	address, g := newGate(t, testmedia.Clip(t, testmedia.Short), func() bool { return closed(r) })
 	return killAt(r, r.job(address, small), func(string) { g.await(t) }, func() { close(g.opened) })
 }
 
+// owners are workers that are stopped, replaced, and continue: for a moment two of them run
+// the job.
 var owners = []scenario{
 	{stage: "encode", fault: "worker stopped, replaced, and back", run: func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
@@ -161,9 +168,8 @@ var owners = []scenario{
 	}},
 }
 
-// twoOwners stops the worker that has a job until another has taken it over,
-// and wakes it while that one is about to publish: it must publish nothing and
-// end its ffmpeg.
+// twoOwners stops the worker that has a job until another has taken it over, and continues it
+// while that one is about to publish. It must publish nothing and end its ffmpeg.
 func twoOwners(r *rig, spec object, reached func(*process)) (verdict, time.Duration) {
 	t := r.t
 	t.Helper()
@@ -175,14 +181,14 @@ func twoOwners(r *rig, spec object, reached func(*process)) (verdict, time.Durat
 	stopped := time.Now()
 	signal(t, first, syscall.SIGSTOP)
 	r.unpace()
-	took := r.taken(id, first, stopped)
+	took := r.awaitTakeover(id, first, stopped)
 	r.unhold()
 	eventually(t, 60*time.Second, "the second worker uploads", func() bool { return r.s3[second].hits() > 0 })
 	woken := time.Now()
 	signal(t, first, syscall.SIGCONT)
 	r.s3[first].set(works, "")
 	of := filepath.Join(r.workDir(), "run-"+r.node[first]) + "/"
-	eventually(t, 5*time.Second, "the first worker has let go", func() bool {
+	eventually(t, 5*time.Second, "the first worker has ended its run", func() bool {
 		for _, p := range processes() {
 			if len(p.cwd) > len(of) && p.cwd[:len(of)] == of {
 				return false
@@ -210,6 +216,7 @@ func signal(t testing.TB, p *process, s syscall.Signal) {
 	}
 }
 
+// full are full disks, and an ffmpeg that makes no progress.
 var full = []scenario{
 	{stage: "encode", fault: "ffmpeg stopped", run: func(t *testing.T) (verdict, time.Duration) {
 		r := newRig(t, "")
@@ -249,15 +256,15 @@ var full = []scenario{
 	}},
 }
 
-// diskFull fills the disk of the work directory at the start, or when an ffmpeg whose
-// arguments hold a text starts, and makes room again after the first try.
+// diskFull fills the disk of the work directory at the start, or when an ffmpeg starts whose
+// arguments contain the text of when, and frees the space after the first attempt.
 func diskFull(t *testing.T, options string, when func(*rig) string) (verdict, time.Duration) {
 	r := newRig(t, "")
 	tmpfs(t, r.workDir(), options)
 	filler := filepath.Join(r.workDir(), "filler")
 	fill := func() {
 		if err := os.WriteFile(filler, make([]byte, 4<<20), 0o600); err == nil {
-			t.Fatal("the disk is larger than was thought")
+			t.Fatal("the disk is not full")
 		}
 	}
 	r.worker()
@@ -273,8 +280,8 @@ func diskFull(t *testing.T, options string, when func(*rig) string) (verdict, ti
 		fill()
 		r.unhold()
 	}
-	eventually(t, 30*time.Second, "a try has failed", func() bool {
-		return r.one(`SELECT count(*)::text FROM river_job WHERE kind = 'transcode' AND cardinality(errors) > 0`) != "0"
+	eventually(t, 30*time.Second, "an attempt has failed", func() bool {
+		return r.queryOne(`SELECT count(*)::text FROM river_job WHERE kind = 'transcode' AND cardinality(errors) > 0`) != "0"
 	})
 	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)

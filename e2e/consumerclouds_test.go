@@ -24,7 +24,7 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// formServer takes results as Sponzy does: one form for each file.
+// formServer receives results as Sponzy does: one form for each file.
 type formServer struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -60,8 +60,8 @@ func (s *formServer) take(name string) (form, bool) {
 	return f, ok
 }
 
-// b2Server is as much of Backblaze's native API as a small upload takes;
-// storage/b2 has a complete one.
+// b2Server is as much of Backblaze's native API as a small upload needs. The tests of
+// storage/b2 have a complete one.
 type b2Server struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -109,8 +109,8 @@ func newB2Server(t *testing.T) *b2Server {
 	return s
 }
 
-// The HLS service on Backblaze: no account_id, variants with profiles. The
-// endpoint is ours.
+// The HLS service on Backblaze: no account_id, variants with profiles. The endpoint is
+// added.
 func replayB2(t *testing.T, c *consumer) {
 	b2 := newB2Server(t)
 	j := c.done(t, c.fill(t, `{
@@ -137,8 +137,8 @@ func replayB2(t *testing.T, c *consumer) {
 	}
 }
 
-// blobs starts an Azurite with a container of the consumer's, which anyone may
-// read.
+// blobs starts an Azurite with a container that anyone may read, and returns the pairs for
+// fill.
 func (c *consumer) blobs(t *testing.T) []string {
 	t.Helper()
 	endpoint := azurite.Start(t)
@@ -157,8 +157,8 @@ func (c *consumer) blobs(t *testing.T) []string {
 	return []string{"$BLOBS", endpoint, "$ACCOUNT", azurite.Account, "$KEY", azurite.Key}
 }
 
-// The photo site: an image for an input, no Content-Type, and access_key. The
-// endpoint is ours.
+// The photo site: an image as input, no Content-Type, and access_key. The endpoint is
+// added.
 func replayPhotos(t *testing.T, c *consumer) {
 	c.header = http.Header{"Content-Type": nil}
 	words := append(c.blobs(t), "$PHOTO", inputs(t).add(testmedia.Clip(t, testmedia.Photo)))
@@ -199,7 +199,7 @@ func replayAzureHLS(t *testing.T, c *consumer) {
 	}
 }
 
-// R2, as s3other with the region auto: sheets of webp with their track.
+// R2 as s3other with the region auto: sprite sheets of webp with their WebVTT track.
 func replayR2(t *testing.T, c *consumer) {
 	gateway, words := c.bucketOf(t, s3server.StartIn(t, "auto"))
 	words = append(words, "$CLIP", inputs(t).add(testmedia.Clip(t, testmedia.Standard)))
@@ -221,7 +221,7 @@ func replayR2(t *testing.T, c *consumer) {
 	}
 }
 
-// Outputs that go to presigned addresses of their own, with no storage at all.
+// Outputs that go to presigned addresses of their own, without a storage.
 func replayPresigned(t *testing.T, c *consumer) {
 	var mu sync.Mutex
 	put := map[string]int64{}

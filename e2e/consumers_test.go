@@ -17,10 +17,10 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// What programs that speak to Coconut send, replayed: coconut-v2.md section 10 of the
-// specification. The shapes are theirs; inputs are small, addresses and keys
-// are those of the stand-ins. A named service that is reached here by an
-// "endpoint" which its consumer does not send says so.
+// TestConsumers replays what programs that use Coconut send (coconut-v2.md section 10).
+// Requests have their shapes, with small inputs and with the addresses and keys of
+// stand-ins. Where a consumer names a service without an "endpoint", the replay adds one,
+// and its comment says so.
 func TestConsumers(t *testing.T) {
 	t.Parallel()
 	shared(t)
@@ -55,8 +55,8 @@ type consumer struct {
 	header http.Header
 }
 
-// fill puts the addresses of this run into a request: pairs of a word and what
-// stands for it. $INPUT and $HOOK are always known.
+// fill puts the addresses of this run into a request. pairs are a word and its replacement,
+// in turn. $INPUT and $HOOK are always known.
 func (c *consumer) fill(t *testing.T, request string, pairs ...string) string {
 	t.Helper()
 	if strings.Contains(request, "$INPUT") {
@@ -69,7 +69,7 @@ func (c *consumer) fill(t *testing.T, request string, pairs ...string) string {
 	return filled
 }
 
-// post sends a body as it stands, with the consumer's own headers.
+// post sends a body unchanged, with the consumer's own headers.
 func (c *consumer) post(t *testing.T, body string) (int, []byte) {
 	t.Helper()
 	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, c.base+"/jobs", strings.NewReader(body))
@@ -106,7 +106,7 @@ func (c *consumer) accepted(t *testing.T, body string) jobDoc {
 	return j
 }
 
-// done replays a request to its end, which must be a good one.
+// done replays a request that must be accepted, and whose job must complete.
 func (c *consumer) done(t *testing.T, body string) jobDoc {
 	t.Helper()
 	j := c.wait(t, c.accepted(t, body).ID, 90*time.Second)
@@ -116,8 +116,8 @@ func (c *consumer) done(t *testing.T, body string) jobDoc {
 	return j
 }
 
-// hooked are the consumer's webhooks up to the end of the job, each of the
-// captured envelope.
+// hooked waits for job.completed, and returns the consumer's webhooks up to then. Each must
+// have the members of the captured envelope, in their order.
 func (c *consumer) hooked(t *testing.T) []webhook {
 	t.Helper()
 	got := hooks(t).await(t, c.name, "job.completed", 30*time.Second)
@@ -132,7 +132,7 @@ func (c *consumer) hooked(t *testing.T) []webhook {
 	return got
 }
 
-// members are the names in an object, in their order.
+// members returns the names in an object, in their order.
 func members(t *testing.T, raw []byte) []string {
 	t.Helper()
 	d := json.NewDecoder(bytes.NewReader(raw))
@@ -167,7 +167,7 @@ func (c *consumer) bucketOf(t *testing.T, s *s3server.Server) (*s3server.Server,
 	return s, []string{"$BUCKET", c.name, "$ENDPOINT", s.Endpoint, "$ACCESS", s.AccessKey, "$SECRET", s.SecretKey, "$REGION", s.Region}
 }
 
-// holds fails the test unless the bucket holds the keys, none of them empty.
+// holds fails the test unless the bucket has objects with these keys, none of them empty.
 func (c *consumer) holds(t *testing.T, s *s3server.Server, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
@@ -177,7 +177,7 @@ func (c *consumer) holds(t *testing.T, s *s3server.Server, keys ...string) {
 	}
 }
 
-// ends fails the test unless an address ends so.
+// ends fails the test unless an address ends with want.
 func ends(t *testing.T, url, want string) {
 	t.Helper()
 	if !strings.HasSuffix(url, want) {
@@ -185,8 +185,8 @@ func ends(t *testing.T, url, want string) {
 	}
 }
 
-// The Craft CMS plugin: hashes for formats, keys, lists, and all events with
-// metadata, of which the captures are.
+// The Craft CMS plugin: hashes for formats, keys, lists, and all events with metadata. The
+// captured webhooks are of this plugin.
 func replayCraft(t *testing.T, c *consumer) {
 	j := c.done(t, c.fill(t, `{
 		"input": {"url": "$INPUT"},
@@ -242,9 +242,9 @@ func replayCraft(t *testing.T, c *consumer) {
 	}
 }
 
-// AmphiBee's Laravel package: outputs as strings, in Amazon's storage, for
-// which the operator's server stands in, and a callback with the video's
-// number in its path.
+// AmphiBee's Laravel package: outputs as strings, in Amazon's storage, in place of which the
+// operator has configured another server, and a callback with the video's number in its
+// path.
 func replayLaravel(t *testing.T, c *consumer) {
 	gateway, words := c.bucket(t)
 	c.name += "/coconut/callback/17"
@@ -259,10 +259,9 @@ func replayLaravel(t *testing.T, c *consumer) {
 	ends(t, j.output(t, "jpg:720x").images(t)[0], "/17/path.jpg")
 }
 
-// The storages that the Laravel packages configure and that have no stand-in
-// here: the request is accepted. Its input is not there, so that nothing is
-// sent to the services themselves; storage/gcs and storage/ftp have their
-// tests against servers of their own.
+// The storages that the Laravel packages configure and that have no stand-in here: the
+// request is accepted. Its input does not exist, so nothing is sent to the services.
+// storage/gcs and storage/ftp are tested with servers of their own.
 func replayLaravelStorages(t *testing.T, c *consumer) {
 	for _, storage := range []string{
 		`{"service": "gcs", "bucket": "b", "credentials": {"access_key_id": "GOOG1", "secret_access_key": "s"}, "path": "/videos"}`,
@@ -276,7 +275,7 @@ func replayLaravelStorages(t *testing.T, c *consumer) {
 	}
 }
 
-// JustFans: its MinIO serves as input too, which is the storage with a key.
+// JustFans: its MinIO is the input too, written as the storage with a key.
 func replayJustFans(t *testing.T, c *consumer) {
 	gateway, words := c.bucket(t)
 	first := c.done(t, c.fill(t, `{
@@ -324,8 +323,7 @@ func replayJustFans(t *testing.T, c *consumer) {
 	}
 }
 
-// Sponzy: results arrive as forms, in which video_id tells a video from a
-// picture.
+// Sponzy: results arrive as forms. Only those of videos have a video_id.
 func replaySponzy(t *testing.T, c *consumer) {
 	forms := newFormServer(t)
 	j := c.done(t, c.fill(t, `{
@@ -346,8 +344,8 @@ func replaySponzy(t *testing.T, c *consumer) {
 	}
 }
 
-// Vankosoft's platform: DigitalOcean Spaces, here with an endpoint, a
-// watermark, and events with metadata.
+// Vankosoft's platform: DigitalOcean Spaces with a watermark, and events with metadata. The
+// endpoint is added.
 func replayVankosoft(t *testing.T, c *consumer) {
 	gateway, words := c.bucketOf(t, s3server.StartIn(t, "fra1"))
 	words = append(words, "$LOGO", inputs(t).add(testmedia.Clip(t, testmedia.Logo)))
@@ -363,7 +361,7 @@ func replayVankosoft(t *testing.T, c *consumer) {
 	}
 }
 
-// spin-archive: Wasabi, here with an endpoint, and a ladder of conditions.
+// spin-archive: Wasabi, and a ladder of conditions. The endpoint is added.
 func replaySpinArchive(t *testing.T, c *consumer) {
 	gateway, words := c.bucket(t)
 	j := c.done(t, c.fill(t, `{
@@ -389,8 +387,8 @@ func replaySpinArchive(t *testing.T, c *consumer) {
 	}
 }
 
-// A site that only wants to see it work: the test storage, and fetch with a
-// string, which is text/plain.
+// A demo site: the test storage, and JavaScript's fetch with a string, which sends
+// text/plain.
 func replaySupabase(t *testing.T, c *consumer) {
 	c.header = http.Header{"Content-Type": {"text/plain;charset=UTF-8"}}
 	j := c.done(t, c.fill(t, `{"input":{"url":"$INPUT"},"storage":{"service":"coconut"},"outputs":{"mp4:360p":{"path":"/video.mp4"},"httpstream":{"hls":{"path":"hls/"}}}}`))
@@ -398,8 +396,8 @@ func replaySupabase(t *testing.T, c *consumer) {
 	probe(t, j.output(t, "mp4:360p").URL).has(t, "mp4", "aac")
 }
 
-// The FastAPI service tells its users why Coconut refused them, and tried a
-// bearer token first.
+// The FastAPI service shows its users why a request was refused, and tries a bearer token
+// first.
 func replayFastAPI(t *testing.T, c *consumer) {
 	for _, tt := range []struct{ body, code, says string }{
 		{`{"input":{"url":"http://a/b.mp4"},"storage":{"service":"ipfs_pinata","credentials":{"api_key":"a","secret_api_key":"b"}},"outputs":{"mp4":{"path":"/a.mp4","video":{"codec":"h264"},"audio":{"codec":"aac"}}}}`, "output_param_not_valid", "video"},
@@ -415,7 +413,8 @@ func replayFastAPI(t *testing.T, c *consumer) {
 	if status, body := c.post(t, `{}`); status != http.StatusUnauthorized || !bytes.Contains(body, []byte(`"authentication_failed"`)) {
 		t.Errorf("Bearer: %d %s", status, body)
 	}
-	// Both of its services are accepted; nothing is sent to them from here.
+	// Both of its services are accepted. The input does not exist, so nothing is sent to
+	// them.
 	c.header = nil
 	for _, storage := range []string{
 		`{"service":"ipfs_pinata","credentials":{"api_key":"a","secret_api_key":"b"},"gateway_dns":"x.mypinata.cloud"}`,

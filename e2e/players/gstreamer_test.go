@@ -18,7 +18,7 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// python is Debian's, which has the bindings of GStreamer.
+// python is that of Debian, for which the bindings of GStreamer are packaged.
 const python = "/usr/bin/python3"
 
 // watched is what GStreamer shows of a stream or file. Times are in seconds.
@@ -57,8 +57,8 @@ func gstreamer(t *testing.T, addresses ...string) []watched {
 	return list
 }
 
-// offset is by how many seconds the beep that is furthest from its flash comes
-// after it.
+// offset returns by how many seconds a beep comes after its flash, of the pair that is
+// furthest apart.
 func (w *watched) offset() float64 {
 	worst := 0.0
 	for i, f := range w.Flashes {
@@ -69,15 +69,15 @@ func (w *watched) offset() float64 {
 	return worst
 }
 
-// sourceRate is a frame rate with a number of frames near a second.
+// sourceRate is a frame rate. period is from flash to flash, in frames: about a second.
 type sourceRate struct {
 	name   string
 	rate   [2]int
 	period int
 }
 
-// sourceRates are one rate, and with COPRA_PLAYERS=1, as make nightly sets it,
-// all that broadcasters use.
+// sourceRates returns one rate, and with COPRA_PLAYERS=1, which make nightly sets, all that
+// broadcasters use.
 func sourceRates() []sourceRate {
 	if os.Getenv("COPRA_PLAYERS") == "" {
 		return []sourceRate{{"25", [2]int{25, 1}, 25}}
@@ -88,11 +88,11 @@ func sourceRates() []sourceRate {
 	}
 }
 
-// flashSeconds is the length of the source: two segments.
+// flashSeconds is the duration of the source: two segments.
 const flashSeconds = 8
 
-// TestGStreamer holds flashes and beeps of streams and files together in
-// GStreamer, which takes no notice of edit lists in fragmented MP4.
+// TestGStreamer: flashes and beeps come together in GStreamer, which ignores edit lists in
+// fragmented MP4.
 func TestGStreamer(t *testing.T) {
 	testmedia.Long(t)
 	for _, r := range sourceRates() {
@@ -122,7 +122,7 @@ func TestGStreamer(t *testing.T) {
 func flashes(t *testing.T, r sourceRate, files ...string) []string {
 	t.Helper()
 	dir := streamtest.Flashes(t, flashSeconds, r.period, r.rate)
-	// superfast has B-frames, which come before they are shown.
+	// superfast has B-frames, whose reordering players have to undo.
 	fast := transcode.Options{Presets: map[string]string{"libx264": "superfast"}}
 	published := streamtest.Publish(t, dir, &job.StreamParams{
 		Variants: streamtest.Formats(t, "mp4:160x90::quality=2,maxrate=300k"),

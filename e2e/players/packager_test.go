@@ -17,8 +17,8 @@ import (
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// TestPackager has shaka-packager, which is strict, read all segments of each
-// track and package them again.
+// TestPackager: shaka-packager, which is strict, reads all segments of each track without
+// a warning, and packages them again.
 func TestPackager(t *testing.T) {
 	arch := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
 	program := filepath.Join(modules(t), "shaka-packager", "bin", "packager-linux-"+arch)
@@ -39,14 +39,14 @@ func TestPackager(t *testing.T) {
 				continue
 			}
 			t.Run(string(p.Package.Layout)+" "+tr.ID, func(t *testing.T) {
-				reread(t, program, p, tr)
+				repackage(t, program, p, tr)
 			})
 		}
 	}
 }
 
-// reread joins the segments of a track and packages the whole.
-func reread(t *testing.T, program string, p streamtest.Published, tr stream.Track) {
+// repackage joins the segments of a track and packages the whole.
+func repackage(t *testing.T, program string, p streamtest.Published, tr stream.Track) {
 	pattern, ext := path.Join(tr.Dir, "segment-*.ts"), "ts"
 	if p.Package.Layout == stream.CMAF {
 		pattern, ext = tr.ID+"-?????.m4s", "mp4"

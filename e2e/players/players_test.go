@@ -1,5 +1,6 @@
-// Package players plays streams of ours in hls.js, shaka-player and dash.js in
-// headless Chromium, and has shaka-packager read their segments again.
+// Package players plays streams of Copra in hls.js, shaka-player and dash.js in headless
+// Chromium, plays streams and files in GStreamer, and has shaka-packager package the
+// segments again.
 package players
 
 import (
@@ -22,10 +23,11 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
+// seconds is the duration of the stream.
 const seconds = 16
 
-// encryption is the key of the encrypted stream, which the test's server hands
-// out.
+// encryption is the AES key of the encrypted stream, in hex. The server of the test serves
+// it.
 const encryption = "00112233445566778899aabbccddeeff"
 
 func modules(t testing.TB) string {
@@ -52,7 +54,7 @@ func chromium(t testing.TB) string {
 	return ""
 }
 
-// played is what the page tells of one case.
+// played is what page.html reports of one case. Times are in seconds.
 type played struct {
 	Name     string
 	Failed   string
@@ -82,7 +84,7 @@ type buffer struct {
 	Ranges [][2]float64
 }
 
-// TestPlayers plays each layout in the players that can.
+// TestPlayers plays each layout in all players that support it.
 func TestPlayers(t *testing.T) {
 	testmedia.Long(t)
 	nodeModules, browser := modules(t), chromium(t)
@@ -158,8 +160,8 @@ func (p *played) judge(t *testing.T) {
 	if p.Levels < 2 || !p.Switched {
 		t.Errorf("%d levels, switched: %v", p.Levels, p.Switched)
 	}
-	// In TS players take the decode time of the first picture, which precedes
-	// the picture by the delay of reordering, for the start.
+	// In TS, players take the decode time of the first picture for the start. It is
+	// earlier than the picture by the delay of reordering.
 	first := 0.001
 	if !strings.HasSuffix(p.Name, "cmaf") && !strings.Contains(p.Name, "dash") {
 		first = 0.085
@@ -192,16 +194,16 @@ const (
 	reordering = 0.08          // from the first decode time to the first picture: two frames
 )
 
-// inStep looks where a player has put audio and video, which begin and end
-// together in the stream, less the priming. hls.js keeps that, and everybody
-// with fragmented MP4. shaka-player lets audio in TS begin at the decode time of
-// the first picture, whoever made the TS; so its audio is early by the delay of
-// reordering less the priming.
+// inStep checks where a player has put audio and video, which begin and end together in
+// the stream, but for the priming. hls.js keeps that, and so do all players with fragmented
+// MP4. With TS, shaka-player lets the audio begin at the decode time of the first picture,
+// whichever program made the TS, so the audio is early by the delay of reordering less the
+// priming.
 //
-// When hls.js loads the first segment of TS again, what it knows of the level by
-// then decides whether it fills the time before the first sound with silence,
-// in whole frames (remuxAudio in its mp4-remuxer, "Injecting"). The sound stays
-// where it was, which its end shows.
+// When hls.js loads the first segment of TS again, it may fill the time before the first
+// sound with silence, in whole frames (remuxAudio in its mp4-remuxer, "Injecting"). That
+// depends on what it knows of the level by then. The sound stays in its place, which its
+// end shows.
 func (p *played) inStep() error {
 	var video, audio [2]float64
 	seen := 0
@@ -242,8 +244,8 @@ func (p *played) inStep() error {
 	return nil
 }
 
-// TestInStep has the judge look at what players were seen to do, and at what they
-// must not do.
+// TestInStep: inStep accepts what players were seen to do, and refuses what they must not
+// do.
 func TestInStep(t *testing.T) {
 	for _, c := range []struct {
 		name                   string

@@ -25,6 +25,8 @@ const (
 	dark, bright = 40, 210
 )
 
+// counterCode returns the sixteen bits of a number: twelve of the number, four of its
+// checksum.
 func counterCode(n int) int { return n<<4 | (n>>8^n>>4^n^0xA)&0xF }
 
 // Counter makes an MP4 (H.264, AAC) of w x h at fps ("25", "30000/1001") of
@@ -83,7 +85,7 @@ func writeFrames(to io.Writer, frames, w, h int) error {
 	return nil
 }
 
-// ReadCounter reads the number of a gray frame of w x h; -1 when it shows none.
+// ReadCounter reads the number that a gray frame of w x h shows; -1 for none.
 func ReadCounter(gray []byte, w, h int) int {
 	code := 0
 	for bit := range 16 {
@@ -129,7 +131,7 @@ func ReadFrames(t testing.TB, path string) []int {
 	return numbers
 }
 
-// FrameTimes returns when each frame of the first video stream is shown, in
+// FrameTimes returns the presentation time of each frame of the first video stream, in
 // seconds from the start of the file, in the order of display.
 func FrameTimes(t testing.TB, path string) []float64 {
 	t.Helper()
@@ -154,7 +156,7 @@ func FrameTimes(t testing.TB, path string) []float64 {
 	var times []float64
 	for _, p := range doc.Packets {
 		if strings.Contains(p.Flags, "D") {
-			continue // before the edit list begins: decoded, not shown
+			continue // the edit list leaves it out: it is decoded, but not shown
 		}
 		at, err := strconv.ParseFloat(p.Time, 64)
 		if err != nil {
@@ -173,12 +175,12 @@ func Beeps(t testing.TB, path string) []float64 {
 	return BeepsFrom(t, path, 0)
 }
 
-// BeepsFrom is Beeps of what players let hear of a file whose presentation begins
-// later than its first packet, by so many seconds: the priming is not heard.
+// BeepsFrom is Beeps for a file whose presentation begins start seconds after its first
+// packet: players do not play the priming of the encoder.
 func BeepsFrom(t testing.TB, path string, start float64) []float64 {
 	t.Helper()
 	const rate = 48000
-	// aresample: silence where the stream begins late or has a hole of 5 ms or more,
+	// aresample puts silence where the stream begins late or has a hole of 5 ms or more,
 	// such as the one behind priming that a longer first packet stands for.
 	args := []string{"-i", path}
 	if strings.HasSuffix(path, ".mpd") {

@@ -9,7 +9,7 @@ import (
 	"slices"
 )
 
-// Edit is what is done to the bytes that ffmpeg made.
+// Edit is a change of the bytes of a file that ffmpeg made.
 type Edit string
 
 // The edits.
@@ -18,14 +18,14 @@ const (
 	Cut        Edit = "cut"        // only the first 60 % is left
 	LateSync   Edit = "latesync"   // the index of an MP4 names no keyframe before frame 50, so a seek into the first two seconds finds nothing
 	EmptyAudio Edit = "emptyaudio" // the sound of an MP4 is declared and has no samples
-	EmptyVideo Edit = "emptyvideo" // its picture
+	EmptyVideo Edit = "emptyvideo" // the video of an MP4 is declared and has no samples
 	LongerAVI  Edit = "longeravi"  // the headers of an AVI claim twice its length
 	Restarted  Edit = "restarted"  // all after the header of an FLV comes twice
 	Hollow     Edit = "hollow"     // zeros from the middle of the first third on, up to the last tenth
 	Junk       Edit = "junk"       // bytes that are no media before and behind
 )
 
-// EditFile edits the file at path.
+// EditFile makes a change to the file at path.
 func EditFile(path string, e Edit) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
@@ -76,7 +76,7 @@ func turn(b []byte) error {
 	return nil
 }
 
-// lateSync writes the number 50 in place of the first keyframe's (stss).
+// lateSync replaces the number of the first keyframe by 50, in the table of keyframes (stss).
 func lateSync(b []byte) error {
 	at := bytes.Index(b, []byte("stss"))
 	if at < 0 || at+16 > len(b) {

@@ -50,7 +50,8 @@ func Flips(whole []byte, copies int) [][]byte {
 	return out
 }
 
-// Bombs are files, by name, that claim or unpack to more than anybody means.
+// Bombs returns files, by name, that claim or unpack to absurd sizes, rates, times or
+// numbers of tracks.
 func Bombs(t testing.TB) map[string][]byte {
 	t.Helper()
 	read := func(r Recipe) []byte {
@@ -76,7 +77,7 @@ func Bombs(t testing.TB) map[string][]byte {
 
 var rawAVI = Recipe{Name: "raw.avi", Args: []string{"-f", "lavfi", "-i", "testsrc2=s=64x36:r=25:d=0.2", "-c:v", "rawvideo", "-pix_fmt", "bgr24"}}
 
-// manySounds has more sound tracks than anybody listens to.
+// manySounds is a recipe with 300 sound tracks.
 func manySounds() Recipe {
 	args := []string{"-f", "lavfi", "-i", "testsrc2=s=64x36:d=0.2", "-f", "lavfi", "-i", "anullsrc=r=8000:cl=mono", "-t", "0.2", "-map", "0:v"}
 	for range 300 {
@@ -85,7 +86,7 @@ func manySounds() Recipe {
 	return Recipe{Name: "sounds.mkv", Args: append(args, "-c:v", "mpeg4", "-c:a", "pcm_s16le")}
 }
 
-// manyTracks is a Matroska file of nothing but entries of tracks.
+// manyTracks returns a Matroska file that holds n descriptions of tracks and no media.
 func manyTracks(n int) []byte {
 	element := func(id string, content ...byte) []byte {
 		size := binary.BigEndian.AppendUint64(nil, uint64(len(content)))
@@ -102,8 +103,8 @@ func manyTracks(n int) []byte {
 	return append(head, element("\x18\x53\x80\x67", element("\x16\x54\xae\x6b", tracks...)...)...)
 }
 
-// pngOf is a picture of one bit a pixel, with rows as they are packed; nil: it
-// says how large it is and ends.
+// pngOf returns a PNG of one bit a pixel. rows is the image data before compression; nil:
+// the file ends after the header.
 func pngOf(w, h uint32, rows []byte) []byte {
 	out := []byte("\x89PNG\r\n\x1a\n")
 	chunk := func(kind string, data []byte) {
@@ -127,8 +128,8 @@ func pngOf(w, h uint32, rows []byte) []byte {
 func be32(v uint32) []byte { return binary.BigEndian.AppendUint32(nil, v) }
 func le32(v uint32) []byte { return binary.LittleEndian.AppendUint32(nil, v) }
 
-// patched writes numbers into the first box or chunk of a kind, at an offset from
-// its name's end.
+// patched returns a copy of data with values written into the first box or chunk of a kind,
+// at an offset from the end of its name.
 func patched(t testing.TB, data []byte, kind string, offset int, values ...[]byte) []byte {
 	t.Helper()
 	i := bytes.Index(data, []byte(kind))
@@ -146,11 +147,11 @@ type Family struct {
 	Path string
 }
 
-// Usual is how many of Families come from cameras, editors and the web every day.
+// Usual is how many of Families are common. They come first.
 const Usual = 5
 
-// Families has a clip of every kind of container, the usual ones first, and real
-// ones where the shared folder of media has them.
+// Families returns a clip in each kind of container, the common ones first. Some are real
+// clips of the shared folder of media.
 func Families(t testing.TB) []Family {
 	t.Helper()
 	// With its index in front, so that a part of it can be played.

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// A start of ffmpeg takes longer than what most runs of tests do, because of its
-// two hundred libraries. Runs that only copy or encode audio can be one run with
-// all their inputs and outputs. Each output keeps its own options; only the
-// numbers of its inputs change.
+// To start ffmpeg takes longer than the work of most runs in tests, because it loads two
+// hundred libraries. So runs that only copy or encode audio are merged into one run with
+// all their inputs and outputs. Each output keeps its own options; only the numbers of its
+// inputs change.
 
-// invocation is the arguments of a run of ffmpeg, divided.
+// invocation is the arguments of a run of ffmpeg, taken apart.
 type invocation struct {
 	global  []string
 	inputs  []string // with their options
@@ -20,9 +20,9 @@ type invocation struct {
 	outputs []string // each with its options before its name
 }
 
-// Mergeable returns whether a run of ffmpeg can be merged with others, and the
-// global options that it must share with them. One with a complex filter graph
-// cannot, nor one that reads a pipe or leaves it to ffmpeg which streams it takes.
+// Mergeable reports whether a run of ffmpeg can be merged with others, and returns the
+// global options, which must be those of the others. A run cannot be merged if it has a
+// complex filter graph, reads a pipe, or has an output without -map.
 func Mergeable(args []string) (global []string, ok bool) {
 	v, ok := divide(args)
 	return v.global, ok
@@ -37,12 +37,13 @@ func Merge(runs ...[]string) []string {
 		if !ok || all.count > 0 && !slices.Equal(v.global, all.global) {
 			panic(fmt.Sprintf("%q cannot be merged", args))
 		}
-		all.outputs = append(all.outputs, moved(v.outputs, all.count)...)
+		all.outputs = append(all.outputs, renumber(v.outputs, all.count)...)
 		all.global, all.inputs, all.count = v.global, append(all.inputs, v.inputs...), all.count+v.count
 	}
 	return slices.Concat(all.global, all.inputs, all.outputs)
 }
 
+// divide takes the arguments of a run apart. It reports false if the run cannot be merged.
 func divide(args []string) (v invocation, ok bool) {
 	var options []string
 	mapped := false
@@ -75,8 +76,9 @@ func divide(args []string) (v invocation, ok bool) {
 	return v, len(v.outputs) > 0 && len(options) == 0
 }
 
-// moved are outputs with their options when other inputs come before theirs.
-func moved(outputs []string, before int) []string {
+// renumber returns outputs with their options after so many other inputs were put before
+// theirs.
+func renumber(outputs []string, before int) []string {
 	outputs = slices.Clone(outputs)
 	for i, option := range outputs {
 		if !slices.Contains([]string{"-map", "-map_metadata", "-map_chapters"}, option) {

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Missing skips the test because of what this machine lacks. With CI=true, where
-// everything has to be there, it fails the test instead.
+// Missing skips the test because the machine lacks something. With CI=true, where
+// everything has to be installed, it fails the test.
 //
 // Missing and Long are the only ways to skip a test; a test holds that.
 func Missing(t testing.TB, why string) {
@@ -27,8 +27,8 @@ func Long(t testing.TB) {
 	}
 }
 
-// Tool returns the path of a program that a test runs. Without it the test is
-// Missing something, and with -short too Long.
+// Tool returns the path of a program that a test runs. It calls Long, and Missing if the
+// program is not installed.
 func Tool(t testing.TB, name string) string {
 	t.Helper()
 	Long(t)

@@ -6,9 +6,9 @@ import (
 	"testing"
 )
 
-// Program writes a script that tests run. A process that is forked while the
-// file is open for writing has it open too until it execs, and the kernel runs no
-// file that is being written ("text file busy"): so nobody forks meanwhile.
+// Program writes a script that tests run. No process is forked meanwhile: it would
+// inherit the file, open for writing, until it execs, and the kernel does not run such a
+// file ("text file busy").
 func Program(t testing.TB, path, script string) {
 	t.Helper()
 	syscall.ForkLock.RLock()

@@ -7,7 +7,8 @@ const (
 	beeps2  = "aevalsrc=exprs='if(lt(mod(t,1),0.1),0.8*sin(2*PI*1000*t),0)|if(lt(mod(t,1),0.1),0.8*sin(2*PI*1000*t),0)':c=stereo:s=48000:d=4"
 )
 
-// bitexact: the same bytes from the same build, so that sizes can be compared.
+// h264 appends the arguments of the encoder. bitexact makes the same bytes with the same
+// build of ffmpeg, so that sizes can be compared.
 func h264(args ...string) []string {
 	return append(args, "-c:v", "libx264", "-preset", "ultrafast", "-g", "50", "-pix_fmt", "yuv420p", "-fflags", "+bitexact")
 }
@@ -32,7 +33,7 @@ var (
 		"-f", "lavfi", "-i", beeps2, "-f", "lavfi", "-i", "testsrc2=s=64x64:r=1:d=1", "-map", "0:a", "-map", "1:v",
 		"-c:a", "libmp3lame", "-c:v", "mjpeg", "-disposition:v", "attached_pic", "-id3v2_version", "3",
 	}}
-	// OddSize has odd sides, 321x181, which yuv420p in H.264 cannot have.
+	// OddSize is 321x181. H.264 in yuv420p has no odd sizes.
 	OddSize = Recipe{Name: "odd.mp4", Args: []string{
 		"-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2, "-vf", "scale=321:181", "-c:v", "mpeg4", "-q:v", "4", "-c:a", "aac",
 	}}
@@ -56,7 +57,7 @@ var (
 	LateAudio = Recipe{Name: "late.mp4", Args: h264aac("-f", "lavfi", "-i", picture, "-itsoffset", "1.5", "-f", "lavfi", "-i", beeps2)}
 	// ShortAudio has audio that ends after 2 s.
 	ShortAudio = Recipe{Name: "shortaudio.mp4", Args: h264aac("-f", "lavfi", "-i", picture, "-f", "lavfi", "-t", "2", "-i", beeps2)}
-	// LateStart is a transport stream whose time begins at ten hours and some.
+	// LateStart is a transport stream whose time stamps begin after ten hours.
 	LateStart = Recipe{Name: "latestart.ts", Args: h264aac("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2, "-output_ts_offset", "36001.5")}
 	// SurroundFivePointOne has six channels.
 	SurroundFivePointOne = Recipe{Name: "surround.mp4", Args: append(h264("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i",
@@ -75,7 +76,7 @@ var (
 		},
 		Args: append(h264aac("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2, "-i", "en.srt", "-i", "fr.srt",
 			"-map", "0:v", "-map", "1:a", "-map", "2", "-map", "3", "-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=fre"), "-c:s", "srt")}
-	// Tagged has tags that a client may see or have removed.
+	// Tagged has a title and a comment.
 	Tagged = Recipe{Name: "tagged.mp4", Args: h264aac("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2,
 		"-metadata", "title=A title", "-metadata", "comment=A comment")}
 	// WebM is VP8 with Vorbis.
@@ -95,13 +96,13 @@ var (
 	DTS = Recipe{Name: "dts.mkv", Args: append(h264("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2), "-c:a", "dca", "-strict", "-2")}
 	// LongAVI claims eight seconds and has four.
 	LongAVI = Recipe{Name: "long.avi", Edit: LongerAVI, Args: []string{"-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2, "-c:v", "mpeg4", "-c:a", "libmp3lame"}}
-	// RestartedFLV has four seconds, and the same again with the same times.
+	// RestartedFLV has four seconds twice, with the same time stamps.
 	RestartedFLV = Recipe{Name: "restarted.flv", Args: Standard.Args, Edit: Restarted}
 	// HollowMP4, HollowMatroska and HollowTS hold zeros in place of most of their media.
 	HollowMP4      = Recipe{Name: "hollow.mp4", Args: Standard.Args, Edit: Hollow}
 	HollowMatroska = Recipe{Name: "hollow.mkv", Args: Standard.Args, Edit: Hollow}
 	HollowTS       = Recipe{Name: "hollow.ts", Args: Standard.Args, Edit: Hollow}
-	// JunkMP3 has bytes before and behind that are no MP3.
+	// JunkMP3 is an MP3 with other bytes before and behind.
 	JunkMP3 = Recipe{Name: "junk.mp3", Edit: Junk, Args: []string{"-f", "lavfi", "-i", beeps2, "-c:a", "libmp3lame", "-b:a", "64k"}}
 
 	// Truncated is Standard without its end, where its index is.
@@ -113,7 +114,7 @@ var (
 		"-encryption_key", "76a6c65c5ea762046bd749a2e632ccbb", "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8")}
 	// Empty has no bytes.
 	Empty = Recipe{Name: "empty.mp4", Literal: true}
-	// HTML is a web page, as servers send in the place of a file.
+	// HTML is a web page, which servers may send in place of a file.
 	HTML = Recipe{Name: "page.mp4", Literal: true, Content: "\n<!DOCTYPE html>\n<html><head><title>Sign in</title></head><body>Sign in</body></html>\n"}
 	// Text is a plain text.
 	Text = Recipe{Name: "text.txt", Literal: true, Content: "This is not a video.\nIt is a text.\n"}

@@ -1,7 +1,7 @@
-// Package testmedia makes the clips that tests need, awkward ones above all,
-// with the ffmpeg at hand. A clip is made once, under a name that is a hash of
-// its recipe, in a folder that all packages and runs share, one for each build of
-// ffmpeg. Tests must not change what they get.
+// Package testmedia makes the clips that tests need, above all those that are hard to
+// transcode, with the installed ffmpeg. A clip is made once for each build of ffmpeg. It is
+// kept under a hash of its recipe, in a folder that all packages and runs share. Tests must
+// not change it.
 //
 // It also has the only ways to skip a test, in need.go.
 package testmedia
@@ -34,7 +34,7 @@ type Recipe struct {
 	Content string
 }
 
-// Clip returns the path of the clip of r, made when it is not there yet.
+// Clip returns the path of the clip, and makes it if it is not there yet.
 func Clip(t testing.TB, r Recipe) string {
 	t.Helper()
 	if !r.Literal {
@@ -64,9 +64,8 @@ func Clip(t testing.TB, r Recipe) string {
 	})
 }
 
-// cached returns the file that is kept under a hash of id, which build makes
-// when it is missing. Several processes may do so at once: the last to finish
-// replaces what is the same.
+// cached returns the file that is kept under a hash of id. If it is missing, build makes it.
+// Several processes may do so at once. The last one replaces the file by an equal one.
 func cached(t testing.TB, name string, id []byte, build func(out string) error) string {
 	t.Helper()
 	sum := sha256.Sum256(id)
@@ -96,8 +95,8 @@ func cached(t testing.TB, name string, id []byte, build func(out string) error) 
 	return path
 }
 
-// Dir is the folder of what is made once for the ffmpeg at hand: in the user's
-// cache, under a hash of the program's path, size and time.
+// Dir returns the folder of what is made once for the installed ffmpeg: in the user's
+// cache, under a hash of the program's path, size and modification time.
 func Dir(t testing.TB) string {
 	t.Helper()
 	dir, err := dirOnce()
@@ -125,7 +124,7 @@ var dirOnce = sync.OnceValues(func() (string, error) {
 	return dir, os.MkdirAll(dir, 0o700)
 })
 
-// ffmpeg runs it in dir and returns what it writes to its standard output.
+// ffmpeg runs ffmpeg in dir and returns its standard output.
 func ffmpeg(t testing.TB, dir string, stdin io.Reader, args ...string) ([]byte, error) {
 	t.Helper()
 	path := Tool(t, "ffmpeg")

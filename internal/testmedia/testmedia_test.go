@@ -58,7 +58,7 @@ func seconds(t *testing.T, s string) float64 {
 	return f
 }
 
-// Every recipe must be as awkward as it says, on whatever ffmpeg made it.
+// Every recipe must have the properties that it claims, with whatever ffmpeg made it.
 func TestRecipes(t *testing.T) {
 	if f := probe(t, Clip(t, Standard)); len(f.Streams) != 2 || f.Streams[0].Width != 320 || f.Streams[1].Channels != 2 || f.Format.Duration[:2] != "4." {
 		t.Errorf("standard: %+v", f)
@@ -152,7 +152,7 @@ func TestCounter(t *testing.T) {
 	}
 	check(clip)
 
-	// Scaled down and pressed hard, the numbers must stay readable.
+	// The numbers must stay readable when frames are scaled down and compressed hard.
 	small := filepath.Join(t.TempDir(), "small.mp4")
 	if _, err := ffmpeg(t, "", nil, "-i", clip, "-vf", "scale=64:36", "-c:v", "libx264", "-preset", "veryfast", "-crf", "38", "-c:a", "aac", "-b:a", "48k", small); err != nil {
 		t.Fatal(err)

@@ -12,12 +12,12 @@ import (
 // connection that has sent 100 kB, like a server that dies in the middle of an
 // upload.
 type Cutter struct {
-	Addr  string // where it listens
+	Addr  string // host and port
 	armed atomic.Bool
 }
 
-// NewCutter starts a Cutter before the server at the address target. It ends
-// with the test.
+// NewCutter starts a Cutter in front of the server at the address target. It ends with the
+// test.
 func NewCutter(t testing.TB, target string) *Cutter {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/copra-video/copra/storage"
 )
 
-// Sparse is a Body of size zeros that take no memory.
+// Sparse returns a Body of size zero bytes that takes no memory.
 func Sparse(size int64) storage.Body { return sparse(size) }
 
 type sparse int64
@@ -25,9 +25,9 @@ func (s sparse) ReadAt(p []byte, offset int64) (int, error) {
 	return n, nil
 }
 
-// Huge calls put with a huge body, and fails if put allocates a good part of it
-// in memory. It returns the size: 300 MiB, or 5 GiB with COPRA_TEST_HUGE set.
-// The larger size shows faults above 32 bits, but takes its time.
+// Huge calls put with a huge body, and fails the test if put allocates more than 128 MiB. It
+// returns the size in bytes: 300 MiB and one, or with COPRA_TEST_HUGE 5 GiB and one. The
+// larger size shows faults above 32 bits, but takes long.
 func Huge(t *testing.T, put func(storage.Body) error) int64 {
 	t.Helper()
 	size := int64(300<<20 + 1)

@@ -19,16 +19,16 @@ import (
 // Target is one bucket under test.
 type Target struct {
 	Bucket storage.Bucket
-	// Read returns an object as a reader of the service gets it, and nil without
-	// an error when there is no such object. Headers are those of HTTP, as far
-	// as the service has them.
+	// Read returns an object as a reader of the service gets it, with the HTTP headers
+	// that the service has for it. If there is no such object, it returns nil and no
+	// error.
 	Read func(key string) ([]byte, http.Header, error)
-	// Break makes the server drop the connection in the middle of the next
-	// upload, once. It is nil for servers that cannot be made to.
+	// Break makes the server drop the connection in the middle of the next upload, once.
+	// It is nil where that cannot be done.
 	Break func()
 	// Untyped is set for services that do not keep the content type.
 	Untyped bool
-	// LargeSize is the size of a large object. Defaults to 20 MiB.
+	// LargeSize is the size of a large object in bytes. Defaults to 20 MiB.
 	LargeSize int
 }
 
@@ -66,7 +66,7 @@ func Run(t *testing.T, open func(t *testing.T) Target) {
 // Body is a storage.Body of bytes.
 func Body(b []byte) storage.Body { return bytes.NewReader(b) }
 
-// Random returns n bytes that are the same for the same n.
+// Random returns n pseudo-random bytes, which depend on n alone.
 func Random(n int) []byte {
 	b := make([]byte, n)
 	src := rand.NewChaCha8([32]byte{byte(n), byte(n >> 8)})
@@ -117,7 +117,7 @@ func testEmpty(t *testing.T, target Target) {
 	want(t, target, "empty.bin", nil)
 }
 
-// names are keys that are hard for services.
+// names are keys with characters that often go wrong in addresses, signatures and paths.
 var names = []string{
 	"with space.mp4", "plus+plus.mp4", "ünïcödé/日本語.mp4", "a&b=c;d,e.mp4", "percent%20sign%.mp4", "quote'(1)!*.mp4",
 	"colon:at@dollar$.mp4", "hash#question?.mp4", "~tilde_-.mp4", "deep/er/and/deeper/file.ts",
@@ -196,6 +196,7 @@ func testConnectionBreaks(t *testing.T, target Target) {
 	want(t, target, "broken.bin", content)
 }
 
+// failingBody cannot be read from an offset on.
 type failingBody struct {
 	*bytes.Reader
 	from int64

@@ -12,7 +12,7 @@ import (
 	"github.com/copra-video/copra/tools/measure"
 )
 
-// rung is a size of the ladder, in the source's shape of 16:9.
+// rung is a variant of the ladder. The source has the same shape, 16:9.
 type rung struct {
 	name     string
 	w, h     int
@@ -29,14 +29,15 @@ var rungs = []rung{
 	{"1080p", 1920, 1080, 4000, false},
 }
 
+// pictures is the number of thumbnails.
 const pictures = 5
 
-// byHand are the command lines of a person who makes the same without a
-// server, with the same settings of the encoders.
+// byHand makes the same as the server by command lines that a person would write, with
+// the same settings of the encoders.
 type byHand struct {
 	clip  string
-	gop   int
-	times []float64 // of the pictures
+	gop   int       // frames
+	times []float64 // of the thumbnails, in seconds
 }
 
 func newByHand(ctx context.Context, clip string) (*byHand, error) {
@@ -63,7 +64,7 @@ func newByHand(ctx context.Context, clip string) (*byHand, error) {
 	return h, nil
 }
 
-// encode are the settings of a rung's encoder.
+// encode returns the arguments of the encoder of a rung.
 func (h *byHand) encode(r rung) []string {
 	return []string{"-c:v", "libx264", "-preset", preset, "-crf", "23",
 		"-maxrate", fmt.Sprintf("%dk", r.maxrateK), "-bufsize", fmt.Sprintf("%dk", 2*r.maxrateK), "-rc_init_occupancy", fmt.Sprintf("%dk", r.maxrateK/2),
@@ -73,7 +74,7 @@ func (h *byHand) encode(r rung) []string {
 
 var encodeAudio = []string{"-c:a", "aac", "-b:a", "128k", "-ac", "2"}
 
-// segments are the options of a variant's playlist and segments.
+// segments returns the arguments of the HLS muxer for a variant.
 func segments(r rung) []string {
 	return []string{"-f", "hls", "-hls_time", "6", "-hls_playlist_type", "vod",
 		"-hls_segment_filename", "hls/" + r.name + "/segment-%05d.ts", "hls/" + r.name + "/index.m3u8"}
@@ -91,8 +92,8 @@ func (h *byHand) makeDirs(dir string) error {
 	return nil
 }
 
-// apart runs one ffmpeg per output, one after another: each file, each variant
-// and each picture.
+// apart runs one ffmpeg for each file, each variant and each thumbnail, one after
+// another.
 func (h *byHand) apart(ctx context.Context, dir string) (measure.Cost, error) {
 	if err := h.makeDirs(dir); err != nil {
 		return measure.Cost{}, err
@@ -113,9 +114,9 @@ func (h *byHand) apart(ctx context.Context, dir string) (measure.Cost, error) {
 	return inTurn(ctx, dir, commands)
 }
 
-// shared makes the same by two command lines: one decode, a cascade of scalers,
-// each rung and the audio encoded once and pictures out of the same graph; then
-// copies into files and segments.
+// shared makes the same by two command lines. The first decodes once, scales in a
+// cascade, encodes each rung and the audio once, and makes the thumbnails from the same
+// graph. The second copies into files and segments.
 func (h *byHand) shared(ctx context.Context, dir string) (measure.Cost, error) {
 	if err := h.makeDirs(dir); err != nil {
 		return measure.Cost{}, err

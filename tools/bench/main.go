@@ -1,5 +1,5 @@
-// Command bench measures what the project promises of its speed and size, each
-// against an expectation:
+// Command bench measures the speed and the memory that the project promises, each against
+// a bound:
 //
 //	sharing  a job of eight video outputs and pictures against one ffmpeg per
 //	         output, and against a shared command line written by hand
@@ -15,9 +15,8 @@
 //	         content, and the peaks of their segments
 //	rules    rule by rule, streams of the server against those of plain ffmpeg
 //
-// It is run by `make bench`, the last two by `make rates` and `make rules`; what
-// is compared runs in turn on the same machine, so ratios hold on a noisy one
-// too.
+// It is run by `make bench`, the last two by `make rates` and `make rules`. What is
+// compared runs in turn on the same machine, so that ratios hold on a busy one too.
 package main
 
 import (
@@ -39,22 +38,22 @@ type bench struct {
 	measure.Lab
 	clip   string // 30 s of video
 	rounds int
-	rate   int
-	length time.Duration
+	rate   int           // requests a second
+	length time.Duration // how long they are sent
 	jobs   int
 	large  int64  // bytes of the large input
 	only   string // contents of rates
 
 	minutes float64 // of the stream
-	line    int64   // Mbit/s
-	against string
+	line    int64   // the slow line, in Mbit/s
+	against string  // another build; "": none
 
 	report measure.Report
 }
 
 func main() {
 	if recordStart() {
-		return // this process stands in for ffmpeg or ffprobe
+		return // this process was a stand-in for ffmpeg or ffprobe
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:])

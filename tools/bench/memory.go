@@ -14,11 +14,11 @@ import (
 	"github.com/copra-video/copra/client"
 )
 
-// mostMemory is what the server's own process may hold.
+// mostMemory bounds the memory of the server's own process, in bytes.
 const mostMemory = 150e6
 
-// memory has a large file transcoded and looks at the peak memory of the
-// server's process, which fetches and publishes; ffmpeg's own is ffmpeg's.
+// memory has a large file transcoded and measures the peak memory of the server's
+// process, which fetches and publishes. That of ffmpeg does not count.
 func (b *bench) memory(ctx context.Context) error {
 	dir, err := b.Sub("memory")
 	if err != nil {
@@ -30,7 +30,7 @@ func (b *bench) memory(ctx context.Context) error {
 	}
 	origin := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/whole.mp4" {
-			r.Header.Del("Range") // answered by all of the file
+			r.Header.Del("Range") // the answer is the whole file
 			w.Header().Set("Accept-Ranges", "none")
 			serveWhole(w, padded)
 			return
@@ -52,7 +52,7 @@ func (b *bench) memory(ctx context.Context) error {
 	return b.largeResults(ctx, dir)
 }
 
-// peak runs a job on a fresh server; the input "" is for the file to be
+// peak runs a job on a new server and reports its peak memory. An input of "" has file
 // uploaded.
 func (b *bench) peak(ctx context.Context, what, file, input string, outputs client.Outputs, storage *client.Storage) error {
 	name := "memory-" + strconv.FormatInt(time.Now().UnixNano(), 36)
@@ -83,8 +83,8 @@ func (b *bench) peak(ctx context.Context, what, file, input string, outputs clie
 	return nil
 }
 
-// padded is a short film with an empty box behind it that makes it as large as
-// asked for; on disk it takes no room.
+// padded makes a short film with an empty box behind it, which makes it as large as
+// b.large says. The file is sparse.
 func (b *bench) padded(ctx context.Context, dir string) (string, error) {
 	file := filepath.Join(dir, "padded.mp4")
 	if _, err := ffmpeg(ctx, dir, "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25:duration=2", "-f", "lavfi", "-i", "sine",
@@ -109,7 +109,7 @@ func (b *bench) padded(ctx context.Context, dir string) (string, error) {
 	return file, f.Truncate(st.Size() + b.large)
 }
 
-// serveWhole answers with a file as a server does that knows no ranges.
+// serveWhole answers with a file as a server without byte ranges does.
 func serveWhole(w http.ResponseWriter, file string) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -124,5 +124,5 @@ func serveWhole(w http.ResponseWriter, file string) {
 	}
 	w.Header().Set("Content-Type", "video/mp4")
 	w.Header().Set("Content-Length", strconv.FormatInt(st.Size(), 10))
-	_, _ = f.WriteTo(w) // a client that leaves
+	_, _ = f.WriteTo(w) // fails only when the client has disconnected
 }

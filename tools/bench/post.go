@@ -9,12 +9,11 @@ import (
 	"github.com/copra-video/copra/tools/measure"
 )
 
-// warmUp is how long requests are sent before they count: connections are
+// warmUp is how long requests are sent before they count. Meanwhile connections are
 // opened and statements prepared.
 const warmUp = time.Second
 
-// post sends jobs at a steady rate to an API process that has no worker, see
-// measure.Send.
+// post sends jobs at a steady rate to an API process without a worker.
 func (b *bench) post(ctx context.Context) error {
 	srv, database, stop, err := b.APIOnly(ctx, "post")
 	if err != nil {
@@ -23,7 +22,7 @@ func (b *bench) post(ctx context.Context) error {
 	defer stop()
 	used := func() (cpu time.Duration) {
 		for _, pid := range []int{srv.Cmd.Process.Pid, database} {
-			t, _ := measure.CPUTime(pid) // a note, nothing hangs on it
+			t, _ := measure.CPUTime(pid) // 0 if it cannot be read: the figure has no bound
 			cpu += t
 		}
 		return cpu

@@ -14,15 +14,15 @@ import (
 	"github.com/copra-video/copra/tools/measure"
 )
 
-// content is a clip of 640x360 pixels and 25 frames a second that is hard or
-// easy to encode, or one after the other.
+// content is a clip of 640x360 pixels and 25 frames a second. Its kind says whether it
+// is hard or easy to encode, or uneven: one after the other.
 type content struct {
 	name, kind string
-	args       []string // of ffmpeg; FILM is the clip of the bench, IN another content
-	in         []string // the contents that IN, IN2 are
+	args       []string // of ffmpeg; FILM stands for the clip of bench.source, IN and IN2 for other contents
+	in         []string // their names
 }
 
-// still is a picture with colours and edges that does not move.
+// still is a still picture with colours and edges.
 const still = "testsrc=s=640x360:r=25,loop=loop=-1:size=1,setpts=N/25/TB"
 
 var contents = []content{
@@ -38,12 +38,12 @@ var contents = []content{
 	{"black, film", "uneven", []string{"-f", "lavfi", "-i", "color=black:s=640x360:r=25:d=12", "-i", "IN", "-filter_complex", "[1]fade=in:d=8[f];[0][f]concat=n=2"}, []string{"film"}},
 }
 
-// rateSetting is a variant, and the figure that its average aims at, in kbit/s.
+// rateSetting is a variant with its rates in kbit/s.
 type rateSetting struct {
 	format   string
-	target   int // of a bitrate
-	ceiling  int // of a quality
-	everyone bool
+	target   int  // the bitrate; 0: it has a quality
+	ceiling  int  // maxrate; 0: none
+	everyone bool // for all contents, and not for ordinary ones alone
 }
 
 var rateSettings = []rateSetting{
@@ -59,8 +59,8 @@ var rateSettings = []rateSetting{
 	{format: "mp4:hevc_360p_500k", target: 500, everyone: true},
 }
 
-// rated is what was measured of a variant, rates in kbit/s.
-type rated struct {
+// rateResult is what was measured of a variant, with rates in kbit/s.
+type rateResult struct {
 	clip          content
 	setting       rateSetting
 	seconds       float64
@@ -68,8 +68,8 @@ type rated struct {
 	ssim          float64
 }
 
-// rates makes a stream of each content at all settings and measures what comes
-// out, by the segments as players fetch them.
+// rates makes a stream of each content at all settings, and measures its segments as
+// players fetch them.
 func (b *bench) rates(ctx context.Context) error {
 	film, err := b.source(ctx)
 	if err != nil {
@@ -85,7 +85,7 @@ func (b *bench) rates(ctx context.Context) error {
 	}
 	defer srv.Stop()
 	files := map[string]string{}
-	var all []rated
+	var all []rateResult
 	for _, c := range contents {
 		file := filepath.Join(dir, strings.NewReplacer(" ", "", ",", "-").Replace(c.name)+".mp4")
 		names := []string{"FILM", film}
@@ -119,8 +119,8 @@ func (b *bench) rates(ctx context.Context) error {
 	return nil
 }
 
-// rateClip makes a stream for each codec, since TS holds H.264 alone.
-func rateClip(ctx context.Context, srv *measure.Server, c content, file string) ([]rated, error) {
+// rateClip makes a stream for each codec: TS is made with H.264 alone.
+func rateClip(ctx context.Context, srv *measure.Server, c content, file string) ([]rateResult, error) {
 	input, err := srv.API.UploadFile(ctx, file)
 	if err != nil {
 		return nil, err
@@ -147,7 +147,7 @@ func rateClip(ctx context.Context, srv *measure.Server, c content, file string) 
 	if err != nil {
 		return nil, err
 	}
-	var all []rated
+	var all []rateResult
 	for _, o := range j.Outputs {
 		master := o.URLs[0].URL
 		for i, s := range variants[o.Key] {
@@ -159,7 +159,7 @@ func rateClip(ctx context.Context, srv *measure.Server, c content, file string) 
 			if o.Key == "hevc" {
 				playlist = strings.TrimSuffix(master, "master.m3u8") + "stream-" + id + ".m3u8"
 			}
-			r := rated{clip: c, setting: s}
+			r := rateResult{clip: c, setting: s}
 			if r.seconds, r.average, r.peak, err = segmentRates(ctx, srv, playlist); err != nil {
 				return nil, err
 			}
@@ -173,8 +173,8 @@ func rateClip(ctx context.Context, srv *measure.Server, c content, file string) 
 	return all, nil
 }
 
-// printRates writes the table of all that was measured.
-func printRates(all []rated) {
+// printRates prints a table of all results.
+func printRates(all []rateResult) {
 	tw := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	fmt.Fprintln(tw, "CONTENT\tKIND\tVARIANT\tAIM\tAVERAGE\tOF AIM\tPEAK\tOF AVERAGE\tSSIM")
 	for _, r := range all {

@@ -17,23 +17,22 @@ import (
 	"github.com/copra-video/copra/tools/measure"
 )
 
-// readyStarts are the starts of one data folder, in their order.
+// readyStarts are the starts with one data folder, in their order.
 var readyStarts = []struct {
 	name   string
 	before func(data string) error
 	// bound is the most that the time may be of that of the other program; 0: none.
 	bound float64
 }{
-	// initdb alone takes about a third of what a start took before ffmpeg's
-	// capabilities were kept, so this one has no bound.
+	// Without a bound: initdb alone takes about a third of what a start took before
+	// ffmpeg's capabilities were kept.
 	{"an empty data folder", func(string) error { return nil }, 0},
 	{"a database, nothing known of ffmpeg", forgetCapabilities, 1. / 3},
 	{"a database, capabilities kept", func(string) error { return nil }, 1. / 8},
 }
 
-// ready measures how long a standalone server takes to be ready, and the
-// processor time of its start and stop. With -against another build does the
-// same in turn.
+// ready measures how long a standalone server takes to be ready, and the CPU time of its
+// start and stop. With -against another build does the same in turn.
 func (b *bench) ready(ctx context.Context) error {
 	programs := []string{b.Bin}
 	if b.against != "" {
@@ -49,8 +48,8 @@ func (b *bench) ready(ctx context.Context) error {
 	}
 	for round := range b.rounds {
 		for p, program := range programs {
-			// Files are removed at the end only: ext4 is slow to make new ones where
-			// many were removed just before.
+			// Folders are kept until the end: ext4 makes files slowly where many were
+			// removed just before.
 			data, err := b.Sub("ready", fmt.Sprintf("%d-%d", round, p))
 			if err != nil {
 				return err
@@ -95,7 +94,7 @@ func (b *bench) ready(ctx context.Context) error {
 func forgetCapabilities(data string) error {
 	err := os.Remove(server.CapabilityFile(filepath.Join(data, "work")))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // a program that does not keep them
+		return nil // an older build, which does not keep them
 	}
 	return err
 }

@@ -13,8 +13,8 @@ import (
 	"github.com/copra-video/copra/tools/measure"
 )
 
-// largeResults publishes a file that is as large as its input, to the built-in
-// storage and in parts to an S3 server.
+// largeResults publishes a file as large as its input, to the built-in storage and by a
+// multipart upload to an S3 server.
 func (b *bench) largeResults(ctx context.Context, dir string) error {
 	seconds := b.large / (48000 * 2 * 2)
 	wave := filepath.Join(dir, "silence.wav")

@@ -11,14 +11,14 @@ import (
 	"github.com/copra-video/copra/client"
 )
 
-// ruled is a stream that is held against the rule book.
-type ruled struct {
+// ruleReport says which rules of docs/spec/streams.md a stream keeps.
+type ruleReport struct {
 	name   string
 	report check.Report
 }
 
-// rules makes streams of one source by the server and by plain ffmpeg, as
-// people write it, and prints rule by rule which of them hold it.
+// rules makes streams of one source by the server and by plain ffmpeg, and prints rule
+// by rule which of them keep it.
 func (b *bench) rules(ctx context.Context) error {
 	clip, err := b.source(ctx)
 	if err != nil {
@@ -44,8 +44,8 @@ func (b *bench) rules(ctx context.Context) error {
 	return nil
 }
 
-// ourStreams are what the server makes, checked at the addresses that it gives.
-func (b *bench) ourStreams(ctx context.Context, clip string) ([]ruled, error) {
+// ourStreams checks what the server makes, at the addresses that it gives.
+func (b *bench) ourStreams(ctx context.Context, clip string) ([]ruleReport, error) {
 	srv, err := b.Standalone(ctx, "rules-server", "--preset", "libx264="+preset)
 	if err != nil {
 		return nil, err
@@ -80,22 +80,22 @@ func (b *bench) ourStreams(ctx context.Context, clip string) ([]ruled, error) {
 		}
 		byName[name] = reports[0]
 	}
-	var list []ruled
+	var list []ruleReport
 	for _, name := range []string{"Copra TS", "Copra fMP4", "Copra DASH"} {
 		r, ok := byName[name]
 		if !ok {
 			return nil, fmt.Errorf("the job has no %s: %v", name, j.Outputs[0].URLs)
 		}
-		list = append(list, ruled{name, r})
+		list = append(list, ruleReport{name, r})
 	}
 	return list, nil
 }
 
-// plainStreams are those of ffmpeg's HLS muxer with what its documentation
-// shows for several variants, at the same sizes.
-func (b *bench) plainStreams(ctx context.Context, clip string) ([]ruled, error) {
+// plainStreams checks what ffmpeg's HLS muxer makes at the same sizes, with the arguments
+// that its documentation shows for several variants.
+func (b *bench) plainStreams(ctx context.Context, clip string) ([]ruleReport, error) {
 	fmp4 := []string{"-hls_segment_type", "fmp4", "-hls_fmp4_init_filename", "init-%v.mp4", "-hls_segment_filename", "%v-%03d.m4s"}
-	var list []ruled
+	var list []ruleReport
 	for _, way := range []struct {
 		name string
 		args []string
@@ -123,13 +123,13 @@ func (b *bench) plainStreams(ctx context.Context, clip string) ([]ruled, error) 
 		if err != nil {
 			return nil, err
 		}
-		list = append(list, ruled{way.name, reports[0]})
+		list = append(list, ruleReport{way.name, reports[0]})
 	}
 	return list, nil
 }
 
-// printRules writes a table: a row a rule, a column a stream.
-func printRules(list []ruled) {
+// printRules prints a table with a row for each rule and a column for each stream.
+func printRules(list []ruleReport) {
 	marks := map[check.Status]string{check.Pass: "held", check.Fail: "BROKEN", check.NotApplicable: "-"}
 	tw := tabwriter.NewWriter(os.Stdout, 0, 4, 2, ' ', 0)
 	head := []string{"RULE"}

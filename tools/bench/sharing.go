@@ -14,9 +14,9 @@ import (
 // preset of libx264 for all that is compared.
 const preset = "veryfast"
 
-// sharing compares one job with what a person would run by hand. The three are
-// run in turn, each round beginning with another, so that a busy machine slows
-// all of them.
+// sharing compares one job with what a person would run by hand. The three run in turn,
+// and each round begins with another, so that other work of the machine slows them
+// alike.
 func (b *bench) sharing(ctx context.Context) error {
 	clip, err := b.source(ctx)
 	if err != nil {
@@ -90,6 +90,7 @@ func (b *bench) sharing(ctx context.Context) error {
 	return nil
 }
 
+// ratios divides the figures of each round.
 func ratios(over, under []float64) []float64 {
 	r := make([]float64, len(over))
 	for i := range r {
@@ -108,8 +109,7 @@ func list(ratios []float64) string {
 }
 
 // sharingOutputs asks for three files, a stream of five variants and pictures.
-// The files have the quality and the bound of the variants, so a size is one
-// encode.
+// The files have the quality and maxrate of the variants, so each size is encoded once.
 func sharingOutputs() client.Outputs {
 	outputs := client.Outputs{"jpg:300x": client.Image{Path: "/thumb_%02d.jpg", Number: pictures}}
 	var variants []string
@@ -124,8 +124,8 @@ func sharingOutputs() client.Outputs {
 	return outputs
 }
 
-// fetchResults brings the results of a job into dir under the names that those
-// made by hand have.
+// fetchResults downloads the results of a job into dir, under the names of those made by
+// hand.
 func fetchResults(ctx context.Context, s *measure.Server, j *client.Job, dir string) error {
 	for _, o := range j.Outputs {
 		for _, f := range o.Files() {

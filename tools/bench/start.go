@@ -15,9 +15,9 @@ import (
 	"github.com/copra-video/copra/tools/measure"
 )
 
-// start measures how soon after POST ffmpeg begins to work. The server is
-// given a stand-in for ffmpeg and ffprobe, this very program, which writes
-// down when it was started and becomes the real one.
+// start measures how soon after POST ffmpeg begins. In place of ffmpeg and ffprobe the
+// server gets this very program, which records when it was started and runs the real
+// one.
 func (b *bench) start(ctx context.Context) error {
 	dir, err := b.Sub("start", "bin")
 	if err != nil {
@@ -31,7 +31,7 @@ func (b *bench) start(ctx context.Context) error {
 		"-preset", "ultrafast", "-pix_fmt", "yuv420p", "-movflags", "+faststart", clip); err != nil {
 		return err
 	}
-	// Unconfined: the stand-in writes beside itself, where ffmpeg must not.
+	// Without the sandbox, because the stand-in writes beside itself, where ffmpeg may not.
 	srv, err := b.Standalone(ctx, "start", "--sandbox", "off", "--ffmpeg", filepath.Join(dir, "ffmpeg"), "--ffprobe", filepath.Join(dir, "ffprobe"))
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (b *bench) start(ctx context.Context) error {
 		beyond = append(beyond, r.ffmpeg.Sub(sent)-r.probed.Sub(r.probe))
 		whole = append(whole, ended.Sub(sent))
 	}
-	// The first job opens connections and reads programs from the disk.
+	// The first job does not count: it opens connections and reads programs from the disk.
 	const what = "start: "
 	b.report.Note(what+"POST to ffprobe, p50", measure.MS(measure.Quantile(toProbe[1:], 0.5)))
 	b.report.Note(what+"ffprobe itself, p50", measure.MS(measure.Quantile(probes[1:], 0.5)))
@@ -78,22 +78,23 @@ func standIns(dir string) error {
 		return err
 	}
 	for _, name := range []string{"ffmpeg", "ffprobe"} {
-		real, err := exec.LookPath(name)
+		program, err := exec.LookPath(name)
 		if err != nil {
 			return err
 		}
 		if err := os.Symlink(self, filepath.Join(dir, name)); err != nil {
 			return err
 		}
-		if err := os.Symlink(real, filepath.Join(dir, "real-"+name)); err != nil {
+		if err := os.Symlink(program, filepath.Join(dir, "real-"+name)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// recordStart is what the stand-in does: it reports whether this process is
-// one, and if so it has done its work.
+// recordStart returns false unless this process was started as ffmpeg or ffprobe. Then it
+// records the time and runs the real program: it becomes ffmpeg, and waits for ffprobe to
+// record its end too.
 func recordStart() bool {
 	begin := time.Now()
 	dir, name := filepath.Split(os.Args[0])
@@ -110,12 +111,12 @@ func recordStart() bool {
 	}
 	write(name, begin)
 	args := append([]string{name}, os.Args[1:]...)
-	real := filepath.Join(dir, "real-"+name)
+	program := filepath.Join(dir, "real-"+name)
 	if name == "ffmpeg" {
-		fmt.Fprintln(os.Stderr, syscall.Exec(real, args, os.Environ()))
+		fmt.Fprintln(os.Stderr, syscall.Exec(program, args, os.Environ()))
 		os.Exit(127)
 	}
-	cmd := exec.Command(real, args[1:]...)
+	cmd := exec.Command(program, args[1:]...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err := cmd.Run()
 	write("probed", time.Now())
@@ -125,13 +126,13 @@ func recordStart() bool {
 	return true
 }
 
-// runs are the moments of one job: of its probe's start and end, and of
-// ffmpeg's first start after that.
+// runs are times of one job: the start and the end of its probe, and the first start of
+// ffmpeg.
 type runs struct{ probe, probed, ffmpeg time.Time }
 
-// readRuns finds the first moments of each kind after since.
+// readRuns finds the first time of each kind after since.
 func readRuns(dir string, since time.Time) (r runs, err error) {
-	for line := range strings.Lines(measure.Word(filepath.Join(dir, "runs")) + "\n") {
+	for line := range strings.Lines(measure.FileText(filepath.Join(dir, "runs")) + "\n") {
 		event, text, _ := strings.Cut(strings.TrimSpace(line), " ")
 		nanos, err := strconv.ParseInt(text, 10, 64)
 		if err != nil {

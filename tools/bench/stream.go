@@ -22,11 +22,10 @@ import (
 	"github.com/copra-video/copra/tools/measure"
 )
 
-// stream measures a job whose result is a stream of some minutes, to a bucket
-// that is near and to one behind a slow line: how long it takes, how much of
-// that after the encode has ended, and what it takes of the work directory at
-// most. With -against the same is done with
-// another program in turn.
+// stream measures a job whose result is a stream of some minutes, with a near bucket and
+// with one behind a slow line: how long it takes, how much of that comes after the
+// encode, and what it takes of the work directory at most. With -against another build
+// does the same in turn.
 func (b *bench) stream(ctx context.Context) error {
 	clip, err := b.longSource(ctx)
 	if err != nil {
@@ -80,7 +79,7 @@ func (b *bench) stream(ctx context.Context) error {
 	return nil
 }
 
-// longSource is the clip again and again.
+// longSource repeats the clip until it is b.minutes long.
 func (b *bench) longSource(ctx context.Context) (string, error) {
 	clip, err := b.source(ctx)
 	if err != nil {
@@ -100,8 +99,8 @@ func (b *bench) longSource(ctx context.Context) (string, error) {
 	return long, err
 }
 
-// streamJob runs one job with a server of its own. rest is the time after the
-// encode.
+// streamJob runs one job with a server of its own. rest is the time after the encode,
+// and peak the most bytes of the work directory.
 func streamJob(ctx context.Context, lab *measure.Lab, name, clip, endpoint string) (took, rest time.Duration, peak int64, err error) {
 	workDir, err := lab.Sub(name, "work")
 	if err != nil {
@@ -135,7 +134,7 @@ func streamJob(ctx context.Context, lab *measure.Lab, name, clip, endpoint strin
 	return ended.Sub(sent), ended.Sub(encoded), peak, err
 }
 
-// encodeEnd finds in a log when the encode had ended.
+// encodeEnd returns when the encode ended, from the log.
 func encodeEnd(log string) (time.Time, error) {
 	data, err := os.ReadFile(log)
 	if err != nil {
@@ -150,26 +149,28 @@ func encodeEnd(log string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("the log %s does not tell when the encode had ended", log)
 }
 
-// watchFolder keeps the most that the files below dir took of the disk, until it
-// is stopped.
+// watchFolder sets peak to the most bytes of disk that the files below dir take, until
+// stop is called.
 func watchFolder(dir string, peak *int64) (stop func()) {
-	over := make(chan struct{})
+	stopped := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {
 		for tick := time.NewTicker(100 * time.Millisecond); ; {
-			*peak = max(*peak, taken(dir))
+			*peak = max(*peak, diskUsage(dir))
 			select {
-			case <-over:
+			case <-stopped:
 				tick.Stop()
 				return
 			case <-tick.C:
 			}
 		}
 	})
-	return func() { close(over); wg.Wait() }
+	return func() { close(stopped); wg.Wait() }
 }
 
-func taken(dir string) (bytes int64) {
+// diskUsage returns the disk space of the files below dir. A file with several links
+// counts once.
+func diskUsage(dir string) (bytes int64) {
 	seen := map[uint64]bool{}
 	_ = filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
 		if err != nil || !d.Type().IsRegular() {
@@ -186,8 +187,8 @@ func taken(dir string) (bytes int64) {
 	return bytes
 }
 
-// line is a server before another that takes no more than rate bytes in a
-// second; 0: all that comes.
+// line is a proxy that reads the bodies of all requests together at no more than rate
+// bytes a second; 0: without a limit.
 type line struct {
 	*httptest.Server
 	rate atomic.Int64
@@ -200,25 +201,26 @@ func newLine(target string) *line {
 	l := &line{}
 	u, err := url.Parse(target)
 	if err != nil {
-		panic(err) // it is ours
+		panic(err) // it is the address of a server that this program has started
 	}
 	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(u)
-		r.Out.Host = r.In.Host // it is signed
+		r.Out.Host = r.In.Host // the signature covers it
 	}}
 	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Body = slowly{r.Body, l}
+		r.Body = throttledBody{r.Body, l}
 		proxy.ServeHTTP(w, r)
 	}))
 	return l
 }
 
-type slowly struct {
+// throttledBody is the body of a request that passes a line.
+type throttledBody struct {
 	io.ReadCloser
 	*line
 }
 
-func (s slowly) Read(p []byte) (int, error) {
+func (s throttledBody) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p[:min(len(p), 16<<10)])
 	if rate := s.rate.Load(); rate > 0 && n > 0 {
 		s.mu.Lock()

@@ -1,6 +1,6 @@
 // Command formatdoc writes docs/formats-matrix.md: every pair of container and
-// codec that a request may name is planned, made with the ffmpeg at hand from a
-// tiny clip, and read back.
+// codec that a request may name is planned, made with the installed ffmpeg from
+// a tiny clip, and read back.
 //
 //	go run ./tools/formatdoc -o docs/formats-matrix.md
 //	go run ./tools/formatdoc -ffmpeg /opt/ffmpeg5/ffmpeg,/opt/ffmpeg7/ffmpeg

@@ -24,7 +24,7 @@ type pair struct {
 	format           format.Format
 }
 
-// allPairs are those of the tables that this server makes.
+// allPairs returns the pairs of the tables of transcode/codec that this server makes.
 func allPairs() []pair {
 	var pairs []pair
 	for _, c := range codec.Containers() {
@@ -47,7 +47,7 @@ func allPairs() []pair {
 	return pairs
 }
 
-// column is what one ffmpeg did: by pair "" for what works, else why not.
+// column has the results of one ffmpeg: "" for a pair that works, else why it does not.
 type column struct {
 	version string
 	results map[pair]string
@@ -69,7 +69,8 @@ func measure(ctx context.Context, path string, pairs []pair, log io.Writer) (col
 		return column{}, fmt.Errorf("make a clip: %w", err)
 	}
 	c := column{version: tools.Version(), results: map[pair]string{}}
-	// All at once, and what did not work once more by itself.
+	// All pairs in one plan take few runs of ffmpeg. A step that fails takes other pairs
+	// with it, so pairs that failed are tried once more, each planned alone.
 	todo := pairs
 	for _, isolate := range []bool{false, true} {
 		failed, err := m.make(ctx, todo, isolate)
@@ -106,7 +107,7 @@ func (m *maker) clip(ctx context.Context) error {
 	return err
 }
 
-// make plans, runs and verifies pairs, and tells why which of them failed.
+// make plans, runs and verifies pairs, and returns why pairs failed.
 func (m *maker) make(ctx context.Context, pairs []pair, isolate bool) (map[pair]string, error) {
 	var outputs []*job.Output
 	for i, p := range pairs {
@@ -139,7 +140,7 @@ func (m *maker) make(ctx context.Context, pairs []pair, isolate bool) (map[pair]
 	return failed, nil
 }
 
-// verify looks at a file as the server does, and for its codec.
+// verify checks a file as the server does, and its codec. It returns what is wrong, or "".
 func (m *maker) verify(ctx context.Context, p pair, f transcode.File) string {
 	got, err := m.tools.Verify(ctx, filepath.Join(m.dir, f.Name), f.Expect)
 	if e, ok := errors.AsType[*job.Error](err); ok {
@@ -160,7 +161,7 @@ func (m *maker) verify(ctx context.Context, p pair, f transcode.File) string {
 	return ""
 }
 
-// probeNames are what ffprobe calls a codec.
+// probeNames returns the names that ffprobe may have for the codec of a pair.
 func probeNames(p pair) []string {
 	switch p.codec {
 	case "xvid":

@@ -7,7 +7,7 @@ import (
 	"github.com/copra-video/copra/transcode/codec"
 )
 
-// page is the whole of docs/formats-matrix.md.
+// page returns docs/formats-matrix.md.
 func page(pairs []pair, columns []column) string {
 	var versions []string
 	for _, c := range columns {
@@ -32,6 +32,7 @@ is refused with the list of what it holds.
 	return b.String()
 }
 
+// table writes the table of one kind of track.
 func table(b *strings.Builder, track codec.Track, pairs []pair, columns []column) {
 	cells := map[[2]string]string{}
 	used := map[string]bool{}
@@ -77,7 +78,7 @@ func cell(p pair, columns []column) string {
 	return strings.Join(works, ", ")
 }
 
-// notes are the reasons of what does not work, each once.
+// notes writes why pairs do not work, each reason once for a codec.
 func notes(b *strings.Builder, pairs []pair, columns []column) {
 	seen := map[string]bool{}
 	for _, c := range columns {

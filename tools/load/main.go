@@ -1,17 +1,16 @@
-// Command load puts a server under more work than it gets on most days, and
-// says whether it kept its promises:
+// Command load puts a server under heavy load and checks what the project promises:
 //
 //	post   POST /v2/jobs at a rate that does not wait for answers, on a whole
-//	       server with a worker: latency, and that every job ends and is told of
+//	       server with a worker: latency, and that every job ends, with a webhook
 //	queue  with thousands of jobs queued, against none: GET, the list, POST,
 //	       metrics, and how soon a job of high priority starts
 //	soak   a thousand jobs through one worker: memory, goroutines, files
 //	silent webhooks while many others wait for hosts that never answer
 //
-// It is run by `make load`. The program and PostgreSQL are the real ones; in the
-// place of ffmpeg and ffprobe are scripts that copy what was made before, so
-// that the work of a job is the server's own. A promise that is broken makes the
-// exit code 1; a latency alone is only told, since it is the machine's too.
+// It is run by `make load`. The program and PostgreSQL are the real ones. In place of
+// ffmpeg and ffprobe are scripts that copy what was made before, so the work of a job is
+// that of the server. The exit code is 1 if a promise is broken. Latencies are only
+// reported, because they depend on the machine too.
 package main
 
 import (
@@ -31,17 +30,17 @@ import (
 // load is what the parts share.
 type load struct {
 	measure.Lab
-	rate   float64
-	length time.Duration
-	split  bool
-	queued int
-	jobs   int
-	slots  int
+	rate   float64       // requests a second
+	length time.Duration // how long they are sent
+	split  bool          // API and worker are two processes
+	queued int           // jobs
+	jobs   int           // of the soak
+	slots  int           // of workers
 	tools  *standIn
 	report measure.Report
 }
 
-// order is that of the parts.
+// order has the parts in the order in which they run.
 var order = []string{"post", "queue", "soak", "silent"}
 
 func main() {
@@ -107,5 +106,5 @@ func (l *load) run(ctx context.Context, parts []string, sandbox string) error {
 	return nil
 }
 
-// say tells what goes on.
+// say prints progress.
 func (l *load) say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }

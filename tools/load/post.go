@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// warmUp is how long requests are sent before they count: connections are
-	// opened and statements prepared.
+	// warmUp is how long requests are sent before they count. Meanwhile connections
+	// are opened and statements prepared.
 	warmUp = time.Second
-	// standStill is after how long without any job's end all that have not ended
-	// count as lost.
+	// standStill is for how long no job may end before the remaining ones count as
+	// lost.
 	standStill = time.Minute
-	// goodP99 of a POST, on a machine that does nothing else.
+	// goodP99 bounds the latency of a POST, on a machine that does nothing else.
 	goodP99 = 50 * time.Millisecond
 )
 
 // target is a server with a worker.
 type target struct {
 	*measure.Server
-	pids map[string]int // of all processes, by what they are
+	pids map[string]int // of all processes, by name
 	stop func()
 }
 
@@ -91,12 +91,12 @@ func (l *load) post(ctx context.Context) error {
 	l.report.Note("post: CPU of a POST's second, of a job in all", cpuTable(before, posting, l.length.Seconds())+"; "+cpuTable(before, srv.used(), float64(len(sent.IDs))))
 	l.report.Expect("post: jobs lost", strconv.Itoa(lost), "0", lost == 0)
 	l.report.Expect("post: jobs failed", strconv.Itoa(failed), "0", failed == 0)
-	l.report.Expect("post: jobs whose end was not told by webhook", strconv.Itoa(len(sent.IDs)-ended), "0", ended == len(sent.IDs))
+	l.report.Expect("post: jobs whose end no webhook has reported", strconv.Itoa(len(sent.IDs)-ended), "0", ended == len(sent.IDs))
 	l.report.Note("post: webhooks that came twice", strconv.Itoa(twice))
 	return nil
 }
 
-// target starts a standalone server, or its parts.
+// target starts a standalone server, or with l.split an API, a worker and a PostgreSQL.
 func (l *load) target(ctx context.Context) (*target, error) {
 	flags := l.tools.flags("--slots", strconv.Itoa(l.slots))
 	if !l.split {
@@ -129,10 +129,10 @@ func stopAll(stops ...func()) error {
 	return nil
 }
 
-// drain waits until all jobs have ended, or none does for long, and returns how
-// many have.
+// drain waits until all jobs have ended, or none has for standStill, and returns how many
+// have.
 func (l *load) drain(ctx context.Context, ids []string, begun time.Time) (ended int, err error) {
-	last, said := time.Now(), time.Now()
+	last, reported := time.Now(), time.Now()
 	for tick := time.Tick(20 * time.Millisecond); ; {
 		n := l.Sink.Ended(ids)
 		if n > ended {
@@ -141,8 +141,8 @@ func (l *load) drain(ctx context.Context, ids []string, begun time.Time) (ended 
 		if n == len(ids) || time.Since(last) > standStill {
 			return n, nil
 		}
-		if time.Since(said) > 10*time.Second {
-			said = time.Now()
+		if time.Since(reported) > 10*time.Second {
+			reported = time.Now()
 			l.say("%d of %d jobs have ended after %.0f s", n, len(ids), time.Since(begun).Seconds())
 		}
 		select {
@@ -153,7 +153,7 @@ func (l *load) drain(ctx context.Context, ids []string, begun time.Time) (ended 
 	}
 }
 
-// statuses lists all jobs, page by page.
+// statuses returns the status of every job.
 func (t *target) statuses(ctx context.Context) (map[string]client.JobStatus, error) {
 	all := map[string]client.JobStatus{}
 	for j, err := range t.API.ListJobs(ctx, client.ListOptions{Limit: 100}) {
@@ -165,12 +165,12 @@ func (t *target) statuses(ctx context.Context) (map[string]client.JobStatus, err
 	return all, nil
 }
 
-// used is the CPU time of the processes and of what is below them, and our own.
+// used returns the CPU time of the processes with their children, and of this one.
 func (t *target) used() map[string]time.Duration {
 	all := map[string]time.Duration{}
 	below := time.Duration(0)
 	for name, pid := range t.pids {
-		all[name], _ = measure.CPUTime(pid) // a note, nothing hangs on it
+		all[name], _ = measure.CPUTime(pid) // 0 if it cannot be read: the figure has no bound
 		below += all[name]
 	}
 	own, _ := measure.CPUTime(os.Getpid())
@@ -178,6 +178,7 @@ func (t *target) used() map[string]time.Duration {
 	return all
 }
 
+// cpuTable is the CPU time between two calls of used, divided by per.
 func cpuTable(before, after map[string]time.Duration, per float64) string {
 	var parts []string
 	for name := range after {
@@ -187,6 +188,7 @@ func cpuTable(before, after map[string]time.Duration, per float64) string {
 	return strings.Join(parts, ", ")
 }
 
+// codes is the number of answers by HTTP status.
 func codes(m map[int]int) string {
 	var parts []string
 	for code, n := range m {

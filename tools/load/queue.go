@@ -13,35 +13,35 @@ import (
 )
 
 const (
-	// finished jobs are in both servers, so that a first page is as long in one
-	// as in the other.
+	// finished is how many ended jobs both servers have, so that the first page of a
+	// list is equally long.
 	finished = 120
-	// rounds of requests that are compared.
+	// rounds is how often each request is sent to both servers.
 	rounds = 150
-	// mostSlower and slack are how much longer a request may take with a long
-	// queue than with none: its median, so that a busy machine does not matter.
+	// mostSlower and slack bound how much longer the median of a request may be with a
+	// long queue than with none.
 	mostSlower = 1.5
 	slack      = time.Millisecond
-	// counting is the time of metrics, which count all that is queued.
+	// counting bounds the time of metrics, which count all that is queued.
 	counting = 20 * time.Millisecond
-	// urgent jobs are posted while the others are worked on.
+	// urgent is how many jobs of high priority are posted while others run.
 	urgent = 10
-	// mostPassed is how many other jobs may end between the POST of an urgent
-	// one and its end: those that were under way, and some while it is probed.
+	// mostPassed is how many other jobs may end between the POST of an urgent one and
+	// its end: those that already ran, and some while it is probed.
 	mostPassed = 20
 )
 
-// side is one of two servers that are the same but for their queue.
+// side is one of two servers that differ in their queue alone.
 type side struct {
 	d       *measure.Deployment
 	api     *measure.Server
 	request *client.JobRequest
-	id      string
+	id      string // of a job
 	deep    string // a cursor near the end of the list
 }
 
-// queue compares a server whose queue is long with one whose queue is empty,
-// request by request in turn, so that whatever else the machine does meets both.
+// queue compares a server whose queue is long with one whose queue is empty. Requests go
+// to both in turn, so that other work of the machine slows them alike.
 func (l *load) queue(ctx context.Context) error {
 	idle, err := l.side(ctx, "idle")
 	if err != nil {
@@ -125,7 +125,7 @@ func (s *side) create(ctx context.Context, r *client.JobRequest) (id string, err
 	return j.ID, nil
 }
 
-// fill queues jobs.
+// fill queues n jobs.
 func (s *side) fill(ctx context.Context, n int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(8)
@@ -138,7 +138,7 @@ func (s *side) fill(ctx context.Context, n int) error {
 	return g.Wait()
 }
 
-// findDeep walks to the last page but one.
+// findDeep finds the cursor of the last page.
 func (s *side) findDeep(ctx context.Context) error {
 	for cursor := ""; ; {
 		p, err := s.api.API.ListPage(ctx, client.ListOptions{Limit: 100, Cursor: cursor})
@@ -152,7 +152,7 @@ func (s *side) findDeep(ctx context.Context) error {
 // operations are the requests that are compared.
 var operations = []struct {
 	name   string
-	counts bool // the queue, so that its time grows with that
+	counts bool // it counts what is queued, so its time grows with that
 	do     func(context.Context, *side) error
 }{
 	{"GET job", false, get(func(s *side) string { return "/v2/jobs/" + s.id })},
@@ -175,7 +175,7 @@ func get(path func(*side) string) func(context.Context, *side) error {
 	}
 }
 
-// priority posts urgent jobs while workers go through the others.
+// priority posts jobs of high priority while a worker runs the others.
 func (l *load) priority(ctx context.Context, idle, full *side) error {
 	var took [2][]time.Duration
 	worst := 0
@@ -202,7 +202,7 @@ func (l *load) priority(ctx context.Context, idle, full *side) error {
 		}
 		w.Stop()
 	}
-	// The first job finds the worker starting, and is not counted.
+	// The first job does not count: the worker is still starting.
 	l.report.Note(fmt.Sprintf("queue of %d: job of high priority, POST to end, p50", l.queued),
 		measure.MS(measure.Quantile(took[1][1:], 0.5))+", with none "+measure.MS(measure.Quantile(took[0][1:], 0.5)))
 	l.report.Expect(fmt.Sprintf("queue of %d: others that ended meanwhile, at most", l.queued), strconv.Itoa(worst),

@@ -11,19 +11,19 @@ import (
 	"github.com/copra-video/copra/tools/measure"
 )
 
-// What waits for hosts that never answer, and how late a webhook for another one
-// may be then.
 const (
-	silentHosts   = 60
-	jobsOfHost    = 12
-	punctual      = 10
-	goodLateness  = time.Second
-	postsAtATime  = 8
-	settleForHost = 15 * time.Second // longer than a webhook waits for an answer
+	silentHosts  = 60
+	jobsOfHost   = 12          // whose webhooks wait for one silent host
+	punctual     = 10          // webhooks that are measured, before and after learnTime
+	goodLateness = time.Second // bounds how late these are
+	postsAtATime = 8
+	// learnTime is when the host limit knows every silent host: it is longer than a
+	// webhook waits for an answer.
+	learnTime = 15 * time.Second
 )
 
-// silent has many webhooks wait for hosts that never answer, and measures how
-// late those for a host are that does.
+// silent has many webhooks wait for hosts that never answer, and measures how late those
+// for another host are.
 func (l *load) silent(ctx context.Context) error {
 	srv, err := l.target(ctx)
 	if err != nil {
@@ -41,11 +41,11 @@ func (l *load) silent(ctx context.Context) error {
 	var worst time.Duration
 	begun := time.Now()
 	for i := range 2 * punctual {
-		if i == punctual { // once more when every silent host has been found out
+		if i == punctual {
 			select {
 			case <-ctx.Done():
 				return ctx.Err()
-			case <-time.After(settleForHost - time.Since(begun)):
+			case <-time.After(learnTime - time.Since(begun)):
 			}
 		}
 		sent := time.Now()
@@ -64,7 +64,7 @@ func (l *load) silent(ctx context.Context) error {
 	return nil
 }
 
-// cancelled makes jobs that are cancelled at once, each told to a silent host.
+// cancelled makes jobs and cancels them at once. Their webhooks go to silent hosts.
 func (l *load) cancelled(ctx context.Context, srv *target, hosts []string) error {
 	var wg sync.WaitGroup
 	gate := make(chan struct{}, postsAtATime)
@@ -83,7 +83,7 @@ func (l *load) cancelled(ctx context.Context, srv *target, hosts []string) error
 	}
 	wg.Wait()
 	close(failed)
-	return <-failed // nil when none is there
+	return <-failed // nil if there is none
 }
 
 // cancelledJob makes a job whose input never answers, and cancels it.

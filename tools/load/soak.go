@@ -21,8 +21,8 @@ const (
 	inFlight = 12 // jobs at once
 )
 
-// soak brings many jobs through one worker and looks again and again at what it
-// and the API hold.
+// soak runs many jobs on one worker, and samples the memory, goroutines and files of the
+// worker and the API.
 func (l *load) soak(ctx context.Context) error {
 	d, err := l.Deploy(ctx, "soak")
 	if err != nil {
@@ -48,10 +48,10 @@ func (l *load) soak(ctx context.Context) error {
 	begun := time.Now()
 	for i := range samples {
 		n := l.jobs*(i+1)/samples - l.jobs*i/samples
-		if err := l.some(ctx, api, requests, n); err != nil {
+		if err := l.runJobs(ctx, api, requests, n); err != nil {
 			return err
 		}
-		if err := watch.look(ctx, l.jobs*(i+1)/samples); err != nil {
+		if err := watch.sample(ctx, l.jobs*(i+1)/samples); err != nil {
 			return err
 		}
 		l.say("%d of %d jobs after %.0f s", l.jobs*(i+1)/samples, l.jobs, time.Since(begun).Seconds())
@@ -67,10 +67,10 @@ func (l *load) soak(ctx context.Context) error {
 	return nil
 }
 
-// destinations are requests for the built-in storage and, where there is an S3
-// server, for that.
+// destinations returns a request for the built-in storage and, where an S3 server is
+// installed, one for that.
 func (l *load) destinations(ctx context.Context, api *measure.Server) (requests []*client.JobRequest, stop func(), err error) {
-	told := func(storage *client.Storage) *client.JobRequest {
+	withEvents := func(storage *client.Storage) *client.JobRequest {
 		r := api.Request(l.tools.input, outputs(), storage)
 		r.Notification.Events = true
 		return r
@@ -82,18 +82,18 @@ func (l *load) destinations(ctx context.Context, api *measure.Server) (requests 
 	endpoint, stop, err := l.S3(ctx, dir)
 	if errors.Is(err, exec.ErrNotFound) {
 		l.say("no versitygw here (make test builds it), so nothing goes to S3")
-		return []*client.JobRequest{told(nil)}, func() {}, nil
+		return []*client.JobRequest{withEvents(nil)}, func() {}, nil
 	}
 	if err != nil {
 		return nil, nil, err
 	}
 	s3 := measure.S3Storage(endpoint)
 	s3.Path = "/soak"
-	return []*client.JobRequest{told(nil), told(s3)}, stop, nil
+	return []*client.JobRequest{withEvents(nil), withEvents(s3)}, stop, nil
 }
 
-// some brings n jobs to their end, several at once.
-func (l *load) some(ctx context.Context, api *measure.Server, requests []*client.JobRequest, n int) error {
+// runJobs runs n jobs to their end, several at once.
+func (l *load) runJobs(ctx context.Context, api *measure.Server, requests []*client.JobRequest, n int) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(inFlight)
 	for i := range n {

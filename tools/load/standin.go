@@ -16,8 +16,7 @@ import (
 	"github.com/copra-video/copra/client"
 )
 
-// standIn is an ffmpeg and an ffprobe that do nothing, and an input that suits
-// them.
+// standIn is scripts in place of ffmpeg and ffprobe, and an input for them.
 type standIn struct {
 	dir     string
 	sandbox string
@@ -25,8 +24,8 @@ type standIn struct {
 	close   func()
 }
 
-// The clip is 320x180 for a second; these are the results, each made by the real
-// ffmpeg once.
+// results are the files that the scripts copy. The real ffmpeg makes them once, from a
+// clip of 320x180 and one second.
 var results = []struct {
 	name string
 	args []string
@@ -36,11 +35,12 @@ var results = []struct {
 	{"clip.mp3", []string{"-vn", "-c:a", "libmp3lame"}},
 }
 
-// outputs of the jobs: what the stand-in has results for.
+// outputs returns the outputs of the jobs, for each of which there is a result.
 func outputs() client.Outputs {
 	return client.Outputs{"jpg:160x": "/picture.jpg", "mp4:0x90": "/small.mp4", "mp3": "/sound.mp3"}
 }
 
+// standIns makes the scripts, the results and the input.
 func (l *load) standIns(ctx context.Context, sandbox string) (*standIn, error) {
 	dir, err := l.Sub("stand-in")
 	if err != nil {
@@ -80,7 +80,7 @@ func (s *standIn) make(ctx context.Context, name string, args ...string) error {
 	return nil
 }
 
-// describe is what the real ffprobe says of a file, on one line.
+// describe returns what the real ffprobe says of a file, on one line.
 func (s *standIn) describe(ctx context.Context, name string) (string, error) {
 	out, err := exec.CommandContext(ctx, "ffprobe", "-v", "error", "-print_format", "json", "-show_streams", "-show_format", filepath.Join(s.dir, name)).Output()
 	if err != nil {
@@ -91,17 +91,17 @@ func (s *standIn) describe(ctx context.Context, name string) (string, error) {
 	return strings.ReplaceAll(line.String(), "'", ""), err
 }
 
-// scripts writes the two programs. Questions about versions and features go to
-// the real ones. The last word of -f FORMAT WORD is a file to be made, unless it
-// is an option: then FORMAT is an input's.
+// scripts writes the two programs. Calls without -i, which ask for versions and features,
+// go to the real ones. In -f FORMAT WORD, the word is a file to be made, unless it is an
+// option: then FORMAT is that of an input.
 func (s *standIn) scripts(ctx context.Context) error {
-	real := map[string]string{}
+	programs := map[string]string{}
 	for _, name := range []string{"ffmpeg", "ffprobe"} {
 		path, err := exec.LookPath(name)
 		if err != nil {
 			return err
 		}
-		real[name] = path
+		programs[name] = path
 	}
 	var copies, descriptions strings.Builder
 	for _, r := range results {
@@ -118,7 +118,7 @@ func (s *standIn) scripts(ctx context.Context) error {
 		return err
 	}
 	ffmpeg := `#!/bin/sh
-case " $* " in *" -i "*) ;; *) exec '` + real["ffmpeg"] + `' "$@" ;; esac
+case " $* " in *" -i "*) ;; *) exec '` + programs["ffmpeg"] + `' "$@" ;; esac
 while [ $# -gt 2 ]; do
   if [ "$1" = -f ] && [ "${3#-}" = "$3" ]; then
     out=$3
@@ -131,7 +131,7 @@ while [ $# -gt 2 ]; do
 done
 `
 	ffprobe := `#!/bin/sh
-case " $* " in *" -i "*) ;; *) exec '` + real["ffprobe"] + `' "$@" ;; esac
+case " $* " in *" -i "*) ;; *) exec '` + programs["ffprobe"] + `' "$@" ;; esac
 for last; do :; done
 case $last in
 http*) printf '%s' '` + text + `' ;;
@@ -145,7 +145,7 @@ http*) printf '%s' '` + text + `' ;;
 	return nil
 }
 
-// flags have a worker take the stand-ins.
+// flags returns the flags of a worker that uses the scripts.
 func (s *standIn) flags(more ...string) []string {
 	return append([]string{"--ffmpeg", filepath.Join(s.dir, "ffmpeg"), "--ffprobe", filepath.Join(s.dir, "ffprobe"), "--sandbox", s.sandbox}, more...)
 }

@@ -15,16 +15,16 @@ import (
 	"github.com/copra-video/copra/tools/measure"
 )
 
-// watch keeps what processes held at each look.
+// watch has the samples of a soak.
 type watch struct {
 	d           *measure.Deployment
 	api, worker *measure.Server
-	after       []int // jobs, at each look
+	after       []int // the number of jobs before each sample
 	series      [len(figures)][]float64
 }
 
-// figures are what is looked at. Those with a margin must be flat: the last third
-// of the looks may be above the second third by that share, and by slack.
+// figures are what is sampled. Those with a margin must not grow: the mean of the last
+// third of the samples may be above that of the second third by that share, and by slack.
 var figures = [...]struct {
 	of, name      string
 	margin, slack float64
@@ -34,16 +34,16 @@ var figures = [...]struct {
 	{"work dir", "entries", 0, inFlight}, {"database", "MB", 0, 0}, {"River", "rows", 0, 0}, {"database", "dead rows", 0, 0},
 }
 
-// The places in figures: a process has four in a row.
+// Indexes into figures. A process has four figures in a row.
 const (
 	ofWorker, ofAPI               = 0, 4
 	rss, heap, routines, files    = 0, 1, 2, 3
 	workDir, size, rows, deadRows = 8, 9, 10, 11
 )
 
-// look takes one of each figure. What is the lowest of several readings is taken
-// for what goes up and down with the work.
-func (w *watch) look(ctx context.Context, after int) error {
+// sample takes a sample of every figure. Those of processes go up and down with the work,
+// so the lowest of five readings is taken.
+func (w *watch) sample(ctx context.Context, after int) error {
 	var now [len(figures)]float64
 	for i := range 5 {
 		for at, srv := range map[int]*measure.Server{ofWorker: w.worker, ofAPI: w.api} {
@@ -85,8 +85,8 @@ func (w *watch) look(ctx context.Context, after int) error {
 	return nil
 }
 
-// process reads a process's own metrics. The heap is what lived at the last
-// collection: the next is due at twice that.
+// process reads the metrics of a process about itself. The heap is what was live after
+// the last collection: half of the size at which the next one is due (GOGC=100).
 func process(ctx context.Context, srv *measure.Server) (read [4]float64, err error) {
 	metrics, err := srv.API.Metrics(ctx)
 	if err != nil {
@@ -107,7 +107,7 @@ func process(ctx context.Context, srv *measure.Server) (read [4]float64, err err
 	return read, nil
 }
 
-// print writes all figures.
+// print prints all samples.
 func (w *watch) print(to io.Writer) {
 	tw := tabwriter.NewWriter(to, 0, 4, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(tw, "jobs\t")
@@ -131,7 +131,7 @@ func digits(v float64) int {
 	return 0
 }
 
-// judge holds the last third against the second.
+// judge compares the last third of the samples with the second.
 func (w *watch) judge(r *measure.Report) {
 	third := len(w.after) / 3
 	for i, f := range figures {

@@ -67,7 +67,7 @@ func (d *Deployment) API(ctx context.Context, flags ...string) (*Server, error) 
 		return nil, err
 	}
 	err = srv.Await(ctx, func() bool {
-		d.public = Listening(Word(srv.Log))
+		d.public = Listening(FileText(srv.Log))
 		return d.public != ""
 	})
 	if err != nil {
@@ -76,8 +76,8 @@ func (d *Deployment) API(ctx context.Context, flags ...string) (*Server, error) 
 	return srv, srv.connect(d.public, d.Key)
 }
 
-// Worker starts `copra worker`, after the API. It serves its metrics, and no
-// API.
+// Worker starts `copra worker`, after the API. The server that it returns has metrics
+// alone.
 func (d *Deployment) Worker(ctx context.Context, flags ...string) (*Server, error) {
 	address, err := freePort()
 	if err != nil {

@@ -9,18 +9,18 @@ import (
 	"time"
 )
 
-// Cost is what a piece of work took: time on the clock, and of processors. The
-// second hardly depends on what else the machine does.
+// Cost is the wall-clock time and the CPU time of a piece of work. The CPU time hardly
+// depends on what else the machine does.
 type Cost struct{ Wall, CPU time.Duration }
 
-// Plus adds two up.
+// Plus returns the sum.
 func (c Cost) Plus(o Cost) Cost { return Cost{c.Wall + o.Wall, c.CPU + o.CPU} }
 
 // tick is the unit of times in /proc: USER_HZ, 100 a second on Linux.
 const tick = 10 * time.Millisecond
 
-// CPUTime is what a process and all below it have used so far, with those that
-// have ended.
+// CPUTime returns the user and system time that a process and its descendants have used
+// so far, with that of children that have ended (proc_pid_stat(5)).
 func CPUTime(pid int) (time.Duration, error) {
 	stats, err := filepath.Glob("/proc/[0-9]*/stat")
 	if err != nil {
@@ -32,7 +32,8 @@ func CPUTime(pid int) (time.Duration, error) {
 		if err != nil {
 			continue // it has ended
 		}
-		// The name in parentheses may hold anything; what follows may not.
+		// The name in parentheses may hold spaces and parentheses, so its end is the last
+		// one.
 		head, rest, _ := strings.Cut(string(data), " (")
 		fields := strings.Fields(rest[strings.LastIndexByte(rest, ')')+1:])
 		id, err := strconv.Atoi(head)
@@ -60,8 +61,8 @@ func CPUTime(pid int) (time.Duration, error) {
 	return sum, nil
 }
 
-// MachineTime is what all processors have spent since the start of the
-// machine: working, and in all.
+// MachineTime returns the time of all CPUs since the machine was started: that in which
+// they were busy, and the whole (proc_stat(5)). Both are 0 where that cannot be read.
 func MachineTime() (busy, total time.Duration) {
 	data, err := os.ReadFile("/proc/stat")
 	if err != nil {
@@ -70,7 +71,7 @@ func MachineTime() (busy, total time.Duration) {
 	line, _, _ := strings.Cut(string(data), "\n")
 	for i, f := range strings.Fields(line) {
 		n, err := strconv.ParseInt(f, 10, 64)
-		if err != nil || i > 8 { // "cpu"; guests are in user
+		if err != nil || i > 8 { // "cpu"; the time of guests is in user
 			continue
 		}
 		total += time.Duration(n) * tick
@@ -81,8 +82,9 @@ func MachineTime() (busy, total time.Duration) {
 	return busy, total
 }
 
-// OthersShare is how much of the machine was busy with what is not ours, of
-// which own is the CPU time, since before.
+// OthersShare returns the share of the machine's CPU time that other programs have used
+// since MachineTime returned busy and total, such as "12 %"; "?" if no time has passed.
+// own is the CPU time of this program and its children since then.
 func OthersShare(busy, total, own time.Duration) string {
 	b, t := MachineTime()
 	if t == total {

@@ -1,6 +1,6 @@
-// Package measure is what `make bench` and `make load` stand on: the program,
-// started as users start it and kept to so many cores, a receiver of its
-// webhooks, a clock that sends requests, and a table of what came out.
+// Package measure is what `make bench` and `make load` share. It starts the program
+// as users do, limits it to some cores, receives its webhooks, sends requests at a
+// fixed rate, and prints a table of results.
 package measure
 
 import (
@@ -14,10 +14,10 @@ import (
 	"syscall"
 )
 
-// Lab is where something is measured.
+// Lab has the program under test, and what all measurements of it share.
 type Lab struct {
 	Bin  string // the program under test
-	Dir  string // for everything that is written; "": one is made, and goes
+	Dir  string // for everything that is written; "": a temporary folder, removed at the end
 	Sink *Sink
 }
 
@@ -40,11 +40,11 @@ func (l *Lab) Open() (closeLab func(), err error) {
 	return func() { l.Sink.Close(); remove() }, nil
 }
 
-// onFewCores marks the second life of the process, see LimitCores.
+// onFewCores is the variable by which a process knows that LimitCores has started it.
 const onFewCores = "COPRA_MEASURE_CORES"
 
-// makeDir makes the folder for everything, which others must be able to enter:
-// PostgreSQL does not run as root.
+// makeDir makes the folder for everything that is written. PostgreSQL, which does not
+// run as root, must be able to enter it.
 func (l *Lab) makeDir() (remove func(), err error) {
 	if l.Dir != "" {
 		l.Dir, err = filepath.Abs(l.Dir)
@@ -56,7 +56,7 @@ func (l *Lab) makeDir() (remove func(), err error) {
 	return func() { os.RemoveAll(l.Dir) }, os.Chmod(l.Dir, 0o755)
 }
 
-// Sub makes a folder for one part.
+// Sub makes a folder below Dir.
 func (l *Lab) Sub(names ...string) (string, error) {
 	dir := filepath.Join(append([]string{l.Dir}, names...)...)
 	return dir, os.MkdirAll(dir, 0o755)

@@ -15,18 +15,19 @@ type Report struct {
 
 type row struct {
 	what, value, expected string
-	met, only             bool // only: it is told, and no more
+	met, only             bool // only: a bound that is not met is shown, but does not count
 }
 
-// Note adds a figure that nothing is expected of.
+// Note adds a figure without a bound.
 func (r *Report) Note(what, value string) { r.rows = append(r.rows, row{what: what, value: value}) }
 
-// Expect adds a figure and whether it is as it should be.
+// Expect adds a figure with its bound, and whether that is met.
 func (r *Report) Expect(what, value, expected string, met bool) {
 	r.rows = append(r.rows, row{what: what, value: value, expected: expected, met: met})
 }
 
-// Warn adds a figure that should be so, on a machine that does nothing else.
+// Warn adds a figure whose bound holds only on a machine that does nothing else. Print
+// does not count it as missed.
 func (r *Report) Warn(what, value, expected string, met bool) {
 	r.rows = append(r.rows, row{what: what, value: value, expected: expected, met: met, only: true})
 }
@@ -53,8 +54,8 @@ func (r *Report) Print(w io.Writer) (missed int) {
 	return missed
 }
 
-// Quantile is the value below which a share q of the values lies; values are
-// sorted in place.
+// Quantile returns the value below which a share q of the values lies, 0 to 1. It sorts
+// values in place.
 func Quantile(values []time.Duration, q float64) time.Duration {
 	if len(values) == 0 {
 		return 0
@@ -75,5 +76,5 @@ func Median(values []float64) float64 {
 	return v[len(v)/2]
 }
 
-// MS is a duration in milliseconds.
+// MS returns a duration as text in milliseconds.
 func MS(d time.Duration) string { return fmt.Sprintf("%.1f ms", float64(d)/float64(time.Millisecond)) }

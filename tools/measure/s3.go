@@ -21,7 +21,7 @@ const (
 	s3Secret = "bench-secret"
 )
 
-// S3Storage is a job's storage on the S3 server at the endpoint.
+// S3Storage returns the storage of a request: the bucket of the S3 server at endpoint.
 func S3Storage(endpoint string) *client.Storage {
 	pathStyle := true
 	return &client.Storage{
@@ -30,8 +30,8 @@ func S3Storage(endpoint string) *client.Storage {
 	}
 }
 
-// S3 starts an S3 server with a bucket, or fails with exec.ErrNotFound
-// where there is none.
+// S3 starts a versitygw with a bucket, which stores in dir. It fails with
+// exec.ErrNotFound if that program is not installed.
 func (l *Lab) S3(ctx context.Context, dir string) (endpoint string, stop func(), err error) {
 	program := os.Getenv("COPRA_TEST_VERSITYGW")
 	if program == "" {
@@ -76,7 +76,7 @@ func (l *Lab) S3(ctx context.Context, dir string) (endpoint string, stop func(),
 	}
 }
 
-// freePort finds a port that nobody listens on now.
+// freePort returns an address on which nobody listens now.
 func freePort() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

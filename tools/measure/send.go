@@ -13,17 +13,16 @@ import (
 
 // Sent is what came of requests.
 type Sent struct {
-	Latencies []time.Duration // of those that were accepted
-	IDs       []string
-	Codes     map[int]int // answers by status; 0: none
-	Late      time.Duration
-	Failed    error // the first
+	Latencies []time.Duration // of requests that were accepted
+	IDs       []string        // of the jobs
+	Codes     map[int]int     // the number of answers by HTTP status; 0: no answer
+	Late      time.Duration   // by how much Send fell behind its schedule, at most
+	Failed    error           // the first
 }
 
-// Send posts n jobs at a rate that is the clock's, not that of the answers. A
-// latency counts from the moment when the request was due: a server that stalls
-// cannot hide it by keeping us from asking. Late is how far we ourselves fell
-// behind the clock, at most.
+// Send posts n jobs at a rate in requests a second, whether or not earlier ones were
+// answered. A latency counts from the moment when the request was due, so a server that
+// stalls cannot hide it by delaying the next request (coordinated omission).
 func Send(ctx context.Context, srv *Server, r *client.JobRequest, rate float64, n int) Sent {
 	var mu sync.Mutex
 	var wg sync.WaitGroup

@@ -16,7 +16,7 @@ import (
 	"github.com/copra-video/copra/client"
 )
 
-// StartTime bounds the start of a server, its first database included.
+// StartTime bounds the start of a server, with the first start of its database.
 const StartTime = 60 * time.Second
 
 // Server is a running process of the program under test.
@@ -24,7 +24,7 @@ type Server struct {
 	Base string // without /v2
 	API  *client.Client
 	Cmd  *exec.Cmd
-	Log  string // file
+	Log  string // the name of the file
 	HTTP *http.Client
 	Sink *Sink
 
@@ -44,7 +44,7 @@ func (l *Lab) Standalone(ctx context.Context, name string, flags ...string) (*Se
 	}
 	var base, key string
 	err = s.Await(ctx, func() bool {
-		base, key = Word(filepath.Join(data, "base-url")), Word(filepath.Join(data, "api-key"))
+		base, key = FileText(filepath.Join(data, "base-url")), FileText(filepath.Join(data, "api-key"))
 		return base != "" && key != ""
 	})
 	if err != nil {
@@ -53,7 +53,8 @@ func (l *Lab) Standalone(ctx context.Context, name string, flags ...string) (*Se
 	return s, s.connect(base, key)
 }
 
-// Launch starts the program with its log in a file. It ends with this process.
+// Launch starts the program with its log in a file. The caller must call Stop: the
+// program does not end with ctx, so that one can be stopped after another.
 func (l *Lab) Launch(_ context.Context, name string, env []string, args ...string) (*Server, error) {
 	logFile, err := os.Create(filepath.Join(l.Dir, name+".log"))
 	if err != nil {
@@ -64,20 +65,21 @@ func (l *Lab) Launch(_ context.Context, name string, env []string, args ...strin
 		HTTP: &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 	s.Cmd.Env = append(os.Environ(), env...)
 	s.Cmd.Stdout, s.Cmd.Stderr = logFile, logFile
-	s.Cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us; we stop it
+	s.Cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C reaches this process alone, which stops the server
 	if err := s.Cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", l.Bin, err)
 	}
 	return s, nil
 }
 
-// Await polls until the server is there.
-func (s *Server) Await(ctx context.Context, there func() bool) error {
+// Await polls until ready says so, for at most StartTime. If it does not, the server is
+// stopped, and the error has its log.
+func (s *Server) Await(ctx context.Context, ready func() bool) error {
 	ctx, cancel := context.WithTimeout(ctx, StartTime)
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for !there() {
+	for !ready() {
 		select {
 		case <-ctx.Done():
 			log, _ := os.ReadFile(s.Log)
@@ -97,7 +99,8 @@ func (s *Server) Stop() {
 	_ = s.Cmd.Wait()
 }
 
-// PeakMemory is the most that the process itself has held, in bytes.
+// PeakMemory returns the peak resident memory of the process without its children, in
+// bytes (VmHWM of proc_pid_status(5)).
 func (s *Server) PeakMemory() (int64, error) {
 	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.Cmd.Process.Pid))
 	if err != nil {
@@ -112,16 +115,16 @@ func (s *Server) PeakMemory() (int64, error) {
 	return 0, errors.New("the system does not tell VmHWM")
 }
 
-// connect makes the client of a server whose address is known by now. It sends
-// each request once: a failure is a result.
+// connect makes the client of a server whose address is known by now. The client does
+// not retry, since a failure is a result too.
 func (s *Server) connect(base, key string) (err error) {
 	s.Base, s.key = base, key
 	s.API, err = client.New(client.Options{BaseURL: base, APIKey: key, HTTPClient: s.HTTP, Attempts: 1})
 	return err
 }
 
-// Get asks for a path, such as /v2/jobs, and reads the answer without decoding
-// it, so that the time that this takes is that of the server.
+// Get requests a path, such as /v2/jobs, and reads the answer without decoding it, so
+// that the time that this takes is that of the server.
 func (s *Server) Get(ctx context.Context, path string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Base+path, nil)
 	if err != nil {
@@ -140,8 +143,8 @@ func (s *Server) Get(ctx context.Context, path string) error {
 	return err
 }
 
-// Request is a job on the input, told to the sink when it has ended. storage
-// is the built-in one when nil.
+// Request returns a request whose end is reported to the sink. A storage of nil is the
+// built-in one.
 func (s *Server) Request(input string, outputs client.Outputs, storage *client.Storage) *client.JobRequest {
 	if storage == nil {
 		storage = &client.Storage{Service: "coconut"}
@@ -152,9 +155,8 @@ func (s *Server) Request(input string, outputs client.Outputs, storage *client.S
 	}
 }
 
-// Job sends a request, waits until the job has ended, and returns it with the
-// moment before the request and that of the webhook. A job that failed is an
-// error.
+// Job sends a request, waits until the job has ended, and returns it with the time just
+// before the request and that of the webhook. A job that failed is an error.
 func (s *Server) Job(ctx context.Context, r *client.JobRequest) (j *client.Job, sent, ended time.Time, err error) {
 	sent = time.Now()
 	if j, err = s.API.CreateJob(ctx, r); err != nil {
@@ -172,14 +174,14 @@ func (s *Server) Job(ctx context.Context, r *client.JobRequest) (j *client.Job, 
 	return j, sent, ended, nil
 }
 
-// Word is the text of a small file, "" when there is none.
-func Word(file string) string {
+// FileText returns the text of a file without the space around it; "" if there is none.
+func FileText(file string) string {
 	data, _ := os.ReadFile(file)
 	return strings.TrimSpace(string(data))
 }
 
-// Listening finds the address in the log line of a process that has started to
-// serve, "" when there is none yet.
+// Listening returns the URL of a process from the log line in which it says where it
+// listens; "" if there is none yet.
 func Listening(log string) string {
 	_, rest, found := strings.Cut(log, "listen=")
 	if !found {

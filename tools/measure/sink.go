@@ -10,20 +10,20 @@ import (
 	"time"
 )
 
-// Sink receives webhooks: the server itself tells when a job has ended, so
-// that nobody has to ask while the clock runs.
+// Sink receives webhooks. The server reports by them when a job has ended, so no polling
+// disturbs what is measured.
 type Sink struct {
 	URL string
 	srv *http.Server
 
 	mu    sync.Mutex
-	ended map[string]time.Time
+	ended map[string]time.Time // by job
 	waits map[string]chan struct{}
 	seen  map[string]bool // deliveries, by their id
-	twice int
+	twice int             // deliveries that came again
 }
 
-// NewSink starts one on a free port.
+// NewSink starts a Sink on a free port.
 func NewSink() (*Sink, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -36,10 +36,10 @@ func NewSink() (*Sink, error) {
 	return s, nil
 }
 
-// Close ends it.
+// Close stops the Sink.
 func (s *Sink) Close() { _ = s.srv.Close() }
 
-// ServeHTTP takes a webhook.
+// ServeHTTP receives a webhook.
 func (s *Sink) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	now := time.Now()
 	var hook struct {
@@ -68,7 +68,8 @@ func (s *Sink) ServeHTTP(_ http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// Wait returns when the job has ended.
+// Wait waits for the webhook of a job's end, for at most 15 minutes, and returns when it
+// came.
 func (s *Sink) Wait(ctx context.Context, id string) (time.Time, error) {
 	s.mu.Lock()
 	at, done := s.ended[id]
@@ -90,7 +91,7 @@ func (s *Sink) Wait(ctx context.Context, id string) (time.Time, error) {
 	}
 }
 
-// Ended counts the jobs that are known to have ended, of these.
+// Ended returns how many of the jobs have ended.
 func (s *Sink) Ended(ids []string) (n int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -102,7 +103,7 @@ func (s *Sink) Ended(ids []string) (n int) {
 	return n
 }
 
-// Deliveries counts webhooks that came, and how often one came again.
+// Deliveries returns how many different webhooks came, and how often one came again.
 func (s *Sink) Deliveries() (different, twice int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

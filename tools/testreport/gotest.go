@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// set is what one go test runs.
+// set is the packages of one go test.
 type set struct {
 	flags    []string
 	packages []string
@@ -25,7 +25,7 @@ type set struct {
 // parallel runs one package more than there are cores: many wait most of the time.
 var parallel = []string{"-p=" + strconv.Itoa(runtime.NumCPU()+1)}
 
-// newPlan resolves the patterns: the packages of race, and the rest.
+// newPlan resolves the patterns and divides the packages: those of race, and the rest.
 func newPlan(ctx context.Context, patterns, race []string) ([]set, error) {
 	all, err := list(ctx, patterns)
 	if err != nil {
@@ -48,7 +48,7 @@ func newPlan(ctx context.Context, patterns, race []string) ([]set, error) {
 	}
 	switch can, why := canRace(ctx); {
 	case can:
-		// One at a time: they take part of what the others leave.
+		// One package at a time, because the other set runs beside it.
 		withRace.flags = []string{"-race", "-p=1"}
 	case os.Getenv("CI") == "true":
 		return nil, errors.New(why)
@@ -69,7 +69,7 @@ func list(ctx context.Context, patterns []string) ([]string, error) {
 	return strings.Fields(string(out)), nil
 }
 
-// canRace says whether the race detector can be built, which takes cgo.
+// canRace reports whether the race detector can be built, which needs cgo, and why not.
 func canRace(ctx context.Context) (can bool, why string) {
 	out, err := exec.CommandContext(ctx, "go", "env", "CGO_ENABLED", "CC").Output()
 	words := strings.Fields(string(out))
@@ -82,7 +82,7 @@ func canRace(ctx context.Context) (can bool, why string) {
 	return true, ""
 }
 
-// goTests runs the sets at once: what waits in one leaves the processor to the other.
+// goTests runs the sets at the same time, since tests of both often wait.
 func goTests(ctx context.Context, r *report, plan []set, flags []string) error {
 	g, ctx := errgroup.WithContext(ctx)
 	for _, s := range plan {
@@ -93,8 +93,8 @@ func goTests(ctx context.Context, r *report, plan []set, flags []string) error {
 	return g.Wait()
 }
 
-// goTest runs go test and hands its events to the report. The Makefile has run go
-// vet on everything, so the tests are not vetted again, once for each set.
+// goTest runs go test and passes its events to the report. It leaves go vet out, which
+// the Makefile has run on everything.
 func goTest(ctx context.Context, r *report, flags, packages []string) error {
 	args := append(append([]string{"test", "-json", "-vet=off"}, flags...), packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)

@@ -1,11 +1,10 @@
-// Command testreport runs go test and says what came of it: the output of what
-// failed, a line for each package as go test prints it, what was skipped and why,
-// the slowest tests, and how many passed, failed and were skipped.
+// Command testreport runs go test and reports the output of what failed, a line for each
+// package as go test prints it, what was skipped and why, the slowest tests, and how many
+// passed, failed and were skipped.
 //
 //	testreport [-program PACKAGE] [-race PACKAGES] [-slowest N] PACKAGES [FLAGS of go test]
 //
-// With -program it builds that package and starts a PostgreSQL before, once for all
-// tests.
+// With -program it first builds that package and starts a PostgreSQL, once for all tests.
 //
 // The packages of -race run with the race detector, beside the others. It needs a C
 // compiler; without one they run like the others, but not with CI=true, where
@@ -36,7 +35,7 @@ func main() {
 	}
 }
 
-// run returns whether all tests passed. The error says why they did not run.
+// run reports whether all tests passed. The error says why they could not be run.
 func run(ctx context.Context, args []string) (ok bool, err error) {
 	f := flag.NewFlagSet("testreport", flag.ContinueOnError)
 	race := f.String("race", "", "packages to run with the race detector, divided by spaces")
@@ -64,7 +63,7 @@ func run(ctx context.Context, args []string) (ok bool, err error) {
 	return r.ok(), nil
 }
 
-// divide tells the patterns of packages from the flags behind them.
+// divide separates the patterns of packages from the flags after them.
 func divide(args []string) (patterns, flags []string) {
 	for i, a := range args {
 		if strings.HasPrefix(a, "-") {

@@ -20,8 +20,8 @@ type event struct {
 	Output     string
 }
 
-// report collects events and prints what is to be seen while they come. Several runs
-// of go test may hand it their lines at once.
+// report collects events, and prints failures and packages as they come. Several runs of
+// go test may call line at the same time.
 type report struct {
 	mu      sync.Mutex
 	w       io.Writer
@@ -50,7 +50,7 @@ func (r *report) ok() bool {
 	return r.failed == 0 && r.broken == 0
 }
 
-// line takes a line of go test. What is no event is printed as it is.
+// line reads a line of go test -json. A line that is no event is printed as it is.
 func (r *report) line(text []byte) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -84,7 +84,7 @@ func (r *report) output(pkg, test string) *strings.Builder {
 	return r.outputs[key]
 }
 
-// take returns what a test has printed, without what go test says of its start.
+// take returns what a test has printed, without lines such as "=== RUN", and forgets it.
 func (r *report) take(pkg, test string) string {
 	var kept strings.Builder
 	for line := range strings.Lines(r.output(pkg, test).String()) {
@@ -114,7 +114,7 @@ func (r *report) testEnded(e event) {
 	}
 }
 
-// reason is what a skipped test has said.
+// reason returns why a test was skipped, from what it has printed.
 func reason(text string) string {
 	for line := range strings.Lines(text) {
 		if _, said, ok := strings.Cut(line, ".go:"); ok {
@@ -125,8 +125,8 @@ func reason(text string) string {
 	return "no reason"
 }
 
-// packageEnded prints the line of a package, and of one that failed all that it
-// and the tests have printed that did not come to their end.
+// packageEnded prints the line of a package. If it failed, what the package and its
+// unfinished tests have printed comes before that.
 func (r *report) packageEnded(e event) {
 	text := r.take(e.Package, "")
 	if e.Action == "fail" {
@@ -144,7 +144,7 @@ func (r *report) packageEnded(e event) {
 	delete(r.running, e.Package)
 }
 
-// close prints the sums.
+// close prints the summary.
 func (r *report) close(took time.Duration, slowest int) {
 	if len(r.skips) > 0 {
 		fmt.Fprintln(r.w, "\nskipped:")

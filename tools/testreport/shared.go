@@ -17,9 +17,9 @@ import (
 // databaseEnv names the PostgreSQL of all tests, see internal/pgtest.
 const databaseEnv = "COPRA_TEST_DATABASE_URL"
 
-// share makes once what each package would make for itself: the program under
-// test, and a PostgreSQL. It sets the variables that tell the tests of them; what
-// they tell of already is left alone. program is a package; "": nothing is shared.
+// share makes once what each package would make for itself: the program under test, and
+// a PostgreSQL. It sets the variables by which tests find them. If a variable is already
+// set, that part is left out. program is a package; "": nothing is shared.
 func share(ctx context.Context, program string) (stop func() error, err error) {
 	stop = func() error { return nil }
 	if program == "" {
@@ -46,7 +46,7 @@ func share(ctx context.Context, program string) (stop func() error, err error) {
 	}
 	db, err := pgserver.Temporary(ctx, pgserver.Options{Bin: os.Getenv("COPRA_PG_BIN"), MaxConnections: 600})
 	if err != nil {
-		// Tests that need one say so themselves.
+		// Tests that need one start their own, or say why they cannot.
 		fmt.Printf("without a PostgreSQL that the packages share: %v\n", err)
 		return stop, nil
 	}

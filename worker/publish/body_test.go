@@ -16,29 +16,29 @@ import (
 	"github.com/copra-video/copra/worker/lease"
 )
 
-// asked is a database that says whether the lease is valid.
-type asked struct {
+// leaseStore is a database that says whether the lease is valid.
+type leaseStore struct {
 	lease.Store
 
 	mu  sync.Mutex
-	n   int
-	err error
+	n   int   // how often it was asked
+	err error // its answer
 }
 
-func (a *asked) Claim(context.Context, string, int64, int, string) (int64, error) { return 1, nil }
+func (s *leaseStore) Claim(context.Context, string, int64, int, string) (int64, error) { return 1, nil }
 
-func (a *asked) Load(context.Context, string) (job.LoadedJob, error) {
+func (s *leaseStore) Load(context.Context, string) (job.LoadedJob, error) {
 	return job.LoadedJob{State: job.State{Status: job.JobProcessing}}, nil
 }
 
-func (a *asked) SetProgress(context.Context, string, int64, map[string]float64) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.n++
-	return a.err
+func (s *leaseStore) SetProgress(context.Context, string, int64, map[string]float64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.n++
+	return s.err
 }
 
-// leased is the lease of a job in store.
+// leased claims a job in store and returns the lease.
 func leased(t *testing.T, store lease.Store) *lease.Lease {
 	t.Helper()
 	l, _, err := lease.NewClaimer(store, "node", slog.New(slog.DiscardHandler)).Claim(t.Context(), "job", 1, 1)
@@ -56,7 +56,7 @@ func TestBodyNeedsLease(t *testing.T) {
 		t.Fatal(err)
 	}
 	synctest.Test(t, func(t *testing.T) {
-		store := &asked{}
+		store := &leaseStore{}
 		r := New(Config{Log: slog.New(slog.DiscardHandler)}).Open(leased(t, store), Target{}, nil).Output(dir, &job.Output{})
 		body, err := r.open(t.Context(), "a.mp4")
 		if err != nil {
@@ -89,7 +89,7 @@ func TestBodyFollowsNoLink(t *testing.T) {
 	if err := errors.Join(os.WriteFile(secret, []byte("secret"), 0o600), os.Symlink(secret, link)); err != nil {
 		t.Fatal(err)
 	}
-	run := New(Config{Log: slog.New(slog.DiscardHandler)}).Open(leased(t, &asked{}), Target{}, nil)
+	run := New(Config{Log: slog.New(slog.DiscardHandler)}).Open(leased(t, &leaseStore{}), Target{}, nil)
 	if body, err := run.Output(dir, &job.Output{}).open(t.Context(), filepath.Base(link)); err == nil {
 		body.Close()
 		t.Error("a link was opened")

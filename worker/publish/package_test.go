@@ -10,8 +10,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// TestBrokenStream: segments that are missing or broken are told as such, and what
-// the server could not read is its own fault.
+// TestBrokenStream: the customer is told which segments are missing or broken. What this
+// server could not read is an error of the server.
 func TestBrokenStream(t *testing.T) {
 	for _, tt := range []struct {
 		err      error

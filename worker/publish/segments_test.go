@@ -109,7 +109,7 @@ type film struct {
 	run     *Session
 	out     *Output
 	storage *fakeStorage
-	store   *asked
+	store   *leaseStore
 	log     *bytes.Buffer
 }
 
@@ -125,7 +125,7 @@ var filmPackages = []stream.Package{
 
 func newFilm(t *testing.T, s *fakeStorage) film {
 	s.types = map[string]string{}
-	f := film{t: t, storage: s, store: &asked{}, log: &bytes.Buffer{}}
+	f := film{t: t, storage: s, store: &leaseStore{}, log: &bytes.Buffer{}}
 	p := New(Config{Opener: s, Uploads: 2, Log: slog.New(slog.NewTextHandler(f.log, nil))})
 	f.run = p.Open(leased(t, f.store), Target{Storage: &job.Storage{Service: job.ServiceBuiltIn}}, func() func() { return func() {} })
 	f.out = f.run.Output(t.TempDir(), filmOutput)

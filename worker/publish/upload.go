@@ -69,7 +69,7 @@ func (p *Output) putAll(ctx context.Context, bucket storage.BatchPutter, objects
 func (p *Output) putOptions(o object) storage.PutOptions {
 	form := map[string]string{"job_id": p.lease.JobID(), "encoded_video_id": p.o.Key}
 	if p.o.Type == job.TypeVideo {
-		form["video_id"] = p.o.Key // receivers tell a video from a picture by its presence
+		form["video_id"] = p.o.Key // servers that receive results take its presence for a video
 	}
 	return storage.PutOptions{ContentType: o.contentType, Form: form}
 }
