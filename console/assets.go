@@ -17,21 +17,21 @@ import (
 //go:embed static templates
 var files embed.FS
 
-// assets are the files that pages load. Their addresses hold a checksum of all of
-// them, so browsers keep them until the program changes.
+// assets are the files that pages load. Their addresses contain a checksum of all of them,
+// so browsers may cache them for ever.
 type assets struct {
 	base  string // "/console/static/<checksum>/"
 	files map[string]*asset
 }
 
-// asset is a file. It is compressed for the first who asks for it.
+// asset is a file. It is compressed at the first request for that.
 type asset struct {
 	contentType string
 	plain       []byte
-	packed      func() []byte
+	packed      func() []byte // by gzip
 }
 
-// contentTypes of files whose types depend on the machine otherwise.
+// contentTypes has the types of files for which package mime asks the machine.
 var contentTypes = map[string]string{".mjs": "text/javascript; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml"}
 
 func newAssets() *assets {

@@ -11,7 +11,7 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// maxRequest is the largest request, as in the API.
+// maxRequest is the largest request in bytes, as in the API.
 const maxRequest = 1 << 20
 
 // builderData is what the request builder begins with.
@@ -19,7 +19,7 @@ type builderData struct {
 	Request   string
 	Problem   string
 	PublicURL string
-	Keys      []job.Key // for an operator, who chooses whose job it will be
+	Keys      []job.Key // an operator chooses to which one the job will belong
 }
 
 // firstRequest is the request of an empty builder.
@@ -55,10 +55,10 @@ func (c *console) showBuilder(w http.ResponseWriter, r *http.Request, v viewer, 
 	return nil
 }
 
-// createJob takes the form of the builder. A refused request comes back with the
+// createJob makes a job of the form of the builder. A refused request is shown again with the
 // reason.
 func (c *console) createJob(w http.ResponseWriter, r *http.Request, v viewer) error {
-	r.Body = http.MaxBytesReader(w, r.Body, 3*maxRequest) // percent-encoding
+	r.Body = http.MaxBytesReader(w, r.Body, 3*maxRequest) // a form is percent-encoded
 	request := r.PostFormValue("request")
 	keyID := v.Scope
 	if v.Operator {

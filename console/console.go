@@ -4,13 +4,13 @@
 // play results and check requests while they are typed. Without scripts every page
 // still works, and is renewed by reloading it.
 //
-//	session.go  tries.go    who is signed in, and how often one may guess
+//	session.go  tries.go    who is signed in, and a limit on wrong keys
 //	security.go assets.go   headers, and the files that pages load
 //	render.go   funcs.go    templates
 //	live.go     topic.go    what is sent to an open page
 //	overview.go jobs.go job.go webhooks.go builder.go keys.go system.go
 //	                        the pages
-//	timeline.go estimate.go media.go plot.go
+//	timeline.go estimate.go media.go
 //	                        what pages show, computed from data
 //
 // Whoever signed in with an API key sees the jobs of that key. Whoever signed in
@@ -83,7 +83,8 @@ type Store interface {
 	Fleet
 }
 
-// Finding is a line of the system page.
+// Finding is a line of the system page: whether it is fine, what was looked at, and what was
+// found.
 type Finding struct {
 	OK         bool
 	What, Note string
@@ -92,8 +93,8 @@ type Finding struct {
 // Config configures the console.
 type Config struct {
 	Store Store
-	// Operator is the credential of an operator. Zero: there is none, and nobody
-	// sees more than the jobs of a key.
+	// Operator is the credential of the operator. Zero: nobody can sign in with one, and
+	// nobody sees more than the jobs of a key.
 	Operator job.Secret
 	// PublicURL is the address by which clients reach the server, without /v2.
 	PublicURL string
@@ -112,7 +113,7 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// console is the configuration with its defaults filled in.
+// console serves the pages. Its Config has the defaults filled in.
 type console struct {
 	Config
 	assets *assets

@@ -6,18 +6,20 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// estimate says how fast a job is encoded, and how long it will take yet.
+// estimate says how fast a job is encoded, and how much longer it will take.
 type estimate struct {
 	Speed float64       // seconds of media a second; 0: not known
 	Left  time.Duration // 0: not known
 }
 
-// encodeShare is how much of an output's progress its encoding makes up; the rest is
-// for verifying and uploading. It is that of worker/execute.
+// encodeShare is the part of an output's progress that is its encoding, 0 to 1. The rest is
+// verifying and uploading. It must be EncodeShare of worker/execute, which the console may
+// not import.
 const encodeShare = 0.95
 
-// estimateOf computes from the mean progress of the outputs that are encoded now,
-// since they have begun. seconds is the length of the input.
+// estimateOf computes an estimate from the mean progress of the outputs that are encoded or
+// packaged now, and the time since the first of them began. seconds is the duration of the
+// input.
 func estimateOf(d job.Detail, seconds float64, now time.Time) estimate {
 	var done float64
 	var n int
@@ -47,7 +49,7 @@ func estimateOf(d job.Detail, seconds float64, now time.Time) estimate {
 	return e
 }
 
-// encodingSince returns when an output was last begun to be encoded.
+// encodingSince returns when the encoding of an output last began.
 func encodingSince(events []job.RecordedEvent, key string) (at time.Time, ok bool) {
 	for _, e := range events {
 		if e.Kind == job.OutputStageEvent && e.Output == key && e.Stage == job.Encoding {

@@ -37,10 +37,10 @@ var functions = template.FuncMap{
 	},
 }
 
-// badge is a state as people see it: a word, and a class of the style sheet.
+// badge is a state as a page shows it: a word, and a class of the style sheet.
 type badge struct{ Word, Class string }
 
-// stateOf is the state of a job.
+// stateOf returns the badge of a job.
 func stateOf(s job.State) badge {
 	switch {
 	case s.Error == "cancelled":
@@ -55,7 +55,7 @@ func stateOf(s job.State) badge {
 	return badge{"waiting", "idle"}
 }
 
-// stageOf is the stage of an output.
+// stageOf returns the badge of an output.
 func stageOf(s job.Stage) badge {
 	switch s {
 	case job.Done:
@@ -70,7 +70,7 @@ func stageOf(s job.Stage) badge {
 	return badge{string(s), "idle"}
 }
 
-// deliveryOf is the state of a webhook.
+// deliveryOf returns the badge of a webhook.
 func deliveryOf(s job.DeliveryState) badge {
 	switch s {
 	case job.DeliveryDelivered:
@@ -86,8 +86,8 @@ var (
 	markdownMarks = strings.NewReplacer("`", "", "**", "")
 )
 
-// plainText is a sentence of the table of error codes without Markdown, and with a
-// capital letter.
+// plainText returns a text of the table of error codes without its Markdown, and with a
+// capital letter at its start.
 func plainText(markdown string) string {
 	s := markdownMarks.Replace(markdownLink.ReplaceAllString(markdown, "$1"))
 	if s == "" {
@@ -96,6 +96,7 @@ func plainText(markdown string) string {
 	return strings.ToUpper(s[:1]) + s[1:]
 }
 
+// hostOf returns the host of an address; "" if it has none.
 func hostOf(address string) string {
 	u, err := url.Parse(address)
 	if err != nil {
@@ -104,7 +105,7 @@ func hostOf(address string) string {
 	return u.Host
 }
 
-// fileName is the last element of an address's path.
+// fileName returns the last element of an address's path.
 func fileName(address string) string {
 	if u, err := url.Parse(address); err == nil {
 		address = u.Path

@@ -32,23 +32,24 @@ type jobData struct {
 // outputView is an output with what can be done with its result.
 type outputView struct {
 	job.OutputState
-	ID       string // of its elements
+	ID       string // of its element in the page
 	Files    []resultFile
 	Pictures []resultFile
 	Player   *playerView // nil: nothing to play
 }
 
-// resultFile is a file of a result. Link is its address as the page uses it.
+// resultFile is a file of a result. Link is its address as the page uses it. Format is "hls"
+// or "dash"; "": no stream.
 type resultFile struct{ Name, Link, Format string }
 
-// playerView is what the player gets: a file, or the manifests of a stream.
+// playerView is what the player gets: a file, or the playlist and the manifest of a stream.
 type playerView struct {
 	File, HLS, DASH, Thumbnails string
 	Audio                       bool
-	Host                        string // other than the server's; "": the server's own
+	Host                        string // of the result; "": this server
 }
 
-// failure is an error with what docs/errors.md says of it.
+// failure is an error, with its reason for what docs/errors.md says of it.
 type failure struct {
 	What, Message string
 	Reason        job.Reason
@@ -87,6 +88,7 @@ func (c *console) jobData(ctx context.Context, v viewer, id string) (jobData, er
 	return d, nil
 }
 
+// outputMedia returns a column for a file, or one for each package of a stream.
 func outputMedia(o job.OutputState) []mediaInfo {
 	if o.Stage != job.Done || o.Type == job.TypeImage {
 		return nil
@@ -104,7 +106,7 @@ func outputMedia(o job.OutputState) []mediaInfo {
 	return list
 }
 
-// failures are the errors of the last run of each input and output.
+// failures returns the errors of the input and of the outputs that have failed.
 func failures(d job.Detail) []failure {
 	var list []failure
 	reasons := map[string]job.Reason{}
@@ -124,7 +126,7 @@ func failures(d job.Detail) []failure {
 	return list
 }
 
-// outputView sorts the files of a result by what a browser does with them.
+// outputView says of output i which files a browser can play or show.
 func (c *console) outputView(i int, o job.OutputState) outputView {
 	v := outputView{OutputState: o, ID: fmt.Sprintf("output-%d", i)}
 	if o.Stage != job.Done {
@@ -185,8 +187,9 @@ func thumbnails(outputs []outputView) {
 	}
 }
 
-// link is the address of a result as the page uses it: what the server itself stores
-// is reached at the address by which the page was reached.
+// link returns the address of a result as the page uses it. For results in the built-in
+// storage that is a path, so that they are loaded from the host of the page, also where
+// PublicURL is another one.
 func (c *console) link(address string) string {
 	if c.PublicURL != "" {
 		if path, ok := strings.CutPrefix(address, c.PublicURL+"/storage/"); ok {
@@ -196,6 +199,7 @@ func (c *console) link(address string) string {
 	return address
 }
 
+// extension returns the extension of a name in lower case, with its dot.
 func extension(name string) string {
 	if i := strings.LastIndexByte(name, '.'); i >= 0 {
 		return strings.ToLower(name[i:])
@@ -203,7 +207,7 @@ func extension(name string) string {
 	return ""
 }
 
-// playable are the files that browsers play.
+// playable has the extensions of files that browsers play, and how.
 var playable = map[string]string{
 	".mp4": "video", ".m4v": "video", ".webm": "video", ".mov": "video", ".ogv": "video",
 	".mp3": "audio", ".aac": "audio", ".m4a": "audio", ".ogg": "audio", ".oga": "audio", ".opus": "audio", ".wav": "audio", ".flac": "audio",
@@ -227,6 +231,8 @@ func (c *console) jobPage(w http.ResponseWriter, r *http.Request, v viewer) erro
 	return nil
 }
 
+// jobSnapshot has the sections of the page of a job, and the result of each output by itself:
+// a player must not be replaced because another output has changed.
 func (c *console) jobSnapshot(ctx context.Context, v viewer, id string) (snapshot, error) {
 	d, err := c.jobData(ctx, v, id)
 	if err != nil {
@@ -244,7 +250,7 @@ func (c *console) jobSnapshot(ctx context.Context, v viewer, id string) (snapsho
 	return s, err
 }
 
-// requestPage shows the request of a job without what may be secret.
+// requestPage shows the request of a job without its secrets.
 func (c *console) requestPage(w http.ResponseWriter, r *http.Request, v viewer) error {
 	id := r.PathValue("id")
 	request, _, err := c.Store.Request(r.Context(), v.Scope, id)

@@ -13,7 +13,7 @@ import (
 // pageSize is how many jobs a page of the list has.
 const pageSize = 30
 
-// filters are the parameters of the list, as people write them.
+// filters are the parameters of the list, as they are in an address.
 type filters struct {
 	Status, Text, Metadata, Since, Until, Key, Cursor string
 }
@@ -36,7 +36,8 @@ var statuses = []struct{ Value, Word string }{
 
 const maxSearch = 200 // bytes
 
-// query is the query for the database.
+// query returns the query for the database. The error is a *job.Error that names the wrong
+// parameter.
 func (f filters) query() (job.ListQuery, error) {
 	q := job.ListQuery{Status: job.Status(f.Status), Text: f.Text, Cursor: f.Cursor, Limit: pageSize}
 	if len(f.Text) > maxSearch {
@@ -73,7 +74,7 @@ func day(text string) (time.Time, error) {
 	return t, nil
 }
 
-// values are the parameters that are set.
+// values returns the parameters that are set.
 func (f filters) values() url.Values {
 	v := url.Values{}
 	for name, value := range map[string]string{
@@ -97,7 +98,7 @@ type jobsData struct {
 	Filters  filters
 	Statuses []struct{ Value, Word string }
 	Jobs     []job.Listed
-	Keys     []job.Key // an operator's
+	Keys     []job.Key // for an operator
 	Next     string    // address of the next page; "": none
 	Live     string
 }
@@ -123,7 +124,7 @@ func (c *console) jobsData(ctx context.Context, v viewer, f filters) (jobsData, 
 	return d, nil
 }
 
-// jobsPage lists jobs. A text that is the id of a job leads to it, however old it is.
+// jobsPage lists jobs. If the text to search for is the id of a job, it redirects to that.
 func (c *console) jobsPage(w http.ResponseWriter, r *http.Request, v viewer) error {
 	f, err := listQuery(r.URL.Query())
 	if err != nil {
@@ -153,8 +154,8 @@ func isID(text string) bool {
 	return len(text) == 14 && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789") == ""
 }
 
-// jobsSnapshot has the whole table when other jobs are in it, and else the cells that
-// change.
+// jobsSnapshot has the whole table, whose key is the list of its jobs, and each cell that may
+// change. So a page gets the table only when there are other jobs in it.
 func (c *console) jobsSnapshot(ctx context.Context, v viewer, f filters) (snapshot, error) {
 	d, err := c.jobsData(ctx, v, f)
 	if err != nil {

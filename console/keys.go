@@ -8,8 +8,8 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// keysData is what the page of keys shows. Token is a new secret, which is shown
-// once; it is in no address and in no log.
+// keysData is what the page of keys shows. Token is a new secret, and About says of what. It
+// is shown once, and is in no address and no log.
 type keysData struct {
 	Keys         []job.Key
 	Token, About string

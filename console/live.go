@@ -23,10 +23,9 @@ const (
 	reconnectDelay = 2 * time.Second
 )
 
-// live is the stream of server-sent events of an open page: "fragments" has a JSON
-// object of HTML by the id of the element to put it into. The first one brings all
-// that the page may lack, so a page whose stream broke is right again when it has
-// reconnected.
+// live is the stream of server-sent events of an open page. An event "fragments" has a JSON
+// object: HTML by the id of the element whose content it is. The first event has all
+// fragments, so a page is up to date again when its stream was broken and has reconnected.
 func (c *console) live(w http.ResponseWriter, r *http.Request, v viewer) error {
 	name, src, err := c.source(r, v)
 	if err != nil {
@@ -55,14 +54,14 @@ func (c *console) live(w http.ResponseWriter, r *http.Request, v viewer) error {
 			s.add(tp.snapshot())
 		case <-tick.C:
 			if _, err := c.viewer(r); err != nil {
-				return nil // signed out, or the key was revoked; a reconnect tells
+				return nil // signed out, or the key was revoked: the browser learns it when it reconnects
 			}
 			s.buf.WriteString(": still here\n\n")
 		}
 	}
 }
 
-// source returns the topic of a page and its name, by the parameter "page".
+// source returns the name and the source of the topic that the parameter "page" asks for.
 func (c *console) source(r *http.Request, v viewer) (string, source, error) {
 	q := r.URL.Query()
 	switch q.Get("page") {
@@ -107,12 +106,12 @@ type stream struct {
 	w          http.ResponseWriter
 	controller *http.ResponseController
 	buf        bytes.Buffer
-	sent       map[string]uint64 // hash of the key, by id
+	sent       map[string]uint64 // by id: the hash of the key of the fragment that was sent last
 }
 
 var seed = maphash.MakeSeed()
 
-// add buffers the fragments that have changed.
+// add buffers the fragments that the page does not have.
 func (s *stream) add(snap *snapshot) {
 	news := map[string]string{}
 	for _, f := range snap.fragments {
@@ -124,15 +123,16 @@ func (s *stream) add(snap *snapshot) {
 	if len(news) == 0 {
 		return
 	}
-	data, _ := json.Marshal(news) // a map of strings
+	data, _ := json.Marshal(news) // cannot fail for a map of strings
 	fmt.Fprintf(&s.buf, "event: fragments\ndata: %s\n\n", data)
 }
 
+// send writes what is buffered. The error says that the client has disconnected.
 func (s *stream) send() error {
 	if s.buf.Len() == 0 {
 		return nil
 	}
-	// Writers in tests may have no deadlines; that of the server has.
+	// The writer of a test may not support deadlines, which is no failure.
 	_ = s.controller.SetWriteDeadline(time.Now().Add(writeTimeout))
 	if _, err := s.buf.WriteTo(s.w); err != nil {
 		return err

@@ -15,7 +15,8 @@ type mediaInfo struct {
 	Video, Audio, Subtitles                  []string
 }
 
-// mediaOf reads what ffprobe found in a file. ok is false when there is nothing.
+// mediaOf reads the metadata of a file, which is what ffprobe found. It reports false if
+// there is none, or no video and audio.
 func mediaOf(name string, raw json.RawMessage) (info mediaInfo, ok bool) {
 	if len(raw) == 0 {
 		return mediaInfo{}, false
@@ -28,7 +29,7 @@ func mediaOf(name string, raw json.RawMessage) (info mediaInfo, ok bool) {
 	if m.Duration > 0 {
 		info.Duration = shortDuration(time.Duration(m.Duration * float64(time.Second)))
 	}
-	// Of a stream ffprobe knows the size of the playlist alone.
+	// For a stream, size and bitrate are those of the playlist.
 	stream := m.FormatName == "hls" || m.FormatName == "dash"
 	if m.Size > 0 && !stream {
 		info.Size = bytesText(m.Size)
@@ -85,10 +86,10 @@ func audioText(a job.AudioStream) string {
 	return strings.Join(parts, ", ")
 }
 
-// streamMedia are the documents of a stream's packages, by their names.
+// streamMedia returns the metadata of a stream's packages, by "hls" and "dash".
 func streamMedia(raw json.RawMessage) map[string]json.RawMessage {
 	var m map[string]json.RawMessage
-	_ = json.Unmarshal(raw, &m) // no packages in what cannot be read
+	_ = json.Unmarshal(raw, &m) // a file's metadata may be no such object: then there are none
 	return m
 }
 

@@ -12,8 +12,8 @@ import (
 type overviewData struct {
 	Viewer            viewer
 	Overview          job.Overview
-	Completed, Failed int // jobs of the last 24 hours
-	Seconds           float64
+	Completed, Failed int     // jobs of the last 24 hours
+	Seconds           float64 // of output in the last 24 hours
 	Running           []job.Listed
 	Nodes             []job.Node
 	Queues            []job.QueueCount
@@ -63,7 +63,7 @@ func (c *console) overviewSnapshot(ctx context.Context, v viewer) (snapshot, err
 	return c.snapshot(&d, "figures", "running", "day", "fleet")
 }
 
-// snapshot renders templates for the elements that have their names as ids.
+// snapshot renders templates. The name of a template is also the id of its element.
 func (c *console) snapshot(data any, names ...string) (snapshot, error) {
 	var s snapshot
 	for _, n := range names {
@@ -76,14 +76,15 @@ func (c *console) snapshot(data any, names ...string) (snapshot, error) {
 	return s, nil
 }
 
-// plot is a bar chart of 24 hours in a picture of 480 by 100 units.
+// plot is a bar chart of 24 hours, 480 units wide and 100 high.
 type plot struct {
 	Bars  []bar
 	Top   float64 // minutes at the upper edge
 	Empty bool
 }
 
-// bar is an hour: minutes of output, and the jobs that failed as a mark.
+// bar is one hour. Its height is the minutes of output. The template marks hours in which jobs
+// have failed.
 type bar struct {
 	X, Y, Height float64
 	At           time.Time
@@ -116,7 +117,7 @@ func plotOf(hours []job.Hour) plot {
 	return p
 }
 
-// niceTop is 1, 2 or 5 times a power of ten, not below most.
+// niceTop returns the smallest of 1, 2, 5, 10, 20, 50 ... that is not below most.
 func niceTop(most float64) float64 {
 	top := 1.0
 	for top < most {

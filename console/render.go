@@ -10,10 +10,10 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// pages are the templates: each page with the layout around it.
+// pages are the templates by name: each page with the layout around it.
 type pages map[string]*template.Template
 
-// fragments are templates that are parts of pages, and are sent to open ones.
+// fragmentFile has the templates that are parts of pages. They are also sent to open pages.
 const fragmentFile = "templates/fragments.html"
 
 func parsePages(a *assets) pages {
@@ -40,11 +40,11 @@ type view struct {
 	Viewer  viewer
 	Version string
 	Region  string
-	Notice  string // what has just been done
+	Notice  string // what was just done; "": nothing
 	Data    any
 }
 
-// notices are what has just been done, by the name in the query of the next page.
+// notices say what was just done, by the parameter "done" of the next page.
 var notices = map[string]string{
 	"cancelled": "The job was cancelled.",
 	"retried":   "The job begins again with what was not done.",
@@ -74,8 +74,8 @@ type problemData struct {
 	Heading, Problem string
 }
 
-// fail answers with a page about an error. A *job.Error has a sentence; what is
-// wrong with the server is in its log.
+// fail answers with a page about an error: with the sentence of a *job.Error, and with a
+// general one for a fault of the server, which is logged.
 func (c *console) fail(w http.ResponseWriter, r *http.Request, v viewer, err error) {
 	e, ok := errors.AsType[*job.Error](err)
 	switch {
@@ -98,7 +98,7 @@ func (c *console) fragment(name string, data any) (string, error) {
 	return b.String(), err
 }
 
-// done redirects to a page that says what was done.
+// done redirects to a page, which shows the notice of that name.
 func done(w http.ResponseWriter, r *http.Request, path, what string) error {
 	http.Redirect(w, r, path+"?done="+what, http.StatusSeeOther)
 	return nil

@@ -7,14 +7,13 @@ import (
 	"strings"
 )
 
-// policy is the Content-Security-Policy of every page: what the server itself serves,
-// nothing inline, no other host. Players make their media sources of blobs.
+// policy is the Content-Security-Policy of every page: only what this server serves, and
+// nothing inline. blob: is for players, which play by Media Source Extensions.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; " +
 	"connect-src 'self'; media-src 'self' blob:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
 
-// secure adds the headers of all answers, and refuses requests of other sites that
-// would change something: browsers say where a request comes from in Sec-Fetch-Site
-// or Origin.
+// secure adds the headers of all answers. It refuses requests that would change something if
+// they come from another site, as browsers say in Sec-Fetch-Site or Origin.
 func secure(next http.Handler) http.Handler {
 	guard := http.NewCrossOriginProtection()
 	guard.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -33,8 +32,8 @@ func secure(next http.Handler) http.Handler {
 	})
 }
 
-// allowMedia lets a page load media and pictures from where the results of its job
-// are. Scripts and styles never come from there.
+// allowMedia lets a page load media and pictures from the hosts of these results. Scripts and
+// styles never come from there.
 func allowMedia(w http.ResponseWriter, results []string) {
 	var origins []string
 	for _, r := range results {

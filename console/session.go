@@ -17,11 +17,10 @@ import (
 // cookieName is the name of the cookie with the session's token.
 const cookieName = "copra_console"
 
-// cookieLife is the longest life of a session, in seconds. The database ends it
-// earlier.
+// cookieLife is the life of the cookie, in seconds. The database ends a session earlier.
 const cookieLife = 7 * 24 * 3600
 
-// viewer is somebody who is signed in.
+// viewer is who is signed in.
 type viewer struct {
 	Scope    string // the id of the API key, or job.AnyKey
 	Name     string // of the API key, or "operator"
@@ -32,7 +31,7 @@ type viewer struct {
 // page answers a request of somebody who is signed in. Its error becomes a page.
 type page func(w http.ResponseWriter, r *http.Request, v viewer) error
 
-// signedIn sends everybody else to the page for signing in.
+// signedIn serves a page to who is signed in, and sends everybody else to sign in first.
 func (c *console) signedIn(p page) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := c.viewer(r)
@@ -56,7 +55,7 @@ func (c *console) signedIn(p page) http.Handler {
 	})
 }
 
-// operatorOnly makes a page that others do not find.
+// operatorOnly makes a page that does not exist for others.
 func operatorOnly(p page) page {
 	return func(w http.ResponseWriter, r *http.Request, v viewer) error {
 		if !v.Operator {
@@ -86,7 +85,8 @@ func (c *console) viewer(r *http.Request) (viewer, error) {
 	return viewer{Scope: job.AnyKey, Name: "operator", Operator: true, hash: hash[:]}, nil
 }
 
-// proof binds a session of an operator to the operator's credential.
+// proof returns what a session of the operator is stored with. It binds the session to the
+// credential: when that is changed, the session ends.
 func (c *console) proof(token string) []byte {
 	m := hmac.New(sha256.New, []byte(c.Operator.Reveal()))
 	m.Write([]byte(token))
@@ -95,7 +95,7 @@ func (c *console) proof(token string) []byte {
 
 type signInData struct {
 	Next, Problem string
-	Operator      bool // the server has an operator's credential
+	Operator      bool // one can sign in with the operator's credential
 }
 
 func (c *console) signInPage(w http.ResponseWriter, r *http.Request) {
@@ -145,8 +145,8 @@ func (c *console) signIn(w http.ResponseWriter, r *http.Request) {
 	http.Redirect(w, r, next, http.StatusSeeOther)
 }
 
-// identify returns the id of the API key, or true for the operator's credential. It
-// fails with job.ErrNotFound for everything else.
+// identify returns the id of the API key with this token, or true for the operator's
+// credential. It fails with job.ErrNotFound for everything else.
 func (c *console) identify(r *http.Request, token string) (keyID string, operator bool, err error) {
 	if token == "" {
 		return "", false, job.ErrNotFound
@@ -179,8 +179,8 @@ func (c *console) cookie(r *http.Request, value string, maxAge int) *http.Cookie
 	}
 }
 
-// localPath returns a path of the console to go to. Anything else becomes the first
-// page, so that a link cannot lead to another site.
+// localPath returns p if it is a path of the console, and else the first page. So a link to
+// the sign-in page cannot lead on to another site.
 func localPath(p string) string {
 	u, err := url.Parse(p)
 	if err != nil || u.Host != "" || u.Scheme != "" || strings.Contains(p, `\`) ||

@@ -24,7 +24,7 @@ var spanWords = []struct{ Kind, Word string }{
 	{spanEncode, "encoding"}, {spanPackage, "packaging and upload"},
 }
 
-// span is a bar of a row. X and Width are in thousandths of the whole time line.
+// span is a bar of a row. X and Width are in thousandths of the time line's width.
 type span struct {
 	Kind, Word string
 	Took       time.Duration
@@ -33,8 +33,8 @@ type span struct {
 	from, to time.Time
 }
 
-// row is the input or an output on the time line. End is how it ended: "done",
-// "failed", "skipped", "aborted" or "" while it goes on.
+// row is the input or an output on the time line. End is how it ended: "done", "failed",
+// "skipped" or "aborted"; "": it has not.
 type row struct {
 	Name, End string
 	Spans     []span
@@ -52,20 +52,20 @@ func (r row) About() string {
 	return strings.Join(words, ", ")
 }
 
-// timeLine is the picture of how a job went.
+// timeLine is a chart of what happened to a job when.
 type timeLine struct {
 	Rows  []row
 	Took  time.Duration
 	Marks []mark
 }
 
-// mark is a label below the bars. Column is its place among columns of equal width.
+// mark is a label below the bars. Column is its index among five columns of equal width.
 type mark struct {
 	Column int
 	Label  string
 }
 
-// builder follows the events of a job and cuts each row into spans.
+// rowBuilder makes the spans of a row from the events of a job.
 type rowBuilder struct {
 	row
 	kind  string // of the open span; "": none is open
@@ -92,7 +92,7 @@ func word(kind string) string {
 	return kind
 }
 
-// timeLineOf draws the events of a job up to now.
+// timeLineOf makes the time line of a job from its events, up to now.
 func timeLineOf(d job.Detail, now time.Time) timeLine {
 	input := &rowBuilder{row: row{Name: "input"}}
 	input.turn(d.CreatedAt, spanWait)
@@ -123,7 +123,7 @@ func timeLineOf(d job.Detail, now time.Time) timeLine {
 	return t
 }
 
-// advance notes an event in the rows that it concerns.
+// advance applies an event to the rows that it concerns.
 func advance(e job.RecordedEvent, input *rowBuilder, outputs map[string]*rowBuilder, order []*rowBuilder) {
 	all := append([]*rowBuilder{input}, order...)
 	b := outputs[e.Output]
@@ -171,8 +171,7 @@ func advance(e job.RecordedEvent, input *rowBuilder, outputs map[string]*rowBuil
 	}
 }
 
-// scale places the spans on a line of 1000 units. A span that is too short to be seen
-// gets 3 of them.
+// scale sets X and Width of the spans. A span too short to be seen gets a width of 3.
 func (b *rowBuilder) scale(begin time.Time, whole time.Duration) {
 	if whole <= 0 {
 		return
@@ -185,7 +184,7 @@ func (b *rowBuilder) scale(begin time.Time, whole time.Duration) {
 	}
 }
 
-// marks are the times at the quarters of the line.
+// marks returns labels for the start, the quarters and the end of the time line.
 func marks(whole time.Duration) []mark {
 	var list []mark
 	for i := range 5 {
@@ -194,7 +193,7 @@ func marks(whole time.Duration) []mark {
 	return list
 }
 
-// shortDuration is a duration for people: "340 ms", "12.4 s", "3 min 5 s", "2 h 3 min".
+// shortDuration returns a duration for people: "340 ms", "12.4 s", "3 min 5 s", "2 h 3 min".
 func shortDuration(d time.Duration) string {
 	switch {
 	case d < 0:

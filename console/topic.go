@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// fragment is a piece of a page: the content of the element with this id. Two
-// fragments with the same Key are the same to a reader; "" compares the HTML.
+// fragment is the content of the element with this id. A page gets it when its Key has
+// changed; "": when its HTML has.
 type fragment struct{ ID, HTML, Key string }
 
 func (f fragment) key() string {
@@ -21,14 +21,14 @@ func (f fragment) key() string {
 // snapshot is all fragments of a topic at one moment.
 type snapshot struct{ fragments []fragment }
 
-// source is what a topic shows: how it is made, and what wakes it.
+// source says how the snapshots of a topic are made, and what wakes it.
 type source struct {
 	make  func(ctx context.Context) (snapshot, error)
 	watch func() (changed <-chan struct{}, stop func())
 }
 
-// topics are what open pages follow. All pages with the same name share one topic,
-// which reads the database once for all of them, and at most once in refresh.
+// topics has the topics of open pages. All pages that show the same share one topic. So the
+// database is read once for all of them, and not more often than once in refresh.
 type topics struct {
 	refresh time.Duration
 	log     *slog.Logger
@@ -41,11 +41,11 @@ func newTopics(refresh time.Duration, log *slog.Logger) *topics {
 	return &topics{refresh: refresh, log: log, open: map[string]*topic{}}
 }
 
-// idleRefresh renews a topic without changes: time passes in it, and notifications
-// may be lost.
+// idleRefresh is after how long a topic is renewed without a notification: pages show how
+// much time has passed, and notifications may be lost.
 const idleRefresh = 10 * time.Second
 
-// topic is shared by its followers and ends with the last of them.
+// topic is what some open pages show. It ends with the last of its followers.
 type topic struct {
 	cancel context.CancelFunc
 
@@ -54,8 +54,8 @@ type topic struct {
 	followers map[chan struct{}]struct{}
 }
 
-// follow joins a topic. The channel receives a value whenever there is a new
-// snapshot. The follower must call leave.
+// follow joins the topic with this name, and starts it if there is none. changed receives a
+// value whenever there is a new snapshot. The caller must call leave.
 func (t *topics) follow(name string, s source) (tp *topic, changed <-chan struct{}, leave func()) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -8,10 +8,10 @@ import (
 )
 
 const (
-	// maxTries wrong keys may come from an address within triesPeriod.
+	// maxTries is how many wrong keys may come from an address within triesPeriod.
 	maxTries    = 10
 	triesPeriod = time.Minute
-	// maxAddresses bounds the memory. Beyond it, all addresses share a count.
+	// maxAddresses bounds the memory. Addresses beyond it share one count.
 	maxAddresses = 10000
 )
 
@@ -60,7 +60,7 @@ func (t *tries) failed(address string, now time.Time) {
 	t.counts[slot] = c
 }
 
-// slot is the key of an address in counts.
+// slot returns the key of an address in counts.
 func (t *tries) slot(address string) string {
 	if _, known := t.counts[address]; !known && len(t.counts) >= maxAddresses {
 		return ""
@@ -68,9 +68,9 @@ func (t *tries) slot(address string) string {
 	return address
 }
 
-// clientAddress is the address of the other end of the connection. Headers of
-// proxies are not believed: anybody can send them. Of an IPv6 address the network
-// counts, since a customer of a provider has a whole one.
+// clientAddress returns the address of the other end of the connection. Headers such as
+// X-Forwarded-For are ignored, because anybody can send them. Of an IPv6 address it returns
+// the /64 network, since one customer of a provider has a whole one.
 func clientAddress(r *http.Request) string {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// maxDeliveries is how many webhooks the inspector lists.
+// maxDeliveries is how many webhooks the page lists.
 const maxDeliveries = 100
 
 func (c *console) webhooksPage(w http.ResponseWriter, r *http.Request, v viewer) error {
@@ -26,7 +26,7 @@ func (c *console) webhooksPage(w http.ResponseWriter, r *http.Request, v viewer)
 	return nil
 }
 
-// deliveryNumber is the number of a delivery in the path.
+// deliveryNumber returns the number of the delivery in the path.
 func deliveryNumber(r *http.Request) (int, error) {
 	n, err := strconv.ParseInt(r.PathValue("n"), 10, 32)
 	if err != nil || n < 1 {

@@ -17,10 +17,10 @@ import (
 // taskSpec is what another process needs to run a step, besides the request of the job.
 // It holds addresses, so it is stored sealed.
 type taskSpec struct {
-	Plan    transcode.Plan // of the one step
+	Plan    transcode.Plan // it has this one step
 	Secrets map[transcode.SecretName]string
-	Keys    []string // of the artifacts that it is to store
-	Program string   // the version of ffmpeg
+	Keys    []string // of the artifacts that the run expects
+	Program string   // the version of ffmpeg, which these depend on
 	Space   uint64   // bytes that the source and the files of the step take at most
 }
 
@@ -29,12 +29,13 @@ type sharedPlan struct {
 	p     *planned
 	cache *artifacts.PlanCache
 	tasks *tasks.Share
-	// revoke ends the loan of the source to tasks of this process; nil: not lent.
+	// revoke takes the source back from tasks that run in this process; nil: it was not
+	// lent to them.
 	revoke func()
 }
 
-// share begins to share the steps of the plan. Without an artifact store, through which
-// results come back, it returns nil.
+// share begins to share the steps of the plan. It returns nil if there is no artifact store,
+// by which results come back.
 func (p *planned) share(ctx context.Context, cache *artifacts.PlanCache) *sharedPlan {
 	if !cache.Enabled() {
 		return nil
@@ -69,7 +70,8 @@ func (s *sharedPlan) nodesOf(i int) []string {
 	return s.tasks.NodesOf(i)
 }
 
-// spec describes a step for another process. The first call reads the whole source.
+// spec returns the taskSpec of a step as JSON. The first call reads the whole source, whose
+// checksum is part of the keys.
 func (s *sharedPlan) spec(_ context.Context, st transcode.Step) ([]byte, error) {
 	keys, err := s.cache.Keys(st)
 	if err != nil {
@@ -85,7 +87,7 @@ func (s *sharedPlan) spec(_ context.Context, st transcode.Step) ([]byte, error) 
 	plan := s.p.plan.Alone(st)
 	spec := taskSpec{
 		Plan: plan, Secrets: map[transcode.SecretName]string{}, Keys: keys, Program: s.cache.Program(),
-		Space: admission.Need(s.p.media, share(s.p.plan, st), true),
+		Space: admission.Need(s.p.media, spaceOf(s.p.plan, st), true),
 	}
 	for name, secret := range plan.Secrets {
 		spec.Secrets[name] = secret.Reveal()
@@ -93,8 +95,9 @@ func (s *sharedPlan) spec(_ context.Context, st transcode.Step) ([]byte, error) 
 	return json.Marshal(spec)
 }
 
-// share is the disk space that a step of a plan takes, by its part of the cost.
-func share(p transcode.Plan, st transcode.Step) transcode.Space {
+// spaceOf estimates the disk space that a step takes: its part of that of the plan, in
+// proportion to the cost.
+func spaceOf(p transcode.Plan, st transcode.Step) transcode.Space {
 	var total float64
 	for _, other := range p.Steps {
 		total += other.Cost
@@ -131,7 +134,7 @@ func (s *sharedStep) State() (execute.SharedState, <-chan struct{}) {
 	}
 }
 
-// Restore implements execute.Shared.
+// Restore implements execute.Shared. If it fails, the step is run here.
 func (s *sharedStep) Restore(ctx context.Context) bool {
 	if s.cache.RestoreNew(ctx, s.step) {
 		return true

@@ -19,7 +19,8 @@ import (
 	"github.com/copra-video/copra/worker/lease"
 )
 
-// slotWait is how long a task waits that came when the last slot had just been taken.
+// slotWait is after how long a task is tried again for which no slot was free: another River
+// job took the last one after River had fetched the task.
 const slotWait = time.Second
 
 type taskWorker struct {
@@ -35,8 +36,8 @@ func (t *taskWorker) NextRetry(*river.Job[queue.TaskArgs]) time.Time {
 	return time.Now().Add(2 * time.Second)
 }
 
-// Work runs a step of a job that another run has. Whether it is tried again is decided
-// by that run.
+// Work runs a step of a job whose run may be in another process. That run decides whether the
+// step is tried again, so a failure of the step is no error for River.
 func (t *taskWorker) Work(ctx context.Context, j *river.Job[queue.TaskArgs]) error {
 	w := t.w
 	ctx, stop := w.heartbeat.Track(ctx)
@@ -75,6 +76,7 @@ func (t *taskWorker) Work(ctx context.Context, j *river.Job[queue.TaskArgs]) err
 	return nil
 }
 
+// Why a worker cannot run a task. The texts are about the worker.
 var (
 	errOtherFFmpeg = errors.New("its ffmpeg is another version")
 	errOtherInput  = errors.New("the input is not the file that the job has begun with")
@@ -82,7 +84,8 @@ var (
 	errTaskSpace   = errors.New("it has too little disk space")
 )
 
-// taskFailure is what the run that has offered a task is told. It names no address.
+// taskFailure returns the reason that the run that has offered the task gets. It holds no
+// address.
 func taskFailure(ctx context.Context, err error) string {
 	for _, known := range []error{errOtherFFmpeg, errOtherInput, errNoStore, errTaskSpace} {
 		if errors.Is(err, known) {
@@ -95,7 +98,8 @@ func taskFailure(ctx context.Context, err error) string {
 	return ffmpeg.Failure(err).Message
 }
 
-// runTask brings the source here, runs the step, stores its artifacts and records that.
+// runTask fetches the source and the watermarks, runs the step, stores its artifacts and
+// records that.
 func (w *Worker) runTask(ctx context.Context, claimed *lease.Task) error {
 	t, err := decodeTask(claimed.Spec)
 	if err != nil {
@@ -182,7 +186,8 @@ func (w *Worker) runStep(ctx context.Context, dir string, plan transcode.Plan, c
 	return err
 }
 
-// dropLate deletes what a task has stored after its job ended for good.
+// dropLate deletes what a task has stored, if its job has ended for good meanwhile: nobody
+// else would.
 func (w *Worker) dropLate(ctx context.Context, session *artifacts.Session, jobID string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 	defer cancel()

@@ -29,20 +29,20 @@ type Preview struct {
 
 // Input is the input that the steps are planned for.
 type Input struct {
-	Width    int     `json:"width"`
+	Width    int     `json:"width"` // pixels
 	Height   int     `json:"height"`
-	FPS      int     `json:"fps"`
+	FPS      int     `json:"fps"`      // frames a second
 	Duration float64 `json:"duration"` // seconds
 }
 
-// DefaultInput is assumed of an input about which nothing is known.
+// DefaultInput is assumed where nothing is known of the input.
 var DefaultInput = Input{Width: 1920, Height: 1080, FPS: 25, Duration: 60}
 
 // The results of an output.
 const (
 	Made    = "made"
 	Skipped = "skipped" // its condition is false for this input
-	Refused = "refused" // it cannot be made of this input
+	Refused = "refused" // it cannot be made from this input
 )
 
 // Output is what becomes of an output.
@@ -65,7 +65,8 @@ type Step struct {
 	AudioEncodes int      `json:"audio_encodes"`
 }
 
-// Of returns what a request would do. A request that would be refused is no error.
+// Of returns what the request in body would do for the input in, planned with o. If it would
+// be refused, the Preview says why.
 func Of(body []byte, in Input, o transcode.Options) Preview {
 	p := Preview{Input: in, Outputs: []Output{}, Steps: []Step{}}
 	spec, err := coconut.DecodeJob(body)
@@ -97,7 +98,7 @@ func Of(body []byte, in Input, o transcode.Options) Preview {
 	return p
 }
 
-// plan adds the steps, and the outputs that cannot be made.
+// plan adds the steps, and says which outputs cannot be made.
 func (p *Preview) plan(plan transcode.Plan, outputs []*job.Output) {
 	for i, r := range plan.Results {
 		if outputs[i] != nil && r.Err != nil {

@@ -13,21 +13,20 @@ import (
 	"github.com/copra-video/copra/job"
 )
 
-// A task is a step that a run has offered to all workers. Its row is state, and
-// belongs to that run: every statement of its worker names the fencing token of the
-// task, and holds only as long as jobs.run is the run that offered it. A River job
-// for each row carries the work to a worker.
+// A task is a step that a run has offered to all workers. Its row belongs to that run. Every
+// statement of its worker names the fencing token of the task, and changes nothing once
+// jobs.run is another run than the one that offered it. A River job for each row brings the
+// task to a worker (docs/decisions/0028-steps-as-tasks.md).
 
-// othersFirst is how long a task is kept for other workers than those that have
-// failed it.
+// othersFirst is for how long a worker that has failed a step leaves it to others.
 const othersFirst = 5 * time.Second
 
 // taskIsValid is the condition that task t belongs to the latest run of its job j.
 const taskIsValid = `j.id = t.job_id AND j.run = t.run AND j.completed_at IS NULL`
 
-// OfferTasks stores the tasks of a run and queues a River job for each, in one
-// transaction. River works them in the order of the list. It returns their ids in
-// that order. It fails with job.ErrLeaseLost when another run has begun.
+// OfferTasks stores tasks of a run and queues a River job for each, in one transaction. River
+// works them in the order of the list. The ids have the same order. It fails with
+// job.ErrLeaseLost when another run has begun or the job has ended.
 func (s *Store) OfferTasks(ctx context.Context, jobID string, run int64, tasks []job.NewTask) (ids []int64, err error) {
 	err = s.withTx(ctx, func(tx *txn) error {
 		r, err := lockRun(ctx, tx, jobID, run)
@@ -79,12 +78,13 @@ func (s *Store) insertTasks(ctx context.Context, tx *txn, jobID string, run int6
 	return ids, tx.SendBatch(ctx, batch).Close()
 }
 
-// taskContext is what the sealed spec of a job's tasks is bound to.
+// taskContext is the associated data of sealed specs: that of one job cannot be opened as
+// that of another.
 func taskContext(jobID string) string { return "tasks/" + jobID }
 
-// ClaimTask gives an offered task to a node. It fails with job.ErrLeaseLost when the
-// task is not to be had: another worker has it, or its run has ended. If wait is not
-// 0 the node has failed this step before, and others come first for so long.
+// ClaimTask gives an offered task to a node. It fails with job.ErrLeaseLost when another
+// worker has the task or its run has ended. If wait is not 0, the task was not claimed: the
+// node has failed this step before, and may try again after that time.
 func (s *Store) ClaimTask(ctx context.Context, id int64, node string) (t job.ClaimedTask, wait time.Duration, err error) {
 	var spec, request []byte
 	err = s.pool.QueryRow(ctx, `
@@ -109,8 +109,8 @@ func (s *Store) ClaimTask(ctx context.Context, id int64, node string) (t job.Cla
 	return t, wait, nil
 }
 
-// whyNotClaimed returns how long a node must wait for a task that is still offered;
-// else job.ErrLeaseLost.
+// whyNotClaimed returns how long a node that has failed a step must wait for a task that is
+// still offered. It fails with job.ErrLeaseLost if the task cannot be claimed at all.
 func (s *Store) whyNotClaimed(ctx context.Context, id int64, node string) (wait time.Duration, err error) {
 	var waits bool
 	err = s.pool.QueryRow(ctx, `
@@ -130,8 +130,8 @@ func (s *Store) RenewTask(ctx context.Context, id, fence int64, progress float64
 		WHERE t.id = $1 AND t.fence = $2 AND t.state = 'running' AND `+taskIsValid+` RETURNING ''`, id, fence, progress)
 }
 
-// CompleteTask records that the artifacts of a task are stored, and wakes the run that
-// has offered it. A repeat does nothing.
+// CompleteTask records the keys of the artifacts that a task has stored, and wakes the run
+// that has offered it. A repeat changes nothing.
 func (s *Store) CompleteTask(ctx context.Context, id, fence int64, artifacts []string) error {
 	return s.changeTask(ctx, "complete", `
 		UPDATE tasks t SET state = 'done', ended_at = coalesce(t.ended_at, now()), touched_at = now(), progress = 1, artifacts = $3 FROM jobs j
@@ -145,8 +145,8 @@ func (s *Store) FailTask(ctx context.Context, id, fence int64, reason string) er
 		WHERE t.id = $1 AND t.fence = $2 AND t.state IN ('running', 'failed') AND `+taskIsValid+` RETURNING t.job_id`, id, fence, sanitizeText(reason))
 }
 
-// changeTask makes a statement of a task's worker. The statement returns the job to
-// notify, "" for none.
+// changeTask executes a statement of a task's worker. It returns the job whose run is to be
+// woken, or "". It fails with job.ErrLeaseLost if the statement has changed nothing.
 func (s *Store) changeTask(ctx context.Context, verb, sql string, id, fence int64, arg any) error {
 	var jobID string
 	err := s.pool.QueryRow(ctx, sql, id, fence, arg).Scan(&jobID)
@@ -162,8 +162,8 @@ func (s *Store) changeTask(ctx context.Context, verb, sql string, id, fence int6
 	return nil
 }
 
-// TakeTask claims an offered task for the run that has offered it, which needs no
-// lease besides its own. It reports whether nobody else has the task.
+// TakeTask claims an offered task for the run that has offered it, which needs no lease but
+// its own. It reports false if another worker has the task.
 func (s *Store) TakeTask(ctx context.Context, id int64, node string) (bool, error) {
 	tag, err := s.pool.Exec(ctx, `
 		UPDATE tasks SET state = 'running', fence = fence + 1, node = $2, started_at = now(), touched_at = now()
@@ -174,8 +174,8 @@ func (s *Store) TakeTask(ctx context.Context, id int64, node string) (bool, erro
 	return tag.RowsAffected() == 1, nil
 }
 
-// LoseTask takes a running task from a worker that has not renewed its lease for
-// silent. It fails, and the run that has offered it decides what follows.
+// LoseTask takes a running task from a worker that has not renewed its lease for silent. The
+// task counts as failed, and the run that has offered it decides what follows.
 func (s *Store) LoseTask(ctx context.Context, id int64, silent time.Duration) error {
 	_, err := s.pool.Exec(ctx, `
 		UPDATE tasks SET state = 'failed', fence = fence + 1, ended_at = now(), error = 'the worker ' || node || ' stopped responding'
@@ -186,7 +186,7 @@ func (s *Store) LoseTask(ctx context.Context, id int64, silent time.Duration) er
 	return nil
 }
 
-// TaskStates returns the tasks of a run.
+// TaskStates returns the tasks of a run in the order in which they were offered.
 func (s *Store) TaskStates(ctx context.Context, jobID string, run int64) ([]job.TaskState, error) {
 	rows, err := s.pool.Query(ctx, `
 		SELECT id, step, state, node, progress, error,
@@ -206,7 +206,7 @@ func (s *Store) TaskStates(ctx context.Context, jobID string, run int64) ([]job.
 	return states, nil
 }
 
-// DropTasks ends tasks of a run: their workers lose them. With no ids it ends all.
+// DropTasks deletes tasks of a run, without ids all of them. Their workers lose them.
 func (s *Store) DropTasks(ctx context.Context, jobID string, run int64, ids ...int64) error {
 	_, err := s.pool.Exec(ctx, `DELETE FROM tasks WHERE job_id = $1 AND run = $2 AND ($3::bigint[] IS NULL OR id = ANY ($3))`, jobID, run, ids)
 	if err != nil {
@@ -215,7 +215,7 @@ func (s *Store) DropTasks(ctx context.Context, jobID string, run int64, ids ...i
 	return nil
 }
 
-// dropTasks ends all tasks of a job, for a transaction that takes it from its run.
+// dropTasks deletes all tasks of a job, in a transaction that takes the job from its run.
 func dropTasks(ctx context.Context, tx *txn, jobID string) error {
 	if _, err := tx.Exec(ctx, `DELETE FROM tasks WHERE job_id = $1`, jobID); err != nil {
 		return fmt.Errorf("end the tasks: %w", err)
@@ -223,8 +223,8 @@ func dropTasks(ctx context.Context, tx *txn, jobID string) error {
 	return nil
 }
 
-// dropVoidTasks deletes the tasks of runs that have ended, which are left when their
-// process was killed right after it recorded the end of the job.
+// dropVoidTasks deletes tasks whose run has ended or was replaced. They are left when the
+// process of the run was killed before it deleted them.
 func (s *Store) dropVoidTasks(ctx context.Context) error {
 	_, err := s.pool.Exec(ctx, `DELETE FROM tasks t USING jobs j WHERE j.id = t.job_id AND (j.completed_at IS NOT NULL OR j.run <> t.run)`)
 	if err != nil {

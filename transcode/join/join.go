@@ -15,38 +15,42 @@ import (
 type Piece struct {
 	File io.ReaderAt
 	Size int64
-	From float64 // seconds: what begins before is left out
+	// From is where the chunk begins, in seconds of the whole. Frames before it are left
+	// out, which are there because the encoder has begun early.
+	From float64
 }
 
 // ErrDiffer says that the chunks cannot be decoded as one track, because their
 // encoders did not choose the same parameters.
 var ErrDiffer = errors.New("the chunks differ in the parameters of their codec")
 
-// errDamaged says that a file ends within one of its parts.
+// errDamaged says that a file ends too early, or is not what FFmpeg writes.
 var errDamaged = errors.New("the file of a chunk is damaged")
 
-// layout is a file of a chunk, taken apart.
+// layout says what is where in the file of a chunk.
 type layout struct {
 	header []byte // what comes before the first frame
-	config []byte // what must be equal in all chunks
+	config []byte // the parameters of the codec, which must be equal in all chunks; nil: not compared
 	parts  []part
 }
 
-// part is a run of bytes with the time of its first frame in seconds.
+// part is a fragment or a cluster, in bytes, with the presentation time of its first frame
+// in seconds.
 type part struct {
 	offset, size int64
 	time         float64
 }
 
-// readers take files apart by FFmpeg's name of the muxer that wrote them.
+// readers find the layout of files, by FFmpeg's name of the muxer that wrote them.
 var readers = map[string]func(file io.ReaderAt, size int64) (layout, error){
 	"mp4":      readMP4,
 	"mov":      readMP4,
 	"matroska": readMatroska,
 }
 
-// Reader returns the joined file of the pieces, which are in the order of time and
-// were written by the muxer with FFmpeg's name format. A piece may be without frames.
+// Reader returns the joined file of the pieces, which are in the order of time. format is
+// FFmpeg's name of the muxer that wrote them. A piece may have no frames. The error wraps
+// ErrDiffer if the pieces cannot be one track.
 func Reader(format string, pieces []Piece) (io.Reader, error) {
 	read := readers[format]
 	if read == nil {
@@ -76,8 +80,8 @@ func Reader(format string, pieces []Piece) (io.Reader, error) {
 	return io.MultiReader(all...), nil
 }
 
-// readPart reads n bytes at an offset, which lie within size. It refuses more than
-// limit.
+// readPart reads n bytes at an offset of a file of the given size. It fails with errDamaged
+// if the file ends before, or if n is above limit.
 func readPart(file io.ReaderAt, offset, n, limit, size int64) ([]byte, error) {
 	if n < 0 || n > limit || offset+n > size {
 		return nil, errDamaged

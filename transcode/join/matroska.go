@@ -6,7 +6,7 @@ import (
 	"math/bits"
 )
 
-// The elements of Matroska that are of interest (RFC 9559 section 5.1).
+// The ids of the elements of Matroska that are read (RFC 9559 section 5.1).
 const (
 	idEBML      = 0x1a45dfa3
 	idSegment   = 0x18538067
@@ -17,14 +17,15 @@ const (
 	idCRC       = 0xbf // RFC 8794 section 11.3.1
 )
 
-// unknownSize is the size of a segment that ends with the file.
+// unknownSize is the size of a segment that ends with the file (RFC 8794 section 6.2). So
+// the size of the whole need not be known when its header is written.
 var unknownSize = []byte{0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff}
 
 // element is the header of an EBML element (RFC 8794 section 6).
 type element struct {
 	id     uint64
-	header int64
-	size   int64 // of its body
+	header int64 // bytes of id and size
+	size   int64 // bytes of the body
 }
 
 // readElement reads the header of the element at an offset.
@@ -44,8 +45,8 @@ func readElement(file io.ReaderAt, offset, size int64) (element, error) {
 	return element{id: id, header: int64(n + m), size: int64(length)}, nil
 }
 
-// variable reads a number of variable length; marked keeps the bit that tells the
-// length, as ids do.
+// variable reads an integer of variable size, of n bytes (RFC 8794 section 4). marked keeps
+// the marker bit, which is part of an id.
 func variable(b []byte, marked bool) (value uint64, n int, ok bool) {
 	if len(b) == 0 || b[0] == 0 {
 		return 0, 0, false
@@ -63,8 +64,8 @@ func variable(b []byte, marked bool) (value uint64, n int, ok bool) {
 	return value, n, true
 }
 
-// readMatroska takes a Matroska file apart that has a cluster for each frame, with
-// times in milliseconds as FFmpeg writes them.
+// readMatroska reads the layout of a Matroska file that has a cluster for each frame, with
+// times in milliseconds, as FFmpeg writes them.
 func readMatroska(file io.ReaderAt, size int64) (layout, error) {
 	var l layout
 	for at := int64(0); at < size; {
@@ -77,7 +78,7 @@ func readMatroska(file io.ReaderAt, size int64) (layout, error) {
 		case idSegment:
 			l.header = append(l.header, 0x18, 0x53, 0x80, 0x67)
 			l.header = append(l.header, unknownSize...)
-			whole = e.header // what follows is inside of it
+			whole = e.header // the next element is the first one inside
 		case idEBML, idInfo, idTracks:
 			data, err := readPart(file, at, whole, maxBox, size)
 			if err != nil {
@@ -96,8 +97,8 @@ func readMatroska(file io.ReaderAt, size int64) (layout, error) {
 	return l, nil
 }
 
-// clusterTime reads the time of a cluster, which is its first element but for a
-// checksum.
+// clusterTime reads the time of a cluster, whose body is at an offset. Only a checksum may
+// come before it.
 func clusterTime(file io.ReaderAt, at, size int64) (uint64, error) {
 	e, err := readElement(file, at, size)
 	if err == nil && e.id == idCRC {

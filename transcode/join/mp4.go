@@ -12,8 +12,8 @@ const maxBox = 16 << 20
 // box is an MP4 box (ISO/IEC 14496-12 section 4.2).
 type box struct {
 	kind         string
-	offset, size int64 // with its header
-	header       int64
+	offset, size int64 // bytes, with the header
+	header       int64 // bytes
 }
 
 // readBox reads the header of the box at offset.
@@ -30,7 +30,7 @@ func readBox(file io.ReaderAt, offset, size int64) (box, error) {
 	case b.size == 1 && len(h) == 16:
 		b.size, b.header = int64(binary.BigEndian.Uint64(h[8:])), 16
 	case b.size == 0:
-		b.size = size - offset
+		b.size = size - offset // it ends with the file
 	}
 	if b.size < b.header || b.size > size-offset {
 		return box{}, errDamaged
@@ -38,9 +38,11 @@ func readBox(file io.ReaderAt, offset, size int64) (box, error) {
 	return b, nil
 }
 
-// readMP4 takes a fragmented MP4 with one track apart. The first fragment's decode
-// time is the presentation time of its first frame, so the offset of that frame is
-// the delay of reordering, which an edit list takes off (FFmpeg's frag_discont).
+// readMP4 reads the layout of a fragmented MP4 with one track. With frag_discont, FFmpeg
+// writes the presentation time of the first frame as the decode time of the first fragment.
+// So the composition offset of that frame is the delay of reordering, which an edit list
+// takes off all frames. The presentation time of any frame is its decode time and its
+// composition offset, less that delay.
 func readMP4(file io.ReaderAt, size int64) (layout, error) {
 	var l layout
 	var scale, delay int64
@@ -88,7 +90,7 @@ func readMP4(file io.ReaderAt, size int64) (layout, error) {
 	return l, nil
 }
 
-// child returns the body of the first box with a path below data.
+// child returns the body of the box with a path below data; nil if there is none.
 func child(data []byte, path ...string) []byte {
 	for _, kind := range path {
 		data = find(data, kind)
@@ -96,6 +98,7 @@ func child(data []byte, path ...string) []byte {
 	return data
 }
 
+// find returns the body of the first box of a kind in data; nil if there is none.
 func find(data []byte, kind string) []byte {
 	for len(data) >= 8 {
 		n := int64(binary.BigEndian.Uint32(data))
@@ -110,7 +113,7 @@ func find(data []byte, kind string) []byte {
 	return nil
 }
 
-// timescale is the number of ticks of the track in a second (mdhd).
+// timescale returns the ticks a second of the track (mdhd); 0 if they cannot be read.
 func timescale(moov []byte) int64 {
 	mdhd := child(moov, "trak", "mdia", "mdhd")
 	at := 12 // version and flags, creation and modification time
@@ -123,8 +126,8 @@ func timescale(moov []byte) int64 {
 	return int64(binary.BigEndian.Uint32(mdhd[at:]))
 }
 
-// sampleEntry is how the track is to be decoded: the sample description without
-// the box that tells its bitrate.
+// sampleEntry returns the sample description, by which the track is decoded, without the box
+// of its bitrate (btrt), which differs from chunk to chunk.
 func sampleEntry(moov []byte) []byte {
 	stsd := child(moov, "trak", "mdia", "minf", "stbl", "stsd")
 	const fixed = 8 + 8 + 78 // counts, header of the entry, members of a VisualSampleEntry
@@ -145,7 +148,7 @@ func sampleEntry(moov []byte) []byte {
 	return entry
 }
 
-// firstFrame is the decode time and the composition offset of the first frame of a
+// firstFrame returns the decode time and the composition offset of the first frame of a
 // fragment, in ticks.
 func firstFrame(moof []byte) (decode, offset int64, ok bool) {
 	tfdt, trun := child(moof, "traf", "tfdt"), child(moof, "traf", "trun")

@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// SeamError says that a source cannot be cut at an edge between chunks: the
-// decoder gives other frames there when it enters the source shortly before.
+// SeamError says that a source cannot be cut at an edge between chunks: a decoder that
+// enters the source shortly before it gives other frames than one that comes from further
+// back.
 type SeamError struct {
-	Seconds int    // where the edge is
+	Seconds int    // the time of the edge
 	What    string // how the frames differ
 }
 
@@ -19,9 +20,9 @@ func (e *SeamError) Error() string {
 	return fmt.Sprintf("the input cannot be cut at %d s: %s", e.Seconds, e.What)
 }
 
-// CompareSeam compares the frames that two chunks have decoded before the edge
-// between them. before and after are lists of FFmpeg's framecrc. The error is a
-// *SeamError.
+// CompareSeam compares the frames that two chunks have decoded before the edge between
+// them. before and after are what FFmpeg's muxer framecrc wrote in the chunk on either side.
+// The error is a *SeamError.
 func CompareSeam(seconds int, before, after []byte) error {
 	a, b := frames(before), frames(after)
 	if len(a) != len(b) {
@@ -35,8 +36,8 @@ func CompareSeam(seconds int, before, after []byte) error {
 	return nil
 }
 
-// frames lists the frames of a file of framecrc by time, size and checksum. How
-// long a frame is shown is left out: decoders know it for some frames only.
+// frames returns time, size and checksum of each frame that framecrc has written. Durations
+// are left out, because decoders know them for some frames only.
 func frames(list []byte) []string {
 	var out []string
 	for s := bufio.NewScanner(bytes.NewReader(list)); s.Scan(); {

@@ -24,8 +24,8 @@ type Shared interface {
 	// Take claims the step for this process, which has a slot for it. It reports false
 	// if the state is another by now.
 	Take(ctx context.Context) bool
-	// Restore brings here what another process has made. If it reports false the
-	// step is to be run here, which State says from then on.
+	// Restore restores what another process has made. If it reports false, the step is to
+	// be run here, and State says so from then on.
 	Restore(ctx context.Context) bool
 	// End says that this process needs the step no more: it has run, failed, or was
 	// restored.
@@ -37,7 +37,7 @@ type SharedState int
 
 // The states of a shared step.
 const (
-	// SharedOpen: the first process that takes it.
+	// SharedOpen: the first process that claims it.
 	SharedOpen SharedState = iota
 	// SharedElsewhere: another process runs it.
 	SharedElsewhere
@@ -48,9 +48,9 @@ const (
 // errMadeElsewhere ends a step that another process has finished meanwhile.
 var errMadeElsewhere = errors.New("another process has made it")
 
-// anywhere runs a step that needs no other one: here when a slot is free, unless
-// another process has taken it by then. A step that another process is slow at may
-// run here too, and the first result counts.
+// anywhere runs a step that needs no other one. It runs here when a slot is free, unless
+// another process has claimed it by then. A step for which another process is slow may run
+// here too, and the first result counts.
 func (e *Execution) anywhere(ctx context.Context, st transcode.Step, shared Shared) error {
 	defer shared.End()
 	for {

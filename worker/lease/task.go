@@ -16,8 +16,9 @@ import (
 // ClaimTask fail with job.ErrLeaseLost when the fencing token is not the newest, or the
 // run that has offered the task has ended.
 type TaskStore interface {
-	// ClaimTask gives a task to a node. The error is job.ErrLeaseLost when it is not to
-	// be had. If wait is not 0, other nodes come first for so long.
+	// ClaimTask gives a task to a node. It fails with job.ErrLeaseLost if another node has
+	// the task or its run has ended. If wait is not 0, the task was not claimed, and the
+	// node may try again after that time.
 	ClaimTask(ctx context.Context, id int64, node string) (t job.ClaimedTask, wait time.Duration, err error)
 	// RenewTask stores that the worker is alive, and its progress, 0 to 1.
 	RenewTask(ctx context.Context, id, fence int64, progress float64) error
@@ -33,8 +34,9 @@ type Task struct {
 	progress atomic.Uint64 // bits of a float64
 }
 
-// ClaimTask claims a task for a node. It returns nil and no error when there is nothing
-// to do now. If wait is not 0, other nodes come first for so long.
+// ClaimTask claims a task for a node. It returns nil and no error if there is nothing to do.
+// If wait is not 0, the node may try again after that time: it has failed the step before,
+// and other nodes come first.
 func ClaimTask(ctx context.Context, store TaskStore, id int64, node string) (t *Task, wait time.Duration, err error) {
 	claimed, wait, err := store.ClaimTask(ctx, id, node)
 	switch {
@@ -48,7 +50,7 @@ func ClaimTask(ctx context.Context, store TaskStore, id int64, node string) (t *
 	return &Task{ClaimedTask: claimed, store: store}, 0, nil
 }
 
-// SetProgress notes how far the task has come, 0 to 1. The next renewal stores it.
+// SetProgress sets how far the task has come, 0 to 1. The next renewal stores it.
 func (t *Task) SetProgress(share float64) { t.progress.Store(math.Float64bits(share)) }
 
 // KeepRenewing renews the lease every second until release is called. When the lease is

@@ -12,12 +12,13 @@ import (
 const (
 	// stragglerAfter is how long a task runs before it can count as a straggler.
 	stragglerAfter = 10 * time.Second
-	// stragglerFactor is by how much a task must be slower than a new run of the step
-	// would be, to be offered again.
+	// stragglerFactor is by how much the rest of a task must be slower than a new run of
+	// the whole step would be, for the step to be offered again.
 	stragglerFactor = 2
 )
 
-// look reads the tasks of the run and moves their steps on.
+// look reads the tasks of the run and updates the states of their steps. It takes tasks from
+// silent workers, and offers steps of stragglers again.
 func (s *Share) look() {
 	if !s.hasRows() {
 		return
@@ -30,8 +31,8 @@ func (s *Share) look() {
 	}) {
 		return
 	}
-	// If this process could not reach the database, its workers may not have
-	// reached it either.
+	// While this process could not reach the database, the workers may not have reached
+	// it either. So a gap begins the time anew after which silent ones lose their tasks.
 	if asked.Sub(s.reached) > s.c.Stale/2 {
 		s.regular = asked
 	}
@@ -70,7 +71,7 @@ func (s *Share) look() {
 	}
 }
 
-// reopen lets this process take the steps too that were offered again.
+// reopen lets this process take steps that were offered again.
 func (s *Share) reopen(steps []*Step) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -81,8 +82,8 @@ func (s *Share) reopen(steps []*Step) {
 	}
 }
 
-// advance brings what the database says of a step's tasks into its state. It returns
-// the tasks whose workers are silent.
+// advance sets the state of a step from what the database says of its tasks. It returns the
+// ids of the tasks whose workers are silent.
 func (s *Share) advance(t *Step, byID map[int64]job.TaskState) (silent []int64) {
 	var left []row
 	elsewhere, offered, progress := false, false, 0.0
@@ -92,7 +93,7 @@ func (s *Share) advance(t *Step, byID map[int64]job.TaskState) (silent []int64) 
 		case r.own:
 			left = append(left, r)
 			continue
-		case !known: // the job was taken from this run, which is about to end
+		case !known: // the job was cancelled or taken over, and this run is about to end
 			continue
 		case st.Status == job.TaskDone:
 			s.made(t, st)
@@ -127,7 +128,7 @@ func (s *Share) advance(t *Step, byID map[int64]job.TaskState) (silent []int64) 
 	return silent
 }
 
-// made notes that another process has stored the artifacts of a step.
+// made records that another process has stored the artifacts of a step.
 func (s *Share) made(t *Step, st job.TaskState) {
 	if t.state == Made {
 		return
@@ -144,8 +145,8 @@ func (s *Share) made(t *Step, st job.TaskState) {
 	t.set(Made)
 }
 
-// failed notes that a worker could not run a step. It is offered again, to others
-// first, or run here.
+// failed records that a worker could not run a step. The step is offered again, to other
+// workers first, or after maxFailures run here.
 func (s *Share) failed(t *Step, st job.TaskState) {
 	s.c.Log.Warn("step failed elsewhere", "step", t.step.ID, "node", st.Node, "error", st.Error)
 	s.c.Metrics.count(t.step, resultFailed)
@@ -155,15 +156,16 @@ func (s *Share) failed(t *Step, st job.TaskState) {
 	t.local = t.local || t.failures >= maxFailures
 }
 
-// rate notes how fast a step was run.
+// rate records how fast a step was run.
 func (s *Share) rate(st transcode.Step, took time.Duration) {
 	if st.Cost > 0 && took > 0 {
 		s.rates = append(s.rates, st.Cost/took.Seconds())
 	}
 }
 
-// isSlow reports whether a step that another process runs would be done sooner if it
-// were begun again. The median of what the run has seen says how long that takes.
+// isSlow reports whether all tasks of a step are stragglers. The median of the rates that
+// the run has seen says how long a new run of the step would take. The time that is left of
+// a task is estimated from its progress.
 func (s *Share) isSlow(t *Step, byID map[int64]job.TaskState) bool {
 	if t.state != Elsewhere || t.duplicated || t.local || len(s.rates) == 0 || t.step.Cost <= 0 {
 		return false

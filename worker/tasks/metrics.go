@@ -6,8 +6,7 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// Metrics counts what becomes of steps that were offered. A nil *Metrics counts
-// nothing.
+// Metrics counts what became of steps that were offered. A nil *Metrics counts nothing.
 type Metrics struct {
 	tasks *prometheus.CounterVec
 }
@@ -16,10 +15,10 @@ type Metrics struct {
 type result string
 
 const (
-	resultHere      result = "here"      // the process that has offered it took it itself
-	resultElsewhere result = "elsewhere" // another process has made it
-	resultFailed    result = "failed"    // another process could not
-	resultStraggler result = "straggler" // another process is slow, so that it was offered again
+	resultHere      result = "here"      // the process that offered it has claimed it
+	resultElsewhere result = "elsewhere" // another process has stored its artifacts
+	resultFailed    result = "failed"    // another process could not run it
+	resultStraggler result = "straggler" // it was offered again, because another process is slow
 )
 
 // NewMetrics registers the metrics with r.

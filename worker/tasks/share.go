@@ -19,17 +19,17 @@ import (
 )
 
 const (
-	// waitBefore is how long a step waits for a slot of its own process until it is
-	// offered. What would begin here at once is not worth a download elsewhere.
+	// waitBefore is how long a step waits for a slot of its own process before it is
+	// offered. A step that begins here at once is not worth a download elsewhere.
 	waitBefore = time.Second
 	// lookEvery is how often a run looks at its tasks. It is also woken when one ends.
 	lookEvery = time.Second
-	// aloneFor is how long a process that is alone does not ask again whether it is.
+	// aloneFor is after how long a run that found no other process looks again.
 	aloneFor = 5 * time.Second
-	// maxFailures is how often a step may fail elsewhere. Then only its own process
-	// runs it, which says what is wrong with it.
+	// maxFailures is how often a step may fail elsewhere. After that only the process of
+	// the job runs it, whose error the customer gets.
 	maxFailures = 2
-	// callTimeout bounds a statement.
+	// callTimeout bounds one call of the database.
 	callTimeout = 5 * time.Second
 )
 
@@ -39,10 +39,10 @@ type Store interface {
 	OfferTasks(ctx context.Context, jobID string, run int64, tasks []job.NewTask) (ids []int64, err error)
 	// TakeTask claims an offered task for the run itself.
 	TakeTask(ctx context.Context, id int64, node string) (bool, error)
-	// LoseTask takes a task from a worker that has been silent for so long.
+	// LoseTask takes a task from a worker that has not renewed its lease for silent.
 	LoseTask(ctx context.Context, id int64, silent time.Duration) error
 	TaskStates(ctx context.Context, jobID string, run int64) ([]job.TaskState, error)
-	// DropTasks ends tasks; all of the run without ids.
+	// DropTasks ends tasks of the run, without ids all of them. Their workers lose them.
 	DropTasks(ctx context.Context, jobID string, run int64, ids ...int64) error
 	// LiveNodes counts the worker processes whose heartbeat is not older than stale.
 	LiveNodes(ctx context.Context, stale time.Duration) (int, error)
@@ -75,17 +75,19 @@ type Share struct {
 	mu      sync.Mutex
 	steps   []*Step
 	offered bool             // the run has had rows
-	drop    []int64          // rows of steps that have ended
+	drop    []int64          // rows that are to be deleted
 	rates   []float64        // cost per second of steps that have ended, in this run
 	nodes   map[string]int   // how many steps other processes have run
 	outputs map[int][]string // by index of an output: the processes that have run steps of it
 
-	aloneUntil time.Time // of the loop
+	// Only run uses these.
+	aloneUntil time.Time // until then no other process is looked for
 	reached    time.Time // when the database last answered
 	regular    time.Time // since when it has answered without a long gap
 }
 
-// Start begins to share the steps of a run, until ctx ends or Close is called.
+// Start begins to share the steps of a run, until ctx ends or Close is called. Close must be
+// called in both cases.
 func Start(ctx context.Context, c Config) *Share {
 	s := &Share{c: c, wake: make(chan struct{}, 1), ended: make(chan struct{}), nodes: map[string]int{}, outputs: map[int][]string{}}
 	s.ctx, s.cancel = context.WithCancel(ctx)
@@ -96,8 +98,8 @@ func Start(ctx context.Context, c Config) *Share {
 	return s
 }
 
-// Close ends the tasks that are left. It returns by which processes steps were run, with
-// their number, besides this one.
+// Close ends the tasks that are left. It returns how many steps other processes have run, by
+// node.
 func (s *Share) Close() map[string]int {
 	s.cancel()
 	<-s.ended
@@ -120,7 +122,7 @@ func (s *Share) NodesOf(output int) []string {
 	return slices.Sorted(slices.Values(s.outputs[output]))
 }
 
-// Add shares a step. progress is told how far another process has come, 0 to 1.
+// Add shares a step. progress is called with how far another process has come, 0 to 1.
 func (s *Share) Add(st transcode.Step, progress func(float64)) *Step {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -129,8 +131,8 @@ func (s *Share) Add(st transcode.Step, progress func(float64)) *Step {
 	return step
 }
 
-// run looks at the steps and their tasks until the run ends. It listens for the ends
-// of tasks as long as there are some.
+// run looks at the steps and their tasks until the run ends. Once there are tasks, it is also
+// woken when one ends.
 func (s *Share) run() {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
@@ -154,7 +156,8 @@ func (s *Share) run() {
 	}
 }
 
-// call makes a statement, and returns whether it succeeded.
+// call calls the database and reports whether that succeeded. A failure is logged as what,
+// and the next look tries again.
 func (s *Share) call(what string, f func(ctx context.Context) error) bool {
 	ctx, cancel := context.WithTimeout(s.ctx, callTimeout)
 	defer cancel()
@@ -165,8 +168,8 @@ func (s *Share) call(what string, f func(ctx context.Context) error) bool {
 	return err == nil
 }
 
-// offerWaiting offers the steps that have been waiting for a slot, if there are other
-// processes. The most costly ones come first, so that none is left for the end.
+// offerWaiting offers the steps that have waited for a slot, if there are other processes.
+// The most costly ones come first: one of them at the end would delay the job most.
 func (s *Share) offerWaiting() {
 	now := time.Now()
 	var waiting []*Step
@@ -233,7 +236,7 @@ func (s *Share) offer(steps []*Step) {
 	defer s.mu.Unlock()
 	s.offered = true
 	for i, step := range offered {
-		if step.ended || step.running { // it was taken here meanwhile
+		if step.ended || step.running { // this process has taken it meanwhile
 			s.drop = append(s.drop, ids[i])
 			continue
 		}
@@ -242,7 +245,7 @@ func (s *Share) offer(steps []*Step) {
 	s.c.Log.Info("steps offered", "steps", len(rows))
 }
 
-// hasRows reports whether another process may run a step of the run.
+// hasRows reports whether any step has tasks.
 func (s *Share) hasRows() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -268,7 +271,7 @@ func (s *Share) dropEnded() {
 	}
 }
 
-// wakeUp has the loop look now.
+// wakeUp makes run look now.
 func (s *Share) wakeUp() {
 	select {
 	case s.wake <- struct{}{}:

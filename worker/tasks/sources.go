@@ -13,8 +13,7 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// sweepEvery is how often a process asks whether the jobs whose sources it keeps have
-// tasks left.
+// sweepEvery is how often a process asks whether the jobs of unused inputs have tasks left.
 const sweepEvery = 2 * time.Second
 
 // SourceStore is what Sources need of the database.
@@ -37,8 +36,8 @@ type Sources struct {
 	log    *slog.Logger
 
 	mu     sync.Mutex
-	kept   map[string]*kept
-	lent   map[string]Source // by job: of runs of this process
+	kept   map[string]*kept  // by job
+	lent   map[string]Source // by job, of runs of this process
 	sweeps bool              // a sweep is under way
 }
 
@@ -55,7 +54,7 @@ func NewSources(store SourceStore, folder func(jobID string) string, log *slog.L
 	return &Sources{store: store, folder: folder, log: log, kept: map[string]*kept{}, lent: map[string]Source{}}
 }
 
-// Lend offers the input of a run of this process to its tasks that run here too, until
+// Lend offers the input of a run of this process to tasks of its job that run here too, until
 // revoke is called.
 func (s *Sources) Lend(jobID string, source Source) (revoke func()) {
 	s.mu.Lock()
@@ -68,15 +67,15 @@ func (s *Sources) Lend(jobID string, source Source) (revoke func()) {
 	}
 }
 
-// Place puts the input of a job into dir as transcode.SourceName, and returns its
-// checksum. If the process does not have it, fetch brings it into a folder. The caller
-// calls release when it needs the input no more.
+// Place links the input of a job into dir as transcode.SourceName, and returns its checksum,
+// a SHA-256 in hex. If the process does not have the input, fetch downloads it into a folder
+// under that name. The caller must call release when it no longer needs the input.
 func (s *Sources) Place(ctx context.Context, jobID, dir string, fetch func(ctx context.Context, dir string) (sum string, err error)) (sum string, release func(), err error) {
 	s.mu.Lock()
 	lent, here := s.lent[jobID]
 	s.mu.Unlock()
 	if here && os.Link(lent.Path, filepath.Join(dir, transcode.SourceName)) == nil {
-		return lent.Sum, func() {}, nil // a hard link stays when the run ends
+		return lent.Sum, func() {}, nil // the hard link is still there when the run has ended
 	}
 	k := s.use(jobID)
 	release = sync.OnceFunc(func() { s.leave(ctx, k) })
@@ -113,6 +112,7 @@ func (k *kept) get(ctx context.Context, folder string, fetch func(ctx context.Co
 	return *k.source, nil
 }
 
+// use begins one use of the input of a job.
 func (s *Sources) use(jobID string) *kept {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -123,7 +123,7 @@ func (s *Sources) use(jobID string) *kept {
 	return s.kept[jobID]
 }
 
-// leave ends one use. Inputs that nobody uses are looked at until none is left.
+// leave ends one use. While there are unused inputs, a sweep runs.
 func (s *Sources) leave(ctx context.Context, k *kept) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -134,8 +134,8 @@ func (s *Sources) leave(ctx context.Context, k *kept) {
 	}
 }
 
-// sweep removes inputs whose jobs have no tasks, as long as there are unused ones. It
-// ends with the process, which removes its whole folder.
+// sweep removes unused inputs whose jobs have no tasks, until no input is unused. Nothing
+// stops it before that: when the process ends, its whole folder is removed.
 func (s *Sources) sweep(ctx context.Context) {
 	for s.sweepOnce(ctx) {
 		timer := time.NewTimer(sweepEvery)
@@ -143,7 +143,8 @@ func (s *Sources) sweep(ctx context.Context) {
 	}
 }
 
-// sweepOnce reports whether unused inputs are left.
+// sweepOnce removes unused inputs whose jobs have no tasks, and reports whether others are
+// left.
 func (s *Sources) sweepOnce(ctx context.Context) (left bool) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
@@ -174,6 +175,7 @@ func (s *Sources) sweepOnce(ctx context.Context) (left bool) {
 	return left
 }
 
+// unused returns the jobs whose inputs nobody uses.
 func (s *Sources) unused() (ids []string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -13,7 +13,7 @@ type State int
 
 // The states of a step.
 const (
-	Open      State = iota // the first process that takes it
+	Open      State = iota // the first process that claims it
 	Elsewhere              // another process runs it
 	Made                   // another process has stored its artifacts
 )
@@ -22,7 +22,7 @@ const (
 type row struct {
 	id     int64
 	status job.TaskStatus // "": offered, as far as is known
-	own    bool           // this process has it
+	own    bool           // this process has claimed it
 }
 
 // Step is a step of a run that any process may run. The lock of its Share guards its
@@ -36,22 +36,22 @@ type Step struct {
 	state      State
 	changed    chan struct{} // closed when state changes
 	rows       []row
-	attempts   int
-	failures   int
+	attempts   int      // how often it was offered
+	failures   int      // of other processes
 	tried      []string // workers that have failed it
-	running    bool     // here
+	running    bool     // in this process
 	since      time.Time
-	local      bool // it is not offered any more
+	local      bool // it is offered no more
 	duplicated bool // it was offered a second time because it is slow
 	ended      bool
 }
 
-// offerable reports whether the step waits and nobody has been told.
+// offerable reports whether the step waits and has not been offered.
 func (t *Step) offerable() bool {
 	return !t.running && !t.local && !t.ended && t.state == Open && len(t.rows) == 0
 }
 
-// row is what is stored of the step when it is offered.
+// row returns the task that offers the step.
 func (t *Step) row(spec []byte) job.NewTask {
 	t.attempts++
 	n := job.NewTask{
@@ -60,7 +60,7 @@ func (t *Step) row(spec []byte) job.NewTask {
 	return n
 }
 
-// set changes the state.
+// set changes the state, and wakes those who wait for that.
 func (t *Step) set(s State) {
 	if t.state != s {
 		t.state = s
@@ -76,8 +76,8 @@ func (t *Step) State() (State, <-chan struct{}) {
 	return t.state, t.changed
 }
 
-// Take claims the step for this process. It reports false when another process was
-// first. While the database is away the step is run here: at worst it is run twice.
+// Take claims the step for this process. It reports false when another process was first. If
+// the database does not answer it reports true: at worst the step is run twice.
 func (t *Step) Take(ctx context.Context) bool {
 	s := t.share
 	s.mu.Lock()
@@ -119,7 +119,8 @@ func (t *Step) Take(ctx context.Context) bool {
 	return false
 }
 
-// Unusable says that what another process has made cannot be had. The step is run here.
+// Unusable says that the artifacts that another process has stored cannot be restored. The
+// step is run here.
 func (t *Step) Unusable() {
 	t.share.mu.Lock()
 	defer t.share.mu.Unlock()
@@ -128,7 +129,7 @@ func (t *Step) Unusable() {
 	t.set(Open)
 }
 
-// End says that the step is over for this run. Other processes lose it.
+// End says that the run needs the step no more. Other processes lose their tasks of it.
 func (t *Step) End() {
 	t.share.mu.Lock()
 	defer t.share.mu.Unlock()
@@ -140,7 +141,7 @@ func (t *Step) End() {
 	t.share.wakeUp()
 }
 
-// forget has the rows of the step dropped.
+// forget has the tasks of the step ended.
 func (t *Step) forget() {
 	for _, r := range t.rows {
 		t.share.drop = append(t.share.drop, r.id)
