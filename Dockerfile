@@ -14,7 +14,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
 FROM debian:trixie-slim
 RUN export DEBIAN_FRONTEND=noninteractive \
  && apt-get update \
- && apt-get install -y --no-install-recommends ffmpeg ca-certificates \
+ && apt-get install -y --no-install-recommends ffmpeg ca-certificates libheif-examples libheif-plugin-libde265 libheif-plugin-dav1d \
  && rm -rf /var/lib/apt/lists/*
 # A named user with a fixed id: volumes keep their owner over releases. The
 # folders stand in the image so that new volumes get that owner too.

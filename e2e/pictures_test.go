@@ -2,6 +2,8 @@ package e2e
 
 import (
 	"bytes"
+	"fmt"
+	"net/http"
 	"os"
 	"path"
 	"path/filepath"
@@ -122,6 +124,36 @@ func TestPhotoAndSound(t *testing.T) {
 	for _, key := range []string{"jpg", "gif"} {
 		if o := j.output(t, key); o.Status != "image.failed" || o.Error != "The input has no video, so no picture can be taken from it." {
 			t.Errorf("%s of a sound: %+v", key, o)
+		}
+	}
+}
+
+// A photo of a phone, which FFmpeg cannot read, from servers with and without
+// ranges: upright, and shown with the size of what was sent.
+func TestPhonePhoto(t *testing.T) {
+	t.Parallel()
+	testmedia.Tool(t, "heif-convert")
+	data, err := os.ReadFile(testmedia.Shared(t, "photo.heic"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The property pixi becomes an irot: a quarter turn.
+	data = bytes.Replace(data, []byte("pixi\x00"), []byte("irot\x01"), 1)
+	photo := filepath.Join(t.TempDir(), "photo.heic")
+	if err := os.WriteFile(photo, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	srv := shared(t)
+	for _, way := range []string{"file", "plain"} {
+		j := srv.completed(t, 60*time.Second, jobOf(inputs(t).as(way, photo), object{"jpg": "/a.jpg", "png:300x": "/b.png"}))
+		for key, want := range map[string][2]int{"jpg": {900, 1200}, "png:300x": {300, 400}} {
+			u := j.output(t, key).images(t)[0]
+			if w, h := probe(t, save(t, u, path.Base(u))).video(t, key); w != want[0] || h != want[1] {
+				t.Errorf("%s, %s is %dx%d, want %v", way, key, w, h, want)
+			}
+		}
+		if _, metadata, _ := srv.send(t, http.MethodGet, "/metadata/jobs/"+j.ID, nil); !bytes.Contains(metadata, fmt.Appendf(nil, `"size":"%d"`, len(data))) {
+			t.Errorf("%s: %s", way, metadata)
 		}
 	}
 }

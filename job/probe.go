@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/copra-video/copra/transcode/format"
@@ -141,8 +142,15 @@ func (m *Media) Still() bool { return isPictureDemuxer(m.FormatName) }
 // SetFilename replaces format.filename in Raw, which is a path of this server
 // that clients must not see. All other bytes stay the same. Without that member
 // nothing changes.
-func (m *Media) SetFilename(name string) {
-	from, to, ok := filenameSpan(m.Raw)
+func (m *Media) SetFilename(name string) { m.setFormat("filename", name) }
+
+// SetSentSize replaces format.size in Raw by the size, in bytes, of what a customer
+// has sent. That of a photo differs from Size, which is that of the decoded picture.
+func (m *Media) SetSentSize(size int64) { m.setFormat("size", strconv.FormatInt(size, 10)) }
+
+// setFormat replaces a text of the object format in Raw, if it is there.
+func (m *Media) setFormat(key, text string) {
+	from, to, ok := formatSpan(m.Raw, key)
 	if !ok {
 		return
 	}
@@ -150,7 +158,7 @@ func (m *Media) SetFilename(name string) {
 	b.Write(m.Raw[:from])
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	if err := enc.Encode(name); err != nil {
+	if err := enc.Encode(text); err != nil {
 		return // a string always encodes
 	}
 	b.Truncate(b.Len() - 1) // the encoder's newline
@@ -158,13 +166,13 @@ func (m *Media) SetFilename(name string) {
 	m.Raw = b.Bytes()
 }
 
-// filenameSpan returns the byte range of the value of format.filename in raw.
-func filenameSpan(raw []byte) (from, to int64, ok bool) {
+// formatSpan returns the byte range of the value of a member of format in raw.
+func formatSpan(raw []byte, key string) (from, to int64, ok bool) {
 	format, at, ok := member(raw, "format")
 	if !ok {
 		return 0, 0, false
 	}
-	value, inner, ok := member(format, "filename")
+	value, inner, ok := member(format, key)
 	if !ok {
 		return 0, 0, false
 	}

@@ -70,6 +70,14 @@ if [ "$want" = test ]; then
     command -v chromium >/dev/null || packages+=(chromium)
   fi
   command -v openssl >/dev/null || packages+=(openssl)
+  # It decodes the photos of phones.
+  if ! heif-convert --list-decoders 2>/dev/null | grep libde265 >/dev/null; then
+    packages+=(libheif-examples)
+    case $(. /etc/os-release && echo "$ID $VERSION_ID") in
+      "debian 12" | "ubuntu 22.04") ;; # its codecs are no plugins yet
+      *) packages+=(libheif-plugin-{libde265,dav1d}) ;;
+    esac
+  fi
   have_gstreamer || packages+=(python3-gi gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-libav)
   command -v gcc >/dev/null || packages+=(gcc libc6-dev) # the race detector links with cgo
 fi

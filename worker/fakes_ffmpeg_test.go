@@ -40,6 +40,8 @@ func (m fakeMedia) Probe(_ context.Context, file string) (job.Media, error) {
 	return m.mark, m.j.do("probe:logo", nothing)
 }
 
+func (fakeMedia) DecodePhoto(context.Context, string, string) error { return nil }
+
 // Timeline is what is measured of the film: it lasts as long as it says.
 func (m fakeMedia) Timeline(context.Context, string, string, job.Media, time.Duration) (job.Timeline, error) {
 	t := job.Timeline{Streams: map[int]job.StreamTimeline{}}

@@ -22,7 +22,7 @@ const (
 
 // Probe asks ffprobe what is in source: a local file, or an address of our own
 // range server (http://127.0.0.1:PORT/...), and nothing else. The error is a
-// *job.Error for what is no media, is damaged, or holds neither audio nor video.
+// *job.Error for a photo that DecodePhoto has to replace first, and for what is no media, is damaged, or holds neither audio nor video.
 // Other errors are the server's. format.filename is the last part of source only.
 func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error) {
 	in, err := openProbeSource(source)
@@ -50,12 +50,17 @@ func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error)
 		return job.Media{}, job.InputErrorf(job.InputNotValid, "describes itself at more length than is accepted").WithCause(errTooLong)
 	case limited.Err() != nil:
 		return job.Media{}, job.InputErrorf(job.InputNotValid, "could not be examined within %d seconds", int(probeTimeout.Seconds()))
+	case err != nil && t.decodesPhoto(ctx, in):
+		return job.Media{}, job.NewError(job.InputPhotoNotReadable)
 	case err != nil:
 		return job.Media{}, in.refusal(ctx, err, messages.String())
 	}
 	m, err := job.ParseMedia(out.Bytes())
 	if err != nil {
 		return job.Media{}, err
+	}
+	if strings.HasPrefix(m.FormatName, "mov,") && t.decodesPhoto(ctx, in) {
+		return job.Media{}, job.NewError(job.InputPhotoNotReadable) // FFmpeg 7.1 takes each tile for a stream
 	}
 	if m, err = in.applyOrientation(ctx, m); err != nil {
 		return job.Media{}, err

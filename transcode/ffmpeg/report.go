@@ -40,7 +40,7 @@ func (t *Toolchain) Report() []Finding {
 		}
 		findings = append(findings, Finding{f.kind + " " + name, i >= 0, note})
 	}
-	return findings
+	return append(findings, t.reportPhotos()...)
 }
 
 // feature is something that works when ffmpeg has one of several names.

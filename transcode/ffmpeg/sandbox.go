@@ -34,7 +34,10 @@ func (t *Toolchain) rules(r sandbox.Rules) *sandbox.Rules {
 	}
 	r.Landlock, r.Memory, r.User = t.sandbox.Landlock, t.sandbox.Memory, t.sandbox.User
 	// A build outside the system's folders may have its libraries beside it.
-	for _, program := range []string{t.ffmpeg, t.ffprobe} {
+	for _, program := range []string{t.ffmpeg, t.ffprobe, t.heif} {
+		if program == "" {
+			continue
+		}
 		if real, err := filepath.EvalSymlinks(program); err == nil && filepath.Dir(real) != "/" {
 			r.Programs = append(r.Programs, filepath.Dir(real))
 			if lib := filepath.Join(filepath.Dir(real), "..", "lib"); filepath.Base(filepath.Dir(real)) == "bin" && isDir(lib) {

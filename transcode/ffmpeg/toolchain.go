@@ -14,7 +14,9 @@ import (
 // Toolchain is an ffmpeg, the ffprobe beside it, and what they can do. It does
 // not change after Open and may be used by many goroutines.
 type Toolchain struct {
-	ffmpeg, ffprobe string // absolute paths
+	ffmpeg, ffprobe string   // absolute paths
+	heif            string   // libheif's decoder of photos; "": not installed
+	photoKinds      []string // that it decodes: "HEIC", "AVIF"; asked for with Options.Complete
 	capabilities    transcode.Capabilities
 	probeVersion    string
 	cached          bool
@@ -56,6 +58,10 @@ func Open(ctx context.Context, o Options) (*Toolchain, error) {
 	t := &Toolchain{killDelay: defaultKillDelay, sandbox: o.Sandbox}
 	if err := t.locate(o.FFmpeg, o.FFprobe); err != nil {
 		return nil, err
+	}
+	t.locatePhotoDecoder()
+	if o.Complete {
+		t.askPhotoDecoder(ctx)
 	}
 	if o.CacheFile == "" {
 		return t, t.detect(ctx, o.Complete)

@@ -5,6 +5,7 @@ package input
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
@@ -28,6 +29,10 @@ type Media interface {
 	// Probe describes the file at a path, or at a URL of a rangeserver.Server. The
 	// error is a *job.Error if it is not a media file.
 	Probe(ctx context.Context, path string) (job.Media, error)
+	// DecodePhoto replaces the file name in dir by a picture if it is a photo that
+	// ffmpeg does not read, and leaves all other files. The error is a *job.Error if
+	// the photo is at fault.
+	DecodePhoto(ctx context.Context, dir, name string) error
 	// Timeline measures the file name in dir, whose streams m names, by reading all
 	// of its packets. It fails when that makes no progress for stall.
 	Timeline(ctx context.Context, dir, name string, m job.Media, stall time.Duration) (job.Timeline, error)
@@ -60,16 +65,7 @@ func (r Reader) Probe(ctx context.Context, in job.Input, folder func() (dir stri
 
 func (r Reader) probeSource(ctx context.Context, src storage.Source, folder func() (string, func(), error)) (job.Media, error) {
 	if !src.Ranges() {
-		// Its headers may be at the end, so all of it is needed.
-		dir, remove, err := folder()
-		if err != nil {
-			return job.Media{}, err
-		}
-		defer remove()
-		if err := r.fetchTo(ctx, src, filepath.Join(dir, transcode.SourceName), r.MaxBytes); err != nil {
-			return job.Media{}, err
-		}
-		return r.Media.Probe(ctx, filepath.Join(dir, transcode.SourceName))
+		return r.probeWhole(ctx, src, folder) // its headers may be at the end
 	}
 	srv, err := rangeserver.Serve(ctx, src, retry.Policy{})
 	if err != nil {
@@ -80,9 +76,32 @@ func (r Reader) probeSource(ctx context.Context, src storage.Source, folder func
 	if serr := srv.Err(); serr != nil {
 		return job.Media{}, fmt.Errorf("read input: %w", serr) // this is why ffprobe failed
 	}
+	if e, ok := errors.AsType[*job.Error](err); ok && e.Reason == job.InputPhotoNotReadable {
+		return r.probeWhole(ctx, src, folder) // decoded, where the server can
+	}
 	if err != nil {
 		return job.Media{}, err
 	}
+	return media, nil
+}
+
+// probeWhole describes an input that it fetches for that. The size in it is that of
+// what was sent, also of a photo, which is decoded.
+func (r Reader) probeWhole(ctx context.Context, src storage.Source, folder func() (string, func(), error)) (job.Media, error) {
+	dir, remove, err := folder()
+	if err != nil {
+		return job.Media{}, err
+	}
+	defer remove()
+	size, err := r.fetchTo(ctx, src, filepath.Join(dir, transcode.SourceName), r.MaxBytes)
+	if err != nil {
+		return job.Media{}, err
+	}
+	media, err := r.Media.Probe(ctx, filepath.Join(dir, transcode.SourceName))
+	if err != nil {
+		return job.Media{}, err
+	}
+	media.SetSentSize(size)
 	return media, nil
 }
 
@@ -97,7 +116,7 @@ func (r Reader) Open(ctx context.Context, in job.Input) (storage.Source, error) 
 
 // Fetch copies the whole input into dir, as transcode.SourceName.
 func (r Reader) Fetch(ctx context.Context, src storage.Source, dir string) error {
-	if err := r.fetchTo(ctx, src, filepath.Join(dir, transcode.SourceName), r.MaxBytes); err != nil {
+	if _, err := r.fetchTo(ctx, src, filepath.Join(dir, transcode.SourceName), r.MaxBytes); err != nil {
 		return fmt.Errorf("fetch input: %w", err)
 	}
 	return nil
@@ -113,16 +132,24 @@ func (r Reader) Measure(ctx context.Context, dir string, m *job.Media) error {
 	return nil
 }
 
-func (r Reader) fetchTo(ctx context.Context, src storage.Source, path string, limit int64) error {
+// fetchTo copies an input of at most limit bytes to path, and returns its size. A
+// photo that ffmpeg does not read is then decoded in its place.
+func (r Reader) fetchTo(ctx context.Context, src storage.Source, path string, limit int64) (size int64, err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_TRUNC, 0o600)
 	if err != nil {
-		return fmt.Errorf("make work file: %w", err)
+		return 0, fmt.Errorf("make work file: %w", err)
 	}
 	err = storage.Fetch(ctx, src, f, limit)
+	if st, serr := f.Stat(); serr == nil {
+		size = st.Size()
+	}
 	if cerr := f.Close(); err == nil && cerr != nil {
 		err = fmt.Errorf("write work file: %w", cerr)
 	}
-	return err
+	if err == nil {
+		err = r.Media.DecodePhoto(ctx, filepath.Dir(path), filepath.Base(path))
+	}
+	return size, err
 }
 
 // publicName returns the name of an input that clients may see: its URL without

@@ -57,7 +57,7 @@ func (r Reader) fetchWatermark(ctx context.Context, url job.Secret, path string)
 	if err != nil {
 		return fmt.Errorf("open watermark: %w", err)
 	}
-	if err := r.fetchTo(ctx, src, path, min(maxWatermarkBytes, r.MaxBytes)); err != nil {
+	if _, err := r.fetchTo(ctx, src, path, min(maxWatermarkBytes, r.MaxBytes)); err != nil {
 		return fmt.Errorf("fetch watermark: %w", err)
 	}
 	m, err := r.Media.Probe(ctx, path)
