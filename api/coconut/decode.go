@@ -29,10 +29,10 @@ func DecodeJob(body []byte) (*job.Spec, error) {
 	// In the order of Coconut's documentation: the test suites of clients send
 	// requests with several errors and expect the first one.
 	spec.Settings = d.settings(root.get("settings"))
-	spec.Input = d.input(root.get("input"))
-	spec.Storage = d.storage(root.get("storage"), needStorage(root.get("outputs")))
+	spec.Input = d.input(root.get("input"), root.misspelt("input"))
+	spec.Storage = d.storage(root.get("storage"), needStorage(root.get("outputs")), root.misspelt("storage"))
 	var decoded []*output
-	spec.Outputs, decoded = d.outputs(root.get("outputs"))
+	spec.Outputs, decoded = d.outputs(root.get("outputs"), root.misspelt("outputs"))
 	spec.Notification = d.notification(root.get("notification"))
 	spec.Metadata = d.metadata(root.get("metadata"))
 	for _, o := range decoded {

@@ -400,7 +400,7 @@ func TestServices(t *testing.T) {
 			t.Fatal(err)
 		}
 		d := &decoder{}
-		s := d.storage(root.get("storage"), true)
+		s := d.storage(root.get("storage"), true, "")
 		switch {
 		case d.err != nil:
 			t.Errorf("%s: %v", c.storage, d.err)

@@ -33,6 +33,8 @@ type hash struct {
 	// "The param 'hls." + "path" + "' of the output 'httpstream'".
 	before, after string
 	secret        bool // messages must not quote values
+	// outer are the params of the output around a hash that is a param.
+	outer []string
 }
 
 // section returns a reader for a section of the job: settings, input, storage or
@@ -50,7 +52,7 @@ func (h hash) refuse(name, want string) {
 	v := h.get(name)
 	switch {
 	case v == nil:
-		h.d.refuse(h.reason, "%s is missing: expected %s.", h.subject(name), want)
+		h.d.refuse(h.reason, "%s is missing: expected %s%s.", h.subject(name), want, h.v.misspelt(name))
 	case h.secret:
 		h.d.refuse(h.reason, "%s is not valid: expected %s.", h.subject(name), want)
 	default:
@@ -75,11 +77,24 @@ func (h hash) hash(name string) (inner hash, ok bool) {
 
 // only refuses members whose name is not in names.
 func (h hash) only(names ...string) {
+	h.onlyOr(func(m member) string { return h.outerHint(m.name) }, names...)
+}
+
+// onlyOr is only. hint says where an unknown member belongs, "" if that is not known.
+func (h hash) onlyOr(hint func(m member) string, names ...string) {
 	for _, m := range h.v.members {
-		if !slices.Contains(names, m.name) {
-			h.d.refuse(h.reason, "%s is not valid: there is no such param, accepted are %s.", h.subject(shorten(m.name)), strings.Join(names, ", "))
-			return
+		if slices.Contains(names, m.name) {
+			continue
 		}
+		text := hint(m)
+		if text == "" {
+			text = nearestHint(m.name, names)
+		}
+		if text != "" {
+			h.d.refuse(h.reason, "%s is not valid: %s. Accepted here are %s.", h.subject(shorten(m.name)), text, strings.Join(names, ", "))
+		}
+		h.d.refuse(h.reason, "%s is not valid: there is no such param, accepted are %s.", h.subject(shorten(m.name)), strings.Join(names, ", "))
+		return
 	}
 }
 

@@ -1,6 +1,7 @@
 package coconut
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/copra-video/copra/job"
@@ -11,10 +12,10 @@ var inputSchemes = []string{"http", "https", "ftp", "ftps", "sftp"}
 
 // input decodes the input. Unknown members are ignored: clients send their storage
 // hash again, with a key.
-func (d *decoder) input(v *value) job.Input {
+func (d *decoder) input(v *value, misspelt string) job.Input {
 	if !v.isHash() || len(v.members) == 0 {
 		// The test suites of clients compare this message.
-		d.refuse(job.InputNotValid, "The job 'input' is not a valid object.")
+		d.refuse(job.InputNotValid, "The job 'input' is not a valid object%s.", misspelt)
 		return job.Input{}
 	}
 	h := d.section("input", job.InputNotValid, v)
@@ -29,7 +30,7 @@ func (d *decoder) input(v *value) job.Input {
 		return in
 	}
 	if !hasService {
-		d.refuse(job.InputNotValid, "The job 'input' is not valid: it has no 'url', and no 'service' with a 'bucket' and a 'key'.")
+		d.refuse(job.InputNotValid, "The job 'input' is not valid: it has no 'url', and no 'service' with a 'bucket' and a 'key'%s.", cmp.Or(v.misspelt("url"), v.misspelt("service")))
 		return job.Input{}
 	}
 	row, ok := h.service(true)

@@ -69,22 +69,22 @@ func (d *decoder) output(mapKey, name string, v *value, vars expr.Vars) *output 
 	switch kind {
 	case format.KindStream:
 		o.Type, o.shownFormat = job.TypeStream, streamKey
-		h.only(streamParams...)
+		h = h.accept(kind, mapKey, streamParams)
 		o.Stream = h.stream()
 	case format.KindImage:
 		o.Type = job.TypeImage
-		h.only(imageParams...)
+		h = h.accept(kind, mapKey, imageParams)
 		h.destination(&o.Output)
 		o.Image = h.image()
 		h.checkSequence(o)
 	case format.KindAnimated:
 		o.Type = job.TypeImage
-		h.only(animatedParams...)
+		h = h.accept(kind, mapKey, animatedParams)
 		h.destination(&o.Output)
 		o.Image = h.animated(o.Format)
 	default:
 		o.Type = job.TypeVideo
-		h.only(videoParams...)
+		h = h.accept(kind, mapKey, videoParams)
 		h.destination(&o.Output)
 		o.Video = h.video()
 		h.checkCopied(o)
@@ -167,7 +167,7 @@ func (h hash) format(mapKey string) (format.Format, string) {
 	if inner.empty() {
 		f, err := format.Parse(mapKey)
 		if err != nil {
-			h.d.refuse(job.OutputFormatNotValid, "The format of the output '%s' is not valid: %s.", shorten(mapKey), trimPeriod(err))
+			h.d.refuse(job.OutputFormatNotValid, "The format of the output '%s' is not valid: %s%s.", shorten(mapKey), trimPeriod(err), keyHint(mapKey))
 		}
 		return f, mapKey
 	}
@@ -179,7 +179,7 @@ func (h hash) format(mapKey string) (format.Format, string) {
 	}
 	f, err := format.FromHash(mapKey, members)
 	if err != nil {
-		h.d.refuse(job.OutputFormatNotValid, "The param 'format' of the output '%s' is not valid: %s.", shorten(mapKey), trimPeriod(err))
+		h.d.refuse(job.OutputFormatNotValid, "The param 'format' of the output '%s' is not valid: %s%s.", shorten(mapKey), trimPeriod(err), formatHint(mapKey, err))
 		return f, mapKey
 	}
 	return f, f.String()

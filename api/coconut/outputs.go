@@ -52,10 +52,11 @@ func needStorage(outputs *value) bool {
 }
 
 // outputs decodes the outputs as far as possible before the probe. It also returns
-// them as requests, which ResolveOutput decodes later.
-func (d *decoder) outputs(v *value) ([]job.OutputRequest, []*output) {
+// them as requests, which ResolveOutput decodes later. misspelt is for the message
+// when there are none, see value.misspelt.
+func (d *decoder) outputs(v *value, misspelt string) ([]job.OutputRequest, []*output) {
 	if v == nil || v.kind != kindHash && !v.isHash() {
-		d.refuse(job.OutputsNotValid, "The job 'outputs' is not a valid object: got %s, expected a hash of formats, such as {\"mp4:720p\": {\"path\": \"/video.mp4\"}}.", v.describe())
+		d.refuse(job.OutputsNotValid, "The job 'outputs' is not a valid object: got %s, expected a hash of formats, such as {\"mp4:720p\": {\"path\": \"/video.mp4\"}}%s.", v.describe(), misspelt)
 		return nil, nil
 	}
 	all := entries(v)

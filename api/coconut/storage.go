@@ -10,13 +10,13 @@ import (
 
 // storage decodes the storage. It is nil when it is absent or empty and no output
 // needs one.
-func (d *decoder) storage(v *value, needed bool) *job.Storage {
+func (d *decoder) storage(v *value, needed bool, misspelt string) *job.Storage {
 	if v == nil || v.isHash() && len(v.members) == 0 {
 		if !needed {
 			return nil
 		}
 		if v == nil {
-			d.refuse(job.StorageNotValid, "The job 'storage' is not a valid object.")
+			d.refuse(job.StorageNotValid, "The job 'storage' is not a valid object%s.", misspelt)
 		} else {
 			d.refuse(job.StorageServiceNotValid, "The storage 'service' is missing: expected one of %s, or a 'url'.", strings.Join(serviceNames(false), ", "))
 		}
@@ -56,7 +56,7 @@ func (h hash) service(input bool) (service, bool) {
 	names := strings.Join(serviceNames(input), ", ")
 	v := h.get("service")
 	if v == nil || blank(v) {
-		h.d.refuse(job.StorageServiceNotValid, "%s is missing: expected one of %s, or a 'url'.", h.subject("service"), names)
+		h.d.refuse(job.StorageServiceNotValid, "%s is missing: expected one of %s, or a 'url'%s.", h.subject("service"), names, h.v.misspelt("service"))
 		return service{}, false
 	}
 	row, ok := findService(strings.ToLower(strings.TrimSpace(v.text)))
@@ -123,7 +123,7 @@ func (h hash) need(names string) {
 			return
 		}
 	}
-	h.d.refuse(h.reason, "%s is missing: the service %s needs it.", h.subject(strings.Join(list, "' or '")), quote(h.word("service")))
+	h.d.refuse(h.reason, "%s is missing: the service %s needs it%s.", h.subject(strings.Join(list, "' or '")), quote(h.word("service")), h.v.misspelt(list...))
 }
 
 func (h hash) credentials(row service, section string) map[string]job.Secret {

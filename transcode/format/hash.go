@@ -99,7 +99,8 @@ var members = []member{
 	}},
 }
 
-func memberNames(k Kind) string {
+// HashMembers returns the names of the members that the hash of a format may have.
+func HashMembers(k Kind) []string {
 	var names []string
 	for _, m := range members {
 		if takes(k, m.track, m.name) {
@@ -111,7 +112,25 @@ func memberNames(k Kind) string {
 			names = append(names, o.name)
 		}
 	}
-	return strings.Join(names, ", ")
+	return names
+}
+
+// UnknownMemberError is the error for a member that no format has.
+type UnknownMemberError struct {
+	Name string
+	kind Kind
+}
+
+func (e *UnknownMemberError) Error() string {
+	return fmt.Sprintf("%q is not known: expected %s", clip(e.Name), memberNames(e.kind))
+}
+
+// memberNames returns HashMembers for a message.
+func memberNames(k Kind) string {
+	if names := HashMembers(k); len(names) > 0 {
+		return strings.Join(names, ", ")
+	}
+	return "no format hash"
 }
 
 // takes reports whether a container of kind k has a use for a member.
@@ -142,7 +161,7 @@ func setMember(f *Format, c *codec.Container, name string, value any) error {
 		case tok == "" || c.Kind == KindAudio && novideo:
 			return nil
 		case !takes(c.Kind, m.track, name):
-			return fmt.Errorf("%s does not apply to %s, which takes %s", name, c.Name, orNothing(memberNames(c.Kind)))
+			return fmt.Errorf("%s does not apply to %s, which takes %s", name, c.Name, memberNames(c.Kind))
 		}
 		if err := m.set(f, tok); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
@@ -151,22 +170,15 @@ func setMember(f *Format, c *codec.Container, name string, value any) error {
 	}
 	row := optionOf(name)
 	if row == nil {
-		return fmt.Errorf("%q is not known: expected %s", clip(name), orNothing(memberNames(c.Kind)))
+		return &UnknownMemberError{name, c.Kind}
 	}
 	if tok == "" {
 		return nil
 	}
 	if c.Kind != KindVideo && c.Kind != KindAudio {
-		return fmt.Errorf("%s does not apply to %s, which takes %s", name, c.Name, orNothing(memberNames(c.Kind)))
+		return fmt.Errorf("%s does not apply to %s, which takes %s", name, c.Name, memberNames(c.Kind))
 	}
 	return row.apply(&f.Options, optionToken(name, tok))
-}
-
-func orNothing(list string) string {
-	if list == "" {
-		return "no format hash"
-	}
-	return list
 }
 
 // optionToken turns a JSON value into what the option of a string would hold.
