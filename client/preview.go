@@ -6,17 +6,42 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
+	"strconv"
 	"time"
 )
 
 // Preview is what a request would do.
 type Preview struct {
 	Valid     bool            `json:"valid"`
-	Message   string          `json:"message"`    // why it would be refused
-	Code      string          `json:"error_code"` // of that
+	Message   string          `json:"message,omitempty"`    // why it would be refused
+	Code      string          `json:"error_code,omitempty"` // of that
+	Input     PreviewInput    `json:"input"`                // that is assumed
 	Outputs   []PreviewOutput `json:"outputs"`
 	Steps     []PreviewStep   `json:"steps"`
 	WorkBytes int64           `json:"work_bytes"` // of the work directory, besides the input
+}
+
+// PreviewInput is what is assumed of an input. A member that is 0 is as the server
+// has it: 1920x1080, 25 frames a second and 60 s.
+type PreviewInput struct {
+	Width    int     `json:"width"`
+	Height   int     `json:"height"`
+	FPS      int     `json:"fps"`
+	Duration float64 `json:"duration"` // seconds; a fraction is not sent
+}
+
+func (in PreviewInput) query() string {
+	q := url.Values{}
+	for name, n := range map[string]int{"width": in.Width, "height": in.Height, "fps": in.FPS, "duration": int(in.Duration)} {
+		if n != 0 {
+			q.Set(name, strconv.Itoa(n))
+		}
+	}
+	if len(q) == 0 {
+		return ""
+	}
+	return "?" + q.Encode()
 }
 
 // PreviewOutput is what would become of an output: "made", "skipped" or "refused".
@@ -25,8 +50,8 @@ type PreviewOutput struct {
 	Type    string `json:"type"`
 	Format  string `json:"format"`
 	Result  string `json:"result"`
-	Message string `json:"message"` // why it is refused
-	Code    string `json:"error_code"`
+	Message string `json:"message,omitempty"` // why it is refused
+	Code    string `json:"error_code,omitempty"`
 }
 
 // PreviewStep is a step of the plan.
@@ -53,7 +78,16 @@ func (c *Client) Validate(ctx context.Context, r *JobRequest) (*Preview, error) 
 	if err != nil {
 		return nil, fmt.Errorf("validate job: encode the request: %w", err)
 	}
-	return decode[Preview](ctx, c, call{do: "validate job", method: http.MethodPost, path: "/v2/validate", body: body, want: http.StatusOK, repeat: true})
+	return c.ValidateJSON(ctx, body, PreviewInput{})
+}
+
+// ValidateJSON is Validate for a request that is JSON already, and for an input of
+// one's own.
+func (c *Client) ValidateJSON(ctx context.Context, body []byte, in PreviewInput) (*Preview, error) {
+	if body == nil {
+		body = []byte{} // the server says what is missing
+	}
+	return decode[Preview](ctx, c, call{do: "validate job", method: http.MethodPost, path: "/v2/validate" + in.query(), body: body, want: http.StatusOK, repeat: true})
 }
 
 // Node is a worker process.

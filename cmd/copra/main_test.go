@@ -56,8 +56,18 @@ func TestMistakes(t *testing.T) {
 		"secrets":                  "name one folder",
 		"submit":                   "name one FILE",
 		"submit /no/such/file":     "/no/such/file",
-		"check":                    "name one URL",
-		"doctor --server machine":  "server",
+		"plan":                     "plan: name one FILE",
+		"plan /no/such/file":       "/no/such/file",
+		"plan --server http://a/v2 http://a/b.mp4": "plan: --server needs an API key",
+		"plan http://a/b.mp4 -o mp5":               "plan: -o mp5",
+		"plan http://a/b.mp4 --fps 0":              "-fps",
+		"jobs all":                                 `"all"`,
+		"job":                                      "job: name the ID",
+		"cancel a b":                               "there are 2",
+		"cancel a --watch":                         "watch",
+		"retry":                                    "retry: name the ID",
+		"check":                                    "name one URL",
+		"doctor --server machine":                  "server",
 	} {
 		_, stderr, err := call(t, strings.Fields(line)...)
 		if _, ok := errors.AsType[command.UsageError](err); !ok || !strings.Contains(err.Error(), want) {

@@ -11,7 +11,7 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// defaultOutput is the output of a submission without -o.
+// defaultOutput is the output of a request without -o.
 const defaultOutput = "mp4:720p"
 
 // requested is one -o: SPEC[=/PATH][;param=value...].
@@ -20,7 +20,7 @@ type requested struct {
 	params     map[string]any
 }
 
-func parseRequested(o string) (requested, error) {
+func (q *request) parse(o string) (requested, error) {
 	head, tail, _ := strings.Cut(o, ";")
 	spec, path, named := strings.Cut(head, "=/")
 	r := requested{spec: spec, params: map[string]any{}}
@@ -33,7 +33,7 @@ func parseRequested(o string) (requested, error) {
 		}
 		name, value, ok := strings.Cut(p, "=")
 		if !ok {
-			return r, command.Usagef("submit: -o %s: %q is not param=value", o, p)
+			return r, command.Usagef("%s: -o %s: %q is not param=value", q.do, o, p)
 		}
 		var v any
 		if json.Unmarshal([]byte(value), &v) != nil {
@@ -45,26 +45,26 @@ func parseRequested(o string) (requested, error) {
 		return r, nil
 	}
 	if _, err := format.Parse(spec); err != nil {
-		return r, command.Usagef("submit: -o %s: %w", o, err)
+		return r, command.Usagef("%s: -o %s: %w", q.do, o, err)
 	}
 	return r, nil
 }
 
 // outputParams returns the outputs of the request. Each has a path: the one
 // behind "=", else one made of the input's name and the format.
-func (sub *submission) outputParams(input string) (client.Outputs, error) {
+func (q *request) outputParams(input string) (client.Outputs, error) {
 	name := filepath.Base(input)
 	if u, err := url.Parse(input); err == nil && u.Path != "" {
 		name = filepath.Base(u.Path)
 	}
 	stem := safeName(strings.TrimSuffix(name, filepath.Ext(name)))
-	list := sub.outputs
+	list := q.outputs
 	if len(list) == 0 {
 		list = []string{defaultOutput}
 	}
 	outputs := client.Outputs{}
 	for _, o := range list {
-		r, err := parseRequested(o)
+		r, err := q.parse(o)
 		if err != nil {
 			return nil, err
 		}

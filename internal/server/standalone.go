@@ -152,8 +152,8 @@ type Local struct {
 // has ended, so that a job on it can still be cancelled. Such a server listens
 // on a free port unless the settings were given an address.
 func EnsureStandalone(ctx context.Context, st settings.Settings, log *slog.Logger) (Local, error) {
-	if url, key, ok := runningServer(ctx, st.Data); ok {
-		return Local{URL: url, Key: key, Stop: func() error { return nil }}, nil
+	if running, ok := RunningStandalone(ctx, st.Data); ok {
+		return running, nil
 	}
 	if !st.Given("listen") {
 		st.Listen = "127.0.0.1:0"
@@ -165,22 +165,23 @@ func EnsureStandalone(ctx context.Context, st settings.Settings, log *slog.Logge
 	return Local{URL: s.URL(), Key: s.key, Started: true, Stop: s.Stop}, nil
 }
 
-// runningServer asks whether the server that wrote the base URL still answers.
-func runningServer(ctx context.Context, dir string) (url, key string, ok bool) {
+// RunningStandalone asks whether the server that wrote the base URL into the data
+// folder still answers. The key is that of its file.
+func RunningStandalone(ctx context.Context, dir string) (Local, bool) {
 	text, err := os.ReadFile(filepath.Join(dir, baseURLFile))
 	if err != nil {
-		return "", "", false
+		return Local{}, false
 	}
-	url = strings.TrimSpace(string(text))
+	url := strings.TrimSpace(string(text))
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
 	c, err := client.New(client.Options{BaseURL: url})
 	if err != nil {
-		return "", "", false
+		return Local{}, false
 	}
 	if _, err := c.Health(ctx); err != nil {
-		return "", "", false
+		return Local{}, false
 	}
 	token, err := os.ReadFile(filepath.Join(dir, keyFile))
-	return url, strings.TrimSpace(string(token)), err == nil
+	return Local{URL: url, Key: strings.TrimSpace(string(token)), Stop: func() error { return nil }}, err == nil
 }

@@ -50,7 +50,8 @@ const (
 	Media
 	Work
 	Metrics
-	Pool // a worker beside others
+	Pool   // a worker beside others
+	Folder // where to find a standalone server that runs
 
 	// Standalone are those of a process that is everything at once.
 	Standalone = Log | Data | API | Network | Media | Work
@@ -69,7 +70,7 @@ func (s *Settings) processRows() []Row {
 		{Group: Log, Flag: "log-format", Env: "COPRA_LOG_FORMAT", Default: "text", Set: oneOf(&s.LogFormat, "text", "json"),
 			Help: "text or json."},
 
-		{Group: Data, Flag: "data", Env: "COPRA_DATA_DIR", Default: defaultData(), Shown: "/var/lib/copra for root, ~/.local/share/copra for others", Set: Text(&s.Data),
+		{Group: Data | Folder, Flag: "data", Env: "COPRA_DATA_DIR", Default: defaultData(), Shown: "/var/lib/copra for root, ~/.local/share/copra for others", Set: Text(&s.Data),
 			Help: "folder of a standalone server, with its database, results and work files."},
 		{Group: Data, Env: "COPRA_PG_BIN", Shown: "a search in the usual places", Set: Text(&s.PGBin),
 			Help: "folder of PostgreSQL's programs postgres and initdb, for a standalone server."},
