@@ -21,7 +21,8 @@ const (
 	// stopping client gives back.
 	emptyPoll = time.Second
 	// idlePoll is the same when nothing was announced or fetched for idleAfter. By then
-	// every job is one that is announced.
+	// every job is one that is announced. It counts only where this process has heard an
+	// announcement: a LISTEN through a pooler is accepted and may hear nothing.
 	idlePoll  = 10 * time.Second
 	idleAfter = time.Minute
 )
@@ -36,10 +37,11 @@ type Limits struct {
 }
 
 // fetchLimiter is a River driver that fetches as many transcodes and tasks as slots
-// are free, and seldom asks a database in which nothing happens. River counts jobs that only wait for a storage against MaxWorkers. So
-// River gets MaxYielded more workers than there are slots, and the driver
-// leaves those alone that no job has yielded. A task is fetched only by a process
-// that can begin it at once: another may be idle.
+// are free, and seldom asks a database in which nothing happens. River counts jobs
+// that only wait for a storage against MaxWorkers. So River gets MaxYielded more
+// workers than there are slots, and the driver leaves those alone that no job has
+// yielded. A task is fetched only by a process that can begin it at once: another
+// may be idle.
 //
 // River fetches again at once when a job ends while all workers are busy, which
 // is never the case here. So it polls often. The driver answers most polls
@@ -48,6 +50,7 @@ type fetchLimiter[TTx any] struct {
 	riverdriver.Driver[TTx]
 	queues map[string]*limitedQueue
 	active *atomic.Int64 // when something was last announced or fetched, in Unix nanoseconds
+	heard  *atomic.Bool  // something was announced, so announcements arrive
 }
 
 // limitedQueue is a queue whose fetches the driver limits.
@@ -70,7 +73,7 @@ func newFetchLimiter[TTx any](d riverdriver.Driver[TTx], l Limits) fetchLimiter[
 		Notify:    {free: all},
 		Transcode: {free: func(n int) int { return n - max(MaxYielded-l.Yielded(), 0) }},
 		Task:      {free: func(n int) int { return min(n, l.FreeSlots()) }},
-	}, new(atomic.Int64)}
+	}, new(atomic.Int64), new(atomic.Bool)}
 }
 
 // GetExecutor implements riverdriver.Driver.
@@ -80,22 +83,22 @@ func (l fetchLimiter[TTx]) GetExecutor() riverdriver.Executor {
 
 // GetListener implements riverdriver.Driver.
 func (l fetchLimiter[TTx]) GetListener(p *riverdriver.GetListenenerParams) riverdriver.Listener {
-	return insertListener{l.Driver.GetListener(p), l.queues, l.active}
+	return insertListener[TTx]{l.Driver.GetListener(p), l}
 }
 
 // insertListener notes that jobs were inserted.
-type insertListener struct {
+type insertListener[TTx any] struct {
 	riverdriver.Listener
-	queues map[string]*limitedQueue
-	active *atomic.Int64
+	limiter fetchLimiter[TTx]
 }
 
 // WaitForNotification implements riverdriver.Listener.
-func (l insertListener) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
+func (l insertListener[TTx]) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
 	n, err := l.Listener.WaitForNotification(ctx)
 	if err == nil && n.Topic == InsertTopic {
-		l.active.Store(time.Now().UnixNano())
-		for name, q := range l.queues {
+		l.limiter.heard.Store(true)
+		l.limiter.active.Store(time.Now().UnixNano())
+		for name, q := range l.limiter.queues {
 			if n.Payload == InsertPayload(name) {
 				q.more.Store(true)
 			}
@@ -122,7 +125,7 @@ func (e *limitedExecutor[TTx]) JobGetAvailable(ctx context.Context, p *riverdriv
 	}
 	now := time.Now().UnixNano()
 	poll := emptyPoll
-	if now-e.active.Load() >= int64(idleAfter) {
+	if e.heard.Load() && now-e.active.Load() >= int64(idleAfter) {
 		poll = idlePoll
 	}
 	if !q.more.Swap(false) && now-q.last.Load() < int64(poll) {

@@ -30,6 +30,21 @@ func (r *rowsExecutor) JobGetAvailable(_ context.Context, p *riverdriver.JobGetA
 	return &riverdriver.JobGetAvailableResult{Jobs: make([]*rivertype.JobRow, n)}, nil
 }
 
+// announcer is a listener that hears of one transcode.
+type announcer struct{ riverdriver.Listener }
+
+func (announcer) WaitForNotification(context.Context) (*riverdriver.Notification, error) {
+	return &riverdriver.Notification{Topic: InsertTopic, Payload: InsertPayload(Transcode)}, nil
+}
+
+// heard has the driver hear an announcement.
+func heard(t *testing.T, l fetchLimiter[struct{}]) {
+	t.Helper()
+	if _, err := (insertListener[struct{}]{announcer{}, l}).WaitForNotification(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // TestFetchLimiter fetches from a queue of ten for two slots.
 func TestFetchLimiter(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -75,6 +90,15 @@ func TestFetchLimiter(t *testing.T) {
 
 		<-time.After(idleAfter)
 		active = 0
+		fetch(0, "idle")
+		db.jobs = 1
+		<-time.After(emptyPoll)
+		fetch(1, "idle, where no announcement was ever heard")
+
+		heard(t, l)
+		active, db.jobs = 0, 0
+		fetch(0, "told of what another has taken")
+		<-time.After(idleAfter)
 		fetch(0, "idle")
 		db.jobs = 1
 		<-time.After(idlePoll - time.Second)
