@@ -170,6 +170,12 @@ func (l *Lease) IgnoreLost(err error) error {
 // one can, this machine's work is wasted, which does no harm: publishing needs
 // a fresh answer, see Check.
 func (l *Lease) KeepRenewing(ctx context.Context, stop context.CancelCauseFunc) (release func()) {
+	return keepRenewing(ctx, stop, l.renew)
+}
+
+// keepRenewing calls renew every second until release is called or the lease is
+// lost, which it tells stop.
+func keepRenewing(ctx context.Context, stop context.CancelCauseFunc, renew func(context.Context) error) (release func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -181,7 +187,7 @@ func (l *Lease) KeepRenewing(ctx context.Context, stop context.CancelCauseFunc) 
 				return
 			case <-tick.C:
 			}
-			if err := l.renew(ctx); errors.Is(err, job.ErrLeaseLost) {
+			if err := renew(ctx); errors.Is(err, job.ErrLeaseLost) {
 				stop(err)
 				return
 			}

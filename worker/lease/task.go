@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -56,30 +55,11 @@ func (t *Task) SetProgress(share float64) { t.progress.Store(math.Float64bits(sh
 // KeepRenewing renews the lease every second until release is called. When the lease is
 // lost it calls stop. Every other error is ignored, as by Lease.KeepRenewing.
 func (t *Task) KeepRenewing(ctx context.Context, stop context.CancelCauseFunc) (release func()) {
-	ctx, cancel := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		tick := time.NewTicker(renewEvery)
-		defer tick.Stop()
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-tick.C:
-			}
-			rctx, done := context.WithTimeout(ctx, renewTimeout)
-			err := t.store.RenewTask(rctx, t.ID, t.Fence, math.Float64frombits(t.progress.Load()))
-			done()
-			if errors.Is(err, job.ErrLeaseLost) {
-				stop(err)
-				return
-			}
-		}
+	return keepRenewing(ctx, stop, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(ctx, renewTimeout)
+		defer cancel()
+		return t.store.RenewTask(ctx, t.ID, t.Fence, math.Float64frombits(t.progress.Load()))
 	})
-	return func() {
-		cancel()
-		wg.Wait()
-	}
 }
 
 // Complete records that the artifacts are stored. It waits for the database as

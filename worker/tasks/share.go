@@ -8,6 +8,7 @@
 package tasks
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"slices"
@@ -191,15 +192,7 @@ func (s *Share) offerWaiting() {
 		s.aloneUntil = now.Add(aloneFor)
 		return
 	}
-	slices.SortStableFunc(waiting, func(a, b *Step) int {
-		switch {
-		case a.step.Cost > b.step.Cost:
-			return -1
-		case a.step.Cost < b.step.Cost:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(waiting, func(a, b *Step) int { return cmp.Compare(b.step.Cost, a.step.Cost) })
 	s.offer(waiting)
 }
 
