@@ -72,6 +72,7 @@ func Secrets(_ context.Context, c command.Call) error {
 		{"postgres-password", rand.Text},
 		{"s3-access-key", rand.Text},
 		{"s3-secret-key", rand.Text},
+		{"operator-key", settings.NewOperatorKey},
 	} {
 		_, made, err := secretfile.ReadOrCreate(filepath.Join(dir, file.name), func() (string, error) { return file.generate(), nil })
 		if err != nil {

@@ -2,7 +2,6 @@ package server
 
 import (
 	"context"
-	"crypto/rand"
 	"fmt"
 	"net/http"
 	"path/filepath"
@@ -34,7 +33,7 @@ func (s *Server) makeOperatorKey(dir string) error {
 		return nil
 	}
 	file := filepath.Join(dir, operatorFile)
-	if _, _, err := secretfile.ReadOrCreate(file, func() (string, error) { return "op-" + rand.Text(), nil }); err != nil {
+	if _, _, err := secretfile.ReadOrCreate(file, func() (string, error) { return settings.NewOperatorKey(), nil }); err != nil {
 		return fmt.Errorf("make the operator's key: %w", err)
 	}
 	st.OperatorKeyFile = file

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"crypto/rand"
 	"fmt"
 	"net/url"
 	"os"
@@ -35,6 +36,9 @@ func (s *Settings) Sealer() (*seal.Sealer, error) {
 // minOperatorKey is the minimum length of the operator's key; shorter ones can be
 // guessed.
 const minOperatorKey = 16
+
+// NewOperatorKey returns a new key for the operator of a server.
+func NewOperatorKey() string { return "op-" + rand.Text() }
 
 // Operator reads the operator's key, zero when there is none.
 func (s *Settings) Operator() (job.Secret, error) {
