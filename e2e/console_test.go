@@ -99,7 +99,7 @@ func TestConsole(t *testing.T) {
 	if !strings.Contains(strings.Join(seen.Menus, " "), "Quality") {
 		t.Errorf("the player has the menus %q", seen.Menus)
 	}
-	hook.count(t, "console", 2, 20*time.Second)
+	hook.count(t, "console", 2, time.Minute)
 	if status, _, _ := (client{s.base, seen.Token}).send(t, "GET", "/jobs", nil); status != 401 {
 		t.Errorf("the key that was revoked is answered %d", status)
 	}
