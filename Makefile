@@ -32,23 +32,29 @@ demo-stop: ## stop the server that make demo started
 
 # What runs with the race detector: the packages with goroutines whose tests are
 # not spent in ffmpeg or PostgreSQL, where it finds nothing and costs most. Pure
-# packages have none.
+# packages have none. All that they import is compiled once more for it, so none of
+# them imports an SDK.
 RACED := ./api ./webhook ./webhook/hostlimit ./worker ./worker/lease ./worker/admission ./worker/publish \
-	./internal/netguard ./storage/artifacts ./storage/rangeserver
+	./internal/netguard ./storage/rangeserver
 
-# What takes longest, to begin with: at the end every core has something to do.
-LONGEST := ./e2e ./transcode ./transcode/ffmpeg ./worker/artifacts ./check ./internal/server ./e2e/players \
-	./worker/execute ./internal/hostile ./internal/postgres ./client
+# What takes longest, in the order of a run of all: at the end every core has something
+# to do.
+LONGEST := ./e2e ./transcode ./transcode/ffmpeg ./internal/postgres ./e2e/players ./internal/server ./internal/hostile \
+	./check ./client ./internal/pgserver ./internal/cli ./internal/pgtest ./storage/artifacts ./tools/testreport \
+	./transcode/mp4index ./internal/queue ./console ./storage/s3 ./worker/execute ./worker/artifacts
 
 .PHONY: test
 test: ## install what tests need and run all of them
 	@scripts/setup.sh test
-	go vet ./...
-	go run ./tools/testreport -program ./cmd/copra -race "$(RACED)" $(LONGEST) ./... -shuffle=on -timeout 20m
+	go run ./tools/testreport -program ./cmd/copra -race "$(RACED)" $(LONGEST) ./... -shuffle=on -timeout 40m
 
 .PHONY: test-quick
 test-quick: ## the tests that need nothing but Go: no database, no ffmpeg; half a minute
 	go test -short ./...
+
+.PHONY: test-ffmpeg7
+test-ffmpeg7: ## run all tests in a chroot with Debian 13, whose ffmpeg is 7.1 as in the container image
+	scripts/debian13.sh make test
 
 .PHONY: lint
 lint: ## gofmt, vet and golangci-lint, which hold the layers
@@ -67,8 +73,8 @@ fuzz: ## run every fuzz target [FUZZTIME=60s]
 	scripts/fuzz.sh $(or $(FUZZTIME),60s)
 
 .PHONY: players
-players: ## play streams and files of all frame rates in GStreamer, and streams in Chromium
-	@scripts/setup.sh test
+players: ## play streams and files of all frame rates in GStreamer, and all layouts of streams in VLC, Chromium and Firefox
+	@scripts/setup.sh players
 	COPRA_PLAYERS=1 go test -count=1 -timeout 30m -v ./e2e/players
 
 .PHONY: seams
@@ -85,10 +91,15 @@ nightly: ## what takes too long for every change: players, chaos, seams, load, e
 	@$(MAKE) --no-print-directory fuzz
 
 .PHONY: bench
-bench: ## measure: sharing, POST latency, start of a server and of a job, memory
+bench: ## measure speed and memory beside commands by hand, and write docs/performance.md; a quarter of an hour on an idle machine [BENCHFLAGS=-h]
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory build
-	go run ./tools/bench $(BENCHFLAGS)
+	go run ./tools/bench $(if $(BENCHFLAGS),$(BENCHFLAGS),-page docs/performance.md)
+
+.PHONY: encoders
+encoders: ## measure the presets of the software encoders, and write docs/encoders.md; a quarter of an hour [ENCODERSFLAGS=-h]
+	@scripts/setup.sh test
+	go run ./tools/encoders $(if $(ENCODERSFLAGS),$(ENCODERSFLAGS),-page docs/encoders.md)
 
 .PHONY: load
 load: ## 200 POSTs a second, 10,000 queued jobs, a soak; fails when a promise is broken [LOADFLAGS=-h]
@@ -111,6 +122,28 @@ rules: ## print rule by rule what streams of Copra and of plain ffmpeg hold
 .PHONY: verify-compose
 verify-compose: ## bring docker-compose.yml up and run a job through it
 	deploy/verify-compose.sh
+
+.PHONY: release
+release: ## build the files of a release into dist [VERSION=0.1.0, else that of the tag]
+	@grep -q '^## \[$(VERSION:v%=%)\]' CHANGELOG.md || \
+		{ echo "CHANGELOG.md has no section [$(VERSION:v%=%)]: see docs/releasing.md" >&2; exit 1; }
+	@scripts/setup.sh release
+	scripts/release.sh $(VERSION)
+
+.PHONY: deb
+deb: ## build the Debian package for this machine into dist [VERSION=0.1.0, else that of the tag]
+	@scripts/setup.sh release
+	ARCHS=$$(go env GOARCH) scripts/release.sh $(VERSION)
+
+.PHONY: verify-debian
+verify-debian: ## prove the Debian package under a systemd that runs in namespaces of its own
+	@scripts/setup.sh test
+	deploy/verify-debian.sh
+
+.PHONY: verify-kubernetes
+verify-kubernetes: ## prove the chart on a control plane that is built from source: scaling, upgrades, scale-ins
+	@scripts/setup.sh test
+	deploy/verify-kubernetes.sh
 
 .PHONY: clean
 clean: ## remove what was built, and downloaded tools

@@ -9,13 +9,13 @@
 //	auth.go               Basic credentials to the id of an API key
 //	limit.go              requests a second of each key
 //	jobs.go               the endpoints of Coconut
-//	control.go events.go validate.go nodes.go
+//	control.go deliveries.go events.go validate.go storagecheck.go nodes.go usage.go playback.go
 //	                      the endpoints that Copra adds
 //	respond.go            errors to answers
 //	deadline.go           a deadline for the statements of a request
 //	body.go               request bodies, with bounds
 //	path.go               URLs as the published clients write them
-//	observe.go            logs and metrics
+//	observe.go            logs, metrics and traces
 //	serve.go              the HTTP server and its shutdown
 //	health.go status.go   /healthz and /readyz, also for workers
 package api
@@ -28,6 +28,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 )
 
@@ -57,13 +58,22 @@ type Jobs interface {
 	// and returns its log.
 	Deliveries(ctx context.Context, keyID, id string) ([]job.DeliveryLog, error)
 	Replay(ctx context.Context, keyID, id string, n int) (job.DeliveryLog, error)
+	// ListDeliveries returns a page of the key's webhooks, newest first, and the
+	// cursor of the next page, "" after the last one. It fails with a *job.Error for
+	// an invalid cursor.
+	ListDeliveries(ctx context.Context, keyID string, q job.DeliveryQuery) (list []job.ListedDelivery, next string, err error)
+	// Usage returns what jobs took and made that ended from a day to the one before
+	// another, by day and key. keyID may be job.AnyKey.
+	Usage(ctx context.Context, keyID string, from, to time.Time) ([]job.Usage, error)
+	// FFmpegRuns returns the log of a job, oldest first.
+	FFmpegRuns(ctx context.Context, keyID, id string) ([]job.FFmpegRun, error)
 }
 
 // Keys knows the API keys.
 type Keys interface {
-	// Authenticate returns the id of the key with this token, or job.ErrNotFound.
-	// It must compare in constant time.
-	Authenticate(ctx context.Context, token string) (keyID string, err error)
+	// Authenticate returns the key with this token, or job.ErrNotFound. It must
+	// compare in constant time. Only the id and the name of the key are looked at.
+	Authenticate(ctx context.Context, token string) (job.Key, error)
 }
 
 // Check is a condition for the server to be ready.
@@ -85,12 +95,22 @@ type Config struct {
 	// Uploads serves PUT /v2/uploads/{name} with authentication. The decoded name
 	// is the request's PathValue("name"). Defaults to none.
 	Uploads http.Handler
+	// SignUploads serves POST /v2/uploads with authentication, and Resumable serves
+	// /resumable/ without. Defaults to none.
+	SignUploads, Resumable http.Handler
 	// Operator is the operator's key, which may ask Fleet for the workers. Zero: there
 	// is none, and nobody may.
 	Operator job.Secret
 	Fleet    Fleet
 	// StaleAfter is the age of a heartbeat at which a worker counts as dead.
 	StaleAfter time.Duration
+	// CheckStorage tries out a storage, for POST /v2/storage-check. Its *job.Error is a
+	// refusal. Defaults to none.
+	CheckStorage func(ctx context.Context, st *job.Storage) (job.StorageCheck, error)
+	// Docs serves /docs and everything below it. Defaults to none.
+	Docs http.Handler
+	// ContentKeys gives players the keys of streams. Defaults to none.
+	ContentKeys ContentKeys
 	// Console serves /console and everything below it, with an authentication of its
 	// own. It gets the request with its original path. Defaults to none.
 	Console http.Handler
@@ -119,6 +139,8 @@ type Config struct {
 	Version string
 	// Log gets a line for each request. Defaults to none.
 	Log *slog.Logger
+	// Tracer traces requests that change something. Defaults to none.
+	Tracer *telemetry.Tracer
 }
 
 // server is the configuration with its defaults filled in.

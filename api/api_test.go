@@ -374,7 +374,18 @@ func TestBuiltInStorage(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = files.Close() })
-	w := start(t, func(c *api.Config) { c.Storage, c.Uploads = files, files.UploadHandler() })
+	w := start(t, func(c *api.Config) {
+		c.Storage, c.Uploads, c.SignUploads = files, files.UploadHandler(), files.SignHandler()
+	})
+	if got := w.do(t, "POST", "/v2/uploads", "", ""); got.status != 401 {
+		t.Errorf("an address for uploads without a key: %d", got.status)
+	}
+	if got := w.do(t, "POST", "/v2/uploads", token, `{"expires_in":60}`); got.status != 201 || !strings.HasPrefix(got.value(t)["url"].(string), "https://copra.example.com/resumable/") {
+		t.Errorf("an address for uploads: %d %s", got.status, got.body)
+	}
+	if got := w.do(t, "POST", "/v2/uploads", token, `{"expires_in":"soon"}`); got.status != 400 || !strings.Contains(got.body, "SECONDS") {
+		t.Errorf("a wrong life of an address: %d %s", got.status, got.body)
+	}
 	const content = "not much of a film"
 	sent := w.do(t, "PUT", "/v2/uploads/my%20clip.mov", token, content, "Content-Type", "video/quicktime")
 	if sent.status != 201 {

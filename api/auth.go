@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
+	"log/slog"
 	"net/http"
 	"strings"
 
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 )
 
@@ -21,9 +23,10 @@ func keyID(r *http.Request) string {
 // authenticate refuses requests without a valid API key.
 func (s *server) authenticate(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id, err := "", job.ErrNotFound
+		var key job.Key
+		err := job.ErrNotFound
 		if token := basicUser(r.Header.Get("Authorization")); token != "" {
-			id, err = s.Keys.Authenticate(r.Context(), token)
+			key, err = s.Keys.Authenticate(r.Context(), token)
 		}
 		switch {
 		case errors.Is(err, job.ErrNotFound):
@@ -32,7 +35,9 @@ func (s *server) authenticate(next http.Handler) http.Handler {
 		case err != nil:
 			s.fail(w, r, err)
 		default:
-			next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), keyIDKey{}, id)))
+			setKey(r, key)
+			ctx := telemetry.With(r.Context(), slog.String("key", key.Name))
+			next.ServeHTTP(w, r.WithContext(context.WithValue(ctx, keyIDKey{}, key.ID)))
 		}
 	})
 }

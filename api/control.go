@@ -94,6 +94,21 @@ func (s *server) listDeliveries(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// jobLogs is GET /v2/jobs/{id}/logs.
+func (s *server) jobLogs(w http.ResponseWriter, r *http.Request) error {
+	id, err := requestedJob(r)
+	if err != nil {
+		return err
+	}
+	all, err := s.Jobs.FFmpegRuns(r.Context(), keyID(r), id)
+	if err != nil {
+		return err
+	}
+	setJobID(r, id)
+	writeJSON(w, http.StatusOK, coconut.EncodeLogs(id, all))
+	return nil
+}
+
 // replayDelivery is POST /v2/jobs/{id}/deliveries/{n}/replay.
 func (s *server) replayDelivery(w http.ResponseWriter, r *http.Request) error {
 	id, err := requestedJob(r)

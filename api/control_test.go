@@ -1,10 +1,13 @@
 package api_test
 
 import (
+	"encoding/json"
+	"net/http"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	standardwebhooks "github.com/standard-webhooks/standard-webhooks/libraries/go"
 
 	"github.com/copra-video/copra/job"
 )
@@ -94,6 +97,42 @@ func TestCancelAndRetry(t *testing.T) {
 	}
 }
 
+// TestUsage: a key sees its own, the operator all, as JSON and as CSV.
+func TestUsage(t *testing.T) {
+	w := start(t)
+	for _, c := range []struct {
+		token, query string
+		status       int
+		body         string
+	}{
+		{token, "", 200, `{"usage":[{"date":"2026-11-30","key":"key-1","key_name":"=a,b","jobs":3,"failed":1,"minutes":{"audio":0.5,"sd":0,"hd":1.5,"uhd":0},"uploaded_bytes":5,"cpu_seconds":1.25}]}`},
+		{operatorToken, "?format=csv&from=2026-11-01&to=2026-12-01", 200, "date,key,key_name,jobs,failed,audio_minutes,sd_minutes,hd_minutes,uhd_minutes,uploaded_bytes,cpu_seconds\n2026-11-30," + job.AnyKey + ",\"'=a,b\",3,1,0.5,0,1.5,0,5,1.25\n"},
+		{token, "?from=2026-12-01&to=2026-12-01", 200, `{"usage":[]}`},
+		{token, "?from=30.11.2026", 400, `{"message":"The parameter 'from' is \"30.11.2026\", expected a day such as 2026-11-30.","error_code":"query_not_valid","status":"error"}`},
+		{"k-nobody", "", 401, ""},
+		{"", "", 401, ""},
+	} {
+		got := w.do(t, "GET", "/v2/usage"+c.query, c.token, "")
+		if got.status != c.status || c.body != "" && got.body != c.body {
+			t.Errorf("%s: %d %s", c.query, got.status, got.body)
+		}
+	}
+}
+
+func TestLogs(t *testing.T) {
+	w := start(t)
+	got := w.do(t, "GET", "/v2/jobs/"+finishedID+"/logs", token, "")
+	want := `{"job_id":"` + finishedID + `","logs":[` +
+		`{"at":"2021-10-13T11:25:26.000Z","run":1,"node":"a","task":null,"step":"encode-1","kind":"encode","seconds":2,"cpu_seconds":3.5,"speed":2.5,"error":null,"command":["ffmpeg","-i","source.mp4"],"messages":"[warning] x"},` +
+		`{"at":"2021-10-13T11:25:26.000Z","run":2,"node":"b","task":7,"step":"audio-1","kind":"audio","seconds":1,"cpu_seconds":0,"speed":null,"error":"run ffmpeg: exit status 1","command":["ffmpeg"],"messages":""}]}`
+	if got.status != 200 || got.body != want {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	if got := w.do(t, "GET", "/v2/jobs/"+finishedID+"/logs", otherToken, ""); got.status != 404 {
+		t.Errorf("by another key: %d", got.status)
+	}
+}
+
 func TestDeliveries(t *testing.T) {
 	w := start(t)
 	got := w.do(t, "GET", "/v2/jobs/"+finishedID+"/deliveries", token, "")
@@ -126,5 +165,51 @@ func TestDeliveries(t *testing.T) {
 	}
 	if len(w.store.replayed) != 1 {
 		t.Errorf("replayed %v", w.store.replayed)
+	}
+}
+
+// TestListDeliveries: what is asked for, and a body with the headers that a receiver would
+// verify.
+func TestListDeliveries(t *testing.T) {
+	w := start(t)
+	got := w.do(t, "GET", "/v2/deliveries", token, "")
+	if got.status != 200 || !strings.HasPrefix(got.body, `{"deliveries":[{"job_id":"`+finishedID+`","number":1,"event":"output.completed","state":"pending",`) ||
+		!strings.HasSuffix(got.body, `],"next_cursor":"next"}`) || strings.Contains(got.body, "headers") {
+		t.Errorf("%d %s", got.status, got.body)
+	}
+	got = w.do(t, "GET", "/v2/deliveries?state=pending&since=2026-11-30T14:30:00.5%2B01:00&limit=7&cursor=c&bodies=true", token, "")
+	want := job.DeliveryQuery{State: job.DeliveryPending, Since: at("2026-11-30T13:30:00.5Z"), Cursor: "c", Limit: 7, Bodies: true}
+	if asked := w.store.asked; !asked.Since.Equal(want.Since) {
+		t.Errorf("since %s", asked.Since)
+	} else if asked.Since = want.Since; asked != want {
+		t.Errorf("asked for %+v", asked)
+	}
+	var page struct {
+		Deliveries []struct {
+			Body    string
+			Headers map[string]string
+		}
+	}
+	if err := json.Unmarshal([]byte(got.body), &page); err != nil || len(page.Deliveries) != 2 {
+		t.Fatalf("%v: %s", err, got.body)
+	}
+	verifier, err := standardwebhooks.NewWebhook("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+	if err != nil {
+		t.Fatal(err)
+	}
+	headers := http.Header{}
+	for name, value := range page.Deliveries[0].Headers {
+		headers.Set(name, value)
+	}
+	if d := page.Deliveries[0]; d.Body != `{"a":"<b>"}` || headers.Get("Webhook-Id") != "msg_"+finishedID+"_1" || verifier.Verify([]byte(d.Body), headers) != nil {
+		t.Errorf("%+v", d)
+	}
+	for _, query := range []string{"state=lost", "since=today", "since=0001-01-01T00:00:00Z", "limit=0", "limit=101", "bodies=maybe", "cursor=bad", "jobs=1"} {
+		if got := w.do(t, "GET", "/v2/deliveries?"+query, token, ""); got.status != 400 {
+			t.Errorf("%s: %d %s", query, got.status, got.body)
+		}
+	}
+	if got := w.do(t, "GET", "/v2/deliveries", otherToken, ""); got.body != `{"deliveries":[],"next_cursor":null}` {
+		t.Errorf("another key: %d %s", got.status, got.body)
 	}
 }

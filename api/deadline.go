@@ -28,8 +28,8 @@ func bound[T any](ctx context.Context, limit time.Duration, f func(context.Conte
 }
 
 // Authenticate implements Keys.
-func (b boundedKeys) Authenticate(ctx context.Context, token string) (string, error) {
-	return bound(ctx, b.limit, func(ctx context.Context) (string, error) { return b.Keys.Authenticate(ctx, token) })
+func (b boundedKeys) Authenticate(ctx context.Context, token string) (job.Key, error) {
+	return bound(ctx, b.limit, func(ctx context.Context) (job.Key, error) { return b.Keys.Authenticate(ctx, token) })
 }
 
 // CreateJob implements Jobs.
@@ -67,6 +67,23 @@ func (b boundedJobs) History(ctx context.Context, keyID, id string, after int) (
 // Deliveries implements Jobs.
 func (b boundedJobs) Deliveries(ctx context.Context, keyID, id string) ([]job.DeliveryLog, error) {
 	return bound(ctx, b.limit, func(ctx context.Context) ([]job.DeliveryLog, error) { return b.Jobs.Deliveries(ctx, keyID, id) })
+}
+
+// ListDeliveries implements Jobs.
+func (b boundedJobs) ListDeliveries(ctx context.Context, keyID string, q job.DeliveryQuery) ([]job.ListedDelivery, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, b.limit)
+	defer cancel()
+	return b.Jobs.ListDeliveries(ctx, keyID, q)
+}
+
+// FFmpegRuns implements Jobs.
+func (b boundedJobs) FFmpegRuns(ctx context.Context, keyID, id string) ([]job.FFmpegRun, error) {
+	return bound(ctx, b.limit, func(ctx context.Context) ([]job.FFmpegRun, error) { return b.Jobs.FFmpegRuns(ctx, keyID, id) })
+}
+
+// Usage implements Jobs.
+func (b boundedJobs) Usage(ctx context.Context, keyID string, from, to time.Time) ([]job.Usage, error) {
+	return bound(ctx, b.limit, func(ctx context.Context) ([]job.Usage, error) { return b.Jobs.Usage(ctx, keyID, from, to) })
 }
 
 // Replay implements Jobs.

@@ -37,23 +37,24 @@ type store struct {
 	full    error  // when set, what CreateJob returns
 
 	listed   job.ListQuery
+	asked    job.DeliveryQuery
 	events   map[string][]job.RecordedEvent
 	watchers map[chan struct{}]bool
 	replayed []int
 }
 
-func (s *store) Authenticate(ctx context.Context, t string) (string, error) {
+func (s *store) Authenticate(ctx context.Context, t string) (job.Key, error) {
 	if s.hangs {
 		<-ctx.Done()
-		return "", ctx.Err()
+		return job.Key{}, ctx.Err()
 	}
 	switch t {
 	case token:
-		return "key-1", s.trouble()
+		return job.Key{ID: "key-1", Name: "first"}, s.trouble()
 	case otherToken:
-		return "key-2", s.trouble()
+		return job.Key{ID: "key-2", Name: "second"}, s.trouble()
 	default:
-		return "", job.ErrNotFound
+		return job.Key{}, job.ErrNotFound
 	}
 }
 
@@ -203,6 +204,49 @@ func (s *store) Deliveries(ctx context.Context, keyID, id string) ([]job.Deliver
 		{N: 2, Event: job.JobCompletedEvent, State: job.DeliveryDelivered, CreatedAt: when, DeliveredAt: when, Attempts: []job.DeliveryAttempt{
 			{At: when, Status: 204, Duration: 1500 * time.Microsecond},
 		}},
+	}, nil
+}
+
+func (s *store) ListDeliveries(ctx context.Context, keyID string, q job.DeliveryQuery) ([]job.ListedDelivery, string, error) {
+	s.mu.Lock()
+	s.asked = q
+	s.mu.Unlock()
+	if q.Cursor == "bad" {
+		return nil, "", job.Errorf(job.CursorNotValid, "The cursor %q is not valid.", q.Cursor)
+	}
+	if keyID != "key-1" {
+		return nil, "", s.trouble()
+	}
+	all, err := s.Deliveries(ctx, keyID, finishedID)
+	var list []job.ListedDelivery
+	for _, d := range all {
+		l := job.ListedDelivery{JobID: finishedID, DeliveryLog: d}
+		if q.Bodies {
+			l.Body, l.Signing = []byte(`{"a":"<b>"}`), job.NewSecret("whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA")
+		}
+		list = append(list, l)
+	}
+	return list, "next", err
+}
+
+func (s *store) Usage(_ context.Context, keyID string, from, to time.Time) ([]job.Usage, error) {
+	if !from.Before(to) {
+		return nil, nil
+	}
+	return []job.Usage{{Day: at("2026-11-30T00:00:00Z"), KeyID: keyID, Key: "=a,b", Jobs: 3, Failed: 1, Played: job.Played{Audio: 30, HD: 90}, UploadedBytes: 5, CPUSeconds: 1.25}}, nil
+}
+
+func (s *store) FFmpegRuns(ctx context.Context, keyID, id string) ([]job.FFmpegRun, error) {
+	if _, err := s.GetJob(ctx, keyID, id); err != nil {
+		return nil, err
+	}
+	if id != finishedID {
+		return nil, nil
+	}
+	when := at("2021-10-13T11:25:26Z")
+	return []job.FFmpegRun{
+		{Run: 1, Node: "a", Step: "encode-1", Kind: "encode", At: when, Took: 2 * time.Second, CPU: 3500 * time.Millisecond, Media: 5 * time.Second, Command: []string{"-i", "source.mp4"}, Said: "[warning] x"},
+		{Run: 2, Task: 7, Node: "b", Step: "audio-1", Kind: "audio", At: when, Took: time.Second, Media: 5 * time.Second, Error: "run ffmpeg: exit status 1"},
 	}, nil
 }
 

@@ -21,18 +21,11 @@ type Fleet interface {
 
 // listNodes is GET /v2/nodes, for the operator's key. An API key finds nothing there.
 func (s *server) listNodes(w http.ResponseWriter, r *http.Request) error {
-	token := basicUser(r.Header.Get("Authorization"))
-	given, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.Operator.Reveal()))
-	if s.Operator.IsZero() || subtle.ConstantTimeCompare(given[:], want[:]) != 1 {
-		_, err := s.Keys.Authenticate(r.Context(), token)
-		if err == nil {
-			return job.ErrNotFound
+	if !s.isOperator(r) {
+		if _, err := s.Keys.Authenticate(r.Context(), basicUser(r.Header.Get("Authorization"))); err != nil {
+			return s.unauthorized(w, err)
 		}
-		if !errors.Is(err, job.ErrNotFound) {
-			return err
-		}
-		w.Header().Set("WWW-Authenticate", `Basic realm="Copra"`)
-		return job.NewError(job.AuthenticationFailed)
+		return job.ErrNotFound
 	}
 	nodes, err := s.Fleet.Nodes(r.Context(), s.StaleAfter)
 	if err != nil {
@@ -40,4 +33,21 @@ func (s *server) listNodes(w http.ResponseWriter, r *http.Request) error {
 	}
 	writeJSON(w, http.StatusOK, coconut.EncodeNodes(nodes))
 	return nil
+}
+
+// isOperator reports whether a request has the operator's key.
+func (s *server) isOperator(r *http.Request) bool {
+	token := basicUser(r.Header.Get("Authorization"))
+	given, want := sha256.Sum256([]byte(token)), sha256.Sum256([]byte(s.Operator.Reveal()))
+	return !s.Operator.IsZero() && subtle.ConstantTimeCompare(given[:], want[:]) == 1
+}
+
+// unauthorized is the answer to a request whose key was not found, or could not be
+// looked up.
+func (s *server) unauthorized(w http.ResponseWriter, err error) error {
+	if !errors.Is(err, job.ErrNotFound) {
+		return err
+	}
+	w.Header().Set("WWW-Authenticate", `Basic realm="Copra"`)
+	return job.NewError(job.AuthenticationFailed)
 }

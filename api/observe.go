@@ -12,6 +12,9 @@ import (
 	"github.com/go-chi/chi/v5"
 	"github.com/go-chi/chi/v5/middleware"
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/copra-video/copra/internal/telemetry"
+	"github.com/copra-video/copra/job"
 )
 
 // metrics are the metrics of the API. Their labels are route patterns, methods and
@@ -50,6 +53,7 @@ func newMetrics(registry *prometheus.Registry, region string) *metrics {
 type requestInfo struct {
 	id    string // of the request
 	jobID string
+	key   string // the name of its API key
 }
 
 type requestInfoKey struct{}
@@ -69,6 +73,45 @@ func setJobID(r *http.Request, id string) {
 	if n, ok := r.Context().Value(requestInfoKey{}).(*requestInfo); ok {
 		n.jobID = id
 	}
+}
+
+// setKey adds the name of the API key to the log line of the request.
+func setKey(r *http.Request, k job.Key) {
+	if n, ok := r.Context().Value(requestInfoKey{}).(*requestInfo); ok {
+		n.key = k.Name
+	}
+}
+
+// trace traces requests that change something: all that comes of a job goes below
+// the span of its POST, and that below the span of the client, if it has sent one.
+// Reading costs too little to be looked at, and clients poll.
+func (s *server) trace(next http.Handler) http.Handler {
+	if s.Tracer == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet || r.Method == http.MethodHead {
+			next.ServeHTTP(w, r)
+			return
+		}
+		method := method(r)
+		ctx, span := s.Tracer.Begin(r.Context(), r.Header.Get("Traceparent"), telemetry.Server, method,
+			slog.String("http.request.method", method), slog.String("request", requestID(r)))
+		ww := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
+		defer func() {
+			route := route(r)
+			span.Rename(method + " " + route)
+			span.Set(slog.String("http.route", route), slog.Int("http.response.status_code", ww.Status()))
+			if n, ok := ctx.Value(requestInfoKey{}).(*requestInfo); ok && n.jobID != "" {
+				span.Set(slog.String("job", n.jobID))
+			}
+			if ww.Status() >= http.StatusInternalServerError {
+				span.Fail(strconv.Itoa(ww.Status()))
+			}
+			span.End(nil)
+		}()
+		next.ServeHTTP(ww, r.WithContext(ctx))
+	})
 }
 
 // observe counts and logs each request, without its headers, path, query and body,
@@ -94,6 +137,9 @@ func (s *server) observe(next http.Handler) http.Handler {
 			}
 			if n.jobID != "" {
 				attrs = append(attrs, slog.String("job", n.jobID))
+			}
+			if n.key != "" {
+				attrs = append(attrs, slog.String("key", n.key))
 			}
 			s.Log.LogAttrs(r.Context(), level(route, status), "request", attrs...)
 		}()

@@ -22,8 +22,8 @@ var landingPage = template.Must(template.New("landing").Parse(`<!doctype html>
 <ul>
 {{if .Console}}<li><a href="/console/">console</a>: jobs, webhooks and keys, for people</li>
 {{end}}<li><a href="/openapi.yaml">openapi.yaml</a>: the API, described</li>
-<li><a href="https://github.com/copra-video/copra/tree/main/docs">documentation</a></li>
-<li><a href="/healthz">healthz</a>, <a href="/readyz">readyz</a>, <a href="/metrics">metrics</a></li>
+{{if .Docs}}<li><a href="/docs">documentation</a> of this version</li>
+{{end}}<li><a href="/healthz">healthz</a>, <a href="/readyz">readyz</a>, <a href="/metrics">metrics</a></li>
 </ul>
 `))
 

@@ -25,6 +25,13 @@ func (s *server) routes() http.Handler {
 		r.Handle("/storage/*", s.Storage)
 	}
 
+	if s.Resumable != nil {
+		r.Handle("/resumable/*", s.Resumable)
+	}
+	if s.Docs != nil {
+		r.Handle("/docs", s.Docs)
+		r.Handle("/docs/*", s.Docs)
+	}
 	if s.Console != nil {
 		r.Handle("/console", s.Console)
 		r.Handle("/console/*", s.Console)
@@ -33,23 +40,40 @@ func (s *server) routes() http.Handler {
 	if s.Fleet != nil {
 		r.Get("/v2/nodes", s.handle(s.listNodes)) // for another key than those of jobs
 	}
+	r.Get("/v2/usage", s.handle(s.usage)) // for the operator's key too
+	if s.ContentKeys != nil {             // for players, who have a token and no key of the API
+		r.Options("/v2/keys/*", keyOptions)
+		r.Post("/v2/keys/{id}", s.clearKeyLicense)
+		r.Get("/v2/keys/{id}/{key}", s.getContentKey)
+	}
 	r.Route("/v2", func(r chi.Router) {
-		r.Use(s.authenticate, s.limit)
+		r.Use(s.authenticate, s.limit, s.trace)
 		r.NotFound(notFound)
 		r.Post("/jobs", s.handle(s.createJob))
 		r.Get("/jobs", s.handle(s.listJobs))
 		r.Post("/validate", s.handle(s.validateJob))
+		if s.CheckStorage != nil {
+			r.Post("/storage-check", s.handle(s.checkStorage))
+		}
+		r.Get("/deliveries", s.handle(s.listAllDeliveries))
 		r.Get("/jobs/{id}", s.handle(s.getJob))
 		r.Delete("/jobs/{id}", s.handle(s.cancelJob))
 		r.Post("/jobs/{id}/cancel", s.handle(s.cancelJob))
 		r.Post("/jobs/{id}/retry", s.handle(s.retryJob))
 		r.Get("/jobs/{id}/events", s.handle(s.jobEvents))
 		r.Get("/jobs/{id}/deliveries", s.handle(s.listDeliveries))
+		r.Get("/jobs/{id}/logs", s.handle(s.jobLogs))
 		r.Post("/jobs/{id}/deliveries/{n}/replay", s.handle(s.replayDelivery))
+		if s.ContentKeys != nil {
+			r.Post("/jobs/{id}/playback-token", s.handle(s.playbackToken))
+		}
 		r.Get("/metadata/jobs/{id}", s.handle(s.getMetadata))
 		r.Get("/metadata/jobs/{id}/*", s.handle(s.getMetadata))
 		if s.Uploads != nil {
 			r.Put("/uploads/{name}", s.upload)
+		}
+		if s.SignUploads != nil {
+			r.Method(http.MethodPost, "/uploads", s.SignUploads)
 		}
 	})
 	return r

@@ -46,7 +46,7 @@ func Serve(ctx context.Context, l net.Listener, h http.Handler, log *slog.Logger
 	defer cancel()
 	err := srv.Shutdown(grace)
 	if errors.Is(err, context.DeadlineExceeded) {
-		log.Warn("requests in flight were aborted by the shutdown")
+		log.WarnContext(ctx, "requests in flight were aborted by the shutdown")
 		err = srv.Close()
 	}
 	if ended := <-failed; err == nil && !errors.Is(ended, http.ErrServerClosed) {

@@ -48,7 +48,7 @@ func TestNodes(t *testing.T) {
 			t.Errorf("with the key %q: %d %s, want %d", key, got.status, got.body, want)
 		}
 	}
-	if got := w.do(t, "GET", "/v2/nodes", operatorToken, ""); !strings.Contains(got.body, `{"id":"node-1","alive":true,"running":1,"slots":2,`) || !strings.Contains(got.body, `"slots":null`) {
+	if got := w.do(t, "GET", "/v2/nodes", operatorToken, ""); !strings.Contains(got.body, `{"id":"node-1","alive":true,"running":1,"slots":2,"encoders":[],`) || !strings.Contains(got.body, `"slots":null`) {
 		t.Errorf("the workers are %s", got.body)
 	}
 }

@@ -19,7 +19,12 @@ type aesKey struct {
 
 // key fetches the key of a playlist. It is nil for a clear playlist.
 func (c *checker) key(ctx context.Context, p *playlist) (*aesKey, error) {
-	lines := strings.Count(p.raw, "#EXT-X-KEY:")
+	lines := strings.Count(p.raw, "#EXT-X-KEY:METHOD=AES-128")
+	c.sampleKeys(p)
+	if lines == 0 && (p.init != nil || strings.Contains(p.raw, "METHOD=SAMPLE-AES")) {
+		return nil, nil //nolint:nilnil // segments that can be read without their key
+	}
+	lines = strings.Count(p.raw, "#EXT-X-KEY:")
 	if lines == 0 {
 		return nil, nil
 	}

@@ -13,6 +13,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"path/filepath"
 	"slices"
@@ -61,7 +62,15 @@ func (r Report) OK() bool { return r.Failed == 0 }
 type Options struct {
 	// Fetches is how many files are read at once. Defaults to 6.
 	Fetches int
+	// Client reads over HTTP. Defaults to one without limits on addresses.
+	Client *http.Client
+	// MaxBytes is how much is read at most, also of files that are read twice; 0: no
+	// limit. Beyond it Stream fails with ErrTooLarge.
+	MaxBytes int64
 }
+
+// ErrTooLarge says that a stream has more bytes than Options allow.
+var ErrTooLarge = errors.New("the stream is too large")
 
 // Stream checks the stream at address: the URL of a playlist or manifest, a
 // file, or a folder, of which it checks every multivariant playlist and
@@ -70,7 +79,7 @@ func Stream(ctx context.Context, address string, o Options) ([]Report, error) {
 	if o.Fetches <= 0 {
 		o.Fetches = 6
 	}
-	src := newSource()
+	src := newSource(o)
 	entries, err := src.entries(address)
 	if err != nil {
 		return nil, err
@@ -78,6 +87,9 @@ func Stream(ctx context.Context, address string, o Options) ([]Report, error) {
 	var reports []Report
 	for _, u := range entries {
 		f, err := src.read(ctx, u, 0, 0)
+		if src.tooLarge.Load() {
+			return nil, ErrTooLarge
+		}
 		if err != nil {
 			return nil, fmt.Errorf("read %s: %w", u.Redacted(), err)
 		}
@@ -93,6 +105,12 @@ func Stream(ctx context.Context, address string, o Options) ([]Report, error) {
 			err = c.dash(ctx, f)
 		} else {
 			err = errors.New("it is neither an HLS playlist nor a DASH manifest")
+		}
+		if src.tooLarge.Load() {
+			return nil, ErrTooLarge // what could not be read would be findings
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, fmt.Errorf("check %s: %w", u.Redacted(), err)
 		}
 		if err != nil {
 			return nil, fmt.Errorf("check %s: %w", u.Redacted(), err)

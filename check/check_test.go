@@ -67,13 +67,15 @@ func TestOurs(t *testing.T) {
 	variants := streamtest.Formats(t, "mp4:160x90::quality=2,maxrate=300k", "mp4:320x180::quality=2,maxrate=900k", "mp4:x:64k")
 	hevc := streamtest.Formats(t, "mp4:160x90_hevc::quality=2")
 	hls := &job.HLSParams{Path: "/hls"}
+	thumbs := &job.Thumbnails{Interval: 3, Width: 80, Columns: 2, Rows: 2}
 	roots := map[string]string{}
 	for name, p := range map[string]struct {
 		dir    string
 		params job.StreamParams
 	}{
-		"several": {dir, job.StreamParams{Variants: variants, HLS: hls, DASH: &job.DASHParams{Path: "/dash", HLSFMP4: true}}},
+		"several": {dir, job.StreamParams{Variants: variants, HLS: hls, DASH: &job.DASHParams{Path: "/dash", HLSFMP4: true}, Thumbnails: thumbs}},
 		"plain":   {plain, job.StreamParams{Variants: variants, HLS: hls}},
+		"cbcs":    {dir, job.StreamParams{Variants: variants, DASH: &job.DASHParams{Path: "/dash", HLSFMP4: true}, Protection: protected("cbcs")}},
 		"hevc":    {plain, job.StreamParams{Variants: hevc, DASH: &job.DASHParams{Path: "/dash", HLSFMP4: true}}},
 	} {
 		for _, pub := range streamtest.Publish(t, p.dir, &p.params, quick) {
@@ -84,10 +86,11 @@ func TestOurs(t *testing.T) {
 		mux.HandleFunc("GET /key", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "0123456789abcdef") })
 	})
 	locked := streamtest.Publish(t, plain, &job.StreamParams{Variants: variants, HLS: &job.HLSParams{
-		Path: "/hls", EncryptionKey: job.NewSecret("30313233343536373839616263646566"), EncryptionKeyURI: server.URL + "/key",
+		Path: "/hls", EncryptionKey: job.NewSecret("30313233343536373839616263646566"), EncryptionKeyURI: server.URL + "/key", EncryptionIV: "0102030405060708090a0b0c0d0e0f10",
 	}}, quick)
 	for name, address := range map[string]string{
 		"ts": "/several-ts/master.m3u8", "cmaf": "/several-cmaf/master.m3u8", "dash": "/several-cmaf/master.mpd",
+		"cbcs": "/cbcs-cmaf/master.m3u8", "cbcs dash": "/cbcs-cmaf/master.mpd",
 		"muxed": "/plain-ts/master.m3u8", "hevc": "/hevc-cmaf/master.m3u8", "hevc dash": "/hevc-cmaf/master.mpd",
 	} {
 		t.Run(name, func(t *testing.T) { allHold(t, server.URL+address) })
@@ -100,6 +103,63 @@ func TestOurs(t *testing.T) {
 			}
 		}
 	})
+}
+
+// protected is Common Encryption with a key for pictures and one for sound, and with a
+// pssh box of Widevine.
+func protected(scheme string) *job.Protection {
+	pssh := "\x00\x00\x00\x24pssh\x00\x00\x00\x00\xed\xef\x8b\xa9\x79\xd6\x4a\xce\xa3\xc8\x27\xdc\xd5\x1d\x21\xed\x00\x00\x00\x04data"
+	return &job.Protection{Scheme: scheme, PSSH: [][]byte{[]byte(pssh)}, Keys: []job.ContentKey{
+		{Track: job.KeyVideo, KeyID: "00112233445566778899aabbccddeeff", Key: job.NewSecret("0f1e2d3c4b5a69788796a5b4c3d2e1f0"), URI: "skd://video"},
+		{Track: job.KeyAudio, KeyID: "a0112233445566778899aabbccddeeff", Key: job.NewSecret("af1e2d3c4b5a69788796a5b4c3d2e1f0"), URI: "skd://audio"},
+	}}
+}
+
+// TestBrokenRules: a manifest with another key id, a playlist with the method of
+// another scheme, and thumbnails of another layout, do not pass.
+func TestBrokenRules(t *testing.T) {
+	t.Parallel()
+	dir := streamtest.Plain(t, streamtest.Film(t, 3, "160x90", "25"))
+	root := streamtest.Publish(t, dir, &job.StreamParams{
+		Variants: streamtest.Formats(t, "mp4:160x90::quality=2"), DASH: &job.DASHParams{Path: "/dash", HLSFMP4: true}, Protection: protected("cenc"),
+		Thumbnails: &job.Thumbnails{Interval: 1, Width: 80, Columns: 2, Rows: 1},
+	}, quick)[0].Root
+	for _, c := range []struct{ file, old, new, rule string }{
+		{"master.mpd", "00112233-4455", "00112233-4456", "D.15"},
+		{"stream-90p.m3u8", "SAMPLE-AES-CTR", "SAMPLE-AES", "CENC"},
+		{"stream-90p.m3u8", "KEYID=0x0011", "KEYID=0x0012", "CENC"},
+		{"stream-thumbnails.m3u8", "LAYOUT=2x1", "LAYOUT=1x2", "A.4"},
+		{"stream-thumbnails.m3u8", "thumbnails-00002.jpg", "thumbnails-00003.jpg", "A.4"},
+		{"stream-thumbnails.m3u8", "#EXTINF:2.000000", "#EXTINF:5.000000", "A.4"},
+		{"master.mpd", `value="2x1"`, `value="1x2"`, "D.16"},
+		{"master.mpd", `endNumber="2"`, `endNumber="1"`, "D.16"},
+	} {
+		name := filepath.Join(root, c.file)
+		good, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		bad := strings.ReplaceAll(string(good), c.old, c.new)
+		if err := os.WriteFile(name, []byte(bad), 0o600); err != nil || bad == string(good) {
+			t.Fatalf("%s holds no %s: %v\n%s", c.file, c.old, err, good)
+		}
+		reports, err := Stream(t.Context(), root, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		found := false
+		for _, r := range reports {
+			for _, res := range r.Results {
+				found = found || res.Rule == c.rule && res.Status != Pass && len(res.Findings) > 0
+			}
+		}
+		if !found {
+			t.Errorf("%s for %s in %s passes %s\n%s", c.new, c.old, c.file, c.rule, printed(reports))
+		}
+		if err := os.WriteFile(name, good, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 func allHold(t *testing.T, address string) []Report {

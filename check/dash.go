@@ -135,7 +135,8 @@ func (c *checker) sets(main string, p *mpd.Period) {
 		r := set.Representations[0]
 		kind := kindOf(set, r)
 		codec, _, _ := strings.Cut(cmp.Or(r.Codecs, set.Codecs), ".")
-		id := strings.Join([]string{kind, codec, set.Lang}, " ")
+		key, _ := defaultKID(set, r)
+		id := strings.Join([]string{kind, codec, set.Lang, key}, " ")
 		if kind != "video" {
 			for _, role := range set.Roles {
 				id += " " + role.Value
@@ -161,6 +162,9 @@ func (c *checker) sets(main string, p *mpd.Period) {
 // track reads a Representation and checks it.
 func (c *checker) track(ctx context.Context, t *dashTrack, period, buffer float64) error {
 	c.described(t)
+	if t.kind == "image" {
+		return c.imageSet(ctx, t, period)
+	}
 	if t.kind == "text" {
 		f, err := c.read(ctx, t.base, 0, 0)
 		if err != nil {
@@ -180,6 +184,7 @@ func (c *checker) track(ctx context.Context, t *dashTrack, period, buffer float6
 	}
 	got := cmp.Or(t.r.Codecs, t.set.Codecs)
 	c.hold("D.10", strings.EqualFold(got, want), t.id, "codecs is %q, the init segment has %q", got, want)
+	c.contentProtection(t)
 	c.hold("D.11", len(t.init.tracks) == 1, t.id, "there are %d tracks in the init segment", len(t.init.tracks))
 	for i, s := range t.segments {
 		c.contentType("D.13", s.at, s.contentType)

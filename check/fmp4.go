@@ -18,6 +18,7 @@ type initSegment struct {
 	video, audio *facts
 	tracks       []*mp4.TrakBox
 	trex         map[uint32]*mp4.TrexBox
+	protection   *protection // nil: clear
 }
 
 // readInit reads an init segment. What mp4ff cannot read is an error.
@@ -50,6 +51,13 @@ func readInit(data []byte) (in *initSegment, err error) {
 
 func (in *initSegment) track(t *mp4.TrakBox) error {
 	stsd := t.Mdia.Minf.Stbl.Stsd
+	p, err := unprotect(stsd)
+	if err != nil {
+		return err
+	}
+	if p != nil {
+		in.protection = p
+	}
 	var s segment
 	switch {
 	case stsd.AvcX != nil:
@@ -77,6 +85,10 @@ func (in *initSegment) track(t *mp4.TrakBox) error {
 		}
 		in.video = s.video
 		in.video.pixels(stsd.HvcX)
+	case stsd.VpXX != nil:
+		in.video = vp9(stsd.VpXX)
+	case stsd.Av01 != nil:
+		in.video = av1(stsd.Av01)
 	case stsd.Mp4a != nil:
 		in.audio = mp4a(stsd.Mp4a)
 	case stsd.AC3 != nil:
@@ -166,7 +178,7 @@ func (s *segment) fragment(in *initSegment, t *mp4.TrakBox, frag *mp4.Fragment) 
 	}
 	p, seen := s.parts[id]
 	if !seen {
-		p = part{start: traf.Tfdt.BaseMediaDecodeTime(), scale: scale, begins: -edit(t, scale), sound: t.Mdia.Hdlr.HandlerType == "soun"}
+		p = part{start: traf.Tfdt.BaseMediaDecodeTime(), scale: scale, begins: -edit(t, scale)}
 	} else if got := traf.Tfdt.BaseMediaDecodeTime(); got != p.end {
 		s.faults = append(s.faults, fmt.Sprintf("tfdt of a fragment is %d and not %d", got, p.end))
 	}
@@ -185,6 +197,10 @@ func (s *segment) fragment(in *initSegment, t *mp4.TrakBox, frag *mp4.Fragment) 
 				pic.key = avc.IsIDRSample(sm.Data)
 			} else if stsd.HvcX != nil {
 				pic.key = hevc.IsIDRSample(sm.Data)
+			} else if stsd.VpXX != nil {
+				pic.key = vp9Key(sm.Data)
+			} else if stsd.Av01 != nil {
+				pic.key = av1Key(sm.Data)
 			}
 			s.pictures = append(s.pictures, pic)
 		case t.Mdia.Hdlr.HandlerType == "soun":

@@ -76,7 +76,7 @@ func (c *checker) hls(ctx context.Context, f file) error {
 	}
 	s.media()
 	s.listing()
-	return nil
+	return s.images(ctx)
 }
 
 func cmpErr(err error, text string) error {

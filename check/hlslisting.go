@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -176,6 +177,8 @@ func (s *hlsStream) order(main string) {
 	if len(videos) < len(s.variants) {
 		s.hold("9.20", s.variants[0] == videos[0], main, "the first variant is %s, audio alone", s.variants[0].name)
 	}
+	s.mixed(main, videos)
+	videos = slices.DeleteFunc(videos, func(v *variant) bool { return familyOf(v) != familyOf(videos[0]) })
 	if len(videos) < 2 {
 		return
 	}

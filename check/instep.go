@@ -17,30 +17,19 @@ type trackStart struct {
 	name   string // of what holds it
 	id     uint32
 	begins float64 // seconds
-	sound  bool
 }
 
 func (s *starts) add(name string, parts map[uint32]part) {
 	for _, id := range slices.Sorted(maps.Keys(parts)) {
 		if !slices.ContainsFunc(*s, func(t trackStart) bool { return t.name == name && t.id == id }) {
-			*s = append(*s, trackStart{name, id, parts[id].begins, parts[id].sound})
+			*s = append(*s, trackStart{name, id, parts[id].begins})
 		}
 	}
 }
 
 // inStep checks that the edit lists of all tracks take off the same, so that
-// picture and sound are in step without them too. Where a player may switch the
-// audio they cannot (streams.md rule A.3).
+// picture and sound are in step without them too.
 func (c *checker) inStep(rule string, list starts) {
-	sounds := 0
-	for _, s := range list {
-		if s.sound {
-			sounds++
-		}
-	}
-	if sounds > 1 {
-		return
-	}
 	for i, s := range list {
 		if i > 0 {
 			c.hold(rule, math.Abs(s.begins-list[0].begins) <= stepSlack, s.name,

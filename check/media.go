@@ -45,7 +45,6 @@ type part struct {
 	start, end uint64
 	scale      uint32
 	begins     float64 // media time of the presentation's start by the edit list, seconds
-	sound      bool
 }
 
 // facts are the contents of a decoder configuration.
@@ -85,6 +84,15 @@ func (s *segment) end() float64 {
 	t := math.Inf(-1)
 	for _, p := range s.pictures {
 		t = max(t, p.pts+p.length)
+	}
+	return t
+}
+
+// lastShown is when the last picture begins to be shown.
+func (s *segment) lastShown() float64 {
+	t := math.Inf(-1)
+	for _, p := range s.pictures {
+		t = max(t, p.pts)
 	}
 	return t
 }

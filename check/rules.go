@@ -19,7 +19,7 @@ var rules = []rule{
 	{"hls", "1.26", "the measured average rate is within 10 % of AVERAGE-BANDWIDTH"},
 	{"hls", "1.27", "the measured peak rate is within 10 % of BANDWIDTH"},
 	{"hls", "1.30", "the measured peak rate is at most 200 % of the average (should be)"},
-	{"hls", "1.32", "the first variant is the one nearest to 2000 kbit/s"},
+	{"hls", "1.32", "the first variant is the one of its codec nearest to 2000 kbit/s"},
 	{"hls", "1.33", "the same aspect ratio in all variants"},
 	{"hls", "2.3", "there is a stereo AAC rendition"},
 	{"hls", "2.4", "HE-AAC only at or below 64 kbit/s"},
@@ -57,9 +57,12 @@ var rules = []rule{
 	{"hls", "9.20", "audio alone is never the first variant"},
 	{"hls", "10.4", "playlists, segments and subtitles have their Content-Type"},
 	{"hls", "AES", "one key line in a playlist, and segments that decrypt with it"},
+	{"hls", "CENC", "key lines of Common Encryption are those of the init segments"},
 	{"hls", "A.1", "audio has no gap: each frame follows the one before"},
 	{"hls", "A.2", "all variants with video have sound, or none has"},
 	{"hls", "A.3", "picture and sound are in step without edit lists too, within 5 ms"},
+	{"hls", "A.4", "image playlists name sheets of the size that their tiles have, for the whole time"},
+	{"hls", "A.5", "variants of several codecs: H.264 first, one codec after the other, SCORE on all"},
 
 	{"dash", "D.1", "a static MPD with profiles, mediaPresentationDuration and minBufferTime"},
 	{"dash", "D.2", "one AdaptationSet for each media type, codec and content"},
@@ -75,4 +78,6 @@ var rules = []rule{
 	{"dash", "D.12", "the first sample of each segment is a sync sample"},
 	{"dash", "D.13", "manifest, segments and subtitles have their Content-Type"},
 	{"dash", "D.14", "picture and sound are in step without edit lists too, within 5 ms"},
+	{"dash", "D.15", "ContentProtection is that of the init segments"},
+	{"dash", "D.16", "thumbnails say how they are tiled, and their sheets have that size"},
 }

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -19,10 +20,36 @@ import (
 const maxFile = 1 << 30
 
 // source reads files of the disk and of HTTP servers.
-type source struct{ client *http.Client }
+type source struct {
+	client   *http.Client
+	files    bool // the stream lies in files; one on a server must not name any
+	limited  bool
+	left     atomic.Int64 // bytes that may be read, if limited
+	tooLarge atomic.Bool
+}
 
-func newSource() *source {
-	return &source{client: &http.Client{Timeout: 5 * time.Minute}}
+func newSource(o Options) *source {
+	s := &source{client: o.Client, limited: o.MaxBytes > 0}
+	s.left.Store(o.MaxBytes)
+	if s.client == nil {
+		s.client = &http.Client{Timeout: 5 * time.Minute}
+	}
+	return s
+}
+
+// limitedReader takes what is read from what its source may read.
+type limitedReader struct {
+	r io.Reader
+	s *source
+}
+
+func (l limitedReader) Read(p []byte) (int, error) {
+	n, err := l.r.Read(p)
+	if l.s.limited && l.s.left.Add(-int64(n)) < 0 {
+		l.s.tooLarge.Store(true)
+		return 0, ErrTooLarge
+	}
+	return n, err
 }
 
 // file is a file, or a range of it, that was read.
@@ -38,6 +65,7 @@ func (s *source) entries(address string) ([]*url.URL, error) {
 	if u, err := url.Parse(address); err == nil && (u.Scheme == "http" || u.Scheme == "https") {
 		return []*url.URL{u}, nil
 	}
+	s.files = true
 	abs, err := filepath.Abs(address)
 	if err != nil {
 		return nil, fmt.Errorf("look for %s: %w", address, err)
@@ -84,10 +112,10 @@ func fileURL(name string) *url.URL { return &url.URL{Scheme: "file", Path: filep
 func (s *source) read(ctx context.Context, u *url.URL, offset, n int64) (file, error) {
 	f := file{at: u}
 	var err error
-	switch u.Scheme {
-	case "file":
-		f.data, err = readFile(filepath.FromSlash(u.Path), offset, n)
-	case "http", "https":
+	switch {
+	case u.Scheme == "file" && s.files:
+		f.data, err = s.readFile(filepath.FromSlash(u.Path), offset, n)
+	case u.Scheme == "http" || u.Scheme == "https":
 		f, err = s.get(ctx, u, offset, n)
 	default:
 		err = fmt.Errorf("addresses of the kind %q are not read", u.Scheme)
@@ -98,7 +126,7 @@ func (s *source) read(ctx context.Context, u *url.URL, offset, n int64) (file, e
 	return f, err
 }
 
-func readFile(name string, offset, n int64) ([]byte, error) {
+func (s *source) readFile(name string, offset, n int64) ([]byte, error) {
 	if n == 0 {
 		n = maxFile
 	}
@@ -107,7 +135,7 @@ func readFile(name string, offset, n int64) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.NewSectionReader(f, offset, n))
+	return io.ReadAll(limitedReader{io.NewSectionReader(f, offset, n), s})
 }
 
 func (s *source) get(ctx context.Context, u *url.URL, offset, n int64) (file, error) {
@@ -125,7 +153,7 @@ func (s *source) get(ctx context.Context, u *url.URL, offset, n int64) (file, er
 	defer resp.Body.Close()
 	switch {
 	case resp.StatusCode == http.StatusOK && n > 0: // a server without byte ranges
-		if _, err := io.CopyN(io.Discard, resp.Body, offset); err != nil {
+		if _, err := io.CopyN(io.Discard, limitedReader{resp.Body, s}, offset); err != nil {
 			return file{}, fmt.Errorf("skip to the range: %w", err)
 		}
 	case resp.StatusCode != http.StatusOK && resp.StatusCode != http.StatusPartialContent:
@@ -134,7 +162,7 @@ func (s *source) get(ctx context.Context, u *url.URL, offset, n int64) (file, er
 	if n == 0 {
 		n = maxFile
 	}
-	data, err := io.ReadAll(io.LimitReader(resp.Body, n))
+	data, err := io.ReadAll(limitedReader{io.LimitReader(resp.Body, n), s})
 	if err != nil {
 		return file{}, err
 	}

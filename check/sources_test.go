@@ -157,9 +157,9 @@ func holdsAll(t *testing.T, source testmedia.Recipe, must []string, variants ...
 // the priming of the audio encoder comes first.
 func lead(t *testing.T, file string) float64 {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), testmedia.Tool(t, "ffprobe"), "-v", "error", "-allowed_extensions", "ALL", "-show_entries", "stream=codec_type,start_time", "-of", "json", file).Output()
+	out, err := exec.CommandContext(t.Context(), testmedia.FFmpeg(t, "ffprobe"), "-v", "error", "-allowed_extensions", "ALL", "-show_entries", "stream=codec_type,start_time", "-of", "json", file).Output()
 	if err != nil { // another demuxer than that of HLS
-		out, err = exec.CommandContext(t.Context(), testmedia.Tool(t, "ffprobe"), "-v", "error", "-show_entries", "stream=codec_type,start_time", "-of", "json", file).Output()
+		out, err = exec.CommandContext(t.Context(), testmedia.FFmpeg(t, "ffprobe"), "-v", "error", "-show_entries", "stream=codec_type,start_time", "-of", "json", file).Output()
 	}
 	var doc struct {
 		Streams []struct {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/job"
@@ -19,20 +20,30 @@ var operations = map[string]struct {
 	call func(t *testing.T, c *client.Client)
 	none string
 }{
-	"GET /v2/jobs":                             {call: func(t *testing.T, c *client.Client) { _, _ = c.ListPage(t.Context(), client.ListOptions{}) }},
-	"POST /v2/jobs":                            {call: func(t *testing.T, c *client.Client) { _, _ = c.CreateJob(t.Context(), &client.JobRequest{}) }},
-	"POST /v2/validate":                        {call: func(t *testing.T, c *client.Client) { _, _ = c.Validate(t.Context(), &client.JobRequest{}) }},
-	"GET /v2/nodes":                            {call: func(t *testing.T, c *client.Client) { _, _ = c.Nodes(t.Context()) }},
-	"GET /v2/jobs/{id}":                        {call: func(t *testing.T, c *client.Client) { _, _ = c.Job(t.Context(), "x") }},
-	"DELETE /v2/jobs/{id}":                     {call: func(t *testing.T, c *client.Client) { _, _ = c.Cancel(t.Context(), "x") }},
-	"POST /v2/jobs/{id}/cancel":                {none: "as DELETE, for clients that cannot send it"},
-	"POST /v2/jobs/{id}/retry":                 {call: func(t *testing.T, c *client.Client) { _, _ = c.Retry(t.Context(), "x") }},
-	"GET /v2/jobs/{id}/events":                 {call: func(t *testing.T, c *client.Client) { _, _ = c.Events(t.Context(), "x", 0) }},
-	"GET /v2/jobs/{id}/deliveries":             {call: func(t *testing.T, c *client.Client) { _, _ = c.Deliveries(t.Context(), "x") }},
+	"GET /v2/jobs":                      {call: func(t *testing.T, c *client.Client) { _, _ = c.ListPage(t.Context(), client.ListOptions{}) }},
+	"POST /v2/jobs":                     {call: func(t *testing.T, c *client.Client) { _, _ = c.CreateJob(t.Context(), &client.JobRequest{}) }},
+	"POST /v2/validate":                 {call: func(t *testing.T, c *client.Client) { _, _ = c.Validate(t.Context(), &client.JobRequest{}) }},
+	"POST /v2/storage-check":            {call: func(t *testing.T, c *client.Client) { _, _ = c.CheckStorage(t.Context(), &client.Storage{}) }},
+	"GET /v2/nodes":                     {call: func(t *testing.T, c *client.Client) { _, _ = c.Nodes(t.Context()) }},
+	"GET /v2/jobs/{id}":                 {call: func(t *testing.T, c *client.Client) { _, _ = c.Job(t.Context(), "x") }},
+	"DELETE /v2/jobs/{id}":              {call: func(t *testing.T, c *client.Client) { _, _ = c.Cancel(t.Context(), "x") }},
+	"POST /v2/jobs/{id}/cancel":         {none: "as DELETE, for clients that cannot send it"},
+	"POST /v2/jobs/{id}/retry":          {call: func(t *testing.T, c *client.Client) { _, _ = c.Retry(t.Context(), "x") }},
+	"POST /v2/jobs/{id}/playback-token": {call: func(t *testing.T, c *client.Client) { _, _ = c.PlaybackToken(t.Context(), "x", 0) }},
+	"POST /v2/keys/{id}":                {none: "for players"},
+	"GET /v2/keys/{id}/{kid}":           {none: "for players"},
+	"GET /v2/jobs/{id}/events":          {call: func(t *testing.T, c *client.Client) { _, _ = c.Events(t.Context(), "x", 0) }},
+	"GET /v2/jobs/{id}/deliveries":      {call: func(t *testing.T, c *client.Client) { _, _ = c.Deliveries(t.Context(), "x") }},
+	"GET /v2/deliveries": {call: func(t *testing.T, c *client.Client) {
+		_, _ = c.ListDeliveries(t.Context(), client.DeliveryListOptions{})
+	}},
+	"GET /v2/usage":                            {call: func(t *testing.T, c *client.Client) { _, _ = c.Usage(t.Context(), time.Time{}, time.Time{}) }},
+	"GET /v2/jobs/{id}/logs":                   {call: func(t *testing.T, c *client.Client) { _, _ = c.Logs(t.Context(), "x") }},
 	"POST /v2/jobs/{id}/deliveries/{n}/replay": {call: func(t *testing.T, c *client.Client) { _, _ = c.Replay(t.Context(), "x", 1) }},
 	"GET /v2/metadata/jobs/{id}":               {call: func(t *testing.T, c *client.Client) { _, _ = c.Metadata(t.Context(), "x") }},
 	"GET /v2/metadata/jobs/{id}/":              {none: "as without the slash, for clients that send it"},
 	"GET /v2/metadata/jobs/{id}/{key}":         {call: func(t *testing.T, c *client.Client) { _, _ = c.MetadataOf(t.Context(), "x", "mp4:720p") }},
+	"POST /v2/uploads":                         {call: func(t *testing.T, c *client.Client) { _, _ = c.SignUpload(t.Context(), time.Minute) }},
 	"PUT /v2/uploads/{name}":                   {call: func(t *testing.T, c *client.Client) { _, _ = c.Upload(t.Context(), "a.mp4", strings.NewReader("x"), 1) }},
 	"GET /storage/{path}":                      {call: func(t *testing.T, c *client.Client) { _, _ = c.Download(t.Context(), root(c)+"/storage/a", io.Discard) }},
 	"GET /healthz":                             {call: func(t *testing.T, c *client.Client) { _, _ = c.Health(t.Context()) }},
@@ -108,7 +119,7 @@ func TestNames(t *testing.T) {
 	events := enum(doc.Components.Schemas["Event"].Value.Properties["event"].Value.Enum)
 	for _, want := range []client.EventName{
 		client.EventJobStarted, client.EventInputProbed, client.EventInputTransferred, client.EventInputFailed, client.EventOutputStage,
-		client.EventOutputCompleted, client.EventOutputFailed, client.EventOutputSkipped, client.EventOutputNote, client.EventJobCancelled, client.EventJobRetried,
+		client.EventOutputCompleted, client.EventOutputFailed, client.EventOutputSkipped, client.EventOutputNote, client.EventStreamPlayable, client.EventJobCancelled, client.EventJobRetried,
 		client.EventJobCompleted, client.EventJobFailed,
 	} {
 		if !slices.Contains(events, string(want)) {

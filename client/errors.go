@@ -60,6 +60,9 @@ func (e *Error) Error() string {
 	case e.Message != "":
 		return fmt.Sprintf("the server answered HTTP status %d: %s", e.StatusCode, e.Message)
 	}
+	if said := proxySays[e.StatusCode]; said != "" && e.RequestID == "" {
+		return fmt.Sprintf("HTTP status %d: %s", e.StatusCode, said)
+	}
 	text := http.StatusText(e.StatusCode)
 	if text != "" {
 		text = " " + text
@@ -68,6 +71,15 @@ func (e *Error) Error() string {
 		text += " (request " + e.RequestID + ")"
 	}
 	return fmt.Sprintf("the server answered HTTP status %d%s", e.StatusCode, text)
+}
+
+// proxySays is what answers mean that have neither a message nor a request's id, and
+// so are not of the server but of something before it.
+var proxySays = map[int]string{
+	http.StatusRequestEntityTooLarge: "a proxy before the server refuses bodies of this size; raise its limit, such as client_max_body_size of nginx",
+	http.StatusBadGateway:            "a proxy before the server cannot reach it, or lost the connection to it",
+	http.StatusServiceUnavailable:    "a proxy before the server has no server to ask",
+	http.StatusGatewayTimeout:        "a proxy before the server waited too long for its answer; raise its timeouts, such as proxy_read_timeout of nginx",
 }
 
 // Is reports whether target is the class of the error's status, such as

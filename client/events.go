@@ -22,6 +22,7 @@ const (
 	EventOutputFailed     EventName = "output.failed"
 	EventOutputSkipped    EventName = "output.skipped"
 	EventOutputNote       EventName = "output.note"
+	EventStreamPlayable   EventName = "stream.playable"
 	EventJobCancelled     EventName = "job.cancelled"
 	EventJobRetried       EventName = "job.retried"
 	EventJobCompleted     EventName = "job.completed"

@@ -2,6 +2,7 @@ package client
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,12 +10,36 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // askFirst is the size from which an upload waits for the server's consent
 // (Expect: 100-continue): a server that refuses does so before the body is
 // sent.
 const askFirst = 1 << 20
+
+// UploadAddress is where uploads by the tus protocol can be begun without an API key.
+type UploadAddress struct {
+	URL       string    `json:"url"`
+	ExpiresAt time.Time `json:"expires_at"`
+}
+
+func (a *UploadAddress) check() error {
+	if a.URL == "" {
+		return errors.New("it is not an address for uploads")
+	}
+	return nil
+}
+
+// SignUpload makes an address to which whoever has it can upload files with a tus
+// client until it expires. 0 is the server's default, an hour; a day is the most.
+func (c *Client) SignUpload(ctx context.Context, life time.Duration) (*UploadAddress, error) {
+	body, err := json.Marshal(map[string]float64{"expires_in": life.Seconds()})
+	if err != nil {
+		return nil, fmt.Errorf("sign upload: %w", err)
+	}
+	return decode[UploadAddress](ctx, c, call{do: "sign upload", method: http.MethodPost, path: "/v2/uploads", body: body, want: http.StatusCreated, repeat: true})
+}
 
 // Upload sends size bytes of r to be the input of a job, and returns the URL
 // that the job names as its input. A negative size means all that r has. The

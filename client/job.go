@@ -77,11 +77,14 @@ type OutputState struct {
 	Key      string       `json:"key"`
 	Type     string       `json:"type"` // "video" (also sound), "image" or "httpstream"
 	Format   string       `json:"format"`
-	URL      string       `json:"url,omitempty"`   // of a video
-	URLs     []Address    `json:"urls,omitempty"`  // of images and streams
-	Error    string       `json:"error,omitempty"` // of an output that failed
+	URL      string       `json:"url,omitempty"`       // of a video
+	URLs     []Address    `json:"urls,omitempty"`      // of images and streams
+	EarlyURL string       `json:"early_url,omitempty"` // of a stream with early_playback: plays before it is made
+	Error    string       `json:"error,omitempty"`     // of an output that failed
 	Status   OutputStatus `json:"status"`
 	Metadata *MediaInfo   `json:"metadata,omitempty"` // in notifications only
+	// Quality is that of an output that was asked for quality_metrics.
+	Quality []Quality `json:"quality_metrics,omitempty"`
 }
 
 // Files lists all results of the output: URL, or URLs.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"time"
 )
 
 // CreateJob creates a job and returns it as it begins. With an idempotency key
@@ -52,6 +53,31 @@ func (c *Client) Cancel(ctx context.Context, id string) (*Job, error) {
 // returns it. It is refused with CodeJobNotFinished or CodeNothingToRetry.
 func (c *Client) Retry(ctx context.Context, id string) (*Job, error) {
 	return one[Job](ctx, c, call{do: "retry job", method: http.MethodPost, want: http.StatusOK}, id, "/retry")
+}
+
+// PlaybackToken lets a player have the keys that the server has made for the streams of
+// a job.
+type PlaybackToken struct {
+	Token      string    `json:"token"`
+	ExpiresAt  time.Time `json:"expires_at"`
+	LicenseURL string    `json:"license_url"` // takes the token as the query "token"
+}
+
+func (t *PlaybackToken) check() error {
+	if t.Token == "" {
+		return errors.New("it is not a playback token")
+	}
+	return nil
+}
+
+// PlaybackToken returns a token that is good for a time: whole seconds, at most a day; 0:
+// five minutes.
+func (c *Client) PlaybackToken(ctx context.Context, id string, good time.Duration) (*PlaybackToken, error) {
+	r := call{do: "create playback token", method: http.MethodPost, want: http.StatusCreated}
+	if good > 0 {
+		r.body = fmt.Appendf(nil, `{"seconds":%d}`, int(good/time.Second))
+	}
+	return one[PlaybackToken](ctx, c, r, id, "/playback-token")
 }
 
 // ListOptions say which jobs are listed.

@@ -41,6 +41,54 @@ type OutputMetadata struct {
 type MediaInfo struct {
 	Probe      *Probe
 	Packagings map[string]*Probe
+	// Loudness has one entry for each measured track of the input, when the
+	// output was asked for a loudness.
+	Loudness []Loudness
+	// Copied says what is copied from the input, when that was left to the server by
+	// copy "auto"; else nil.
+	Copied *Copied
+	// Quality has an entry for each encode, when the output was asked for
+	// quality_metrics.
+	Quality []Quality
+}
+
+// Quality is how near an encode comes to the pictures that went into its encoder.
+type Quality struct {
+	Variant string         `json:"variant"` // of a stream: the folder of the variant; "" for a file
+	Width   int            `json:"width"`
+	Height  int            `json:"height"`
+	Frames  int            `json:"frames"` // that were compared
+	SSIM    *QualityMetric `json:"ssim"`   // at most 1
+	PSNR    *QualityMetric `json:"psnr"`   // dB, over all planes; 100 where nothing differs
+	XPSNR   *QualityMetric `json:"xpsnr"`  // dB, of the luma; nil where the server's ffmpeg does not have it
+}
+
+// QualityMetric is a figure over the whole and over the second where it is worst.
+type QualityMetric struct {
+	Mean        float64 `json:"mean"`
+	WorstSecond float64 `json:"worst_second"`
+	WorstAt     int     `json:"worst_at"` // when that second begins, in seconds
+}
+
+// Copied says what of a file or a stream is copied from the input, and why.
+type Copied struct {
+	Video    bool     `json:"video"`
+	Audio    bool     `json:"audio"`
+	Variants []string `json:"variants"` // of a stream: those whose video is
+	Reason   string   `json:"reason"`
+}
+
+// Loudness is what was measured of a track by EBU R 128, and the gain that was
+// applied. Loudness is in LUFS, the peak in dBTP, the gain in dB.
+type Loudness struct {
+	Stream    int      `json:"stream"` // index in the input
+	Target    float64  `json:"target"`
+	Input     *float64 `json:"input"`     // nil for silence and less than 400 ms
+	TruePeak  *float64 `json:"true_peak"` // nil for digital silence
+	Range     float64  `json:"range"`     // LU
+	Gain      float64  `json:"gain"`
+	Output    *float64 `json:"output"`               // nil with Input
+	LimitedBy string   `json:"limited_by,omitempty"` // why Output is not Target: "true_peak", "gain", "silence"
 }
 
 // UnmarshalJSON tells the two forms apart: a probe has streams.
@@ -50,18 +98,54 @@ func (m *MediaInfo) UnmarshalJSON(data []byte) error {
 		return err
 	}
 	*m = MediaInfo{}
+	if list, ok := members["loudness"]; ok {
+		if err := json.Unmarshal(list, &m.Loudness); err != nil {
+			return err
+		}
+		delete(members, "loudness")
+	}
+	if copied, ok := members["copied"]; ok {
+		if err := json.Unmarshal(copied, &m.Copied); err != nil {
+			return err
+		}
+		delete(members, "copied")
+	}
+	if quality, ok := members["quality_metrics"]; ok {
+		if err := json.Unmarshal(quality, &m.Quality); err != nil {
+			return err
+		}
+		delete(members, "quality_metrics")
+	}
 	if _, file := members["streams"]; file {
 		return json.Unmarshal(data, &m.Probe)
 	}
-	return json.Unmarshal(data, &m.Packagings)
+	m.Packagings = map[string]*Probe{}
+	for name, probe := range members {
+		var p *Probe
+		if err := json.Unmarshal(probe, &p); err != nil {
+			return err
+		}
+		m.Packagings[name] = p
+	}
+	return nil
 }
 
 // MarshalJSON writes the form that is there.
 func (m MediaInfo) MarshalJSON() ([]byte, error) {
 	if m.Probe != nil {
-		return json.Marshal(m.Probe)
+		return json.Marshal(m.Probe) // what it was read from, with the loudness
 	}
-	return json.Marshal(m.Packagings)
+	all := map[string]any{}
+	for name, p := range m.Packagings {
+		all[name] = p
+	}
+	if m.Loudness != nil {
+		all["loudness"] = m.Loudness
+	}
+	if m.Quality != nil {
+		all["quality_metrics"] = m.Quality
+	}
+	return json.Marshal(all)
 }
 
 // Probe is what `ffprobe -show_streams -show_format` found. The fields are the

@@ -40,7 +40,7 @@ func ParseNotification(body []byte) (*Notification, error) {
 	case EventInputTransferred:
 		n.Input = &InputState{}
 		into = n.Input
-	case EventOutputCompleted, EventOutputFailed:
+	case EventOutputCompleted, EventOutputFailed, EventStreamPlayable:
 		n.Output = &OutputState{}
 		into = n.Output
 	case EventJobCompleted, EventJobFailed:

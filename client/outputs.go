@@ -33,8 +33,13 @@ type Video struct {
 	Deinterlace bool           `json:"deinterlace,omitempty"`
 	Square      bool           `json:"square,omitempty"`
 	Crop        string         `json:"crop,omitempty"` // "640:360"
+	Copy        string         `json:"copy,omitempty"` // auto: the input's video is copied if it fits; off; "": as the settings say
 	Watermark   *Watermark     `json:"watermark,omitempty"`
-	Extra       map[string]any `json:"-"`
+	Captions    []Captions     `json:"captions,omitempty"` // of mp4, mov and mkv
+	Overlay     []Overlay      `json:"overlay,omitempty"`
+	// QualityMetrics asks for SSIM and PSNR of the encode, see Quality.
+	QualityMetrics bool           `json:"quality_metrics,omitempty"`
+	Extra          map[string]any `json:"-"`
 }
 
 // MarshalJSON merges Extra into the fields.
@@ -79,6 +84,37 @@ type Watermark struct {
 	Position string `json:"position,omitempty"` // "topright" by default, "topleft", "bottomleft", "bottomright"
 }
 
+// Captions are a file of SRT, WebVTT, TTML or ASS that becomes a track of text.
+type Captions struct {
+	URL      string `json:"url"`
+	Language string `json:"language,omitempty"` // a tag of BCP 47: "pt-BR"
+	Name     string `json:"name,omitempty"`     // what viewers choose from
+	Default  bool   `json:"default,omitempty"`  // on unless a viewer chooses
+	Forced   bool   `json:"forced,omitempty"`   // for everybody: translations of signs
+	SDH      bool   `json:"sdh,omitempty"`      // for the deaf and hard of hearing
+	Charset  string `json:"charset,omitempty"`  // "": it is found out
+}
+
+// Overlay is drawn over the video, or a LUT for its colours: one of Text, Timecode, Image and
+// LUT is set. Sizes are in percent of the picture.
+type Overlay struct {
+	Text       string   `json:"text,omitempty"`
+	Timecode   string   `json:"timecode,omitempty"` // of the first frame: "10:00:00:00"
+	Image      string   `json:"image,omitempty"`    // address of a PNG
+	LUT        string   `json:"lut,omitempty"`      // address of a .cube file
+	Position   string   `json:"position,omitempty"` // "topleft", "top" ... "bottomright"
+	Margin     *float64 `json:"margin,omitempty"`   // of the height; nil: 4
+	Size       float64  `json:"size,omitempty"`     // of the height; 0: 5
+	Width      float64  `json:"width,omitempty"`    // of an image; 0: as a watermark
+	Color      string   `json:"color,omitempty"`    // "#ff8800"; "": white
+	Opacity    *float64 `json:"opacity,omitempty"`  // nil: 1
+	Box        bool     `json:"box,omitempty"`
+	BoxColor   string   `json:"box_color,omitempty"`
+	BoxOpacity *float64 `json:"box_opacity,omitempty"` // nil: 0.5
+	Start      float64  `json:"start,omitempty"`       // seconds of the output
+	End        float64  `json:"end,omitempty"`         // 0: to its end
+}
+
 // Sprite puts the pictures on sheets.
 type Sprite struct {
 	Columns int `json:"columns,omitempty"` // 4 by default
@@ -98,14 +134,53 @@ type Scene struct {
 
 // HTTPStream is an adaptive stream: HLS, DASH or both.
 type HTTPStream struct {
-	Path         string         `json:"path,omitempty"` // folder that goes before those of HLS and DASH
-	Key          string         `json:"key,omitempty"`
-	If           string         `json:"if,omitempty"`
-	Variants     []string       `json:"variants,omitempty"`      // formats: "mp4:720p::quality=4,maxrate=2000k"; nil: the default ladder
-	PlaylistName string         `json:"playlist_name,omitempty"` // "master" by default
-	HLS          *HLS           `json:"hls,omitempty"`
-	DASH         *DASH          `json:"dash,omitempty"`
-	Extra        map[string]any `json:"-"`
+	Path         string   `json:"path,omitempty"` // folder that goes before those of HLS and DASH
+	Key          string   `json:"key,omitempty"`
+	If           string   `json:"if,omitempty"`
+	Variants     []string `json:"variants,omitempty"`      // formats: "mp4:720p::quality=4,maxrate=2000k"; nil: the default ladder
+	PlaylistName string   `json:"playlist_name,omitempty"` // "master" by default
+	// SegmentDuration is the length of segments in seconds, 1 to 10; 0: 6.
+	SegmentDuration float64 `json:"segment_duration,omitempty"`
+	// GOP is the distance of keyframes in seconds, 0.1 to 10; 0: 2, or the longest below
+	// it that SegmentDuration is a multiple of.
+	GOP        float64     `json:"gop,omitempty"`
+	Copy       string      `json:"copy,omitempty"`       // as of Video, of variants
+	Loudness   float64     `json:"loudness,omitempty"`   // LUFS that the audio is brought to: -14; 0: it stays as it is
+	Protection *Protection `json:"protection,omitempty"` // Common Encryption; nil: clear
+	Thumbnails *Thumbnails `json:"thumbnails,omitempty"` // pictures on the bar of players; nil: none
+	Captions   []Captions  `json:"captions,omitempty"`
+	Overlay    []Overlay   `json:"overlay,omitempty"`
+	// QualityMetrics asks for SSIM and PSNR of each variant, see Quality.
+	QualityMetrics bool `json:"quality_metrics,omitempty"`
+
+	HLS   *HLS           `json:"hls,omitempty"`
+	DASH  *DASH          `json:"dash,omitempty"`
+	Extra map[string]any `json:"-"`
+}
+
+// Protection is Common Encryption (ISO/IEC 23001-7) of a stream.
+type Protection struct {
+	Scheme     string       `json:"scheme,omitempty"`      // "cbcs" by default, or "cenc"
+	Keys       []ContentKey `json:"keys,omitempty"`        // nil: the server makes them
+	PSSH       []string     `json:"pssh,omitempty"`        // whole boxes in base64
+	LicenseURL string       `json:"license_url,omitempty"` // of a ClearKey license server
+}
+
+// ContentKey is the key of some tracks of a stream.
+type ContentKey struct {
+	Track string `json:"track,omitempty"` // "all" by default, "video", "audio", "sd", "hd", "uhd"
+	KeyID string `json:"kid"`             // 32 hexadecimal digits or a UUID
+	Key   string `json:"key"`             // 32 hexadecimal digits
+	URI   string `json:"uri,omitempty"`   // for HLS
+}
+
+// Thumbnails are pictures that players show on their bar. The zero value of a field is
+// the default.
+type Thumbnails struct {
+	Interval float64 `json:"interval,omitempty"` // seconds; 0: by the length of the input
+	Width    int     `json:"width,omitempty"`    // of a picture in pixels: 320
+	Columns  int     `json:"columns,omitempty"`  // of a sheet: 5
+	Rows     int     `json:"rows,omitempty"`     // 5
 }
 
 // MarshalJSON merges Extra into the fields.
@@ -120,6 +195,7 @@ type HLS struct {
 	Version          int            `json:"version,omitempty"` // of the playlist; 3 is without I-frame playlists
 	EncryptionKey    string         `json:"encryption_key,omitempty"`
 	EncryptionKeyURI string         `json:"encryption_key_uri,omitempty"`
+	EncryptionIV     string         `json:"encryption_iv,omitempty"` // 32 hexadecimal digits; "": the number of each segment
 	Extra            map[string]any `json:"-"`
 }
 

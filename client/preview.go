@@ -52,6 +52,7 @@ type PreviewOutput struct {
 	Result  string `json:"result"`
 	Message string `json:"message,omitempty"` // why it is refused
 	Code    string `json:"error_code,omitempty"`
+	Note    string `json:"note,omitempty"` // how it is made, where that is worth a word
 }
 
 // PreviewStep is a step of the plan.
@@ -92,10 +93,12 @@ func (c *Client) ValidateJSON(ctx context.Context, body []byte, in PreviewInput)
 
 // Node is a worker process.
 type Node struct {
-	ID        string    `json:"id"`
-	Alive     bool      `json:"alive"`
-	Running   int       `json:"running"` // jobs
-	Slots     int       `json:"slots"`   // 0: not known
+	ID      string `json:"id"`
+	Alive   bool   `json:"alive"`
+	Running int    `json:"running"` // jobs
+	Slots   int    `json:"slots"`   // 0: not known
+	// Encoders are those of cards that work, by FFmpeg's names; none: it encodes in software.
+	Encoders  []string  `json:"encoders"`
 	Version   string    `json:"version"`
 	StartedAt time.Time `json:"started_at"`
 	SeenAt    time.Time `json:"seen_at"`

@@ -20,7 +20,8 @@ type JobRequest struct {
 
 	Settings     *Settings
 	Input        Input
-	Storage      *Storage // may be nil when every output has a URL
+	Inputs       []InputPart // instead of Input, parts that are joined to one
+	Storage      *Storage    // may be nil when every output has a URL
 	Outputs      Outputs
 	Notification *NotificationRequest
 	// Metadata are names and values of your own, at most 20, which the job shows.
@@ -30,22 +31,31 @@ type JobRequest struct {
 
 // MarshalJSON encodes the body of the request.
 func (r JobRequest) MarshalJSON() ([]byte, error) {
+	input := &r.Input
+	if len(r.Inputs) > 0 {
+		input = nil
+	}
 	return withExtra(struct {
 		Settings     *Settings            `json:"settings,omitempty"`
-		Input        Input                `json:"input"`
+		Input        *Input               `json:"input,omitempty"`
+		Inputs       []InputPart          `json:"inputs,omitempty"`
 		Storage      *Storage             `json:"storage,omitempty"`
 		Outputs      Outputs              `json:"outputs"`
 		Notification *NotificationRequest `json:"notification,omitempty"`
 		Metadata     map[string]string    `json:"metadata,omitempty"`
-	}{r.Settings, r.Input, r.Storage, r.Outputs, r.Notification, r.Metadata}, r.Extra)
+	}{r.Settings, input, r.Inputs, r.Storage, r.Outputs, r.Notification, r.Metadata}, r.Extra)
 }
 
 // Settings are those of the job as a whole.
 type Settings struct {
-	Ultrafast   bool           `json:"ultrafast,omitempty"`
-	Priority    int            `json:"priority,omitempty"`     // -50 to 50; higher is first
-	MaxDuration int            `json:"max_duration,omitempty"` // seconds that the job may take; 0: no bound
-	Extra       map[string]any `json:"-"`
+	Ultrafast   bool   `json:"ultrafast,omitempty"`
+	Priority    int    `json:"priority,omitempty"`     // -50 to 50; higher is first
+	MaxDuration int    `json:"max_duration,omitempty"` // seconds that the job may take; 0: no bound
+	Copy        string `json:"copy,omitempty"`         // auto: video that fits is copied and not encoded; off
+	// EarlyPlayback has a playable stream published before the httpstream is made.
+	EarlyPlayback bool           `json:"early_playback,omitempty"`
+	Encoder       string         `json:"encoder,omitempty"` // auto, software, hardware, nvenc, qsv or vaapi
+	Extra         map[string]any `json:"-"`
 }
 
 // MarshalJSON merges Extra into the fields.
@@ -74,6 +84,33 @@ type Input struct {
 func (i Input) MarshalJSON() ([]byte, error) {
 	type plain Input
 	return withExtra(plain(i), i.Extra)
+}
+
+// InputPart is a range of an input that is joined with others, or black and silence.
+// Times are in seconds.
+type InputPart struct {
+	Input            Input
+	Offset, Duration float64 // Duration 0: to the end
+	FadeIn, FadeOut  float64
+	Black            float64 // how long it is black and silent; above 0 nothing else counts
+}
+
+// MarshalJSON writes the members of the input beside those of the part.
+func (p InputPart) MarshalJSON() ([]byte, error) {
+	if p.Black > 0 {
+		return json.Marshal(map[string]float64{"black": p.Black})
+	}
+	type plain Input
+	more := map[string]any{}
+	for name, v := range p.Input.Extra {
+		more[name] = v
+	}
+	for name, v := range map[string]float64{"offset": p.Offset, "duration": p.Duration, "fade_in": p.FadeIn, "fade_out": p.FadeOut} {
+		if v > 0 {
+			more[name] = v
+		}
+	}
+	return withExtra(plain(p.Input), more)
 }
 
 // Storage is where the results go: a service with its bucket, or a URL.

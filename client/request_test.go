@@ -54,6 +54,14 @@ func TestRequestsAreAccepted(t *testing.T) {
 			Notification: &client.NotificationRequest{Type: "http", URL: "https://example.com/hook", Params: map[string]any{"a": 1}, Events: true, Metadata: true},
 			Extra:        map[string]any{"api_version": "2026-001"},
 		},
+		"joined": {
+			Inputs: []client.InputPart{
+				{Input: client.Input{URL: "https://example.com/in.mov", Extra: map[string]any{"note": "a"}}, Offset: 1.5, Duration: 3, FadeIn: 0.5, FadeOut: 1}, {Black: 2},
+				{Input: client.Input{Service: "s3", Bucket: "b", Key: "/k", Region: "us-east-1", Credentials: s3}},
+			},
+			Storage: &client.Storage{Service: "coconut"},
+			Outputs: client.Outputs{"httpstream": client.HTTPStream{HLS: &client.HLS{Path: "/hls"}, Thumbnails: &client.Thumbnails{Interval: 5, Width: 160, Columns: 4, Rows: 3}}},
+		},
 		"sns": {
 			Input: client.Input{URL: "https://example.com/in.mov"}, Outputs: client.Outputs{"mp4:720p": client.Video{URL: "https://example.com/put"}},
 			Notification: &client.NotificationRequest{Type: "sns", Region: "us-east-1", TopicARN: "arn:aws:sns:us-east-1:1:t", Credentials: s3},

@@ -45,7 +45,7 @@ func TestErrors(t *testing.T) {
 		},
 		"page of a proxy": {
 			answer(502, "<html>bad gateway</html>"), client.Error{StatusCode: 502}, client.ErrUnavailable,
-			"create job: the server answered HTTP status 502 Bad Gateway",
+			"create job: HTTP status 502: a proxy before the server cannot reach it, or lost the connection to it",
 		},
 		"broken error":            {answer(500, `{"message":"half`), client.Error{StatusCode: 500}, client.ErrUnavailable, ""},
 		"error that is no object": {answer(400, `["no"]`), client.Error{StatusCode: 400}, nil, ""},

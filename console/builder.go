@@ -19,8 +19,12 @@ type builderData struct {
 	Request   string
 	Problem   string
 	PublicURL string
+	Languages []string  // of code.mjs
 	Keys      []job.Key // an operator chooses to which one the job will belong
 }
+
+// languages are those of code.mjs, in the order of the page.
+var languages = []string{"curl", "PHP", "Ruby", "Node", "Python", "Go"}
 
 // firstRequest is the request of an empty builder.
 const firstRequest = `{
@@ -39,7 +43,7 @@ func (c *console) builderPage(w http.ResponseWriter, r *http.Request, v viewer) 
 }
 
 func (c *console) showBuilder(w http.ResponseWriter, r *http.Request, v viewer, status int, d builderData) error {
-	d.PublicURL = c.PublicURL
+	d.PublicURL, d.Languages = c.PublicURL, languages
 	if v.Operator {
 		keys, err := c.Store.ListKeys(r.Context())
 		if err != nil {

@@ -8,9 +8,9 @@
 //	security.go assets.go   headers, and the files that pages load
 //	render.go   funcs.go    templates
 //	live.go     topic.go    what is sent to an open page
-//	overview.go jobs.go job.go webhooks.go builder.go keys.go system.go
+//	overview.go jobs.go job.go streamcheck.go webhooks.go builder.go storage.go usage.go keys.go system.go
 //	                        the pages
-//	timeline.go estimate.go media.go
+//	timeline.go steps.go estimate.go media.go
 //	                        what pages show, computed from data
 //
 // Whoever signed in with an API key sees the jobs of that key. Whoever signed in
@@ -24,6 +24,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/copra-video/copra/check"
 	"github.com/copra-video/copra/job"
 )
 
@@ -36,9 +37,14 @@ type Jobs interface {
 	// page, "" after the last one.
 	SearchJobs(ctx context.Context, keyID string, q job.ListQuery) ([]job.Listed, string, error)
 	JobDetail(ctx context.Context, keyID, id string) (job.Detail, error)
+	// FFmpegRuns returns the log of a job, oldest first.
+	FFmpegRuns(ctx context.Context, keyID, id string) ([]job.FFmpegRun, error)
 	// Request returns the request of a job as it was sent, and the id of its key.
 	Request(ctx context.Context, keyID, id string) (request []byte, owner string, err error)
 	Overview(ctx context.Context, keyID string) (job.Overview, error)
+	// Usage returns what jobs took and made that ended from a day to the one before
+	// another, by day and key.
+	Usage(ctx context.Context, keyID string, from, to time.Time) ([]job.Usage, error)
 	// Watch returns a channel that receives a value whenever the job may have
 	// changed, until stop is called. WatchAll is Watch for all jobs.
 	Watch(id string) (changed <-chan struct{}, stop func())
@@ -49,14 +55,16 @@ type Jobs interface {
 type Webhooks interface {
 	Deliveries(ctx context.Context, keyID, id string) ([]job.DeliveryLog, error)
 	DeliveryBody(ctx context.Context, keyID, id string, n int) ([]byte, error)
-	RecentDeliveries(ctx context.Context, keyID string, state job.DeliveryState, limit int) ([]job.RecentDelivery, error)
+	// ListDeliveries returns a page of webhooks, newest first, and the cursor of the
+	// next page, "" after the last one.
+	ListDeliveries(ctx context.Context, keyID string, q job.DeliveryQuery) ([]job.ListedDelivery, string, error)
 	Replay(ctx context.Context, keyID, id string, n int) (job.DeliveryLog, error)
 }
 
 // Keys stores API keys, and who is signed in.
 type Keys interface {
-	// Authenticate returns the id of the key with this token, or job.ErrNotFound.
-	Authenticate(ctx context.Context, token string) (keyID string, err error)
+	// Authenticate returns the key with this token, or job.ErrNotFound.
+	Authenticate(ctx context.Context, token string) (job.Key, error)
 	ListKeys(ctx context.Context) ([]job.Key, error)
 	CreateKey(ctx context.Context, name string, token job.Secret) (job.Key, job.Secret, error)
 	LimitKey(ctx context.Context, id string, l job.Limits) error
@@ -104,6 +112,12 @@ type Config struct {
 	Version, Region string
 	// System returns what the system page shows. Defaults to nothing.
 	System func(ctx context.Context) []Finding
+	// Check checks the stream at an address of a result. A *job.Error is shown. nil: streams
+	// cannot be checked here.
+	Check func(ctx context.Context, address string) ([]check.Report, error)
+	// CheckStorage tries out a storage. A *job.Error is shown. nil: storages cannot be
+	// tried out here.
+	CheckStorage func(ctx context.Context, st *job.Storage) (job.StorageCheck, error)
 	// Stopping returns a channel that is closed when the server of a request begins
 	// to stop, so that streams end. Defaults to none.
 	Stopping func(ctx context.Context) <-chan struct{}
@@ -156,11 +170,17 @@ func (c *console) routes() http.Handler {
 		"GET /console/jobs":                             c.jobsPage,
 		"GET /console/jobs/{id}":                        c.jobPage,
 		"GET /console/jobs/{id}/request":                c.requestPage,
+		"GET /console/jobs/{id}/log":                    c.logPage,
+		"POST /console/jobs/{id}/check":                 c.checkStream,
 		"GET /console/jobs/{id}/deliveries/{n}":         c.deliveryPage,
 		"GET /console/webhooks":                         c.webhooksPage,
 		"GET /console/new":                              c.builderPage,
 		"POST /console/new":                             c.createJob,
 		"POST /console/validate":                        c.validate,
+		"GET /console/usage":                            c.usagePage,
+		"GET /console/usage.csv":                        c.usageCSV,
+		"GET /console/storage":                          c.storagePage,
+		"POST /console/storage":                         c.tryStorage,
 		"POST /console/jobs/{id}/cancel":                c.cancelJob,
 		"POST /console/jobs/{id}/retry":                 c.retryJob,
 		"POST /console/jobs/{id}/again":                 c.repeatJob,

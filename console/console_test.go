@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/api/coconut"
+	"github.com/copra-video/copra/check"
 	"github.com/copra-video/copra/console"
 	"github.com/copra-video/copra/internal/pgtest"
 	"github.com/copra-video/copra/internal/postgres"
@@ -45,6 +46,17 @@ type rig struct {
 	client *http.Client
 	key    job.Key
 	token  job.Secret
+
+	checked []string // addresses of streams
+}
+
+// check stands in for copra check, which has tests of its own.
+func (r *rig) check(_ context.Context, address string) ([]check.Report, error) {
+	r.checked = append(r.checked, address)
+	return []check.Report{{Address: address, Kind: "hls", Passed: 1, Failed: 1, Results: []check.Result{
+		{Rule: "7.5", Status: check.Fail, Text: "the target duration is 6 s", Findings: []check.Finding{{Where: "0.m3u8", What: "the target duration is 8 s"}}},
+		{Rule: "7.6", Status: check.Pass, Text: "fine"},
+	}}}, nil
 }
 
 func start(t *testing.T) *rig {
@@ -68,7 +80,7 @@ func start(t *testing.T) *rig {
 
 // serve serves the console with another operator's key.
 func (r *rig) serve(operator string) {
-	srv := httptest.NewServer(console.New(console.Config{Store: r.Store, Operator: job.NewSecret(operator), StaleAfter: time.Minute, Refresh: time.Millisecond}))
+	srv := httptest.NewServer(console.New(console.Config{Store: r.Store, Operator: job.NewSecret(operator), StaleAfter: time.Minute, Refresh: time.Millisecond, Check: r.check, CheckStorage: r.checkStorage}))
 	r.t.Cleanup(srv.Close)
 	jar, _ := cookiejar.New(nil) // never fails
 	if r.client != nil {
@@ -147,20 +159,9 @@ func (r *rig) create(keyID string) string {
 // fail lets a run find the input missing.
 func (r *rig) fail(id string) {
 	r.t.Helper()
-	_, err := r.Pool().Exec(r.t.Context(), `UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now(), attempted_by = ARRAY['node'] WHERE id = (SELECT river_id FROM jobs WHERE id = $1)`, id)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	var riverID int64
-	if err := r.Pool().QueryRow(r.t.Context(), `SELECT river_id FROM jobs WHERE id = $1`, id).Scan(&riverID); err != nil {
-		r.t.Fatal(err)
-	}
-	run, err := r.Claim(r.t.Context(), id, riverID, 1, "node")
-	if err != nil {
-		r.t.Fatal(err)
-	}
+	run := r.claim(id)
 	at := time.Now()
-	_, err = r.Record(r.t.Context(), id, run, job.Event{Kind: job.JobStartedEvent, At: at},
+	_, err := r.Record(r.t.Context(), id, run, job.Event{Kind: job.JobStartedEvent, At: at},
 		job.Event{Kind: job.InputFailedEvent, At: at, Error: "The input was not found.", Reason: job.InputNotFound})
 	if err != nil {
 		r.t.Fatal(err)
@@ -274,7 +275,7 @@ func TestPages(t *testing.T) {
 		{"/console", "Overview"}, {"/console/", "input_not_found"}, {"/console/jobs?status=job.failed&q=NOT+found&metadata=order:4711", id},
 		{"/console/jobs/" + id, "The input was not found."}, {"/console/jobs/" + id + "/request", "us-east-1"},
 		{"/console/webhooks", "job.failed"}, {"/console/jobs/" + id + "/deliveries/1", "job.failed"},
-		{"/console/new", "httpstream"}, {"/console/keys", "main"}, {"/console/system", "Workers"},
+		{"/console/new", "httpstream"}, {"/console/storage", "Cloudflare R2"}, {"/console/usage", `<td class="num">1</td><td class="num">1</td>`}, {"/console/usage.csv?key=" + r.key.ID, "audio_minutes"}, {"/console/usage?key=nobody", "No job ended"}, {"/console/keys", "main"}, {"/console/system", "Workers"},
 	} {
 		a := r.get(page.path)
 		if a.status != 200 || !strings.Contains(a.body, page.has) {
@@ -296,10 +297,106 @@ func TestPages(t *testing.T) {
 	if a := r.get("/console/jobs?q=" + id); a.path != "/console/jobs/"+id {
 		t.Errorf("the search for an id leads to %s", a.path)
 	}
-	for path, want := range map[string]int{"/console/nowhere": 404, "/console/jobs?since=yesterday": 400, "/console/jobs?metadata=order": 400, "/console/jobs?cursor=x": 400, "/console/live?page=x": 404} {
+	for path, want := range map[string]int{"/console/nowhere": 404, "/console/jobs?since=yesterday": 400, "/console/jobs?metadata=order": 400, "/console/jobs?cursor=x": 400, "/console/webhooks?cursor=x": 400, "/console/usage?from=2026-11-02&to=2026-11-01": 400, "/console/usage.csv?to=x": 400, "/console/live?page=x": 404} {
 		if a := r.get(path); a.status != want {
 			t.Errorf("%s: %d, want %d", path, a.status, want)
 		}
+	}
+}
+
+// claim gives a job to a run of a node.
+func (r *rig) claim(id string) (run int64) {
+	r.t.Helper()
+	var riverID int64
+	err := r.Pool().QueryRow(r.t.Context(), `UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now(), attempted_by = ARRAY['node'] WHERE id = (SELECT river_id FROM jobs WHERE id = $1) RETURNING id`, id).Scan(&riverID)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	if run, err = r.Claim(r.t.Context(), id, riverID, 1, "node"); err != nil {
+		r.t.Fatal(err)
+	}
+	return run
+}
+
+// TestSteps: the page of a job shows tasks that run and wait, what has run on which worker, and
+// its log.
+func TestSteps(t *testing.T) {
+	r := start(t)
+	r.signIn(r.token.Reveal())
+	id := r.create(r.key.ID)
+	if a := r.get("/console/jobs/" + id + "/log"); a.status != 200 || !strings.Contains(a.body, "ffmpeg has not run") {
+		t.Errorf("an empty log: %d\n%s", a.status, a.body)
+	}
+	run := r.claim(id)
+	tasks, err := r.OfferTasks(t.Context(), id, run, []job.NewTask{
+		{Step: "encode-1-c0", Kind: "encode", Attempt: 1, Length: 30 * time.Second}, {Step: "encode-1-c1", Kind: "encode", Attempt: 1, Start: 30 * time.Second, Length: 12 * time.Second},
+		{Step: "encode-1-c2", Kind: "encode", Attempt: 1, Start: 42 * time.Second, Length: 12 * time.Second},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, task := range tasks[:2] {
+		claimed, _, err := r.ClaimTask(t.Context(), task, "helper")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.RenewTask(t.Context(), task, claimed.Fence, 0.4); err != nil {
+			t.Fatal(err)
+		}
+		if task == tasks[0] {
+			err = r.CompleteTask(t.Context(), task, claimed.Fence, []string{})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, l := range []job.FFmpegRun{
+		{Run: run, Task: tasks[0], Node: "helper", Step: "encode-1-c0", Kind: "encode", At: time.Now().Add(-time.Hour), Took: time.Second, Media: 3 * time.Second, Command: []string{"-i", "it's here"}, Said: "frame dropped"},
+		{Run: run, Node: "node", Step: "audio-1", Kind: "audio", At: time.Now(), Took: time.Second, Error: "exit status 1"},
+	} {
+		if err := r.LogRun(t.Context(), id, l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a := r.get("/console/jobs/" + id)
+	for _, want := range []string{"1 of 3 done", "encode-1-c1", "30.0 s to 42.0 s", ">40 %<", "waiting", "3.0×", "helper: encode-1-c0 1.0 s, encode-1-c1", "/log#run-2"} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("the job does not show %q\n%s", want, a.body)
+		}
+	}
+	a = r.get("/console/jobs/" + id + "/log")
+	for _, want := range []string{`ffmpeg -i &#39;it&#39;\&#39;&#39;s here&#39;`, "frame dropped", "exit status 1", `id="run-2"`} {
+		if !strings.Contains(a.body, want) {
+			t.Errorf("the log does not show %q\n%s", want, a.body)
+		}
+	}
+}
+
+// TestCheckStream: only streams that are results are checked, and the report and problems are
+// shown.
+func TestCheckStream(t *testing.T) {
+	r := start(t)
+	r.signIn(r.token.Reveal())
+	id := r.create(r.key.ID)
+	run := r.claim(id)
+	const stream = "https://cdn.example.com/hls/master.m3u8"
+	at := time.Now()
+	_, err := r.Record(t.Context(), id, run, job.Event{Kind: job.JobStartedEvent, At: at}, job.Event{
+		Kind: job.OutputCompletedEvent, At: at, Output: "httpstream", Result: job.Result{Streams: []job.StreamURL{{Format: "hls", URL: stream}}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := r.get("/console/jobs/" + id); !strings.Contains(a.body, `value="`+stream+`"`) {
+		t.Errorf("the job offers no check\n%s", a.body)
+	}
+	for address, want := range map[string]int{stream: 200, "https://elsewhere.example.com/a.m3u8": 404, "": 404} {
+		if a := r.post("/console/jobs/"+id+"/check", "stream", address); a.status != want || want == 200 && !strings.Contains(a.body, "the target duration is 8 s") {
+			t.Errorf("check %q: %d\n%s", address, a.status, a.body)
+		}
+	}
+	if len(r.checked) != 1 || r.checked[0] != stream {
+		t.Errorf("%q were checked", r.checked)
 	}
 }
 
@@ -442,7 +539,7 @@ func TestValidate(t *testing.T) {
 // TestAssets: what pages load is small, and the players are the published files.
 func TestAssets(t *testing.T) {
 	size := 0
-	for _, name := range []string{"console.css", "console.mjs", "builder.mjs", "player.mjs", "icon.svg"} {
+	for _, name := range []string{"console.css", "console.mjs", "builder.mjs", "code.mjs", "storage.mjs", "player.mjs", "icon.svg"} {
 		info, err := os.Stat(filepath.Join("static", name))
 		if err != nil {
 			t.Fatal(err)

@@ -19,9 +19,15 @@ var functions = template.FuncMap{
 	"state":     stateOf,
 	"stage":     stageOf,
 	"delivery":  deliveryOf,
+	"trial":     storageStepOf,
 	"percent":   func(p float64) int { return int(100 * min(max(p, 0), 1)) },
 	"minutes":   func(seconds float64) string { return trimFloat(float64(int(seconds/6)) / 10) },
 	"spanWords": func() any { return spanWords },
+	"date":      func(t time.Time) string { return t.UTC().Format(time.DateOnly) },
+	"sum":       func(a, b float64) float64 { return a + b },
+	"bytes":     byteCount,
+	"hours":     cpuTime,
+	"classes":   func() map[string]string { return usageClasses },
 	"speed":     func(s float64) string { return fmt.Sprintf("%.1f×", s) },
 	"plain":     plainText,
 	"finished":  func(s job.State) bool { return s.Finished() },
@@ -81,6 +87,17 @@ func deliveryOf(s job.DeliveryState) badge {
 	return badge{"pending", "busy"}
 }
 
+// storageStepOf returns the badge of a step of a storage check.
+func storageStepOf(r job.StorageStepResult) badge {
+	switch r {
+	case job.StepDone:
+		return badge{"done", "good"}
+	case job.StepFailed:
+		return badge{"failed", "bad"}
+	}
+	return badge{string(r), "off"}
+}
+
 var (
 	markdownLink  = regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`)
 	markdownMarks = strings.NewReplacer("`", "", "**", "")
@@ -94,6 +111,14 @@ func plainText(markdown string) string {
 		return ""
 	}
 	return strings.ToUpper(s[:1]) + s[1:]
+}
+
+// shellWord returns a word that a shell takes as it is.
+func shellWord(s string) string {
+	if s != "" && strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./:=,+@%") == "" {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // hostOf returns the host of an address; "" if it has none.

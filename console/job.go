@@ -22,6 +22,8 @@ type jobData struct {
 	Outputs    []outputView
 	Media      []mediaInfo
 	Failures   []failure
+	Steps      []stepView
+	Tasks      taskSum
 	Events     []job.RecordedEvent // newest first
 	Deliveries []job.DeliveryLog
 	Finished   bool
@@ -32,6 +34,7 @@ type jobData struct {
 // outputView is an output with what can be done with its result.
 type outputView struct {
 	job.OutputState
+	JobID    string
 	ID       string // of its element in the page
 	Files    []resultFile
 	Pictures []resultFile
@@ -39,8 +42,9 @@ type outputView struct {
 }
 
 // resultFile is a file of a result. Link is its address as the page uses it. Format is "hls"
-// or "dash"; "": no stream.
-type resultFile struct{ Name, Link, Format string }
+// or "dash"; "": no stream. Check is where the stream is to be read for a check; "": it cannot
+// be checked here.
+type resultFile struct{ Name, Link, Format, Check string }
 
 // playerView is what the player gets: a file, or the playlist and the manifest of a stream.
 type playerView struct {
@@ -68,6 +72,7 @@ func (c *console) jobData(ctx context.Context, v viewer, id string) (jobData, er
 	}
 	d.Took = end.Sub(detail.CreatedAt)
 	d.TimeLine = timeLineOf(detail, now)
+	d.Steps, d.Tasks = stepsOf(detail), taskSumOf(detail)
 	input, _ := job.ParseMedia(detail.Input.Metadata) // the zero value before the probe
 	d.Estimate = estimateOf(detail, input.Duration, now)
 	if d.Deliveries, err = c.Store.Deliveries(ctx, v.Scope, id); err != nil {
@@ -77,7 +82,7 @@ func (c *console) jobData(ctx context.Context, v viewer, id string) (jobData, er
 		d.Media = append(d.Media, m)
 	}
 	for i, o := range detail.Outputs {
-		d.Outputs = append(d.Outputs, c.outputView(i, o))
+		d.Outputs = append(d.Outputs, c.outputView(id, i, o))
 		d.Media = append(d.Media, outputMedia(o)...)
 		d.Retryable = d.Retryable || o.Stage == job.Failed || o.Stage == job.Aborted
 	}
@@ -127,13 +132,16 @@ func failures(d job.Detail) []failure {
 }
 
 // outputView says of output i which files a browser can play or show.
-func (c *console) outputView(i int, o job.OutputState) outputView {
-	v := outputView{OutputState: o, ID: fmt.Sprintf("output-%d", i)}
+func (c *console) outputView(jobID string, i int, o job.OutputState) outputView {
+	v := outputView{OutputState: o, JobID: jobID, ID: fmt.Sprintf("output-%d", i)}
 	if o.Stage != job.Done {
 		return v
 	}
 	add := func(address, format string) resultFile {
 		f := resultFile{Name: fileName(address), Link: c.link(address), Format: format}
+		if format != "" && c.Check != nil && hostOf(address) != "" {
+			f.Check = address
+		}
 		v.Files = append(v.Files, f)
 		return f
 	}
@@ -238,7 +246,7 @@ func (c *console) jobSnapshot(ctx context.Context, v viewer, id string) (snapsho
 	if err != nil {
 		return snapshot{}, err
 	}
-	s, err := c.snapshot(&d, "summary", "actions", "failures", "timeline", "outputs", "media", "events", "deliveries")
+	s, err := c.snapshot(&d, "summary", "actions", "failures", "timeline", "outputs", "steps", "media", "events", "deliveries")
 	for _, o := range d.Outputs {
 		if err != nil {
 			return snapshot{}, err

@@ -155,8 +155,8 @@ func (c *console) identify(r *http.Request, token string) (keyID string, operato
 	if !c.Operator.IsZero() && subtle.ConstantTimeCompare(given[:], want[:]) == 1 {
 		return "", true, nil
 	}
-	keyID, err = c.Store.Authenticate(r.Context(), token)
-	return keyID, false, err
+	key, err := c.Store.Authenticate(r.Context(), token)
+	return key.ID, false, err
 }
 
 func (c *console) signOut(w http.ResponseWriter, r *http.Request) {

@@ -55,6 +55,7 @@ func (r row) About() string {
 // timeLine is a chart of what happened to a job when.
 type timeLine struct {
 	Rows  []row
+	Lanes []row // of workers
 	Took  time.Duration
 	Marks []mark
 }
@@ -119,6 +120,10 @@ func timeLineOf(d job.Detail, now time.Time) timeLine {
 		b.scale(d.CreatedAt, t.Took)
 		t.Rows = append(t.Rows, b.row)
 	}
+	t.Lanes = lanes(d, now)
+	for i := range t.Lanes {
+		t.Lanes[i].scale(d.CreatedAt, t.Took)
+	}
 	t.Marks = marks(t.Took)
 	return t
 }
@@ -172,15 +177,15 @@ func advance(e job.RecordedEvent, input *rowBuilder, outputs map[string]*rowBuil
 }
 
 // scale sets X and Width of the spans. A span too short to be seen gets a width of 3.
-func (b *rowBuilder) scale(begin time.Time, whole time.Duration) {
+func (r *row) scale(begin time.Time, whole time.Duration) {
 	if whole <= 0 {
 		return
 	}
-	for i := range b.Spans {
-		s := &b.Spans[i]
+	for i := range r.Spans {
+		s := &r.Spans[i]
 		s.X = 1000 * s.from.Sub(begin).Seconds() / whole.Seconds()
-		s.Width = max(3, 1000*s.Took.Seconds()/whole.Seconds())
-		s.X = min(s.X, 1000-s.Width)
+		s.Width = min(1000, max(3, 1000*s.Took.Seconds()/whole.Seconds()))
+		s.X = max(0, min(s.X, 1000-s.Width))
 	}
 }
 

@@ -4,25 +4,35 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"net/url"
 	"strconv"
 
 	"github.com/copra-video/copra/job"
 )
 
-// maxDeliveries is how many webhooks the page lists.
-const maxDeliveries = 100
+// deliveryPageSize is how many webhooks a page lists.
+const deliveryPageSize = 50
 
+// webhooksPage lists all webhooks of the viewer, newest first.
 func (c *console) webhooksPage(w http.ResponseWriter, r *http.Request, v viewer) error {
-	state := r.URL.Query().Get("state")
-	list, err := c.Store.RecentDeliveries(r.Context(), v.Scope, job.DeliveryState(state), maxDeliveries)
+	state, cursor := r.URL.Query().Get("state"), r.URL.Query().Get("cursor")
+	list, next, err := c.Store.ListDeliveries(r.Context(), v.Scope, job.DeliveryQuery{State: job.DeliveryState(state), Cursor: cursor, Limit: deliveryPageSize})
 	if err != nil {
 		return err
 	}
+	newest := url.Values{}
+	if state != "" {
+		newest.Set("state", state)
+	}
+	older := ""
+	if next != "" {
+		older = "/console/webhooks?" + url.Values{"state": {state}, "cursor": {next}}.Encode()
+	}
 	c.show(w, r, http.StatusOK, "webhooks", v, "Webhooks", struct {
-		State      string
-		States     []job.DeliveryState
-		Deliveries []job.RecentDelivery
-	}{state, []job.DeliveryState{job.DeliveryPending, job.DeliveryDelivered, job.DeliveryGivenUp}, list})
+		State, Cursor, Newest, Older string
+		States                       []job.DeliveryState
+		Deliveries                   []job.ListedDelivery
+	}{state, cursor, "/console/webhooks?" + newest.Encode(), older, []job.DeliveryState{job.DeliveryPending, job.DeliveryDelivered, job.DeliveryGivenUp}, list})
 	return nil
 }
 

@@ -74,6 +74,9 @@ mkdir -p "$work/vgw"
 cp deploy/standins/versitygw/Dockerfile "$work/vgw/"
 build docker.io/versity/versitygw:v1.8.0 "$work/vgw"
 
+say "stand-in prom/prometheus:v3.5.0"
+build docker.io/prom/prometheus:v3.5.0 deploy/standins/prometheus
+
 say "our image, from the Dockerfile as it is"
 build docker.io/library/copra:local . -f Dockerfile
 
@@ -139,6 +142,21 @@ hls=$(echo "$last" | grep -o '"http[^"]*hls/master.m3u8"' | tr -d '"')
 ffprobe -v error -show_entries format=duration -of default=nw=1 "$hls"
 run_job "S3" '{"service":"s3","bucket":"copra","region":"us-east-1","path":"/results","credentials":{"access_key_id":"'"$access"'","secret_access_key":"'"$s3secret"'"}}'
 compose exec -T s3 sh -c 'ls /data/copra/results /data/copra/results/hls | head -20'
+# Of the profile "observability" only Prometheus has a stand-in: Grafana and Jaeger are in
+# no package of Debian.
+say "profile observability: Prometheus finds the API and each worker"
+export COPRA_PROMETHEUS_PORT=19091
+compose --profile observability up -d --no-build --no-deps prometheus >>"$work/up.log" 2>&1
+up() { curl -fsS -G http://localhost:19091/api/v1/query --data-urlencode 'query=count by (job) (up == 1)' 2>/dev/null || true; }
+for _ in $(seq 60); do
+  found=$(up)
+  case $found in *copra-api*'"1"'*copra-worker*'"3"'*) break ;; esac
+  sleep 1
+done
+echo "$found"
+case $found in *copra-api*'"1"'*copra-worker*'"3"'*) ;; *) compose logs prometheus | tail -20; exit 1 ;; esac
+curl -fsS http://localhost:19091/api/v1/rules | grep -q CopraDown || { echo "the alerts are not loaded" >&2; exit 1; }
+
 say "no secret in the logs"
 if compose logs 2>/dev/null | grep -F -e "$key" -e "$s3secret" -e "$access"; then echo "a secret was logged" >&2; exit 1; fi
 say "docker-compose down"

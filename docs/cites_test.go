@@ -30,7 +30,7 @@ var (
 	// document is a word that names one: it ends in .md, or has a hyphen.
 	document = regexp.MustCompile(`\.md$|^[a-z0-9]+(-[a-z0-9]+)+$`)
 	pageName = regexp.MustCompile(`[\w./-]*\w\.md\b`)
-	numbered = regexp.MustCompile(`(?m)^##+ ([A-Z]\.\d+|AES|\d+(?:\.\d+)?)\.? `)
+	numbered = regexp.MustCompile(`(?m)^##+ ([A-Z]\.\d+|AES|CENC|\d+(?:\.\d+)?)\.? `)
 )
 
 // headings are the numbers of a document's headings.

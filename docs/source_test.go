@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
@@ -54,49 +55,85 @@ func literal(e ast.Expr) string {
 	return ""
 }
 
-var metricRow = regexp.MustCompile("(?m)^\\| `(copra_[a-z_]+)` \\|")
+// metric is one that the program registers.
+type metric struct{ name, kind, help, labels string }
 
-// TestMetrics: operations.md lists every metric of the program's own.
-func TestMetrics(t *testing.T) {
-	var metrics []string
+// metrics finds every metric in the source.
+func metrics(t *testing.T) []metric {
+	t.Helper()
+	var all []metric
 	for _, files := range sources(t) {
 		for _, f := range files {
 			ast.Inspect(f, func(n ast.Node) bool {
-				var name ast.Expr
-				switch n := n.(type) {
-				case *ast.KeyValueExpr: // prometheus.CounterOpts{Name: ...}
-					if id, ok := n.Key.(*ast.Ident); ok && id.Name == "Name" {
-						name = n.Value
-					}
-				case *ast.CallExpr: // prometheus.NewDesc(...)
-					if f, ok := n.Fun.(*ast.SelectorExpr); ok && f.Sel.Name == "NewDesc" {
-						name = n.Args[0]
-					}
+				call, ok := n.(*ast.CallExpr)
+				if !ok {
+					return true
 				}
-				if s := literal(name); strings.HasPrefix(s, "copra_") {
-					metrics = append(metrics, s)
+				made, ok := call.Fun.(*ast.SelectorExpr)
+				if !ok || len(call.Args) == 0 {
+					return true
+				}
+				m := metric{kind: strings.ToLower(strings.TrimSuffix(strings.TrimSuffix(strings.TrimPrefix(made.Sel.Name, "New"), "Vec"), "Func"))}
+				if made.Sel.Name == "NewDesc" && len(call.Args) > 2 {
+					m.kind, m.name, m.help, m.labels = "gauge", literal(call.Args[0]), literal(call.Args[1]), texts(call.Args[2])
+				} else if opts, ok := call.Args[0].(*ast.CompositeLit); ok {
+					m.name, m.help = member(opts, "Name"), member(opts, "Help")
+					m.labels = texts(call.Args[len(call.Args)-1])
+				}
+				if strings.HasPrefix(m.name, "copra_") {
+					all = append(all, m)
 				}
 				return true
 			})
 		}
 	}
-	var listed []string
-	for _, m := range metricRow.FindAllStringSubmatch(read(t, "operations.md"), -1) {
-		listed = append(listed, m[1])
-	}
-	for _, m := range metrics {
-		if !slices.Contains(listed, m) {
-			t.Errorf("operations.md does not list %s", m)
+	slices.SortFunc(all, func(a, b metric) int { return strings.Compare(a.name, b.name) })
+	return all
+}
+
+// member is the text of a member of a literal.
+func member(opts *ast.CompositeLit, name string) string {
+	for _, e := range opts.Elts {
+		if kv, ok := e.(*ast.KeyValueExpr); ok {
+			if id, ok := kv.Key.(*ast.Ident); ok && id.Name == name {
+				return literal(kv.Value)
+			}
 		}
 	}
-	for _, m := range listed {
-		if !slices.Contains(metrics, m) {
-			t.Errorf("operations.md lists %s, which the program does not have", m)
+	return ""
+}
+
+// texts are the texts of a literal []string, "" of anything else.
+func texts(e ast.Expr) string {
+	list, ok := e.(*ast.CompositeLit)
+	if !ok {
+		return ""
+	}
+	if _, ok := list.Type.(*ast.ArrayType); !ok {
+		return ""
+	}
+	var all []string
+	for _, e := range list.Elts {
+		all = append(all, literal(e))
+	}
+	return strings.Join(all, ", ")
+}
+
+// TestMetrics: metrics.md lists every metric of the program's own, as it stands there.
+func TestMetrics(t *testing.T) {
+	all := metrics(t)
+	if len(all) < 25 {
+		t.Errorf("only %d metrics were found", len(all))
+	}
+	var rows strings.Builder
+	rows.WriteString("\n| metric | labels | type | what it is |\n|---|---|---|---|\n")
+	for _, m := range all {
+		if m.help == "" {
+			t.Errorf("%s has no help", m.name)
 		}
+		fmt.Fprintf(&rows, "| `%s` | %s | %s | %s |\n", m.name, m.labels, m.kind, m.help)
 	}
-	if len(metrics) < 5 {
-		t.Errorf("only %d metrics were found", len(metrics))
-	}
+	table(t, "metrics.md", "metrics", rows.String()+"\n")
 }
 
 var variable = regexp.MustCompile(`COPRA_[A-Z0-9_]*[A-Z0-9]`)

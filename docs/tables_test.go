@@ -21,7 +21,7 @@ type setting struct {
 }
 
 // settingLine is the first line of a setting: a flag, its variable, or both.
-var settingLine = regexp.MustCompile(`^  (?:--([a-z0-9-]+))?(?: ?\[(COPRA_[A-Z0-9_]+)\])?$`)
+var settingLine = regexp.MustCompile(`^  (?:--([a-z0-9-]+))?(?: ?\[((?:COPRA|OTEL)_[A-Z0-9_]+)\])?$`)
 
 // TestSettings: the tables of configuration.md are the program's own help.
 func TestSettings(t *testing.T) {

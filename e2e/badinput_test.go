@@ -44,7 +44,7 @@ func TestBadInputs(t *testing.T) {
 		{"html", in.srv.URL + "/login", "not"},
 		{"html file", in.add(testmedia.Clip(t, testmedia.HTML)), "not"},
 		{"text", in.add(testmedia.Clip(t, testmedia.Text)), "not"},
-		{"playlist", in.add(testmedia.Clip(t, testmedia.Playlist)), "not"},
+		{"playlist of files", in.add(testmedia.Clip(t, testmedia.Playlist)), `segment 1 of 2, which has an address of the kind "file:"`},
 		{"concat script", in.add(testmedia.Clip(t, testmedia.Concat)), "not"},
 		{"empty", in.add(testmedia.Clip(t, testmedia.Empty)), "empty"},
 		{"truncated", in.add(testmedia.Clip(t, testmedia.Truncated)), "not"},

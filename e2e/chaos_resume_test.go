@@ -71,11 +71,17 @@ func bucketStoreAt(r *rig, endpoint string) artifactStore {
 func (r *rig) counting(s artifactStore) (w *process, m client) {
 	r.t.Helper()
 	w = r.worker(append([]string{"COPRA_METRICS_LISTEN=127.0.0.1:0"}, s.env...)...)
-	listen, err := w.says(startTime, `msg="copra worker metrics" listen=(\S+)`)
+	return w, r.metrics(w)
+}
+
+// metrics returns a client for the metrics of a worker that was started with them.
+func (r *rig) metrics(w *process) client {
+	r.t.Helper()
+	listen, err := w.says(startTime, `msg="copra worker metrics".* listen=(\S+)`)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return w, client{base: "http://" + listen + "/v2"}
+	return client{base: "http://" + listen + "/v2"}
 }
 
 func encodesOf(t testing.TB, m client) float64 { return m.metric(t, "copra_worker_encodes_total", "") }

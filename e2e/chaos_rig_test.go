@@ -18,8 +18,10 @@ import (
 	"github.com/copra-video/copra/internal/s3server"
 )
 
-// takeoverLimit is after how long another worker must have the work of a killed one.
-const takeoverLimit = 15 * time.Second
+// takeoverLimit is after how long another worker must have the work of a killed one: that is
+// silent for 10 s, the other asks every 5 s while it has no work, and a busy machine may be
+// slow.
+const takeoverLimit = 30 * time.Second
 
 // rig is a deployment in which every part can be made to fail: an API, workers that reach
 // the S3 server by a proxy each, a proxy before the host of webhooks, and an ffmpeg that can
@@ -29,6 +31,7 @@ type rig struct {
 	t       testing.TB
 	c       client
 	name    string // of its bucket, and of its path at the host of webhooks
+	program string // that starts from now on; "": the one under test
 	gateway *s3server.Server
 	hook    *faultProxy
 	s3      map[*process]*faultProxy
@@ -39,13 +42,19 @@ type rig struct {
 // newRig starts an API with a database; "": a new one of the shared server.
 func newRig(t testing.TB, database string) *rig {
 	t.Helper()
+	return newRigOf(t, database, "")
+}
+
+// newRigOf is newRig with another program than the one under test.
+func newRigOf(t testing.TB, database, program string) *rig {
+	t.Helper()
 	migrated := database == ""
 	if migrated {
 		database = pgtest.New(t).URL
 	}
 	d := &deployment{db: database, dir: openDir(t)}
 	name := "chaos-" + strings.ToLower(filepath.Base(d.dir))
-	r := &rig{deployment: d, t: t, name: name, gateway: s3(t), s3: map[*process]*faultProxy{}, node: map[*process]string{}}
+	r := &rig{deployment: d, t: t, name: name, program: program, gateway: s3(t), s3: map[*process]*faultProxy{}, node: map[*process]string{}}
 	r.gateway.CreateBucket(t, name)
 	if code, _, complaint := finish(t, 10*time.Second, launch{args: []string{"secrets", filepath.Join(d.dir, "secrets")}}); code != 0 {
 		t.Fatalf("secrets: %s", complaint)
@@ -54,7 +63,7 @@ func newRig(t testing.TB, database string) *rig {
 		"COPRA_DATABASE_URL="+d.db, "COPRA_SECRET_KEY_FILE="+filepath.Join(d.dir, "secrets", "secret-key"),
 		"COPRA_ALLOW_NETWORKS=127.0.0.0/8", "COPRA_LOG_LEVEL=debug", "COPRA_WORK_DIR="+d.workDir())
 	if !migrated {
-		if code, _, complaint := finish(t, 60*time.Second, launch{args: []string{"migrate"}, env: d.env}); code != 0 {
+		if code, _, complaint := finish(t, 60*time.Second, launch{program: program, args: []string{"migrate"}, env: d.env}); code != 0 {
 			t.Fatalf("migrate: %s", complaint)
 		}
 	}
@@ -67,7 +76,7 @@ func newRig(t testing.TB, database string) *rig {
 
 func (r *rig) startAPI(listen string) {
 	r.t.Helper()
-	r.api = launchFor(r.t, launch{args: []string{"api", "--listen", listen}, env: r.env})
+	r.api = launchFor(r.t, launch{program: r.program, args: []string{"api", "--listen", listen}, env: r.env})
 	public, err := r.api.says(startTime, `msg="copra api".* public_url=(http://127\.0\.0\.1:\d+)`)
 	if err != nil {
 		r.t.Fatal(err)
@@ -80,8 +89,11 @@ func (r *rig) worker(env ...string) *process {
 	r.t.Helper()
 	proxy := newFaultProxy(r.t, r.gateway.Endpoint)
 	env = append(append(slices.Clone(r.env), "COPRA_S3_ENDPOINT="+proxy.url(), "COPRA_S3_PUBLIC_URL="+r.gateway.Endpoint), env...)
-	started := knownFFmpeg(r.t, r.workDir(), "steered")
-	w := launchFor(r.t, launch{args: []string{"worker"}, env: env})
+	started := func() {} // each program asks ffmpeg for itself
+	if r.program == "" {
+		started = knownFFmpeg(r.t, r.workDir(), "steered")
+	}
+	w := launchFor(r.t, launch{program: r.program, args: []string{"worker"}, env: env})
 	node, err := w.says(startTime, `msg="copra worker".* node=(\S+)`)
 	if err != nil {
 		r.t.Fatal(err)

@@ -19,6 +19,10 @@ var spread = []scenario{
 	{stage: "task", fault: "worker of a task stopped, replaced, and back", slow: true, run: taskWithTwoOwners},
 	{stage: "task", fault: "artifact store away", slow: true, run: taskStoreAway},
 	{stage: "task", fault: "cancelled", slow: true, run: taskCancelled},
+	{stage: "task", fault: "ffmpeg of a task stopped", slow: true, run: taskStands},
+	{stage: "task", fault: "PostgreSQL down for 20 s as chunks end", slow: true, run: taskDatabaseAway},
+	{stage: "task", fault: "none, bytes of chunks counted", slow: true, run: taskBytes},
+	{stage: "early", fault: workerKilled, slow: true, run: earlyKilled},
 }
 
 // chunked is a film of three chunks.
@@ -43,11 +47,19 @@ const (
 func encodingTask(t *testing.T, kind func(*rig) artifactStore) *task {
 	t.Helper()
 	r := newRig(t, "")
-	k := &task{rig: r, store: kind(r)}
-	env := append([]string{"COPRA_SLOTS=1"}, k.store.env...)
+	return r.encodingTask(kind(r), inputs(t).add(testmedia.Clip(t, chunked)), func() { r.hold("libx264") })
+}
+
+// encodingTask is encodingTask in a rig, of an input, with a few more variables for the workers.
+// slow makes encodes slow.
+func (r *rig) encodingTask(store artifactStore, input string, slow func(), env ...string) *task {
+	t := r.t
+	t.Helper()
+	k := &task{rig: r, store: store}
+	env = append(append([]string{"COPRA_SLOTS=1", "COPRA_METRICS_LISTEN=127.0.0.1:0"}, store.env...), env...)
 	a, b := r.worker(env...), r.worker(env...)
-	r.hold("libx264")
-	spec := r.job(inputs(t).add(testmedia.Clip(t, chunked)), object{"mp4:160x": object{"path": "/a.mp4"}})
+	slow()
+	spec := r.job(input, object{"mp4:160x": object{"path": "/a.mp4"}})
 	spec["settings"] = object{"ultrafast": true}
 	k.id = r.c.create(t, spec).ID
 	eventually(t, 60*time.Second, "another worker has a task", func() bool { return r.queryOne(taskNode, k.id) != "" })
@@ -105,7 +117,7 @@ func taskWorkerKilled(t *testing.T) (verdict, time.Duration) {
 	k.worker() // removes what the killed one has left
 	k.unhold()
 	v := k.end()
-	if runs := k.queryOne(`SELECT count(*)::text FROM events WHERE job_id = $1 AND kind = 'job.started'`, k.id); runs != "1" {
+	if runs := runsOf(k); runs != "1" {
 		t.Errorf("the job has begun %s times", runs)
 	}
 	return v, took

@@ -17,10 +17,10 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// slowStream is a stream whose encode takes long enough, a dozen seconds, for its
+// slowStream is a stream whose encode takes long enough, some 20 seconds, for its
 // first segments to be uploaded meanwhile.
 func slowStream(r *rig) (input string, outputs object) {
-	r.pace("4")
+	r.pace("2")
 	return inputs(r.t).add(testmedia.Clip(r.t, minuteLong)), object{"httpstream": object{
 		"variants": []string{"mp4:160x90::quality=1"},
 		"hls":      object{"path": "/hls"}, "dash": object{"path": "/dash", "hlsfmp4": true},

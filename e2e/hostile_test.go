@@ -29,7 +29,7 @@ func TestHostileMedia(t *testing.T) {
 	testmedia.Long(t)
 	t.Parallel()
 	srv, dir := shared(t), openDir(t)
-	points := 2
+	points := 1
 	if os.Getenv("COPRA_CHAOS") != "" {
 		points = 10
 	}

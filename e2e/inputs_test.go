@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"io"
+	"math"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -34,6 +35,19 @@ func newInputServer() *inputServer {
 	mux.HandleFunc("/slow/{dir}/{name}", s.slow)
 	mux.HandleFunc("/cutting/{dir}/{name}", s.cutting)
 	mux.HandleFunc("/broken/{dir}/{name}", s.broken)
+	mux.HandleFunc("/single/{dir}/{name}", s.single)
+	mux.HandleFunc("/replaced/{dir}/{name}", s.turns(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("ETag", `"second"`)
+		s.whole(w, r)
+	}))
+	mux.HandleFunc("/expires/{dir}/{name}", s.turns(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "expired", http.StatusForbidden)
+	}))
+	mux.HandleFunc("/misplaced/{dir}/{name}", s.turns(func(w http.ResponseWriter, r *http.Request) {
+		r.Header.Set("Range", "bytes=0-99")
+		r.Header.Del("If-Range")
+		s.whole(w, r)
+	}))
 	mux.HandleFunc("/redirect/{dir}/{name}", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, strings.Replace(r.URL.String(), "/redirect/", "/file/", 1), http.StatusFound)
 	})
@@ -144,6 +158,48 @@ func (s *inputServer) cutting(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	s.whole(&cutWriter{ResponseWriter: w, left: 20 << 10}, r)
+}
+
+// single serves one request at a time, and asks others to come later.
+func (s *inputServer) single(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	s.cuts[r.URL.Path]++
+	busy := s.cuts[r.URL.Path] > 1
+	s.mu.Unlock()
+	defer func() { s.mu.Lock(); s.cuts[r.URL.Path]--; s.mu.Unlock() }()
+	if busy {
+		w.Header().Set("Retry-After", "0")
+		http.Error(w, "one at a time", http.StatusTooManyRequests)
+		return
+	}
+	w.Header().Set("ETag", `"first"`)
+	s.whole(w, r)
+}
+
+// turns serves a file well, until most of it is asked for: that answer breaks off, and then
+// answers every request.
+func (s *inputServer) turns(then http.HandlerFunc) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		from, to := 0, math.MaxInt
+		_, _ = fmt.Sscanf(r.Header.Get("Range"), "bytes=%d-%d", &from, &to)
+		most := to-from > 1<<20
+		turned := s.cuts[r.URL.Path] > 0
+		if most {
+			s.cuts[r.URL.Path]++
+		}
+		s.mu.Unlock()
+		switch {
+		case turned:
+			then(w, r)
+		case most:
+			w.Header().Set("ETag", `"first"`)
+			s.whole(&cutWriter{ResponseWriter: w, left: 512 << 10}, r)
+		default:
+			w.Header().Set("ETag", `"first"`)
+			s.whole(w, r)
+		}
+	}
 }
 
 // broken announces the whole length, and never sends more than the first half.

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/copra-video/copra/internal/devicestandin"
 	"github.com/copra-video/copra/internal/testcopra"
 	"github.com/copra-video/copra/internal/testtime"
 )
@@ -18,6 +19,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	devicestandin.Main()
 	code, err := run(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "e2e:", err)
@@ -48,7 +50,7 @@ func run(m *testing.M) (int, error) {
 	// Most tests spend their time waiting for the server, which bounds its own
 	// work.
 	if f := flag.Lookup("test.parallel"); f.Value.String() == f.DefValue {
-		if err := f.Value.Set("6"); err != nil {
+		if err := f.Value.Set("8"); err != nil {
 			return 0, err
 		}
 	}

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"testing"
 	"time"
+
+	"github.com/copra-video/copra/internal/testmedia"
 )
 
 // facts is ffprobe's description of a result.
@@ -38,7 +40,7 @@ func probe(t testing.TB, from string, more ...string) facts {
 	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 	defer cancel()
 	args := append([]string{"-v", "error", "-print_format", "json", "-show_streams", "-show_format"}, more...)
-	out, err := exec.CommandContext(ctx, "ffprobe", append(args, from)...).Output()
+	out, err := exec.CommandContext(ctx, testmedia.FFmpeg(t, "ffprobe"), append(args, from)...).Output()
 	if err != nil {
 		t.Fatalf("ffprobe %s: %v", from, err)
 	}

@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -45,10 +46,11 @@ type process struct {
 
 // launch is how a process is started.
 type launch struct {
-	args []string
-	env  []string // beside PATH, HOME, TMPDIR and quickly
-	uid  uint32   // 0: as ourselves
-	in   io.Reader
+	program string // "": the one under test
+	args    []string
+	env     []string // beside PATH, HOME, TMPDIR and quickly
+	uid     uint32   // 0: as ourselves
+	in      io.Reader
 }
 
 // quickly are presets that encode quickly. No test here looks at how well.
@@ -56,7 +58,7 @@ const quickly = "COPRA_PRESETS=libx264=superfast,libx265=superfast,libvpx=5,libv
 
 func start(l launch) (*process, error) {
 	p := &process{done: make(chan struct{})}
-	p.cmd = exec.Command(binary, l.args...)
+	p.cmd = exec.Command(cmp.Or(l.program, binary), l.args...)
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "TMPDIR=" + os.TempDir(), "GOTRACEBACK=all", quickly}, l.env...)
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = l.in, &p.stdout, &p.stderr
 	// No child of the program may keep our pipes open after its end.

@@ -30,10 +30,12 @@ func TestSecrets(t *testing.T) {
 	metrics := d.startWorker(t)
 	c := d.client(t, "secrets")
 	in := strings.Replace(inputs(t).add(testmedia.Clip(t, testmedia.Standard)), "http://", "http://canary-user:canary-password@", 1) + "?X-Signature=canary-query"
+	const contentKey = "0f1e2d3c4b5a69788796a5b4c3d2e1f0"
 	secret := map[string]string{
 		"API key": c.key, "S3 secret": gateway.SecretKey, "user of the input": "canary-user", "password of the input": "canary-password",
 		"query of the input": "canary-query", "path of the webhook": "canary-path", "query of the webhook": "canary-hook-query",
 		"params of the webhook": "canary-param", "secret of a bad request": "canary-refused", "wrong S3 secret": "canary-wrong",
+		"key of a stream": contentKey,
 	}
 
 	seen := map[string]string{} // by secret: where
@@ -58,9 +60,10 @@ func TestSecrets(t *testing.T) {
 		ids = append(ids, c.create(t, object{
 			"input": object{"url": in}, "storage": storage,
 			"outputs": object{
-				"mp4:480p":   object{"path": "/a.mp4"},
-				"jpg:100x":   object{"path": "/a.jpg"},
-				"httpstream": object{"hls": object{"path": "/hls"}, "variants": []string{"mp4:240p"}},
+				"mp4:480p": object{"path": "/a.mp4"},
+				"jpg:100x": object{"path": "/a.jpg"},
+				"httpstream": object{"hls": object{"path": "/hls"}, "variants": []string{"mp4:240p"},
+					"protection": object{"keys": []object{{"kid": "00112233445566778899aabbccddeeff", "key": contentKey, "uri": "skd://canary-is-public"}}}},
 			},
 			"notification": object{"type": "http", "url": hooks(t).url("canary-path") + "?t=canary-hook-query", "events": true, "metadata": true,
 				"params": object{"token": "canary-param"}},
@@ -91,7 +94,7 @@ func TestSecrets(t *testing.T) {
 		}
 	}
 	look("metrics", string(fetch(t, strings.TrimSuffix(c.base, "/v2")+"/metrics")))
-	listen, err := metrics.says(startTime, `msg="copra worker metrics" listen=(\S+)`)
+	listen, err := metrics.says(startTime, `msg="copra worker metrics".* listen=(\S+)`)
 	if err != nil {
 		t.Fatal(err)
 	}

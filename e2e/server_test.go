@@ -13,6 +13,7 @@ import (
 
 	"github.com/copra-video/copra/internal/s3server"
 	"github.com/copra-video/copra/internal/testmedia"
+	"github.com/copra-video/copra/internal/testtime"
 )
 
 // startTime bounds the start of a server, including the creation of a database
@@ -162,7 +163,7 @@ func (f *fixtures) close() error {
 	select {
 	case <-f.server.done:
 		return f.server.err
-	case <-time.After(5 * time.Second):
+	case <-time.After(testtime.Allow(5 * time.Second)):
 		f.server.cmd.Process.Kill()
 		<-f.server.done
 		return errors.New("the shared server did not end within 5 s of SIGTERM:\n" + tellingLines(f.server.stderr.String()))
@@ -173,7 +174,7 @@ func (f *fixtures) close() error {
 func (f *fixtures) cleared() error {
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	late := time.After(10 * time.Second)
+	late := time.After(testtime.Allow(10 * time.Second))
 	for {
 		files, err := leftovers(filepath.Join(f.server.data, "work"))
 		if err != nil || len(files) == 0 {
@@ -197,7 +198,7 @@ func shared(t testing.TB) *standalone {
 	if common.server == nil {
 		data := filepath.Join(common.dir, "shared")
 		started := knownFFmpeg(t, filepath.Join(data, "work"), "")
-		s, err := launchStandalone(launch{args: []string{allow, "--s3-endpoint", gateway.Endpoint, "--slots", "2", "--upload-retry-timeout", "5s"}}, data)
+		s, err := launchStandalone(launch{args: []string{allow, "--s3-endpoint", gateway.Endpoint, "--slots", "4", "--upload-retry-timeout", "5s"}}, data)
 		if err != nil {
 			t.Fatal(err)
 		}

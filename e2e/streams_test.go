@@ -31,12 +31,12 @@ func follows(t *testing.T, address string) string {
 	return string(out)
 }
 
-// TestStreamOfManyTracks carries audio and subtitles in two languages.
+// TestStreamOfManyTracks carries audio and subtitles in two languages, and thumbnails.
 func TestStreamOfManyTracks(t *testing.T) {
 	t.Parallel()
 	srv := shared(t)
 	variants := []string{"mp4:0x90::quality=3", "mp4:0x180::quality=3"}
-	packages := object{"variants": variants, "hls": object{"path": "/hls"}, "dash": object{"path": "/dash", "hlsfmp4": true}}
+	packages := object{"variants": variants, "hls": object{"path": "/hls"}, "dash": object{"path": "/dash", "hlsfmp4": true}, "thumbnails": object{"interval": 1, "width": 80}}
 	for name, test := range map[string]struct {
 		clip testmedia.Recipe
 		want []string // in the multivariant playlist
@@ -50,7 +50,9 @@ func TestStreamOfManyTracks(t *testing.T) {
 			o := j.output(t, "httpstream")
 			for _, kind := range []string{"hls", "hlsfmp4", "dash"} {
 				u := o.stream(t, kind)
-				follows(t, u)
+				if out := follows(t, u); !strings.Contains(out, "ok   A.4") && !strings.Contains(out, "ok   D.16") {
+					t.Errorf("%s has no thumbnails:\n%s", kind, out)
+				}
 				if kind == "dash" {
 					continue
 				}

@@ -6,7 +6,8 @@
 # Output:    the video alone: first report before the middle
 #            with a picture of the middle: first report after the middle
 # Matters:   A server that shows progress shows none for half of the encode, and one that ends an ffmpeg without progress
-#            ends a slow encode that is well. It has to look at what ffmpeg reads too, or to make such pictures in a run of their own.
+#            ends a slow encode that is well. It has to look at what ffmpeg reads too, or to begin such an output
+#            with a picture more, of the first frame.
 set -eu
 version=$(dpkg-query -W -f '${Version}' ffmpeg)
 [ "$version" = "7:5.1.9-0+deb12u1" ] || { echo "ffmpeg is $version" >&2; exit 2; }

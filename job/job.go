@@ -35,6 +35,13 @@ type Settings struct {
 	UltraFast   bool // encode a long input in chunks
 	Priority    int  // -50..50, higher first; 0 by default
 	MaxDuration int  // seconds; 0: unbounded
+	// Encoder is what encodes, one of format.Encoders; "": as the server says.
+	Encoder string
+	// Copy is "auto" when video that fits an output is copied, where the output does not
+	// say; "" or "off": it is encoded.
+	Copy string
+	// EarlyPlayback: a playable stream is published before the httpstream is made.
+	EarlyPlayback bool
 }
 
 // Input is the location of the source: a URL, or an object in a bucket.
@@ -42,6 +49,19 @@ type Input struct {
 	URL     Secret   // with credentials and query; "" for a bucket
 	Storage *Storage // bucket services; Key is the object
 	Key     string   // without a leading slash for S3-like services
+	// Parts are joined in this order; nil: the input is one file.
+	Parts []InputPart
+}
+
+// Joined reports whether the input has parts.
+func (in Input) Joined() bool { return len(in.Parts) > 0 }
+
+// InputPart is a range of a file, or black and silence, in seconds.
+type InputPart struct {
+	Input            Input
+	Offset, Duration float64 // Duration 0: to the end
+	FadeIn, FadeOut  float64
+	Black            float64 // how long it is black and silent; above 0 there is no Input
 }
 
 // Storage is the destination of results, or of an Input the bucket of the source.
@@ -125,12 +145,51 @@ type VideoParams struct {
 	Square           bool
 	CropW, CropH     string // width and height of ffmpeg's crop filter; "": no crop
 	Watermark        *Watermark
+	// Copy is "auto" when the input's video is copied if it fits, "off" when it is not;
+	// "": as the job says.
+	Copy     string
+	Captions []Captions // tracks of text, in MP4, MOV and Matroska
+	Overlay  []Overlay
+	// QualityMetrics: the encode is compared with what went into the encoder.
+	QualityMetrics bool
+}
+
+// Captions are a file of text beside the input: SRT, WebVTT, TTML or ASS. It is an
+// extension.
+type Captions struct {
+	URL      Secret
+	Charset  string // "": it is detected
+	Language string // tag of BCP 47; "": not known
+	Name     string // shown to viewers
+	Default  bool   // on unless a viewer chooses
+	Forced   bool   // shown to everybody: translations of signs and the like
+	SDH      bool   // for the deaf and hard of hearing: it names sounds too
 }
 
 // Watermark is a picture laid over the video.
 type Watermark struct {
 	URL      Secret
 	Position string // topleft, topright (default), bottomleft, bottomright
+}
+
+// Overlay is something that is drawn over the video, or a LUT for its colours: exactly one
+// of Text, Timecode, Image and LUT is set. It is an extension.
+type Overlay struct {
+	Text     string // may have several lines
+	Timecode string // of the first frame, "HH:MM:SS:FF", or "HH:MM:SS;FF" for drop frame
+	Image    Secret // the address of a picture
+	LUT      Secret // the address of a .cube file
+
+	Position   string  // "topleft", "top", "topright", "left", "center" ... "bottomright"
+	Margin     float64 // from the edges, in percent of the height
+	Size       float64 // of letters, in percent of the height
+	Width      float64 // of a picture, in percent of the width; 0: as a watermark
+	Color      string  // six hexadecimal digits, as BoxColor
+	Opacity    float64 // 0 to 1, as BoxOpacity
+	Box        bool    // behind a text
+	BoxColor   string
+	BoxOpacity float64
+	Start, End float64 // seconds of the output; End 0: to its end
 }
 
 // ImageParams are the params of image outputs (coconut-v2.md section 5.3).
@@ -172,7 +231,55 @@ type StreamParams struct {
 	PlaylistName  string          // "master"
 	HLS           *HLSParams
 	DASH          *DASHParams
+	Protection    *Protection // Common Encryption; nil: clear
+	Copy          string      // as VideoParams.Copy, of variants
+	Thumbnails    *Thumbnails // nil: none
+	Captions      []Captions
+	// SegmentSeconds is the length of segments, 1 to 10 with three decimals; 0: that of
+	// the server. It is an extension.
+	SegmentSeconds float64
+	Overlay        []Overlay
+	// QualityMetrics is as VideoParams.QualityMetrics, of each variant.
+	QualityMetrics bool
 }
+
+// Thumbnails asks for the pictures that players show on their bar, on sheets that
+// playlists and manifests name. It is an extension.
+type Thumbnails struct {
+	Interval      float64 // seconds; 0: by the length of the input
+	Width         int     // of a picture, at most that of the input
+	Columns, Rows int     // of a sheet
+}
+
+// Protection is Common Encryption of the segments of a stream. It is an extension.
+type Protection struct {
+	Scheme string // "cbcs" or "cenc"
+	// ServerKeys: the server makes Keys when the job runs.
+	ServerKeys bool
+	Keys       []ContentKey
+	PSSH       [][]byte // whole boxes
+	// LicenseURL is the address of a ClearKey license server; "": none.
+	LicenseURL string
+}
+
+// ContentKey is the key of a class of tracks.
+type ContentKey struct {
+	Track string // one of KeyTracks
+	KeyID string // 32 lower-case hexadecimal digits
+	Key   Secret // the same
+	URI   string // for HLS; "": none
+}
+
+// The classes of tracks that may have keys of their own. A track has the key of
+// the last of these that it belongs to and that has a key.
+const (
+	KeyAll   = "all"
+	KeyAudio = "audio"
+	KeyVideo = "video"
+	KeySD    = "sd"  // video below 720 lines
+	KeyHD    = "hd"  // up to 1080 lines
+	KeyUHD   = "uhd" // above
+)
 
 // HLSParams asks for HLS with TS segments.
 type HLSParams struct {
@@ -180,6 +287,7 @@ type HLSParams struct {
 	Version          int    // 0: newest
 	EncryptionKey    Secret // 32 hex digits; "": none
 	EncryptionKeyURI string
+	EncryptionIV     string // 32 lower-case hex digits; "": the number of the segment
 }
 
 // DASHParams asks for DASH, and with FMP4 for HLS over the same files.

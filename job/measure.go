@@ -11,7 +11,8 @@ import (
 // a header claims, so that only its packets can tell. Formats without an index
 // are estimated from the bit rate at their beginning; of transport and program
 // streams ffprobe compares the first and the last time stamp, between which they
-// may have jumped; live recordings say nothing.
+// may have jumped, and of Ogg it takes the last, which counts anew in each of
+// several recordings in a row; live recordings say nothing.
 func (m *Media) Estimated() bool {
 	if m.Still() || len(m.Video)+len(m.Audio) == 0 {
 		return false
@@ -31,7 +32,7 @@ func (m *Media) Estimated() bool {
 // believed.
 var estimatedFormats = []string{
 	"aac", "ac3", "eac3", "dts", "dtshd", "truehd", "mp3", "amr", "h264", "hevc", "m4v", "mpegvideo",
-	"mpegts", "mpeg", "flv", "live_flv", "avi",
+	"mpegts", "mpeg", "flv", "live_flv", "avi", "ogg",
 }
 
 // emptyTrack reports whether a track of an index is declared without any sample.
@@ -50,6 +51,13 @@ func (m *Media) emptyTrack() bool {
 // irregularly.
 func (m *Media) NeedsTimeline() bool {
 	return m.Estimated() || m.uncounted() || slices.ContainsFunc(m.Video, func(v VideoStream) bool { return v.MayVary() })
+}
+
+// LacksOnlyTimes reports whether a timeline would show nothing but when the frames of the video
+// come: the file is an MP4, whose index says how long its tracks are and how many frames they
+// have.
+func (m *Media) LacksOnlyTimes() bool {
+	return m.NeedsTimeline() && strings.Contains(m.FormatName, "mp4") && !m.Estimated() && !m.uncounted()
 }
 
 // uncounted reports whether an MP4 or Matroska file does not say how many frames a
@@ -95,7 +103,7 @@ func (m *Media) Measure(t Timeline) {
 		if !ok {
 			continue
 		}
-		v.Rate, v.Irregular, v.LongestGap, v.Times, v.Frames = s.Rate, s.Irregular, s.LongestGap, s.Times, s.Packets
+		v.Rate, v.Irregular, v.LongestGap, v.Times, v.Frames, v.GOPs = s.Rate, s.Irregular, s.LongestGap, s.Times, s.Packets, s.GOPs
 		if estimated {
 			v.StartTime, v.Duration = m.StartTime+s.Start, s.End-s.Start
 		}

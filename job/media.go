@@ -19,6 +19,9 @@ type Media struct {
 	Audio      []AudioStream
 	Subtitles  []SubtitleStream
 	Tags       map[string]string
+	// Recording is the protocol, "hls" or "dash", of an input that is a playlist or manifest;
+	// "": it is none.
+	Recording string
 	// Restart is that of Timeline, where the file was measured.
 	Restart float64
 }
@@ -46,16 +49,21 @@ type VideoStream struct {
 	// file was measured: the nominal frame rate, whether frames are not all the same
 	// time apart, for how many seconds one is shown at most, and when each begins,
 	// in seconds from the start of the file.
-	Rate           format.Rational
-	Irregular      bool
-	LongestGap     float64
-	Times          []float64
+	Rate       format.Rational
+	Irregular  bool
+	LongestGap float64
+	Times      []float64
+	// GOPs is where it can be entered; nil: not known.
+	GOPs           *GOPs
 	ColorSpace     string
 	ColorTransfer  string // "smpte2084" (PQ), "arib-std-b67" (HLG), "bt709", ...
 	ColorPrimaries string
 	ColorRange     string      // "tv", "pc"
 	HDR            HDRMetadata // of HDR
-	Default        bool
+	// DolbyOnly is the profile of Dolby Vision without a base that others show right, as
+	// profile 5; 0: it is none.
+	DolbyOnly int
+	Default   bool
 }
 
 // HDRMetadata is the static metadata of an HDR stream: the mastering display (SMPTE

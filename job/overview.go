@@ -15,13 +15,18 @@ type Detail struct {
 	Priority int
 	Runs     int64 // how many runs have begun or were ended by a cancel, a retry or the reaper
 	Events   []RecordedEvent
+	Tasks    []TaskState // of the latest run, while it lasts
+	Log      []FFmpegRun // without commands and messages, oldest first
 }
 
 // Node is a worker process.
 type Node struct {
-	ID        string
-	Version   string // of the program; "": not known
-	Slots     int    // jobs that it transcodes at once; 0: not known
+	ID      string
+	Version string // of the program; "": not known
+	Slots   int    // jobs that it transcodes at once; 0: not known
+	// Encoders are those of cards that work, by FFmpeg's names; none: it encodes in
+	// software.
+	Encoders  []string
 	StartedAt time.Time
 	SeenAt    time.Time // its last heartbeat
 	Alive     bool      // the heartbeat is fresh
@@ -54,12 +59,4 @@ type QueueCount struct {
 	Queue, State string        // in River's words
 	Count        int64         // River jobs
 	Oldest       time.Duration // age of the oldest
-}
-
-// RecentDelivery is a webhook with its last attempt.
-type RecentDelivery struct {
-	JobID string
-	DeliveryLog
-	Tries int
-	Last  DeliveryAttempt // zero: none was made
 }

@@ -33,6 +33,10 @@ func ParseMedia(raw []byte) (Media, error) {
 	var doc struct {
 		Streams []probeStream `json:"streams"`
 		Format  probeFormat   `json:"format"`
+		// Recording is not ffprobe's, see Media.Recording.
+		Recording struct {
+			Protocol string `json:"protocol"`
+		} `json:"recording"`
 	}
 	if err := json.Unmarshal(raw, &doc); err != nil {
 		return Media{}, fmt.Errorf("parse ffprobe output: %w", err)
@@ -43,6 +47,7 @@ func ParseMedia(raw []byte) (Media, error) {
 	m := Media{
 		Raw:        compact.Bytes(),
 		FormatName: string(doc.Format.Name),
+		Recording:  doc.Recording.Protocol,
 		Size:       doc.Format.Size.int(),
 		BitRate:    doc.Format.BitRate.int(),
 		Tags:       doc.Format.Tags.strings(),
@@ -217,7 +222,7 @@ func (s probeStream) videoStream() (VideoStream, bool) {
 		BitRate: s.BitRate.int(), Duration: s.duration(), StartTime: s.startTime(), Frames: s.Frames.int(),
 		ColorSpace: s.ColorSpace.value(), ColorTransfer: s.ColorTransfer.value(),
 		ColorPrimaries: s.ColorPrimaries.value(), ColorRange: s.ColorRange.value(),
-		HDR: s.SideData.hdrMetadata(), Default: s.Disposition.has("default"),
+		HDR: s.SideData.hdrMetadata(), DolbyOnly: s.SideData.dolbyOnly(), Default: s.Disposition.has("default"),
 	}
 	if v.FieldOrder == "unknown" {
 		v.FieldOrder = ""

@@ -56,12 +56,15 @@ const (
 	InputEncrypted
 	InputPhotoNotReadable
 	InputNotSelfContained
+	InputPlaylistNotValid
 	InputStreamMissing
 	AddressNotAllowed
 	RedirectsNotValid
 	StorageRefused
 	StorageUnavailable
 	WatermarkNotValid
+	OverlayNotValid
+	CaptionsNotValid
 	OutputLevelTooLow
 	OutputNotValid
 	EncoderMissing
@@ -162,7 +165,9 @@ var reasons = [reasonCount]reasonRow{
 	InputPhotoNotReadable: {"input_photo_not_readable", 0, ServerFault, false, encoding + ": it is a HEIC or AVIF photo, and the server lacks what reads it (libheif's heif-convert, of Debian's package libheif-examples).",
 		"the input is a HEIC or AVIF photo, and libheif's program (`heif-convert` or `heif-dec`) or its plugin for the codec is not installed", "send it as JPEG or PNG; or the operator installs `libheif-examples`, and `libheif-plugin-libde265` and `libheif-plugin-dav1d` where there are such packages; `copra doctor` tells"},
 	InputNotSelfContained: {"input_not_self_contained", 0, CustomerFault, false, encoding + ": it refers to other files or addresses, which is not accepted.",
-		"the input is a playlist or another file that names files outside itself", "send one file with the media in it"},
+		"the input is a script or another file that names files outside itself, and is neither an HLS playlist nor a DASH manifest", "send one file with the media in it"},
+	InputPlaylistNotValid: {"input_playlist_not_valid", 0, CustomerFault, false, "",
+		"the input is an HLS playlist or a DASH manifest of a live stream, or one that cannot be read, names playlists again and again, or names what is not fetched (`file:`, `data:`, another storage)", "see the message and [recordings](formats.md#hls-and-dash-recordings)"},
 	InputStreamMissing: {"input_stream_missing", 0, CustomerFault, false, encoding + ": it has no stream of the kind that was asked for.",
 		"the input lacks the video or audio that the output needs", "ask for an output without it"},
 	AddressNotAllowed: {"address_not_allowed", 0, CustomerFault, false, "",
@@ -175,6 +180,10 @@ var reasons = [reasonCount]reasonRow{
 		"the storage did not answer or reported trouble of its own, at every try", "retry the job when the storage is back"},
 	WatermarkNotValid: {"watermark_not_valid", 0, CustomerFault, false, "The watermark could not be read.",
 		"the watermark is no picture that can be read", "use a PNG"},
+	OverlayNotValid: {"overlay_not_valid", 0, CustomerFault, false, "The LUT could not be read.",
+		"the `lut` of an `overlay` could not be fetched, or is no .cube file with a table of three dimensions", "see the message and [overlays](formats.md#text-timecode-pictures-and-luts)"},
+	CaptionsNotValid: {"captions_not_valid", 0, CustomerFault, false, "The captions could not be read.",
+		"the captions could not be fetched, or are not SRT, WebVTT, TTML or ASS in a charset that can be found out", "see the message and [captions](formats.md#captions)"},
 	OutputLevelTooLow: {"output_level_too_low", 0, CustomerFault, false, encoding + ": the H.264 level that was asked for is too low for the size of the video.",
 		"the requested `level` does not allow the size and rate of the video", "ask for a higher level, or leave it out"},
 	OutputNotValid: {"output_not_valid", 0, CustomerFault, false, "",

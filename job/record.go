@@ -7,6 +7,9 @@ type LoadedJob struct {
 	State      State
 	Request    []byte    // the request as it was sent, unsealed; api/coconut decodes it
 	AcceptedAt time.Time // when it was accepted, or last retried
+	KeyName    string    // the name of its API key
+	// Traceparent is the span of the request that made or retried it; "": not traced.
+	Traceparent string
 }
 
 // Delivery is one webhook to be sent. Its body is made when the event is recorded,
@@ -20,6 +23,8 @@ type Delivery struct {
 	Notification Notification
 	Done         bool   // delivered or given up
 	Signing      Secret // the key's signing secret, "whsec_..."; zero: not signed
+	KeyName      string
+	Traceparent  string // of its job
 }
 
 // DeliveryAttempt is one attempt to deliver a webhook.
@@ -63,6 +68,14 @@ type RecordedEvent struct {
 type History struct {
 	State  State
 	Events []RecordedEvent
+}
+
+// Unattended is what the database says of work when a node renews its heartbeat.
+type Unattended struct {
+	// Orphans: there is work of nodes that have been silent for too long.
+	Orphans bool
+	// Due: a River job waits in one of the node's queues, or is to be tried again in a moment.
+	Due bool
 }
 
 // Reaped is the result of a search for work that nobody continues.

@@ -20,7 +20,7 @@ func (s *State) Retry() bool {
 	s.Input.Status, s.Input.Error = InputStarting, ""
 	for i := range s.Outputs {
 		if o := &s.Outputs[i]; o.Stage.retryable() {
-			o.Stage, o.Progress, o.Error = Waiting, 0, ""
+			o.Stage, o.Progress, o.Error, o.Result = Waiting, 0, "", Result{}
 		}
 	}
 	return true

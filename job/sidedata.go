@@ -24,6 +24,8 @@ type sideDataList []struct {
 	Max      text   `json:"max_luminance"`
 	MaxCLL   number `json:"max_content"`
 	MaxFALL  number `json:"max_average"`
+	Dolby    number `json:"dv_profile"`
+	BaseAs   number `json:"dv_bl_signal_compatibility_id"`
 }
 
 func (s *sideDataList) UnmarshalJSON(b []byte) error {
@@ -39,7 +41,19 @@ func (s *sideDataList) UnmarshalJSON(b []byte) error {
 const (
 	masteringDisplay  = "Mastering display metadata"
 	contentLightLevel = "Content light level metadata"
+	dolbyVision       = "DOVI configuration record"
 )
+
+// dolbyOnly is the profile of Dolby Vision whose pictures only a decoder of Dolby's shows
+// right, because they are no HDR10, HLG or SDR by themselves; 0: others do.
+func (s sideDataList) dolbyOnly() int {
+	for _, d := range s {
+		if d.Type == dolbyVision && d.BaseAs.int() == 0 {
+			return intOf(d.Dolby)
+		}
+	}
+	return 0
+}
 
 func (s sideDataList) hdrMetadata() (l HDRMetadata) {
 	for _, d := range s {

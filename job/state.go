@@ -48,6 +48,14 @@ type Result struct {
 	URLs     []string        `json:"urls,omitempty"`
 	Streams  []StreamURL     `json:"streams,omitempty"`
 	Metadata json.RawMessage `json:"metadata,omitempty"`
+	// Quality is the array of figures of an output that was asked for quality_metrics.
+	// Metadata has it too.
+	Quality json.RawMessage `json:"quality_metrics,omitempty"`
+	// Early is the address of the stream that plays before the output is made; "": there
+	// is none. It is known before the output is done.
+	Early string `json:"early,omitempty"`
+	// Bytes is how much was uploaded; 0 in what is read back from the database.
+	Bytes int64 `json:"-"`
 }
 
 // StreamURL is the address of a master playlist or a manifest. Format is hls, dash
@@ -122,11 +130,12 @@ const (
 	OutputCompletedEvent  EventKind = "output.completed"  // sent; Result
 	OutputFailedEvent     EventKind = "output.failed"     // sent; Error
 	OutputSkippedEvent    EventKind = "output.skipped"
-	OutputNoteEvent       EventKind = "output.note"   // Note; changes no state
-	JobCancelledEvent     EventKind = "job.cancelled" // ends the job
-	JobCompletedEvent     EventKind = "job.completed" // sent; only derived by Apply
-	JobFailedEvent        EventKind = "job.failed"    // sent; only derived by Apply
-	JobRetriedEvent       EventKind = "job.retried"   // the customer retried a finished job
+	OutputNoteEvent       EventKind = "output.note"     // Note; changes no state
+	StreamPlayableEvent   EventKind = "stream.playable" // sent; Result.Early
+	JobCancelledEvent     EventKind = "job.cancelled"   // ends the job
+	JobCompletedEvent     EventKind = "job.completed"   // sent; only derived by Apply
+	JobFailedEvent        EventKind = "job.failed"      // sent; only derived by Apply
+	JobRetriedEvent       EventKind = "job.retried"     // the customer retried a finished job
 )
 
 // Event is one fact about a job. Only the members that belong to its Kind are set.
@@ -139,7 +148,7 @@ type Event struct {
 	Error    string          // *.failed: a sentence for the customer
 	Reason   Reason          // input.failed, output.failed; zero in events of older versions
 	Metadata json.RawMessage // input.probed; input.transferred when the input was measured, else nil
-	Result   Result          // output.completed
+	Result   Result          // output.completed, stream.playable
 	// Nodes are the workers besides the job's own that have run steps of the output,
 	// for operators: output.completed.
 	Nodes []string
@@ -203,7 +212,7 @@ func (s *State) applyEvent(e Event) (bool, error) {
 		s.Error = "cancelled"
 		s.abortUnfinished()
 		return true, nil
-	case OutputStageEvent, OutputCompletedEvent, OutputFailedEvent, OutputSkippedEvent, OutputNoteEvent:
+	case OutputStageEvent, OutputCompletedEvent, OutputFailedEvent, OutputSkippedEvent, OutputNoteEvent, StreamPlayableEvent:
 		return s.applyOutputEvent(e)
 	default:
 		return false, fmt.Errorf("apply event %q: not an event that is recorded directly", e.Kind)
@@ -227,10 +236,17 @@ func (s *State) applyOutputEvent(e Event) (bool, error) {
 			return false, nil
 		}
 		o.Stage = e.Stage
+	case StreamPlayableEvent:
+		if o.Result.Early != "" {
+			return false, nil
+		}
+		o.Result.Early = e.Result.Early
 	case OutputCompletedEvent:
+		early := o.Result.Early
 		o.Stage, o.Progress, o.Result = Done, 1, e.Result
+		o.Result.Early = early
 	case OutputFailedEvent:
-		o.Stage, o.Error = Failed, e.Error
+		o.Stage, o.Error, o.Result.Early = Failed, e.Error, ""
 	case OutputSkippedEvent:
 		o.Stage = Skipped
 	}

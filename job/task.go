@@ -35,14 +35,21 @@ type ClaimedTask struct {
 	Fence   int64 // the fencing token of the task
 	Step    string
 	Kind    string
+	Attempt int    // of the step, from 1
 	Spec    []byte // unsealed
 	Request []byte // the request of the job, unsealed
+	KeyName string // of the job's API key
+	// Traceparent is the span of the run that has offered it; "": not traced.
+	Traceparent string
 }
 
-// TaskState is what the run that has offered a task sees of it.
+// TaskState is what the run that has offered a task, and the console, see of it.
 type TaskState struct {
 	ID       int64
 	Step     string
+	Kind     string        // of the step
+	Start    time.Duration // of the part of the time line that it covers
+	Length   time.Duration
 	Status   TaskStatus
 	Node     string
 	Progress float64 // 0 to 1

@@ -42,18 +42,20 @@ type StreamTimeline struct {
 	// Times are when the frames of video begin, ascending. Nil of audio, and of
 	// more than maxFrameTimes frames.
 	Times []float64
+	// GOPs is where video can be entered; nil of audio, and where that is not known.
+	GOPs *GOPs
 }
 
 // maxTimelinePackets bounds the memory of a timeline: 16 bytes a frame. It is 50
 // hours of 60 frames a second.
 const maxTimelinePackets = 11_000_000
 
-// maxFrameTimes bounds what is kept of a timeline: 8 bytes a frame. It is nine
+// maxFrameTimes bounds what is kept of a timeline: 40 bytes a frame. It is nine
 // hours of 30 frames a second.
 const maxFrameTimes = 1_000_000
 
 // ReadTimeline reads what ffmpeg's framecrc muxer writes of copied streams:
-// "stream, dts, pts, duration, size, checksum" in the stream's time base, which
+// "stream, dts, pts, duration, size, checksum, flags" in the stream's time base, which
 // the header lines tell. streams are the indices in the source of the streams in
 // the order in which they were mapped, video says which of them are video.
 // (ffmpeg's libavformat/framecrcenc.c.)
@@ -61,6 +63,7 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 	bases := make([]format.Rational, len(streams))
 	type times struct {
 		pts, duration []int64
+		packets       []Packet // of video
 		restarts      restart
 	}
 	all := make([]times, len(streams))
@@ -90,6 +93,9 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 		s := &all[fields[0]]
 		s.pts, s.duration = append(s.pts, fields[2]), append(s.duration, fields[3])
 		s.restarts.add(fields[1], fields[3])
+		if video[fields[0]] && len(s.packets) <= maxFrameTimes {
+			s.packets = append(s.packets, Packet{Time: fields[2], Duration: fields[3], Bytes: fields[4], Key: keyPacket(line)})
+		}
 	}
 	if err := scan.Err(); err != nil {
 		return Timeline{}, fmt.Errorf("read timeline: %w", err)
@@ -97,7 +103,11 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 	t := Timeline{Streams: map[int]StreamTimeline{}}
 	for i, s := range all {
 		tick := float64(bases[i].Num) / float64(max(1, bases[i].Den))
-		t.Streams[streams[i]] = streamTimeline(s.pts, s.duration, tick, video[i])
+		stream := streamTimeline(s.pts, s.duration, tick, video[i])
+		if len(s.packets) <= maxFrameTimes {
+			stream.GOPs = NewGOPs(s.packets, tick, 0)
+		}
+		t.Streams[streams[i]] = stream
 		if r := s.restarts; t.Restart == 0 && float64(r.longest)*tick >= 1 {
 			t.Restart = float64(r.at) * tick
 		}
@@ -128,8 +138,20 @@ func timeBaseLine(s string) (stream int, base format.Rational, ok bool) {
 	return stream, base, err == nil && stream >= 0 && base.Num > 0 && base.Den > 0
 }
 
-// firstInts reads stream, dts, pts and duration.
-func firstInts(line []byte) (out [4]int64, ok bool) {
+// keyPacket reports whether a line is of a keyframe. The muxer writes the flags where
+// they are others than AV_PKT_FLAG_KEY alone (ffmpeg's libavformat/framecrcenc.c).
+func keyPacket(line []byte) bool {
+	_, flags, found := bytes.Cut(line, []byte(", F=0x"))
+	if !found {
+		return true
+	}
+	flags, _, _ = bytes.Cut(flags, []byte(","))
+	n, err := strconv.ParseUint(string(bytes.TrimSpace(flags)), 16, 32)
+	return err == nil && n&1 == 1
+}
+
+// firstInts reads stream, dts, pts, duration and size.
+func firstInts(line []byte) (out [5]int64, ok bool) {
 	for i := range out {
 		field, rest, found := bytes.Cut(line, []byte(","))
 		if !found {

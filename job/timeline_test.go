@@ -106,6 +106,19 @@ func TestMeasure(t *testing.T) {
 	if indexed.Estimated() || indexed.NeedsTimeline() {
 		t.Error("the index of an MP4 is not believed")
 	}
+	const uneven = `{"streams":[{"index":0,"codec_type":"video","codec_name":"h264","width":64,"height":36,"avg_frame_rate":"239/10","r_frame_rate":"24/1",%s"duration":"4.0"}],
+		"format":{"format_name":"%s","duration":"4.0"}}`
+	for _, c := range []struct {
+		frames, format string
+		only           bool
+	}{
+		{`"nb_frames":"96",`, "mov,mp4,m4a,3gp,3g2,mj2", true}, {"", "mov,mp4,m4a,3gp,3g2,mj2", false}, {`"nb_frames":"96",`, "mpegts", false},
+	} {
+		m := parse(t, fmt.Sprintf(uneven, c.frames, c.format))
+		if !m.NeedsTimeline() || m.LacksOnlyTimes() != c.only {
+			t.Errorf("%+v: %t, %t", c, m.NeedsTimeline(), m.LacksOnlyTimes())
+		}
+	}
 	live := parse(t, `{"streams":[{"index":0,"codec_type":"audio","codec_name":"opus","sample_rate":"48000","channels":2}],"format":{"format_name":"matroska,webm"}}`)
 	live.Measure(Timeline{Streams: map[int]StreamTimeline{0: {Packets: 5, End: 2.5}}})
 	if live.Duration != 2.5 || !strings.Contains(string(live.Raw), `"format_name":"matroska,webm","duration":"2.500000"}`) {

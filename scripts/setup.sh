@@ -1,13 +1,17 @@
 #!/usr/bin/env bash
-# Installs what is missing on Debian and Ubuntu: setup.sh run|test|lint.
+# Installs what is missing on Debian and Ubuntu: setup.sh run|test|players|lint|release.
 # What is there already is left alone; nothing is asked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-want=${1:?run, test or lint}
+want=${1:?run, test, players, lint or release}
+players=
+# What make players needs, and all that tests need.
+[ "$want" != players ] || { players=1; want=test; }
 tools=$PWD/.cache/tools
 
 versitygw=v1.8.0
 golangci=v2.15.0
+cyclonedx=v1.10.0
 
 say() { echo "setup: $*" >&2; }
 
@@ -66,8 +70,17 @@ fi
 if [ "$want" = test ]; then
   command -v npm >/dev/null || packages+=(nodejs npm)
   command -v curl >/dev/null || packages+=(curl)
+  # The languages of the snippets in docs/webhooks.md and of the request builder.
+  command -v php >/dev/null || packages+=(php-cli)
+  command -v ruby >/dev/null || packages+=(ruby)
+  command -v python3 >/dev/null || packages+=(python3)
+  for proxy in pgbouncer nginx haproxy caddy; do
+    [ -x /usr/sbin/"${proxy#*:}" ] || [ -x /usr/bin/"${proxy#*:}" ] || packages+=("${proxy%:*}")
+  done
   if distribution_chromium; then
     command -v chromium >/dev/null || packages+=(chromium)
+    # Ubuntu's Firefox is snapd's too.
+    command -v firefox-esr >/dev/null || packages+=(firefox-esr)
   fi
   command -v openssl >/dev/null || packages+=(openssl)
   # It decodes the photos of phones.
@@ -79,6 +92,10 @@ if [ "$want" = test ]; then
     esac
   fi
   have_gstreamer || packages+=(python3-gi gir1.2-gst-plugins-base-1.0 gstreamer1.0-plugins-{base,good,bad} gstreamer1.0-libav)
+  if [ -n "$players" ]; then
+    command -v cvlc >/dev/null || packages+=(vlc-bin vlc-plugin-base)
+  fi
+  command -v promtool >/dev/null || packages+=(prometheus) # checks alerts and dashboard
   command -v gcc >/dev/null || packages+=(gcc libc6-dev) # the race detector links with cgo
 fi
 [ ${#packages[@]} = 0 ] || apt "${packages[@]}"
@@ -110,6 +127,9 @@ if [ "$want" = test ]; then
     chmod +x "$tools/bin/chromium"
     cp tools/chromium/package-lock.json .cache/chromium/installed-lock.json
   fi
+fi
+if [ "$want" = test ] || [ "$want" = release ]; then
+  go_tool github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod $cyclonedx
 fi
 if [ "$want" = lint ]; then
   go_tool github.com/golangci/golangci-lint/v2/cmd/golangci-lint $golangci

@@ -1,5 +1,7 @@
 package storage
 
+import "time"
+
 // Unavailable is the error of a service that still failed after several
 // attempts, where a later attempt may succeed. Message is a sentence for the
 // customer, used when there is no later attempt.
@@ -7,6 +9,10 @@ type Unavailable struct {
 	Message string
 	About   string // as job.Error.About
 	Cause   error  // for the log
+	// Busy: the service takes no further request for now. After is how long it asks
+	// to wait; 0: it does not say.
+	Busy  bool
+	After time.Duration
 }
 
 // InputUnavailable makes an Unavailable that says something about the input, such as

@@ -25,12 +25,12 @@ func Fetch(ctx context.Context, src Source, dst *os.File, limit int64) error {
 func FetchRetrying(ctx context.Context, p retry.Policy, src Source, dst *os.File, limit int64) error {
 	size := src.Size()
 	if limit > 0 && size > limit {
-		return tooLarge(limit)
+		return TooLarge(limit)
 	}
 	if err := dst.Truncate(0); err != nil {
 		return fmt.Errorf("empty the file for the input: %w", err)
 	}
-	if err := checkSpace(dst, size); err != nil {
+	if err := CheckSpace(dst, size); err != nil {
 		return err
 	}
 	in := NewReader(ctx, src, 0, p)
@@ -39,10 +39,10 @@ func FetchRetrying(ctx context.Context, p retry.Policy, src Source, dst *os.File
 	for done := int64(0); ; {
 		n, err := in.Read(buf)
 		if limit > 0 && done+int64(n) > limit {
-			return tooLarge(limit)
+			return TooLarge(limit)
 		}
 		if _, werr := dst.WriteAt(buf[:n], done); werr != nil {
-			return diskError(werr)
+			return DiskError(werr)
 		}
 		done += int64(n)
 		if err == io.EOF { //nolint:errorlint // a wrapped EOF is a broken connection
@@ -54,12 +54,14 @@ func FetchRetrying(ctx context.Context, p retry.Policy, src Source, dst *os.File
 	}
 }
 
-func tooLarge(limit int64) error {
+// TooLarge is the error of an input of more than limit bytes.
+func TooLarge(limit int64) error {
 	return job.InputErrorf(job.InputTooLarge, "is larger than %d bytes, the limit of this server", limit)
 }
 
-// checkSpace fails before a long download for which the disk has no room.
-func checkSpace(dst *os.File, size int64) error {
+// CheckSpace fails before a long download of size bytes for which the disk of dst
+// has no room.
+func CheckSpace(dst *os.File, size int64) error {
 	var st unix.Statfs_t
 	if size <= 0 {
 		return nil
@@ -73,7 +75,8 @@ func checkSpace(dst *os.File, size int64) error {
 	return nil
 }
 
-func diskError(err error) error {
+// DiskError is what follows from an error of writing the input to the disk.
+func DiskError(err error) error {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) || errors.Is(err, syscall.EFBIG) {
 		return job.InputErrorf(job.ServerDiskFull, "does not fit on the disk of this server, which is full").WithCause(err)
 	}

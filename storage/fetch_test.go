@@ -176,7 +176,7 @@ func TestFetchDiskFull(t *testing.T) {
 	if _, err := full.WriteAt([]byte("x"), 0); err == nil {
 		testmedia.Missing(t, "/dev/full takes bytes")
 	}
-	if e, ok := errors.AsType[*job.Error](diskError(mustFail(full))); !ok || e.Reason != job.ServerDiskFull {
+	if e, ok := errors.AsType[*job.Error](DiskError(mustFail(full))); !ok || e.Reason != job.ServerDiskFull {
 		t.Errorf("error = %v", e)
 	}
 }
@@ -199,7 +199,7 @@ func TestFetchCancelled(t *testing.T) {
 }
 
 func TestRetryDefaults(t *testing.T) {
-	p := withDefaults(retry.Policy{})
+	p := WithDefaults(retry.Policy{})
 	if p.Tries != 5 {
 		t.Errorf("%d tries", p.Tries)
 	}

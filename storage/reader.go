@@ -36,7 +36,7 @@ type Reader struct {
 // p.Waits to half a second, doubled each time, up to 10 s. The rest of p is not
 // used.
 func NewReader(ctx context.Context, src Source, offset int64, p retry.Policy) *Reader {
-	return &Reader{ctx: ctx, src: src, offset: offset, policy: withDefaults(p)}
+	return &Reader{ctx: ctx, src: src, offset: offset, policy: WithDefaults(p)}
 }
 
 // Read implements io.Reader.
@@ -110,7 +110,7 @@ func (r *Reader) failed(err error) error {
 	}
 	r.failures++
 	if r.failures >= r.policy.Tries {
-		r.ended = exhausted(err, r.offset)
+		r.ended = Exhausted(err, r.offset)
 		return r.ended
 	}
 	if err := r.policy.Wait(r.ctx, r.failures); err != nil {
@@ -120,8 +120,9 @@ func (r *Reader) failed(err error) error {
 	return nil
 }
 
-// exhausted is the error of a download after its last attempt.
-func exhausted(err error, offset int64) error {
+// Exhausted is the error of a download after its last attempt, which has ended at
+// an offset.
+func Exhausted(err error, offset int64) error {
 	if u, ok := errors.AsType[*Unavailable](err); ok {
 		return job.Errorf(job.InputNotReadable, "%s", u.Message).WithCause(err)
 	}

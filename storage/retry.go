@@ -8,8 +8,8 @@ import (
 	"github.com/copra-video/copra/internal/retry"
 )
 
-// withDefaults fills in the fields that p leaves empty, see Retry.
-func withDefaults(p retry.Policy) retry.Policy {
+// WithDefaults fills in the fields that p leaves empty, see Retry.
+func WithDefaults(p retry.Policy) retry.Policy {
 	if p.Tries == 0 {
 		p.Tries = 5
 	}
@@ -26,7 +26,7 @@ func withDefaults(p retry.Policy) retry.Policy {
 // after waits of half a second, doubled each time, up to 10 s, and to retries
 // after an *Unavailable only.
 func Retry(ctx context.Context, p retry.Policy, f func(context.Context) error) error {
-	return withDefaults(p).Do(ctx, f)
+	return WithDefaults(p).Do(ctx, f)
 }
 
 // IsUnavailable reports whether err wraps an *Unavailable.

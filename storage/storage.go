@@ -6,6 +6,7 @@ package storage
 import (
 	"context"
 	"io"
+	"os"
 	"time"
 )
 
@@ -64,6 +65,16 @@ type Body interface {
 	Size() int64
 }
 
+// Movable is a Body that is all of a file, which nobody reads or writes after its upload.
+// A Bucket on the same disk may take the file instead of a copy.
+type Movable interface {
+	Body
+	// Move calls take, which may give the file another name. If take reports that it did,
+	// the old name is removed, and the Body must not be moved again. Move may block as
+	// ReadAt does. The Body can be read afterwards, whatever it returned.
+	Move(take func(f *os.File) (taken bool, err error)) (taken bool, err error)
+}
+
 // PutOptions are the headers of an object.
 type PutOptions struct {
 	ContentType string
@@ -82,6 +93,13 @@ type Source interface {
 	Open(ctx context.Context, offset int64) (io.ReadCloser, error)
 	// Ranges reports whether Open at an offset is cheap.
 	Ranges() bool
+}
+
+// Local is a Source that is a file of this machine, which nothing changes.
+type Local interface {
+	Source
+	// File opens it for reading.
+	File() (*os.File, error)
 }
 
 // Namespace identifies the job and the kind of output for which a bucket is

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"slices"
+	"strings"
 )
 
 // Artifact is what a step makes at a cost, to be kept for a later run of the
@@ -25,8 +26,15 @@ type Artifact struct {
 func addArtifacts(steps []Step) {
 	for i := range steps {
 		s := &steps[i]
+		if s.Op.Quality != nil {
+			a := Artifact{KeyInputs: keyInputs(*s, steps)}
+			for _, t := range s.Op.Quality.Tracks {
+				a.Files = append(a.Files, t.Figures)
+			}
+			s.Artifacts = []Artifact{a}
+		}
 		if s.Kind == StepThumbnails || s.Kind == StepAudio && s.AudioEncodes > 0 {
-			s.Artifacts = []Artifact{{KeyInputs: keyInputs(*s, steps), Files: s.Files}}
+			s.Artifacts = []Artifact{{KeyInputs: keyInputs(*s, steps), Files: append(slices.Clone(s.Files), figuresOf(*s, steps)...)}}
 		}
 	}
 }
@@ -35,7 +43,7 @@ func addArtifacts(steps []Step) {
 // only together.
 func (p *planner) passArtifact(g *decodeGroup, s Step) Artifact {
 	a := Artifact{KeyInputs: keyInputs(s, nil)}
-	two, _ := passOrder(g.videos)
+	two, _ := p.passOrder(g.videos, chunk{})
 	for _, v := range two {
 		a.Files = append(a.Files, v.stats+"*")
 	}
@@ -52,7 +60,7 @@ func (p *planner) encodeArtifacts(g *decodeGroup, pictures []*thumbnails, c chun
 	var list []Artifact
 	for _, v := range g.videos {
 		alone := *v
-		alone.name, alone.stats = "part."+v.key.encoder.Intermediate.Extension, "part-pass"
+		alone.name, alone.stats = "part."+v.key.intermediate.Extension, "part-pass"
 		args := func() []string {
 			return p.encodeStep(&decodeGroup{window: g.window, videos: []*renditionNode{&alone}}, nil, c).FFmpegArgs()
 		}
@@ -87,16 +95,35 @@ func (p *planner) encodeArtifacts(g *decodeGroup, pictures []*thumbnails, c chun
 func keyInputs(s Step, steps []Step) []string {
 	var all []string
 	names := slices.Clone(s.Files)
+	if s.Op.Loudness != nil {
+		all = append(all, "loudness="+decimal(s.Op.Loudness.Target))
+	}
 	for _, need := range s.Needs {
 		at := slices.IndexFunc(steps, func(s Step) bool { return s.ID == need })
 		all = append(all, keyInputs(steps[at], steps)...)
 		names = append(names, steps[at].Files...)
 	}
 	for _, a := range s.FFmpegArgs() {
-		if i := slices.Index(names, a); i >= 0 {
-			a = fmt.Sprintf("part%d%s", i+1, path.Ext(a))
+		for i, name := range names {
+			part := fmt.Sprintf("part%d%s", i+1, path.Ext(name))
+			if a == name {
+				a = part
+			}
+			a = strings.ReplaceAll(a, "="+name, "="+part) // in a filter
 		}
 		all = append(all, a)
 	}
 	return all
+}
+
+// figuresOf are the figures of the measurement that a step needs. They go with
+// what it makes: when that is restored nothing is measured.
+func figuresOf(s Step, steps []Step) []string {
+	var files []string
+	for _, other := range steps {
+		if other.Op.Loudness != nil && slices.Contains(s.Needs, other.ID) {
+			files = append(files, other.Op.Loudness.Figures)
+		}
+	}
+	return files
 }

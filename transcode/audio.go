@@ -30,6 +30,9 @@ type audioRendition struct {
 	// itself; keepTags then tells whether the file carries the source's tags.
 	direct   *codec.Container
 	keepTags bool
+	// loudness is what one constant gain brings the track to, in LUFS; 0: it
+	// stays as it is.
+	loudness float64
 }
 
 // maxDefaultRate bounds the sample rate when none was asked for: sources of
@@ -42,7 +45,7 @@ func (s *source) newAudioRendition(f format.Format, w window) (audioRendition, *
 	if enc == nil {
 		return audioRendition{}, job.Errorf(job.OutputFormatNotValid, "The audio codec %q is not supported yet.", f.AudioCodec())
 	}
-	t := audioRendition{window: w, stream: s.audio.Index, encoder: enc}
+	t := audioRendition{window: w, stream: s.audio.Index, encoder: enc, loudness: f.Options.Loudness}
 	if s.audioMayChange() {
 		t.settled = math.Round(1e3*(max(0, s.startOffset(s.audio.StartTime)-w.offset)+1)) / 1e3
 	}
@@ -99,7 +102,7 @@ func channelsFor(asked string, has int) int {
 func (s *source) canPassThrough(t audioRendition) bool {
 	a := s.audio
 	mp4 := s.isFormat("mp4") || s.isFormat("mov")
-	return mp4 && t.window == window{} && t.encoder.Codec == "aac" && t.direct == nil && t.padTo == 0 &&
+	return mp4 && t.window == window{} && t.encoder.Codec == "aac" && t.direct == nil && t.padTo == 0 && t.loudness == 0 &&
 		a.Codec == "aac" && a.Profile == "LC" &&
 		a.Channels == t.channels && a.SampleRate == t.rate &&
 		a.BitRate > 0 && a.BitRate <= int64(t.bitrateK)*1100 &&
@@ -132,7 +135,9 @@ func (s *source) audioMayChange() bool {
 // add silence from zero again. So it works only on what comes before settled.
 // ainterleave then passes on the rest as it is, as no frame of the first part
 // follows. It counts in microseconds, whatever it says of its time base.
-func (t audioRendition) filters() string {
+//
+// gain is the file with the gain for its loudness; "": there is none.
+func (t audioRendition) filters(gain string) string {
 	var f []string
 	if t.settled > 0 {
 		f = append(f,
@@ -142,6 +147,9 @@ func (t audioRendition) filters() string {
 		f = append(f, "aresample=async=1:first_pts=0:min_hard_comp=0.015")
 	}
 	f = append(f, "aformat=sample_rates="+strconv.Itoa(t.rate)+":channel_layouts="+channelLayout(t.channels))
+	if gain != "" {
+		f = append(f, loudnessFilters(gain))
+	}
 	if t.padTo > 0 {
 		f = append(f, "apad=whole_dur="+seconds(t.padTo))
 		if t.settled > 0 {
@@ -161,11 +169,16 @@ func channelLayout(channels int) string {
 	return strconv.Itoa(channels) + "c"
 }
 
-func (t audioRendition) encodeArgs() []string {
+// encodeArgs encode the track with the gain of a measurement; nil: with none.
+func (t audioRendition) encodeArgs(measured *loudnessNode) []string {
 	if t.encoder == nil {
 		return []string{"-c:a", "copy"}
 	}
-	args := []string{"-af", t.filters(), "-c:a", t.encoder.Name}
+	gain := ""
+	if measured != nil {
+		gain = measured.gain()
+	}
+	args := []string{"-af", t.filters(gain), "-c:a", t.encoder.Name}
 	if t.bitrateK > 0 {
 		args = append(args, "-b:a", strconv.Itoa(t.bitrateK)+"k")
 	}

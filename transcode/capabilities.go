@@ -21,6 +21,10 @@ type Capabilities struct {
 	// encoder's name, in FFmpeg's order. An encoder that is missing, or has an
 	// empty list, was not asked or gave no answer.
 	PixFmts map[string][]string
+
+	// Devices are the encoders of devices that were tried, the preferred ones
+	// first.
+	Devices []DeviceEncoder `json:",omitempty"`
 }
 
 // HasEncoder reports whether FFmpeg has an encoder, or whether that is unknown.

@@ -109,12 +109,15 @@ func (p *planner) cascade(root *branch, in frame, list []graphOutput, watermarks
 			}
 			levels = append(levels, level{g, pixFmt, l.key.matrix, at})
 		}
-		at = at.child(g.finish()...)
+		at = at.child(p.lutFilters(l.key)...)
+		at.add(g.finish()...)
 		at.add(p.tagFilter(l.key))
 		if over := overlayOf(l.key.watermark, watermarks, 1, g, pixFmt, p.watermarkColours(l.key), p.watermarkTone(l.key)); over != nil {
 			at.over = over
 			at = at.child("format=" + pixFmt)
 		}
+		at = p.overlayLayers(at, l.key, watermarks)
+		at.add(l.key.encoder.UploadFilters(pixFmt)...)
 		at.label = l.label
 	}
 }

@@ -3,6 +3,7 @@ package transcode
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sort"
 	"strings"
 
@@ -89,12 +90,10 @@ func (p *planner) notCut(r rendition) string {
 	switch {
 	case r.window != window{}:
 		return "It is a part of the input."
-	case r.twoPass:
-		return "Its second pass needs the first pass of the whole."
-	case !r.encoder.Intermediate.Joinable:
+	case !r.intermediate.Joinable:
 		return fmt.Sprintf("Encoded %s cannot be joined.", codec.Lookup(codec.Video, r.encoder.Codecs[0]).Name)
-	case r.encoder.SlowStart && r.settings.CRF == 0:
-		return "Its encoder keeps to a bitrate badly at the start of a chunk; ask for a quality instead."
+	case slices.ContainsFunc(p.chunks, func(c chunk) bool { return !r.onGrid(c.from) }):
+		return "Its keyframes do not come at the edges of chunks."
 	case p.src.spreads(r.fps):
 		return "The frames of the input come irregularly, and where each goes at a constant rate depends on all before it."
 	}
@@ -128,7 +127,7 @@ func (p *planner) onePiece() []OnePiece {
 // split parts the renditions of a group into those made of chunks and those made
 // in one piece.
 func (g *decodeGroup) split() (chunked, whole *decodeGroup) {
-	chunked, whole = &decodeGroup{id: g.id, pass1ID: g.pass1ID, window: g.window, edges: true}, &decodeGroup{id: g.id, pass1ID: g.pass1ID, window: g.window}
+	chunked, whole = &decodeGroup{id: g.id, window: g.window, edges: true}, &decodeGroup{id: g.id, pass1ID: g.pass1ID, window: g.window}
 	for _, v := range g.videos {
 		if v.chunked {
 			chunked.videos = append(chunked.videos, v)
@@ -153,7 +152,7 @@ func (p *planner) chunkSteps(g *decodeGroup, pictures []*thumbnails, makers map[
 		steps, ids = append(steps, s), append(ids, s.ID)
 		seams.Outputs = union(seams.Outputs, s.Outputs)
 		if i > 0 {
-			seams.Op.Seams.Pairs = append(seams.Op.Seams.Pairs, Seam{Before: g.tail(p.chunks[i-1]), After: g.head(c), Seconds: c.from})
+			seams.Op.Seams.Pairs = append(seams.Op.Seams.Pairs, Seam{Before: g.tail(p.chunks[i-1]), After: g.head(c), Seconds: c.from, Length: edgeSeconds})
 		}
 	}
 	seams.Needs = ids
@@ -182,12 +181,12 @@ func (p *planner) joinStep(v *renditionNode, needs []string) Step {
 		ID: v.step, Kind: StepJoin, Needs: needs, Files: []string{v.name}, Outputs: v.outputs,
 		Duration: p.length(v.key.window), Cost: 0.2,
 	}
-	join := &Join{Format: v.key.encoder.Intermediate.Muxer}
+	join := &Join{Format: v.key.intermediate.Muxer}
 	for _, c := range p.chunks {
 		part := v.part(c)
 		piece := Piece{Name: part.name}
 		if c.from > 0 {
-			piece.From = p.cellStart(v.key, c.from)
+			piece.From = p.cellStart(v.key, float64(c.from))
 		}
 		join.Pieces = append(join.Pieces, piece)
 		s.Reads = append(s.Reads, part.name)
@@ -197,7 +196,7 @@ func (p *planner) joinStep(v *renditionNode, needs []string) Step {
 	if v.tailed {
 		join.Args = append(join.Args, fragmentFlags...)
 	}
-	join.Args = append(join.Args, intermediateArgs(v.key.encoder.Intermediate, v.name)...)
+	join.Args = append(join.Args, intermediateArgs(v.key.intermediate, v.name)...)
 	s.Op.Join = join
 	return s
 }
@@ -215,7 +214,8 @@ func (g *decodeGroup) part(c chunk) *decodeGroup {
 // since what is read is the joined file.
 func (v *renditionNode) part(c chunk) *renditionNode {
 	q := *v
-	q.name = fmt.Sprintf("%s-c%d.%s", v.base, c.number, v.key.encoder.Intermediate.Extension)
+	q.name = fmt.Sprintf("%s-c%d.%s", v.base, c.number, v.key.intermediate.Extension)
+	q.stats = fmt.Sprintf("%s-c%d-pass", v.base, c.number)
 	q.tailed = false
 	return &q
 }
@@ -295,10 +295,10 @@ func (p *planner) chunkEnd(c chunk) float64 {
 func (p *planner) frameFilter(r rendition, c chunk) string {
 	var terms []string
 	if c.from > 0 {
-		terms = append(terms, fmt.Sprintf("gte(t,%s)", seconds(p.cellStart(r, c.from-p.warmUp(r)))))
+		terms = append(terms, fmt.Sprintf("gte(t,%s)", seconds(p.cellStart(r, float64(c.from-p.warmUp(r))))))
 	}
 	if c.to > 0 {
-		terms = append(terms, fmt.Sprintf("lt(t,%s)", seconds(p.cellStart(r, c.to))))
+		terms = append(terms, fmt.Sprintf("lt(t,%s)", seconds(p.cellStart(r, float64(c.to)))))
 	}
 	if len(terms) == 0 {
 		return ""
@@ -318,11 +318,19 @@ func (p *planner) keyframes(r rendition, c chunk) []float64 {
 		to = int(math.Ceil(p.src.videoEnd()))
 	}
 	var list []float64
-	for at := max(0, c.from-p.warmUp(r)); at == 0 || at < to; at += encoder.KeyframeSeconds {
-		list = append(list, max(0, p.cellStart(r, at)))
+	begin := max(0, c.from-p.warmUp(r))
+	if !r.onGrid(begin) {
+		list = append(list, p.cellStart(r, float64(begin)))
+	}
+	grid := fpsFloat(r.grid)
+	for n := math.Ceil(float64(begin)/grid - 1e-6); n == 0 || n*grid < float64(to); n++ {
+		list = append(list, max(0, p.cellStart(r, n*grid)))
 	}
 	return list
 }
+
+// onGrid reports whether there is a keyframe at so many seconds.
+func (r rendition) onGrid(seconds int) bool { return seconds*r.grid.Den%r.grid.Num == 0 }
 
 // gridTolerance is that of encoder.KeyframeSeconds: by how many seconds a frame may
 // lie before the cell that it belongs to.
@@ -331,25 +339,25 @@ const gridTolerance = 0.0005
 // cellStart is when the cell of the grid begins that is at seconds from the first
 // frame of a rendition: a time shortly before the first frame of the cell. It is
 // nearer to that frame than to the one before, because encoders round it to frames.
-func (p *planner) cellStart(r rendition, at int) float64 {
+func (p *planner) cellStart(r rendition, at float64) float64 {
 	const before = 0.25
 	start, rate := 0.0, r.fps
 	if !validRate(rate) {
 		start = p.src.startOffset(p.src.video.StartTime)
 		if times := p.src.video.Times; len(times) > 1 {
-			first := sort.SearchFloat64s(times, times[0]+float64(at)-gridTolerance)
+			first := sort.SearchFloat64s(times, times[0]+at-gridTolerance)
 			if first == 0 || first == len(times) {
-				return times[0] + float64(at) - gridTolerance
+				return times[0] + at - gridTolerance
 			}
 			return times[first] - before*(times[first]-times[first-1])
 		}
 		rate = p.src.rate()
 	}
 	if !validRate(rate) || !validRate(r.fps) && p.src.variable() {
-		return start + float64(at) - gridTolerance
+		return start + at - gridTolerance
 	}
 	// A frame of a rate such as 24000/1001 can lie on the edge to the last digit.
-	n := math.Ceil((float64(at)-gridTolerance)*fpsFloat(rate) - 1e-6)
+	n := math.Ceil((at-gridTolerance)*fpsFloat(rate) - 1e-6)
 	return start + (n-before)/fpsFloat(rate)
 }
 
@@ -404,7 +412,13 @@ func (c chunk) edges() []edge {
 	return list
 }
 
-func (e edge) filter() string { return fmt.Sprintf("trim=start=%d:end=%d", e.at-edgeSeconds, e.at) }
+// filter takes the frames before the edge, and the first frame of the chunk besides: ffmpeg
+// counts the time that it reports from the output that begins last, and one that begins shortly
+// before the end of the chunk would have the progress stand at nothing. CompareSeam leaves
+// that frame out.
+func (e edge) filter() string {
+	return fmt.Sprintf("select='eq(n,0)+gte(t,%d)*lt(t,%d)'", e.at-edgeSeconds, e.at)
+}
 
 // share is the part of the whole time line that a chunk takes.
 func (p *planner) share(c chunk) float64 {

@@ -33,6 +33,9 @@ func (p *planner) planFile(i int, o *job.Output) (Result, *job.Error) {
 		if key, err = p.fileRendition(f, w, o.Video); err != nil {
 			return Result{}, err
 		}
+		if err := p.noMetrics(o.Video.QualityMetrics); err != nil {
+			return Result{}, err
+		}
 	}
 	var t audioRendition
 	wantsAudio := f.AudioCodec() != "" && p.src.audio != nil
@@ -48,6 +51,19 @@ func (p *planner) planFile(i int, o *job.Output) (Result, *job.Error) {
 		return Result{}, job.Errorf(job.OutputFormatNotValid, "The input has no audio, so %s cannot be made from it.", f.Container)
 	}
 
+	if err := p.noCaptionsIn(c, o.Video.Captions); err != nil {
+		return Result{}, err
+	}
+	why := ""
+	if wantsVideo && p.copies(o.Video.Copy) {
+		var sound *audioRendition
+		if wantsAudio {
+			sound = &t
+		}
+		if why = p.whyEncoded(f, c, key); why == "" {
+			return p.planCopy(i, o, c, sound), nil
+		}
+	}
 	if t.direct != nil {
 		node := p.audio(t, i)
 		r := p.published(o, node.name, w, Expect{Audio: true})
@@ -55,18 +71,27 @@ func (p *planner) planFile(i int, o *job.Output) (Result, *job.Error) {
 		return r, nil
 	}
 	var video, audio *input
+	var quality []QualityFigures
 	if wantsVideo {
 		v := p.video(key, i)
 		video = &input{name: v.name, step: v.step}
+		if o.Video.QualityMetrics {
+			quality = []QualityFigures{p.measureQuality(v, "")}
+		}
 	}
 	if wantsAudio {
 		a := p.audio(t, i)
 		audio = &input{name: a.name, step: a.id}
 	}
 	name := p.outputName(i, f)
-	p.addOutputStep(p.muxStep(i, f, c, video, audio, p.rate(key), name))
+	p.addOutputStep(p.muxStep(i, f, c, video, audio, p.fileCaptions(i, o.Video.Captions, w), p.rate(key), name))
+	p.addDuration(i, c, f, name)
 	r := p.published(o, name, w, Expect{Video: wantsVideo, Audio: wantsAudio, Width: key.geometry.W, Height: key.geometry.H})
-	r.Seeks = !p.NoSeek && w.offset > 0
+	r.Seeks, r.Quality = !p.NoSeek && w.offset > 0, quality
+	if why != "" {
+		r.Copied = &Copied{Audio: wantsAudio && t.encoder == nil}
+		p.noteCopy(i, r.Copied, "Video encoded and not copied: "+why+".")
+	}
 	return r, nil
 }
 
@@ -93,7 +118,8 @@ func (p *planner) fileRendition(f format.Format, w window, v *job.VideoParams) (
 		return r, err
 	}
 	r.watermark = p.newWatermark(v.Watermark)
-	return r, nil
+	r.overlays, err = p.newOverlays(v.Overlay, w, p.rate(r))
+	return r, err
 }
 
 // plainRate drops a wanted rate that the source has anyway, so that such a file
@@ -119,8 +145,11 @@ func (p *planner) fileAudio(f format.Format, w window, c *codec.Container) (audi
 			return t, err
 		}
 	}
-	if c.DirectAudio && f.VideoCodec() == "" {
-		t.direct, t.keepTags, t.padTo = c, keepsTags(f), 0
+	if f.VideoCodec() == "" {
+		t.padTo = 0 // there is no picture whose end it has to reach
+		if c.DirectAudio {
+			t.direct, t.keepTags = c, keepsTags(f)
+		}
 	}
 	return t, nil
 }
@@ -193,7 +222,7 @@ func (s *Step) read(in *input) string {
 }
 
 // muxStep copies intermediates into the final file. rate is that of the video.
-func (p *planner) muxStep(i int, f format.Format, c *codec.Container, video, audio *input, rate format.Rational, name string) outputStep {
+func (p *planner) muxStep(i int, f format.Format, c *codec.Container, video, audio *input, texts captionInputs, rate format.Rational, name string) outputStep {
 	s := Step{ID: p.outputStepID(StepMux, i, ""), Kind: StepMux, Files: []string{name}, Outputs: []int{i}, Cost: 0.5}
 	// Each input would be shifted to zero by itself; copyts leaves audio and
 	// video where their encoders put them.
@@ -211,6 +240,8 @@ func (p *planner) muxStep(i int, f format.Format, c *codec.Container, video, aud
 		maps = append(maps, "-map", fmt.Sprintf("%d:%s:0", n, in.kind))
 		n++
 	}
+	maps = append(maps, texts.open(&s, n)...)
+	n += len(texts.names)
 	if keepsTags(f) {
 		s.addArgs("-i", SourceName)
 	}
@@ -224,6 +255,7 @@ func (p *planner) muxStep(i int, f format.Format, c *codec.Container, video, aud
 		s.addArgs(primingArgs(c)...)
 	}
 	s.addArgs(p.metadataArgs(keepsTags(f), fmt.Sprint(n), audio != nil)...)
+	s.addArgs(texts.args(c)...)
 	s.addArgs(muxerArgs(c, f)...)
 	s.addArgs(name)
 	return outputStep{Step: s}

@@ -134,7 +134,7 @@ func TestLadderProperties(t *testing.T) {
 			}
 		}
 		p := newPlanner(newSource(m), Options{SegmentSeconds: 6}, "", 1)
-		list, err := p.variants(o.Stream)
+		list, _, err := p.variants(o.Stream)
 		if err != nil {
 			rt.Fatalf("%v", err)
 		}

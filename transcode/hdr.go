@@ -38,6 +38,16 @@ func (p *planner) hdr(r rendition) *encoder.HDR {
 	return &encoder.HDR{Primaries: c.primaries, Transfer: c.transfer, Matrix: c.space, Light: p.src.video.HDR}
 }
 
+// noDolby refuses pictures of Dolby Vision that FFmpeg decodes to green and purple: their
+// colours are IPT, and what brings them to the screen is in metadata that no filter of
+// FFmpeg 5.1 reads.
+func (s *source) noDolby() *job.Error {
+	if s.video == nil || s.video.DolbyOnly == 0 {
+		return nil
+	}
+	return job.Errorf(job.InputNotValid, "The input is Dolby Vision of profile %d, whose colours only a Dolby decoder knows, so they would come out green and purple; send HDR10, HLG, SDR, or Dolby Vision of profile 8. Its sound can be encoded, and both copied.", s.video.DolbyOnly)
+}
+
 // nominalPeak is the white of SDR in cd/m2, to which the light of HDR is related.
 const nominalPeak = 100
 

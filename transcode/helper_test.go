@@ -71,7 +71,7 @@ func output(t testing.TB, line string) *job.Output {
 		}
 		o.Type, o.Image = job.TypeImage, im
 	case format.KindStream:
-		s := &job.StreamParams{PlaylistName: "master"}
+		s := &job.StreamParams{PlaylistName: "master", Copy: params["copy"]}
 		list := format.DefaultLadder
 		if v := params["variants"]; v != "" {
 			list = strings.Split(v, ";")
@@ -91,11 +91,13 @@ func output(t testing.TB, line string) *job.Output {
 		if v := params["dash"]; v != "" {
 			s.DASH = &job.DASHParams{Path: v, HLSFMP4: true}
 		}
+		_, s.QualityMetrics = params["quality_metrics"]
 		o.Type, o.Stream, o.Format = job.TypeStream, s, format.Format{}
 	default:
 		v := &job.VideoParams{Offset: number("offset"), Duration: number("duration"), Fit: params["fit"]}
 		_, v.Deinterlace = params["deinterlace"]
 		_, v.Square = params["square"]
+		_, v.QualityMetrics = params["quality_metrics"]
 		v.Transpose, v.HFlip, v.VFlip, v.Watermark = turns(t, params)
 		v.CropW, v.CropH, _ = strings.Cut(params["crop"], ":")
 		o.Type, o.Video = job.TypeVideo, v

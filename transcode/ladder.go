@@ -8,6 +8,7 @@ import (
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode/codec"
+	"github.com/copra-video/copra/transcode/encoder"
 	"github.com/copra-video/copra/transcode/format"
 	"github.com/copra-video/copra/transcode/stream"
 )
@@ -18,6 +19,10 @@ type variant struct {
 	video  *rendition
 	audio  *audioRendition
 	id     string
+	// copied: the source's video is what video asks for, and is cut as it is; why says why
+	// it is not, "" where that was not asked.
+	copied bool
+	why    string
 }
 
 // planStream plans an httpstream: output i.
@@ -25,13 +30,22 @@ func (p *planner) planStream(i int, o *job.Output) (Result, *job.Error) {
 	if p.src.still {
 		return Result{}, job.Errorf(job.OutputFormatNotValid, "The input is a picture, so no httpstream can be made from it.")
 	}
-	variants, err := p.variants(o.Stream)
+	variants, cut, err := p.variants(o.Stream)
 	if err != nil {
 		return Result{}, err
 	}
-	s := streamBuilder{planner: p, output: i, params: o.Stream, variants: variants}
+	if err := p.noMetrics(o.Stream.QualityMetrics); err != nil {
+		return Result{}, err
+	}
+	s := streamBuilder{planner: p, output: i, params: o.Stream, variants: variants, cadence: cut}
+	if err := s.registerKeys(); err != nil {
+		return Result{}, err
+	}
+	layout := stream.TS
 	if h := o.Stream.HLS; h != nil {
-		layout := stream.TS
+		if o.Stream.Protection != nil {
+			layout = stream.CMAF
+		}
 		if slices.ContainsFunc(variants, func(v variant) bool { return v.video != nil && v.video.encoder.Codec().CMAFOnly }) {
 			layout = stream.CMAF
 			if !h.EncryptionKey.IsZero() {
@@ -41,21 +55,26 @@ func (p *planner) planStream(i int, o *job.Output) (Result, *job.Error) {
 		if s.key, err = p.encryptionKey(h, i); err != nil {
 			return Result{}, err
 		}
+	}
+	if o.Stream.HLS == nil && o.Stream.DASH == nil {
+		return Result{}, job.Errorf(job.OutputParamNotValid, "An httpstream needs \"hls\", \"dash\" or both.")
+	}
+	if err := s.planThumbnails(); err != nil {
+		return Result{}, err
+	}
+	if h := o.Stream.HLS; h != nil {
 		s.add("hls", stream.Package{Layout: layout, Path: h.Path, HLS: true, Version: h.Version})
 	}
 	if d := o.Stream.DASH; d != nil {
 		s.add("dash", stream.Package{Layout: stream.CMAF, Path: d.Path, DASH: true, HLS: d.HLSFMP4})
 	}
-	if len(s.packages) == 0 {
-		return Result{}, job.Errorf(job.OutputParamNotValid, "An httpstream needs \"hls\", \"dash\" or both.")
-	}
-	return Result{Packages: s.packages}, nil
+	return Result{Packages: s.packages, Copied: s.noteCopies(), Quality: s.measureVariants(), Seeks: slices.ContainsFunc(variants, variant.isCopied)}, nil
 }
 
-// variants resolves the ladder against the source. A variant that is larger than
+// variants resolves the ladder against the source, and says where it is cut. A variant that is larger than
 // the source is dropped, but the smallest stays; a variant that the source has no
 // stream for is dropped; audio alone comes last.
-func (p *planner) variants(params *job.StreamParams) ([]variant, *job.Error) {
+func (p *planner) variants(params *job.StreamParams) ([]variant, cadence, *job.Error) {
 	var video, audioOnly []variant
 	var smallest *variant
 	holdLast := p.audioTail(params.Variants)
@@ -63,7 +82,7 @@ func (p *planner) variants(params *job.StreamParams) ([]variant, *job.Error) {
 		v, err := p.variant(f, holdLast)
 		switch {
 		case err != nil:
-			return nil, err
+			return nil, cadence{}, err
 		case v.video == nil && v.audio == nil:
 			continue
 		case v.video == nil:
@@ -95,11 +114,30 @@ func (p *planner) variants(params *job.StreamParams) ([]variant, *job.Error) {
 		all = appendVariant(all, v)
 	}
 	if len(all) == 0 {
-		return nil, job.Errorf(job.OutputFormatNotValid, "The input has no stream that the variants ask for, so no httpstream can be made from it.")
+		return nil, cadence{}, job.Errorf(job.OutputFormatNotValid, "The input has no stream that the variants ask for, so no httpstream can be made from it.")
 	}
 	p.alignStarts(all)
+	cut, err := p.countable(p.cadenceOf(params), all)
+	if err != nil {
+		return nil, cadence{}, err
+	}
+	align(all, cut)
+	for i, v := range all {
+		if v.video == nil {
+			continue
+		}
+		r := *v.video
+		var err *job.Error
+		if r.overlays, err = p.newOverlays(params.Overlay, window{}, p.rate(r)); err != nil {
+			return nil, cadence{}, err
+		}
+		all[i].video = &r
+	}
+	if p.copies(params.Copy) {
+		all = p.copyVariants(all, holdLast, cut)
+	}
 	nameVariants(all)
-	return all, nil
+	return all, cut, nil
 }
 
 // alignStarts lets the video of all variants begin at the same time. Where the
@@ -216,6 +254,10 @@ func (p *planner) streamRendition(f format.Format, holdLast float64) (rendition,
 		r.fps = format.Rational{Num: maxStreamFPS, Den: 1}
 	}
 	r.fps = p.plainRate(r.fps)
+	if r.intermediate == encoder.Matroska {
+		// Its times are rounded to milliseconds, and it cannot be cut while it grows.
+		r.intermediate = encoder.MP4
+	}
 	if r.settings.CRF > 0 && r.settings.MaxrateK == 0 {
 		r.settings.DefaultMaxrateK = p.defaultMaxrate(r)
 	}

@@ -23,6 +23,18 @@ func muxerArgs(c *codec.Container, f format.Format) []string {
 	return append(slices.Clone(args), "-f", c.Muxer)
 }
 
+// addDuration adds a step that writes into the header of a fragmented MP4 how long
+// it lasts. FFmpeg writes the header first, and players would have to read the
+// whole file.
+func (p *planner) addDuration(i int, c *codec.Container, f format.Format, name string) {
+	if !f.Options.Frag || !c.Fragments {
+		return
+	}
+	s := Step{ID: p.outputStepID(StepDuration, i, ""), Kind: StepDuration, Needs: []string{p.outputStepID(StepMux, i, "")}, Files: []string{name}, Outputs: []int{i}, Cost: 0.1}
+	s.Op.WriteDuration = &WriteDuration{Name: name}
+	p.addOutputStep(outputStep{Step: s})
+}
+
 // tagArgs are what the muxer must be told about a video codec.
 func tagArgs(c *codec.Container, videoCodec string) []string {
 	tag := c.Tags[videoCodec]

@@ -47,6 +47,14 @@ func (s *source) onScreen(moment float64) float64 {
 	return start + (k-0.5)/fpsFloat(rate)
 }
 
+// firstFrame is when the first frame comes.
+func (s *source) firstFrame() float64 {
+	if times := s.video.Times; len(times) > 0 {
+		return times[0]
+	}
+	return s.startOffset(s.video.StartTime)
+}
+
 // lastMoment is the latest moment that shows something.
 func (s *source) lastMoment() float64 {
 	before := 0.1
@@ -78,6 +86,11 @@ func (t *thumbnails) selectFilter() string {
 		at := seconds(from)
 		terms[i] = fmt.Sprintf("gte(t,%s)*(isnan(prev_selected_t)+lt(prev_selected_t,%s))", at, at)
 	}
+	zeroth := 0
+	if t.beginsLate() {
+		zeroth = 1
+		terms = append([]string{"eq(n,0)"}, terms...)
+	}
 	frames := "select='" + strings.Join(terms, "+") + "'"
 	if len(shown) == n {
 		return frames
@@ -88,11 +101,16 @@ func (t *thumbnails) selectFilter() string {
 	numbers.WriteString("N")
 	for i, from := range shown[:len(shown)-1] {
 		if more := showing(t.shown, from) - 1; more > 0 {
-			fmt.Fprintf(&numbers, "+gt(N,%d)*%d", i, more)
+			fmt.Fprintf(&numbers, "+gt(N,%d)*%d", i+zeroth, more)
 		}
 	}
-	return frames + ",settb=1,setpts='" + numbers.String() + "',fps=1:start_time=0," + repeated(n)
+	return frames + ",settb=1,setpts='" + numbers.String() + "',fps=1:start_time=0," + repeated(n+zeroth)
 }
+
+// beginsLate reports whether the first picture comes after the first frame of a decode.
+// The first frame is then made picture 0, which nothing uses: ffmpeg reports no progress
+// before each of its outputs has begun.
+func (t *thumbnails) beginsLate() bool { return !t.still && !t.grid && t.shown[0] > t.start }
 
 // moment is when picture k is taken, in seconds from the start of the source, if the
 // times are a grid.
@@ -125,6 +143,12 @@ func (p *planner) openMoment(t *thumbnails, k int) (in, filters []string) {
 	}
 	if p.src.discontinuous() {
 		enter = p.entry(t.shown[k])
+	}
+	if key, ok := p.keyframeOf(t, k); ok {
+		// A little later, since containers round times.
+		enter = key + timeRounding
+		return append([]string{"-noaccurate_seek"}, window{offset: enter}.inputArgs()...),
+			[]string{fmt.Sprintf("select='gte(t,%s)'", seconds(-3*timeRounding))}
 	}
 	zero := enter
 	switch {

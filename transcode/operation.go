@@ -1,6 +1,10 @@
 package transcode
 
-import "github.com/copra-video/copra/job"
+import (
+	"time"
+
+	"github.com/copra-video/copra/job"
+)
 
 // Operation is what a step does. The set of operations is closed, and each is
 // plain data: exactly one field is set, and an executor has one case for each.
@@ -8,15 +12,23 @@ import "github.com/copra-video/copra/job"
 // secrets by their names in Plan.Secrets, so it can be sent to another machine
 // as JSON.
 type Operation struct {
-	FFmpeg         *FFmpeg         `json:",omitempty"`
-	ThumbnailTrack *ThumbnailTrack `json:",omitempty"`
-	Seams          *Seams          `json:",omitempty"`
-	Join           *Join           `json:",omitempty"`
-	NumberPictures *NumberPictures `json:",omitempty"`
+	FFmpeg         *FFmpeg          `json:",omitempty"`
+	ThumbnailTrack *ThumbnailTrack  `json:",omitempty"`
+	Seams          *Seams           `json:",omitempty"`
+	Join           *Join            `json:",omitempty"`
+	NumberPictures *NumberPictures  `json:",omitempty"`
+	Loudness       *MeasureLoudness `json:",omitempty"`
+	Quality        *MeasureQuality  `json:",omitempty"`
+	WriteDuration  *WriteDuration   `json:",omitempty"`
+	Protect        *Protect         `json:",omitempty"`
+	WriteCaptions  *WriteCaptions   `json:",omitempty"`
 }
 
-// FFmpeg is one run of ffmpeg.
+// FFmpeg is one run of ffmpeg, or two in a row.
 type FFmpeg struct {
+	// First are the arguments of a run before, which writes the pass logs that Args
+	// read; nil: there is none.
+	First []string `json:",omitempty"`
 	// Args follow the runner's own global options; the program's name is not
 	// among them.
 	Args []string
@@ -35,6 +47,7 @@ type Seams struct {
 type Seam struct {
 	Before, After string // made by the chunk before the edge and by the one after it
 	Seconds       int    // where the edge is
+	Length        int    // how many seconds before it are compared
 }
 
 // Join is a run of ffmpeg that reads the chunks of a rendition as one file, from
@@ -56,6 +69,24 @@ type Piece struct {
 type NumberPictures struct {
 	From []string
 	To   string
+}
+
+// WriteDuration writes the duration of a fragmented MP4 into its header, as package
+// join does.
+type WriteDuration struct {
+	Name string
+}
+
+// Protect encrypts the segments of a track, which lie in From, into To. The clear
+// ones stay, since ffprobe verifies the stream by them.
+type Protect struct {
+	From, To       string
+	Init, Segments string // names in both; Segments is a pattern of numbers from 1
+	Scheme         string
+	KeyID          string // 32 hexadecimal digits
+	Key            SecretName
+	Track          string // its id
+	PSSH           [][]byte
 }
 
 // InputFile is a small file that a run reads. Either Data or Secret is set.
@@ -96,9 +127,23 @@ func (s Step) OfChunks() bool {
 	return s.Range != nil || s.Op.Seams != nil || s.Op.Join != nil || s.Op.NumberPictures != nil
 }
 
+// Begins is the time at which the time stamps of what the step makes begin.
+func (s Step) Begins() time.Duration {
+	if s.Range == nil {
+		return 0
+	}
+	return time.Duration(s.Range.From * float64(time.Second))
+}
+
 // FFmpegArgs returns the arguments of the step's run of ffmpeg; nil when the
 // step does something else.
 func (s Step) FFmpegArgs() []string {
+	switch {
+	case s.Op.Loudness != nil:
+		return s.Op.Loudness.Args
+	case s.Op.Quality != nil:
+		return s.Op.Quality.Args
+	}
 	if s.Op.FFmpeg == nil {
 		return nil
 	}

@@ -15,8 +15,11 @@ type streamBuilder struct {
 	output   int
 	params   *job.StreamParams
 	variants []variant
+	cadence  cadence
 	key      SecretName // AES-128 of TS segments; "": clear
 	packages []stream.Package
+	// thumbnails are the sheets of all packages; nil: none.
+	thumbnails *stream.Thumbnails
 }
 
 // packageBuilder plans the steps that cut one package.
@@ -25,6 +28,8 @@ type packageBuilder struct {
 	stream.Package
 	kind string         // "hls" or "dash", in names of folders and steps
 	ids  map[string]int // of tracks that are taken
+	// lines is the shorter side of the video tracks, by their id.
+	lines map[string]int
 	// choice: there are several tracks of audio, which a player may switch.
 	choice bool
 }
@@ -36,9 +41,10 @@ func (b *streamBuilder) add(kind string, pkg stream.Package) {
 	if pkg.Name == "" {
 		pkg.Name = "master"
 	}
-	pkg.TargetDuration = b.SegmentSeconds
+	pkg.TargetDuration = b.cadence.seconds()
 	pkg.Duration = b.duration()
-	k := packageBuilder{streamBuilder: b, Package: pkg, kind: kind, ids: map[string]int{}}
+	pkg.Thumbnails = b.thumbnails
+	k := packageBuilder{streamBuilder: b, Package: pkg, kind: kind, ids: map[string]int{}, lines: map[string]int{}}
 	if k.Layout == stream.TS {
 		k.addTS()
 	} else {
@@ -79,7 +85,7 @@ func (b *packageBuilder) addTS() {
 		t := stream.Track{ID: unique(b.ids, v.id)}
 		var video, audio *input
 		if v.video != nil {
-			video = b.tailedVideo(*v.video)
+			video = b.tailedVideo(v)
 			t.Type, t.FrameRate = stream.Video, b.rate(*v.video)
 		}
 		if v.audio != nil {
@@ -113,18 +119,22 @@ func (b *packageBuilder) segmentTS(t stream.Track, video, audio *input) {
 	info := ""
 	var keys []InputFile
 	if b.key != "" {
-		t.Encryption = &stream.Encryption{KeyURI: b.params.HLS.EncryptionKeyURI, KeyName: string(b.key)}
-		info, keys = keyFiles(dir, b.key)
+		t.Encryption = &stream.Encryption{KeyURI: b.params.HLS.EncryptionKeyURI, KeyName: string(b.key), IV: b.params.HLS.EncryptionIV}
+		info, keys = keyFiles(dir, b.key, b.params.HLS.EncryptionIV)
 	}
-	s.Op.FFmpeg = &FFmpeg{Args: segmentTSArgs(names[0], names[1], dir, b.SegmentSeconds, info), Inputs: keys}
+	s.Op.FFmpeg = &FFmpeg{Args: segmentTSArgs(names[0], names[1], dir, b.cadence.seconds(), b.decodeTS(), info), Inputs: keys}
 	b.segment(t, s)
 }
 
-// tailedVideo registers a rendition that is cut while it is encoded, where its
-// intermediate allows that.
-func (b *streamBuilder) tailedVideo(r rendition) *input {
+// tailedVideo registers the video of a variant, which is cut while it is encoded or
+// copied, where its intermediate allows that.
+func (b *streamBuilder) tailedVideo(v variant) *input {
+	if v.copied {
+		return b.copiedVideo(b.output)
+	}
+	r := *v.video
 	n := b.video(r, b.output)
-	n.tailed = r.encoder.Intermediate.Tailable
+	n.tailed = r.intermediate.Tailable
 	return &input{name: n.name, step: n.step, growing: n.tailed}
 }
 
@@ -147,10 +157,11 @@ func (b *packageBuilder) addDemuxed(groups []*audioGroup, segment func(t stream.
 		}
 		videos[*v.video] = true
 		t := stream.Track{ID: unique(b.ids, v.id), Type: stream.Video, FrameRate: b.rate(*v.video)}
+		b.lines[t.ID] = min(v.video.geometry.W, v.video.geometry.H)
 		if v.audio != nil {
 			t.Audio = groupOf(groups, *v.audio).id
 		}
-		segment(t, b.tailedVideo(*v.video), nil)
+		segment(t, b.tailedVideo(v), nil)
 	}
 	for _, g := range groups {
 		segment(stream.Track{
@@ -173,10 +184,15 @@ func (b *packageBuilder) segmentCMAF(t stream.Track, video, audio *input) {
 	if video != nil {
 		in = video
 	}
+	t.Protection = b.protection(t)
+	dir := b.Dir + "/" + t.Dir
+	if t.Protection != nil {
+		dir = ClearDir(b.Dir) + "/" + t.Dir
+	}
 	var s Step
 	s.addArgs(segmentCMAFArgs(cut{
-		track: s.read(in), dir: b.Dir + "/" + t.Dir, seconds: b.SegmentSeconds, video: video != nil,
-		shift: b.startShift(), start: b.mediaStart(),
+		track: s.read(in), dir: dir, seconds: b.cadence.seconds(), video: video != nil,
+		shift: b.startShift(), start: b.mediaStart(), late: b.switchable(),
 	})...)
 	b.segment(t, s)
 }
@@ -216,13 +232,11 @@ const (
 // mediaStart is the media time at which the presentation of all tracks of
 // fragmented MP4 begins, in seconds: the longest time that any of them needs
 // before it. 0: there are not both picture and sound, or the frames are too
-// long, or hls.js may switch the audio. It then empties its buffer up to the
-// decode time of the segment that plays and takes for sound what is missing
-// after that.
+// long.
+//
+// Where hls.js may switch the audio it is the priming of that alone (switchable):
+// pictures are then decoded later than their encoder has it (cut.late).
 func (b *packageBuilder) mediaStart() float64 {
-	if b.choice && b.HLS {
-		return 0
-	}
 	picture, sound := 0.0, 0.0
 	for _, v := range b.variants {
 		if v.video != nil {
@@ -236,13 +250,55 @@ func (b *packageBuilder) mediaStart() float64 {
 	if picture == 0 || sound == 0 || start > maxMediaStart {
 		return 0
 	}
+	if b.switchable() {
+		start = sound
+	}
 	return math.Round(start*1e6) / 1e6
 }
 
-// priming is how long before its sound a track of AAC may begin, in seconds.
-func (b *streamBuilder) priming(t audioRendition) float64 {
-	if t.encoder != nil {
+// switchable reports whether hls.js may switch the audio. It then empties its buffer up to
+// the decode time of the segment that plays, and takes for sound what the edit list
+// takes off that. One packet is little enough for players to play over it.
+func (b *packageBuilder) switchable() bool { return b.choice && b.HLS }
+
+// decodeTS is by how many frames the first picture in TS is decoded before its time at
+// least; 0: as the encoder has it. The sound begins with its priming, between that and
+// the picture. hls.js takes the first decode time for the start, and moves sound that
+// begins less than a packet later back to it: at 50 frames a second it played the sound
+// 19 ms early, at 60 12 ms. From a packet and a half on it fills up with silence.
+func (b *packageBuilder) decodeTS() float64 {
+	frame, sound := 0.0, 0.0
+	for _, v := range b.variants {
+		if v.video != nil {
+			frame = max(frame, 1/fpsFloat(b.rate(*v.video)))
+		}
+		if v.audio != nil {
+			sound = max(sound, 2.5*b.packet(*v.audio))
+		}
+	}
+	if frame == 0 || reordered*frame > sound || sound > maxMediaStart {
+		return 0
+	}
+	return math.Round(sound/frame*100) / 100
+}
+
+// packet is how long a packet of AAC lasts, in seconds.
+func (b *streamBuilder) packet(t audioRendition) float64 {
+	rate := t.rate
+	if t.encoder == nil {
+		rate = b.src.audio.SampleRate
+	}
+	return ownPriming / float64(max(rate, 8000))
+}
+
+// priming is how long before its sound a track of AAC may begin, in seconds. Where the
+// audio may be switched a source counts as usual, not as the longest there is.
+func (b *packageBuilder) priming(t audioRendition) float64 {
+	switch {
+	case t.encoder != nil:
 		return ownPriming / float64(t.rate)
+	case b.switchable():
+		return ownPriming / float64(max(b.src.audio.SampleRate, 8000))
 	}
 	return sourcePriming / float64(max(b.src.audio.SampleRate, 8000))
 }
@@ -251,11 +307,17 @@ func (b *streamBuilder) priming(t audioRendition) float64 {
 func (b *packageBuilder) segment(t stream.Track, s Step) {
 	b.Tracks = append(b.Tracks, t)
 	dir := b.Dir + "/" + t.Dir
+	if t.Protection != nil {
+		dir = ClearDir(b.Dir) + "/" + t.Dir
+	}
 	files := []string{dir + "/" + t.Segments}
 	if t.Init != "" {
 		files = append(files, dir+"/"+t.Init)
 	}
 	s.ID, s.Kind = b.outputStepID(StepSegment, b.output, b.kind+"-"+t.ID), StepSegment
 	s.Dirs, s.Files, s.Outputs, s.Cost = []string{dir}, files, []int{b.output}, 0.5
-	b.addOutputStep(outputStep{Step: s, writesTS: b.Layout == stream.TS})
+	b.addOutputStep(outputStep{Step: s, writesTS: b.Layout == stream.TS, twice: t.Protection != nil})
+	if t.Protection != nil {
+		b.protect(t, s.ID)
+	}
 }

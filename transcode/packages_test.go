@@ -7,12 +7,17 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/format"
 	"github.com/copra-video/copra/transcode/stream"
 )
 
@@ -270,6 +275,91 @@ func TestEncryptionRefused(t *testing.T) {
 		}
 		if len(p.Steps) > 0 {
 			t.Errorf("%+v: %d steps", test, len(p.Steps))
+		}
+	}
+}
+
+// TestDecodedEarlier: in TS of 50 and 60 frames a second pictures are decoded two and a
+// half packets of sound before their time, else hls.js moves the sound. At lower rates,
+// and without sound or pictures, all is as the encoder has it.
+func TestDecodedEarlier(t *testing.T) {
+	for _, tt := range []struct {
+		rate, want string
+		variants   string
+	}{
+		{"60/1", "setts=pts=PTS:dts='DTS-max(0,STARTDTS+3.2*DURATION)'", "mp4:240p"},
+		{"60000/1001", "setts=pts=PTS:dts='DTS-max(0,STARTDTS+3.2*DURATION)'", "mp4:240p"},
+		{"50/1", "setts=pts=PTS:dts='DTS-max(0,STARTDTS+2.67*DURATION)'", "mp4:240p"},
+		{"30/1", "", "mp4:240p"},
+		{"24000/1001", "", "mp4:240p"},
+		{"60/1", "", "mp4:240p:x"},
+		{"60/1", "", "mp4:x:96k"},
+	} {
+		m := film(640, 360)
+		num, den, _ := strings.Cut(tt.rate, "/")
+		rate := format.Rational{}
+		rate.Num, _ = strconv.Atoi(num)
+		rate.Den, _ = strconv.Atoi(den)
+		m.Video[0].FPS, m.Video[0].BaseFPS = rate, rate
+		p := Build(outputs(t, "httpstream hls=/h variants="+tt.variants), m, Options{})
+		for _, s := range p.Steps {
+			if s.Kind != StepSegment {
+				continue
+			}
+			got := ""
+			if i := slices.Index(s.FFmpegArgs(), "-bsf:v"); i >= 0 {
+				got = s.FFmpegArgs()[i+1]
+			}
+			if got != tt.want {
+				t.Errorf("%s at %s: %q, want %q", tt.variants, tt.rate, got, tt.want)
+			}
+		}
+	}
+}
+
+// TestShortDelay: where the audio may be switched, the pictures of fragmented MP4 are decoded
+// no longer before their time than the sound is primed, at the beginning and at each
+// segment; and none is moved.
+func TestShortDelay(t *testing.T) {
+	t.Parallel()
+	testmedia.Long(t)
+	dir := t.TempDir()
+	const fps = 60
+	command(t, dir, "ffmpeg", "-v", "error", "-y", "-f", "lavfi", "-i", "testsrc2=s=64x36:r=60:d=5", "-f", "lavfi", "-i", "sine=r=48000:d=5", "-map", "0", "-map", "1", "-map", "1",
+		"-c:v", "libx264", "-preset", "ultrafast", "-c:a", "pcm_s16le", "-f", "mov", SourceName)
+	// superfast has B-frames, of which two are decoded before they are shown.
+	roots, _ := packaged(t, dir, Options{Presets: map[string]string{"libx264": "superfast"}, SegmentSeconds: 2}, output(t, "httpstream dash=/dash variants=mp4:64x36::quality=2"))
+	var track []byte
+	for _, name := range []string{"init-36p.mp4", "36p-00001.m4s", "36p-00002.m4s", "36p-00003.m4s"} {
+		track = append(track, text(t, roots[0], name)...)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "track.mp4"), track, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var shown []float64
+	keys := 0
+	packets, _ := command(t, dir, "ffprobe", "-v", "error", "-show_entries", "packet=pts_time,dts_time,flags", "-of", "csv=p=0", "track.mp4")
+	for line := range strings.Lines(packets) {
+		var pts, dts float64
+		var flags string
+		if _, err := fmt.Sscanf(strings.ReplaceAll(line, ",", " "), "%f %f %s", &pts, &dts, &flags); err != nil {
+			t.Fatalf("%v: %q", err, line)
+		}
+		shown = append(shown, pts)
+		if flags[0] == 'K' {
+			keys++
+			if early := pts - dts; math.Abs(early-1024./48000) > 0.001 {
+				t.Errorf("the picture at %.3f s is decoded %.1f ms earlier, not 21.3 ms", pts, 1000*early)
+			}
+		}
+	}
+	slices.Sort(shown)
+	if len(shown) != 5*fps || keys != 3 {
+		t.Fatalf("%d pictures, %d keyframes", len(shown), keys)
+	}
+	for i, at := range shown {
+		if math.Abs(at-float64(i)/fps) > 0.001 {
+			t.Fatalf("picture %d is shown at %.4f s, not at %.4f s", i, at, float64(i)/fps)
 		}
 	}
 }

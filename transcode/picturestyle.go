@@ -24,6 +24,9 @@ func (s pictureStyle) graph(at *branch, watermarks []string, first int, label st
 
 // newPictureStyle resolves how the pictures of an output look.
 func (p *planner) newPictureStyle(r format.Resolution, im *job.ImageParams, pixFmt string) (pictureStyle, *job.Error) {
+	if err := p.src.noDolby(); err != nil {
+		return pictureStyle{}, err
+	}
 	before, in, err := preFilters(p.src.frame, edits{
 		deinterlace: p.src.interlaced(), single: true, transpose: im.Transpose, hflip: im.HFlip, vflip: im.VFlip, square: im.Square,
 	})

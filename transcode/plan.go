@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/captions"
 	"github.com/copra-video/copra/transcode/stream"
 )
 
@@ -32,6 +33,8 @@ type Options struct {
 	// SegmentSeconds is the length of httpstream segments to aim at. Defaults
 	// to 6.
 	SegmentSeconds float64
+	// Copy is CopyAuto when video that fits is copied, where an output does not say.
+	Copy string
 	// Isolate plans every output separately, so that outputs share no step. It
 	// is used after a shared step failed, so that one bad output does not take
 	// the others with it.
@@ -39,31 +42,47 @@ type Options struct {
 	// NoSeek decodes the source from its start instead of seeking. It is used after
 	// an output failed that seeks: of some files the index leads nowhere.
 	NoSeek bool
+	// Encoder says which backends may encode. The zero value: the software.
+	Encoder EncoderChoice
+	// NoDevices takes no device whatever an output asks for. It is used after a
+	// device has failed.
+	NoDevices bool
 	// ChunkSeconds is about how long the chunks are into which the time line is
 	// cut for encoding; 0: it is encoded in one piece.
 	ChunkSeconds float64
+	// Weights say how the chunks share a bitrate; see Plan.Weighed.
+	Weights Weights
 }
 
 // Plan is what is to be done for a job.
 type Plan struct {
-	Fetches []Fetch  // small files to fetch besides the source, such as watermarks
+	Fetches []Fetch  // small files to fetch besides the source: watermarks, captions
 	Steps   []Step   // in an order that satisfies Needs
 	Results []Result // one for each output given to Build, in that order
 	Space   Space    // what its files take of the work directory
 	// OnePiece says what is encoded in one piece although Options.ChunkSeconds
 	// asks for chunks.
 	OnePiece []OnePiece `json:",omitempty"`
+	// Notes say with what outputs are encoded where that is not the software, or
+	// why it is the software although a device was asked for.
+	Notes []Note `json:",omitempty"`
+	// Weighed is the stream of the source whose packets Options.Weights are made of;
+	// nil: no chunks share a bitrate, so weights change nothing.
+	Weighed *int `json:",omitempty"`
 	// Secrets are not part of the plan's JSON. Whoever sends a plan to another
 	// machine seals them and sends them beside it.
 	Secrets Secrets `json:"-"`
 }
 
-// Fetch is a picture to fetch into the work directory before the steps run. Its
+// Fetch is a small file to fetch into the work directory before the steps run. Its
 // name is made from its address, so another plan of the job finds it there.
 type Fetch struct {
 	Name    string
 	URL     SecretName // its address
 	Outputs []int      // those that cannot be made without it
+	// Captions is what is known of a file of captions; nil: it is a watermark.
+	Captions *captions.Hint `json:",omitempty"`
+	LUT      bool           `json:",omitempty"` // it is a .cube, and no watermark
 }
 
 // StepKind says what a step is for.
@@ -73,14 +92,19 @@ type StepKind string
 const (
 	StepEncode       StepKind = "encode"     // decode a time window or a chunk of it once, for all its video renditions and thumbnails
 	StepPass1        StepKind = "pass1"      // first pass of the two-pass renditions of a window
+	StepLoudness     StepKind = "loudness"   // measure the loudness of an audio rendition
+	StepCopy         StepKind = "copy"       // copy the source's video into an intermediate
 	StepAudio        StepKind = "audio"      // encode or extract one audio rendition
 	StepMux          StepKind = "mux"        // copy intermediates into a final file
 	StepSegment      StepKind = "segment"    // copy intermediates into segments
 	StepThumbnails   StepKind = "thumbnails" // take pictures or scenes without an encode over the same window
 	StepSpriteSheets StepKind = "sprite"     // put thumbnails together on sprite sheets
-	StepText         StepKind = "text"       // extract subtitles
+	StepProtect      StepKind = "protect"    // encrypt segments
+	StepText         StepKind = "text"       // extract subtitles, write captions
 	StepSeams        StepKind = "seams"      // compare the frames at the edges of chunks
 	StepJoin         StepKind = "join"       // join the chunks of a rendition or a row of pictures
+	StepDuration     StepKind = "duration"   // write the duration of a fragmented MP4 into its header
+	StepQuality      StepKind = "quality"    // compare encodes with their source
 	// StepThumbnailTrack writes a WebVTT track that names thumbnails.
 	StepThumbnailTrack StepKind = "track"
 )
@@ -115,6 +139,8 @@ type Step struct {
 	// Cost is its share of the work, in arbitrary units (pixels encoded), for
 	// progress over the plan.
 	Cost float64
+	// Devices are what its run of ffmpeg encodes on besides the processor.
+	Devices []DeviceUse `json:",omitempty"`
 	// Encodes counts the encoders it runs, for metrics and tests.
 	VideoEncodes, AudioEncodes int
 }
@@ -139,7 +165,14 @@ type Result struct {
 	Err      *job.Error
 	Files    []File
 	Packages []stream.Package
-	// Seeks: its steps enter the source elsewhere than at its start.
+	// Copied is what is copied from the source; nil: that was not left to the planner.
+	Copied *Copied `json:",omitempty"`
+	// Loudness are files that the steps make: each is the JSON of a Loudness.
+	Loudness []string `json:",omitempty"`
+	// Quality are the figures that the steps make.
+	Quality []QualityFigures `json:",omitempty"`
+	// Seeks: its steps rely on the source's index, and enter it elsewhere than at its
+	// start or copy from it. A plan with NoSeek makes it in another way.
 	Seeks bool
 }
 

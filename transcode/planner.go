@@ -1,6 +1,7 @@
 package transcode
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -32,8 +33,10 @@ func Build(outputs []*job.Output, m job.Media, o Options) Plan {
 		plan.Fetches = mergeFetches(plan.Fetches, part.Fetches)
 		plan.Steps = append(plan.Steps, part.Steps...)
 		plan.Results[i] = part.Results[i]
-		plan.Space = plan.Space.and(part.Space)
+		plan.Space = plan.Space.And(part.Space)
 		plan.OnePiece = append(plan.OnePiece, part.OnePiece...)
+		plan.Notes = append(plan.Notes, part.Notes...)
+		plan.Weighed = cmp.Or(plan.Weighed, part.Weighed)
 		maps.Copy(plan.Secrets, part.Secrets)
 	}
 	return plan
@@ -52,13 +55,18 @@ type planner struct {
 
 	decodeGroups []*decodeGroup
 	audios       []*audioNode
+	loudness     []*loudnessNode
 	thumbnails   []*thumbnails
 	chunks       []chunk // that the time line is cut into; nil: it is not
 	spriteSheets []*spriteSheets
 	outputSteps  []outputStep
 	fetches      []Fetch
 	results      []Result
+	notOnDevice  []Note // why outputs are made in software although a device was asked for
 	secrets      Secrets
+	layers       map[string][]layer // by the key of overlays in renditions
+	copyNotes    []Note             // which outputs are copied, and which are not
+	copied       *copiedVideo
 }
 
 // decodeGroup is what one ffmpeg makes from one decode: all renditions of a
@@ -77,14 +85,16 @@ type renditionNode struct {
 	key             rendition
 	defaultMaxrateK int // the largest that a user asks for
 
-	base    string // of the names of its files
-	name    string // of the intermediate
-	stats   string // of the pass log
-	step    string // that makes it
-	tailed  bool   // it is read while it grows
-	chunked bool   // it is joined from chunks
-	notCut  string // why it is not, although the time line is cut
-	outputs []int
+	base     string // of the names of its files
+	name     string // of the intermediate
+	stats    string // of the pass log
+	step     string // that makes it
+	tailed   bool   // it is read while it grows
+	chunked  bool   // it is joined from chunks
+	notCut   string // why it is not, although the time line is cut
+	outputs  []int
+	images   []string // that its overlays lay over it
+	measured bool     // it is compared with the source
 }
 
 // rendition is what is encoded. It is final when all outputs are registered.
@@ -100,6 +110,7 @@ type audioNode struct {
 	intermediate *encoder.Intermediate // nil: the encoder writes the final file
 	name         string
 	id           string
+	measured     *loudnessNode // nil: its loudness stays as it is
 	outputs      []int
 }
 
@@ -107,11 +118,12 @@ type audioNode struct {
 type outputStep struct {
 	Step
 	writesTS     bool // else MP4 or something of that size
+	twice        bool // what it writes is encrypted into a second place
 	copiesSource bool // it writes a copy of the source's own tracks
 }
 
 func newPlanner(src *source, o Options, prefix string, outputs int) *planner {
-	p := &planner{Options: o, src: src, prefix: prefix, results: make([]Result, outputs), secrets: Secrets{}}
+	p := &planner{Options: o, src: src, prefix: prefix, results: make([]Result, outputs), secrets: Secrets{}, layers: map[string][]layer{}}
 	if o.ChunkSeconds > 0 && !o.NoSeek {
 		p.chunks = cutChunks(src.videoEnd(), o.ChunkSeconds)
 	}
@@ -126,10 +138,15 @@ func (p *planner) plan(outputs []*job.Output) Plan {
 		r, err := p.output(i, o)
 		if err != nil {
 			r = Result{Err: err}
+		} else {
+			r.Loudness = p.loudnessFigures(i)
 		}
 		p.results[i] = r
 	}
-	return Plan{Fetches: p.fetches, Steps: p.steps(), Results: p.results, Space: p.space(), OnePiece: p.onePiece(), Secrets: p.secrets}
+	return Plan{
+		Fetches: p.fetches, Steps: p.steps(), Results: p.results, Space: p.space(), OnePiece: p.onePiece(),
+		Notes: append(p.deviceNotes(), p.copyNotes...), Weighed: p.weighed(), Secrets: p.secrets,
+	}
 }
 
 func (p *planner) output(i int, o *job.Output) (Result, *job.Error) {
@@ -160,15 +177,22 @@ func (p *planner) video(r rendition, i int) *renditionNode {
 			n += len(other.videos)
 		}
 		base := fmt.Sprintf("%sv%d", p.prefix, n)
-		v := &renditionNode{key: key, base: base, name: base + "." + r.encoder.Intermediate.Extension, stats: base + "-pass", step: g.id}
+		v := &renditionNode{key: key, base: base, name: base + "." + r.intermediate.Extension, stats: base + "-pass", step: g.id}
+		for _, l := range p.layers[r.overlays] {
+			if l.picture() {
+				v.images = append(v.images, l.File)
+			}
+		}
 		p.place(v)
 		g.videos = append(g.videos, v)
 		at = len(g.videos) - 1
 	}
+	p.noteSoftware(r, i)
 	v := g.videos[at]
 	v.defaultMaxrateK = max(v.defaultMaxrateK, r.settings.DefaultMaxrateK)
 	v.outputs = appendOnce(v.outputs, i)
 	p.fetchWatermark(r.watermark, i)
+	p.fetchOverlays(r.overlays, i)
 	return v
 }
 
@@ -186,6 +210,7 @@ func (p *planner) decodeGroup(w window) *decodeGroup {
 
 // audio registers an audio rendition for output i.
 func (p *planner) audio(key audioRendition, i int) *audioNode {
+	measured := p.measured(key, i)
 	for _, t := range p.audios {
 		if t.key == key {
 			t.outputs = appendOnce(t.outputs, i)
@@ -193,7 +218,7 @@ func (p *planner) audio(key audioRendition, i int) *audioNode {
 		}
 	}
 	n := len(p.audios) + 1
-	t := &audioNode{key: key, id: fmt.Sprintf("%s%s-%d", p.prefix, StepAudio, n), outputs: []int{i}}
+	t := &audioNode{key: key, id: fmt.Sprintf("%s%s-%d", p.prefix, StepAudio, n), measured: measured, outputs: []int{i}}
 	extension := ""
 	if key.direct != nil {
 		extension = key.direct.Extension

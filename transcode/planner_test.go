@@ -207,3 +207,25 @@ func TestCopiedAudioInOgg(t *testing.T) {
 		}
 	}
 }
+
+// TestMovable: a file is given away only if it was muxed for one output and nothing else
+// has it.
+func TestMovable(t *testing.T) {
+	p := Build(outputs(t, "mp4:copy:copy path=/a.mp4", "mp4:720p path=/b.mp4", "mp4:720p path=/c.mp4", "mp3 path=/d.mp3", "jpg path=/e.jpg number=2",
+		"httpstream hls=/hls variants=mp4:720p", "mp4:360p::frag path=/f.mp4"), film(1920, 1080), Options{})
+	want := map[string]bool{"/a.mp4": true, "/b.mp4": true, "/c.mp4": true, "/d.mp3": false, "/e.jpg": false, "/f.mp4": true}
+	for _, r := range p.Results {
+		for _, f := range r.Files {
+			if got := p.Movable(f.Name); got != want[f.Path] {
+				t.Errorf("%s, %s: %v", f.Path, f.Name, got)
+			}
+		}
+	}
+	for _, s := range p.Steps {
+		for _, name := range append(s.Reads, s.Tail.Name) {
+			if p.Movable(name) {
+				t.Errorf("%s, which %s reads", name, s.ID)
+			}
+		}
+	}
+}

@@ -1,16 +1,22 @@
 package transcode
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Portable reports whether another machine can run the step: it reads nothing but the
-// source and what is fetched, and all that it makes is in its artifacts.
+// source and what is fetched, all that it makes is in its artifacts, and it encodes on
+// no device, of which that machine may have none.
 func (s Step) Portable() bool {
 	op := s.Op.FFmpeg
-	if op == nil || len(op.Inputs) > 0 || len(s.Needs)+len(s.Reads) > 0 || s.Tail.Name != "" || len(s.Artifacts) == 0 {
+	if op == nil || len(s.Devices) > 0 || slices.ContainsFunc(op.Inputs, secretInput) || len(s.Needs)+len(s.Reads) > 0 || s.Tail.Name != "" || len(s.Artifacts) == 0 {
 		return false
 	}
 	return !slices.ContainsFunc(s.Files, func(name string) bool { return !s.isArtifact(name) })
 }
+
+func secretInput(f InputFile) bool { return f.Secret != "" }
 
 func (s Step) isArtifact(name string) bool {
 	return slices.ContainsFunc(s.Artifacts, func(a Artifact) bool { return slices.Contains(a.Files, name) })
@@ -21,7 +27,8 @@ func (s Step) isArtifact(name string) bool {
 func (p Plan) Alone(s Step) Plan {
 	alone := Plan{Secrets: Secrets{}}
 	for _, f := range p.Fetches {
-		if !slices.Contains(s.FFmpegArgs(), f.Name) {
+		// Pictures are inputs, LUTs are named in a filter.
+		if names := func(arg string) bool { return strings.Contains(arg, f.Name) }; !slices.ContainsFunc(s.FFmpegArgs(), names) {
 			continue
 		}
 		alone.Secrets[f.URL] = p.Secrets[f.URL]

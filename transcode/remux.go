@@ -22,6 +22,9 @@ func (p *planner) planRemux(i int, o *job.Output, c *codec.Container, w window) 
 	if !c.CanCopy(v.Codec) {
 		return Result{}, cannotCopy("video", v.Codec, f.Container)
 	}
+	if err := p.noCaptionsIn(c, o.Video.Captions); err != nil {
+		return Result{}, err
+	}
 	s := Step{ID: p.outputStepID(StepMux, i, ""), Kind: StepMux, Outputs: []int{i}, Duration: p.length(w), Cost: 1}
 	s.addArgs(w.inputArgs()...)
 	maps := []string{"-map", "0:" + strconv.Itoa(v.Index)}
@@ -44,20 +47,15 @@ func (p *planner) planRemux(i int, o *job.Output, c *codec.Container, w window) 
 			// Encoded here, from the same input: only so do both have the same
 			// zero when the copy begins before the offset.
 			maps = append(maps, "-map", "0:"+strconv.Itoa(t.stream))
-			codecs = append([]string{"-c:v", "copy"}, t.encodeArgs()...)
+			codecs = append([]string{"-c:v", "copy"}, t.encodeArgs(p.needLoudness(&s, t, i))...)
 			s.AudioEncodes = 1
 		}
 	}
 	name := p.outputName(i, f)
-	s.Files = []string{name}
+	texts := p.fileCaptions(i, o.Video.Captions, w)
+	maps = append(maps, texts.open(&s, 1)...)
 	s.addArgs(maps...)
-	s.addArgs(codecs...)
-	s.addArgs(tagArgs(c, v.Codec)...)
-	s.addArgs(rateArgs(c, p.src.rate())...)
-	s.addArgs(p.metadataArgs(keepsTags(f), "0", audio)...)
-	s.addArgs(muxerArgs(c, f)...)
-	s.addArgs(name)
-	p.addOutputStep(outputStep{Step: s, copiesSource: true})
+	p.finishCopy(i, f, c, s, codecs, texts, audio, name)
 	r := p.published(o, name, w, Expect{Video: true, Audio: audio})
 	if w != (window{}) {
 		r.Files[0].Expect.Duration = 0 // where the keyframes lie is not known
@@ -65,6 +63,24 @@ func (p *planner) planRemux(i int, o *job.Output, c *codec.Container, w window) 
 	return r, nil
 }
 
+// OnlyCopies reports whether all outputs copy the video of the source. Then it does not matter
+// when its frames come. Outputs that are nil are not made.
+func OnlyCopies(outputs []*job.Output) bool {
+	made := false
+	for _, o := range outputs {
+		if o == nil {
+			continue
+		}
+		if o.Type != job.TypeVideo || o.Format.VideoCodec() != format.Copy {
+			return false
+		}
+		made = true
+	}
+	return made
+}
+
 // asksAudio reports whether the format says anything of the audio's encoding;
-// "mp4:copy" alone means the audio too.
-func asksAudio(f format.Format) bool { return f.Audio != format.Audio{} }
+// "mp4:copy" alone means the audio too. A loudness needs an encode.
+func asksAudio(f format.Format) bool {
+	return f.Audio != format.Audio{} || f.Options.Loudness != 0
+}

@@ -21,29 +21,54 @@ type rendition struct {
 	preFilters string // filters before scaling: deinterlace, crop, turn ...
 	geometry   geometry
 	watermark  watermark
+	overlays   string          // the key of more that is laid over, see newOverlays; "": nothing
 	toneMap    bool            // an HDR source is brought to SDR
 	matrix     string          // that the picture is brought to; "": the source's
 	fps        format.Rational // constant rate to convert to; zero: the source's own times
+	grid       format.Rational // distance of keyframes in seconds
 	encoder    *encoder.Video
-	settings   encoder.Settings
-	twoPass    bool
+	// intermediate is the container in which it waits for the muxers.
+	intermediate *encoder.Intermediate
+	device       string // that the encoder runs on; "": the processor
+	notOn        string // why it is not made on the device that was asked for; "" in a key
+	settings     encoder.Settings
+	twoPass      bool
 }
 
-// newRendition resolves what a format asks of the video of the source.
+// newRendition resolves what a format asks of the video of the source: on a device
+// when one may and can make it, else in software.
 func (p *planner) newRendition(f format.Format, w window, preFilters string, g geometry) (rendition, *job.Error) {
+	if err := p.src.noDolby(); err != nil {
+		return rendition{}, err
+	}
+	if r, ok := p.deviceRendition(f, w, preFilters, g); ok {
+		return r, nil
+	}
 	enc, err := p.videoEncoder(f)
 	if err != nil {
 		return rendition{}, err
 	}
+	r, err := p.renditionWith(enc, f, w, preFilters, g)
+	if err == nil {
+		r.notOn = p.whyNotOnDevice(f, r)
+	}
+	return r, err
+}
+
+// renditionWith is newRendition for an encoder.
+func (p *planner) renditionWith(enc *encoder.Video, f format.Format, w window, preFilters string, g geometry) (rendition, *job.Error) {
 	row, container := codec.Lookup(codec.Video, f.VideoCodec()), codec.LookupContainer(f.Container)
-	r := rendition{window: w, preFilters: preFilters, encoder: enc, twoPass: f.TwoPass(), settings: encoder.Settings{
-		MaxrateK: f.Options.MaxrateK, Level: f.Options.Level,
+	r := rendition{window: w, preFilters: preFilters, encoder: enc, intermediate: enc.Intermediate, grid: gridOf(f.Options.GOP), twoPass: f.TwoPass(), settings: encoder.Settings{
+		MaxrateK: f.MaxrateK(), Level: f.Options.Level,
 		Preset:    enc.PresetFor(cmp.Or(f.Options.Preset, p.Presets[enc.Name])),
 		NoBFrames: row.BFrames && container.DisplayOrder,
 	}}
-	if q := f.Quality(); q >= 1 && q <= len(enc.Quality) {
+	switch q := f.Quality(); {
+	case f.CRF() > 0:
+		r.settings.CRF = f.CRF()
+	case q >= 1 && q <= len(enc.Quality):
 		r.settings.CRF = enc.Quality[q-1]
-	} else {
+	default:
 		r.settings.BitrateK = max(1, f.VideoBitrateK())
 	}
 	if fps := f.FPSRational(); validRate(fps) {
@@ -64,6 +89,7 @@ func (p *planner) newRendition(f format.Format, w window, preFilters string, g g
 	if err := p.refuses(r); err != nil {
 		return r, err
 	}
+	var err *job.Error
 	r.settings.Profile, err = enc.Profile(r.settings.PixFmt, f.Options.Profile)
 	return r, err
 }
@@ -86,7 +112,7 @@ func (p *planner) videoEncoder(f format.Format) (*encoder.Video, *job.Error) {
 // refuses tells what this FFmpeg cannot do for r.
 func (p *planner) refuses(r rendition) *job.Error {
 	pixFmt := r.settings.PixFmt
-	if takes := p.Capabilities.PixelFormats(r.encoder.Name); len(takes) > 0 && !slices.Contains(takes, pixFmt) {
+	if takes := p.Capabilities.PixelFormats(r.encoder.Name); r.encoder.Backend == encoder.Software && len(takes) > 0 && !slices.Contains(takes, pixFmt) {
 		return job.Errorf(job.OutputFormatNotValid, "The pixel format %q is not taken by %s of this server's ffmpeg; it takes %s.", pixFmt, r.encoder.Name, strings.Join(takes, ", "))
 	}
 	if r.toneMap {
@@ -120,7 +146,7 @@ func (p *planner) gop(r rendition) int {
 	if !validRate(r.fps) && p.src.variable() {
 		fps = max(60, 2*fps)
 	}
-	return max(1, int(math.Ceil(encoder.KeyframeSeconds*fps-0.001)))
+	return max(1, int(math.Ceil(fpsFloat(r.grid)*fps-0.001)))
 }
 
 // timeBase is the unit that the encoder counts in. FFmpeg's default is one
@@ -155,6 +181,8 @@ func (p *planner) videoArgs(r rendition, label string, pass int, stats string, c
 		args = append(args, "-enc_time_base", tb)
 	}
 	args = append(args, "-c:v", r.encoder.Name)
-	args = append(args, r.encoder.Args(r.settings, encoder.Run{GOP: p.gop(r), Keyframes: p.keyframes(r, c), Resumes: c.from > 0, Pass: pass, Stats: stats, HDR: p.hdr(r)})...)
+	args = append(args, r.encoder.Args(r.settings, encoder.Run{
+		GOP: p.gop(r), Grid: r.grid, BitrateK: p.bitrateIn(r, c), Keyframes: p.keyframes(r, c), Resumes: c.from > 0, Pass: pass, Stats: stats, HDR: p.hdr(r),
+	})...)
 	return append(args, p.colourArgs(r)...)
 }

@@ -38,6 +38,9 @@ func command(t testing.TB, dir, name string, args ...string) (stdout, stderr str
 
 func execute(t testing.TB, dir string, stdin io.Reader, name string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
+	if name == "ffmpeg" || name == "ffprobe" {
+		name = testmedia.FFmpeg(t, name)
+	}
 	cmd := exec.CommandContext(t.Context(), testmedia.Tool(t, name), args...)
 	cmd.Dir, cmd.Stdin = dir, stdin
 	var out, msg bytes.Buffer
@@ -62,8 +65,24 @@ func step(t testing.TB, dir string, secrets Secrets, s Step, args ...string) (st
 		}
 		return "", os.WriteFile(filepath.Join(dir, t.Name), t.WebVTT(made), 0o600)
 	}
+	if w := s.Op.WriteCaptions; w != nil {
+		data, err := os.ReadFile(filepath.Join(dir, w.From))
+		if err == nil {
+			data, err = w.WebVTT(data)
+		}
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, w.To), data, 0o600)
+		}
+		return "", err
+	}
 	if handled, stderr, err := chunkStep(t, dir, s, args...); handled {
 		return stderr, err
+	}
+	if s.Op.Loudness != nil {
+		return measure(t, dir, *s.Op.Loudness)
+	}
+	if s.Op.Quality != nil {
+		return compareQuality(t, dir, *s.Op.Quality)
 	}
 	for _, f := range s.Op.FFmpeg.Inputs {
 		if err := os.WriteFile(filepath.Join(dir, f.Name), f.Content(secrets), 0o600); err != nil {
@@ -79,8 +98,13 @@ func step(t testing.TB, dir string, secrets Secrets, s Step, args ...string) (st
 		defer f.Close()
 		stdin = struct{ io.Reader }{f} // os/exec would pass a file on instead of a pipe
 	}
-	args = append(append([]string{"-nostdin", "-y", "-protocol_whitelist", "file,pipe,crypto,data"}, args...), s.FFmpegArgs()...)
-	_, stderr, err = execute(t, dir, stdin, "ffmpeg", args...)
+	args = append([]string{"-nostdin", "-y", "-protocol_whitelist", "file,pipe,crypto,data"}, args...)
+	if first := s.Op.FFmpeg.First; first != nil {
+		if _, stderr, err = execute(t, dir, nil, "ffmpeg", slices.Concat(args, first)...); err != nil {
+			return stderr, err
+		}
+	}
+	_, stderr, err = execute(t, dir, stdin, "ffmpeg", slices.Concat(args, s.FFmpegArgs())...)
 	return stderr, err
 }
 
@@ -228,7 +252,7 @@ func checkFile(t testing.TB, dir string, f File) job.Media {
 	if !ok {
 		m = probe(t, dir, name)
 	}
-	if e := f.Expect; e.Duration > 0 && math.Abs(m.Duration-e.Duration) > max(0.5, 0.02*e.Duration)+e.Slack {
+	if e := f.Expect; e.Duration > 0 && min(math.Abs(m.Duration-e.Duration), math.Abs(m.StartTime+m.Duration-e.Duration)) > max(0.5, 0.02*e.Duration)+e.Slack {
 		t.Errorf("%s lasts %.3f s, want %.3f", name, m.Duration, e.Duration)
 	}
 	if f.Expect.Video && len(m.Video) != 1 || f.Expect.Audio && len(m.Audio) != 1 {

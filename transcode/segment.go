@@ -3,6 +3,7 @@ package transcode
 import (
 	"path"
 	"strconv"
+	"strings"
 
 	"github.com/copra-video/copra/transcode/stream"
 )
@@ -17,36 +18,48 @@ const tsMuxDelay = 0.5
 // two seconds and on the grid, or StdinInput; audio is an mp4 with one track.
 // Either may be "". seconds is the length to aim at.
 //
-// keyInfo names the file that names the key of AES-128; "": not encrypted.
+// keyInfo names the file that names the key of AES-128; "": not encrypted. decode is
+// by how many frames the first picture is decoded before its time at least.
 //
 // One muxer runs over all segments, so continuity counters run on. It opens the
 // file of a segment when it has closed the one before. It also writes a playlist,
 // dir/cut.m3u8, which is not published: stream.Build measures the segments
 // itself.
-func segmentTSArgs(video, audio, dir string, seconds float64, keyInfo string) []string {
+func segmentTSArgs(video, audio, dir string, seconds, decode float64, keyInfo string) []string {
 	args := segmentInputs(video, audio)
+	if video != "" && decode > 0 {
+		// In frames: FFmpeg 5.1 tells the filter the time base of the input, and
+		// gives it times in that of TS.
+		args = append(args, "-bsf:v", "setts=pts=PTS:dts='DTS-max(0,STARTDTS+"+decimal(decode)+"*DURATION)'")
+	}
 	if keyInfo != "" {
 		args = append(args, "-hls_key_info_file", keyInfo)
 	}
-	return append(args,
-		"-output_ts_offset", decimal(stream.TSOrigin-2*tsMuxDelay),
+	return append(args, tsSegmentArgs(dir, seconds)...)
+}
+
+// tsSegmentArgs writes the segments of segmentTSArgs.
+func tsSegmentArgs(dir string, seconds float64) []string {
+	return []string{
+		"-output_ts_offset", decimal(stream.TSOrigin - 2*tsMuxDelay),
 		"-muxdelay", decimal(tsMuxDelay), "-muxpreload", "0",
 		"-f", "hls", "-hls_segment_type", "mpegts",
 		"-hls_time", decimal(seconds),
 		"-hls_list_size", "0", "-start_number", "1",
 		"-hls_segment_filename", path.Join(dir, "segment-%05d.ts"),
-		path.Join(dir, "cut.m3u8"))
+		path.Join(dir, "cut.m3u8"),
+	}
 }
 
 // keyFiles are what the option hls_key_info_file wants: the key, and a file that
 // names it. The first line of that file is an address for FFmpeg's playlist,
-// which is not published. Without a third line the initialisation vector is the
+// which is not published. The third is the vector; without it that is the
 // number of the segment, as RFC 8216 section 5.2 says for playlists without
 // one.
-func keyFiles(dir string, key SecretName) (info string, files []InputFile) {
+func keyFiles(dir string, key SecretName, iv string) (info string, files []InputFile) {
 	name := path.Join(dir, "key.bin")
 	info = path.Join(dir, "key.info")
-	return info, []InputFile{{Name: name, Secret: key}, {Name: info, Data: "key\n" + name + "\n"}}
+	return info, []InputFile{{Name: name, Secret: key}, {Name: info, Data: strings.TrimSuffix("key\n"+name+"\n"+iv, "\n") + "\n"}}
 }
 
 // cut is one track on its way to fragmented MP4.
@@ -60,6 +73,9 @@ type cut struct {
 	// start is the media time at which the presentation begins, in seconds: that
 	// of all tracks of a package. 0: what the encoder's delay makes it.
 	start float64
+	// late has the first picture of each GOP decoded by no more than start before its
+	// time, though those after it are reordered.
+	late bool
 }
 
 // segmentCMAFArgs cuts one track into dir/init.mp4 and dir/segment-%05d.m4s
@@ -119,10 +135,33 @@ func (c cut) startArgs() []string {
 	// -copytb 1: else FFmpeg 5.1 tells the filter another time base (TB) than
 	// that of the packets.
 	args, start := []string{"-copytb", "1"}, decimal(c.start)+"/TB"
+	if c.video && c.late {
+		return append(args, "-bsf:v", shortDelay(start))
+	}
 	if c.video {
-		return append(args, "-bsf:v", "setts=pts=PTS:dts='DTS-max(0,STARTDTS+"+start+")'")
+		return append(args, "-bsf:v", "setts=pts=PTS:dts='"+earlierDTS(start)+"'")
 	}
 	return append(args, "-bsf:a", "setts=ts='if(eq(N,0)*lt(TS,0),min(TS,-"+start+"),TS)'")
+}
+
+// earlierDTS is the decode time of pictures of which the first is decoded by start before
+// zero at least.
+func earlierDTS(start string) string { return "DTS-max(0,STARTDTS+" + start + ")" }
+
+// shortDelay gives pictures decode times of which each GOP begins by start before its
+// first picture. Composition times stay.
+//
+// A picture that is shown after all before it (their last time is in register 0), and is
+// decoded as long before its time as the first or less, begins a GOP or comes without
+// reordering. The two behind it follow closely: the second may be the first to be shown.
+// The muxer believes the duration of the last packet in a segment, so that is the time
+// to the GOP that comes.
+func shortDelay(start string) string {
+	dts := "st(1,eq(N,0)+gt(PTS,ld(0))*lte(PTS-DTS,STARTPTS-STARTDTS));st(0,max(ld(0),PTS));" +
+		"max(" + earlierDTS(start) + ",if(ld(1),PTS-" + start + ",PREV_OUTDTS+" + start + "/3))"
+	// Packets of a fragmented file may come without a duration.
+	frame := "if(gt(DURATION,0),DURATION,if(eq(N,0),0,DTS-PREV_INDTS))"
+	return "setts=pts=PTS:dts='" + dts + "':duration='st(2," + dts + ");ld(0)+" + frame + "-" + start + "-ld(2)'"
 }
 
 // segmentInputs reads the intermediates and copies one track of each.

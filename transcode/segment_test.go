@@ -22,7 +22,7 @@ import (
 // another ffmpeg, such as a wrapper of another version.
 func run(t *testing.T, dir, name string, args ...string) string {
 	t.Helper()
-	name = testmedia.Tool(t, name)
+	name = testmedia.FFmpeg(t, name)
 	if other := os.Getenv("COPRA_FFMPEG"); other != "" && filepath.Base(name) == "ffmpeg" {
 		name = other
 	}
@@ -146,11 +146,11 @@ func cutArgs(p stream.Package, tr stream.Track, dir string) []string {
 	}
 	switch tr.Type {
 	case stream.Muxed:
-		return transcode.SegmentTSArgs(source, "audio.mp4", dir, p.TargetDuration, "")
+		return transcode.SegmentTSArgs(source, "audio.mp4", dir, p.TargetDuration, 0, "")
 	case stream.Video:
-		return transcode.SegmentTSArgs(source, "", dir, p.TargetDuration, "")
+		return transcode.SegmentTSArgs(source, "", dir, p.TargetDuration, 0, "")
 	}
-	return transcode.SegmentTSArgs("", source, dir, p.TargetDuration, "")
+	return transcode.SegmentTSArgs("", source, dir, p.TargetDuration, 0, "")
 }
 
 func (p *published) read(name string) []byte {

@@ -23,7 +23,8 @@ type Space struct {
 	Bounded bool
 }
 
-func (s Space) and(o Space) Space {
+// And is the room for both.
+func (s Space) And(o Space) Space {
 	return Space{s.Bytes + o.Bytes, s.CachedBytes + o.CachedBytes, s.Bounded && o.Bounded}
 }
 
@@ -51,6 +52,7 @@ func (s sizeEstimate) ts() float64  { return s.bytes*tsShare + s.frames*tsFrame 
 func (p *planner) space() Space {
 	total, cached := 0.0, 0.0
 	bounded := true
+	total += p.loudnessSpace() + p.qualitySpace()
 	tracks := map[string]sizeEstimate{}
 	for _, g := range p.decodeGroups {
 		for _, v := range g.videos {
@@ -58,16 +60,24 @@ func (p *planner) space() Space {
 			if v.chunked {
 				total += tracks[v.name].mp4() // the chunks, until they are joined
 			}
-			if v.key.twoPass {
+			if v.key.twoPass || v.chunked && p.inTwoPasses(v.key) {
 				// Two bytes a macroblock in the logs of x264 and x265.
 				total += tracks[v.name].frames * float64(v.key.geometry.W*v.key.geometry.H) / 128
 			}
 		}
 	}
+	if p.copied != nil {
+		tracks[p.copied.name] = sizeEstimate{bytes: float64(p.src.Size), seconds: p.seconds(window{}), bounded: p.src.Size > 0}
+	}
 	for _, t := range p.audios {
 		tracks[t.name] = p.estimateAudio(t)
 	}
 	whole, tailed := map[string]bool{}, map[string]bool{}
+	for _, g := range p.decodeGroups {
+		for _, v := range g.videos {
+			whole[v.name] = v.measured
+		}
+	}
 	for _, s := range p.outputSteps {
 		inputs := s.Reads
 		if s.Tail != (TailInput{}) {
@@ -78,10 +88,12 @@ func (p *planner) space() Space {
 			whole[name] = true
 		}
 		for _, name := range inputs {
+			size := tracks[name].mp4()
 			if s.writesTS {
-				total += tracks[name].ts()
-			} else {
-				total += tracks[name].mp4()
+				size = tracks[name].ts()
+			}
+			if total += size; s.twice {
+				total += 1.1 * size // each frame says how it is encrypted
 			}
 		}
 		if s.copiesSource {

@@ -14,7 +14,8 @@ import (
 type spriteSheets struct {
 	thumbnails *thumbnails
 	id         string
-	name       string // in the work directory; a pattern when there are several
+	pattern    string // of the names in the work directory
+	name       string // the pattern when there are several, else the name of the only one
 	columns    int
 	rows       int
 	each       int  // cells of a sheet that are used
@@ -50,7 +51,8 @@ func (p *planner) planSprite(o *job.Output, t *thumbnails) (Result, *job.Error) 
 
 	path, numbered := picturePath(o.Path)
 	f := File{Path: path, ContentType: o.Format.ContentType(), Expect: Expect{Width: w, Height: h}}
-	sheet.name = fmt.Sprintf("%s/sheet-%%05d.%s", t.dir, o.Format.Extension())
+	sheet.pattern = fmt.Sprintf("%s/sheet-%%05d.%s", t.dir, o.Format.Extension())
+	sheet.name = sheet.pattern
 	switch {
 	case sheet.several && !numbered:
 		return Result{}, noSequence(o.Path, n, "sheets")

@@ -11,16 +11,17 @@ import (
 
 // steps writes everything that was registered.
 func (p *planner) steps() []Step {
-	var steps []Step
+	var steps, measured []Step
 	inGraph, alone := placeThumbnails(p.decodeGroups, p.thumbnails)
 	makers := map[*thumbnails][]string{} // IDs of the steps that make the pictures
 	for _, g := range p.decodeGroups {
-		if s, ok := p.passStep(g); ok {
-			s.Artifacts = []Artifact{p.passArtifact(g, s)}
-			steps = append(steps, s)
-		}
 		pictures := inGraph[g]
 		chunked, whole := g.split()
+		measured = append(measured, p.qualitySteps(chunked, whole)...)
+		if s, ok := p.passStep(whole); ok {
+			s.Artifacts = []Artifact{p.passArtifact(whole, s)}
+			steps = append(steps, s)
+		}
 		if len(chunked.videos) > 0 {
 			steps = append(steps, p.chunkSteps(chunked, pictures, makers)...)
 			pictures = nil
@@ -34,6 +35,13 @@ func (p *planner) steps() []Step {
 		for _, t := range pictures {
 			makers[t] = []string{s.ID}
 		}
+	}
+	if p.copied != nil {
+		steps = append(steps, p.copyStep())
+	}
+	steps = append(steps, measured...)
+	for _, n := range p.loudness {
+		steps = append(steps, p.loudnessStep(n))
 	}
 	for _, t := range p.audios {
 		steps = append(steps, p.audioStep(t))
@@ -72,9 +80,9 @@ func placeThumbnails(groups []*decodeGroup, all []*thumbnails) (inGraph map[*dec
 
 // passOrder puts the renditions of two passes first, in both passes: FFmpeg
 // numbers pass logs by the place of the stream.
-func passOrder(videos []*renditionNode) (two, one []*renditionNode) {
+func (p *planner) passOrder(videos []*renditionNode, c chunk) (two, one []*renditionNode) {
 	for _, v := range videos {
-		if v.key.twoPass {
+		if p.passOf(v, c) > 0 {
 			two = append(two, v)
 		} else {
 			one = append(one, v)
@@ -85,33 +93,58 @@ func passOrder(videos []*renditionNode) (two, one []*renditionNode) {
 
 // passStep is the first pass of a group; false when no rendition has two.
 func (p *planner) passStep(g *decodeGroup) (Step, bool) {
-	two, _ := passOrder(g.videos)
+	two, _ := p.passOrder(g.videos, chunk{})
 	if len(two) == 0 {
 		return Step{}, false
 	}
 	s := Step{ID: g.pass1ID, Kind: StepPass1, Duration: p.length(g.window), VideoEncodes: len(two)}
-	in, each := p.openSource(g.window)
-	watermarks := watermarkNames(two, nil)
-	s.addArgs(in...)
-	s.addArgs(watermarkInputs(watermarks)...)
-	s.addArgs("-filter_complex", render(p.videoInput(), p.tree(two, nil, watermarks, chunk{}, false)))
-	for i, v := range two {
-		s.addArgs(each...)
-		s.addArgs(p.videoArgs(v.rendition(), videoLabel(i), 1, v.stats, chunk{})...)
-		s.addArgs("-f", "null", "-")
-		s.Cost += p.cost(v.key) / 2
+	s.addArgs(p.firstPass(g.window, two, chunk{})...)
+	s.Op.FFmpeg.Inputs = p.overlayTexts(two)
+	for _, v := range two {
+		s.Cost += firstPassCost * p.cost(v.key)
 		s.Outputs = union(s.Outputs, v.outputs)
 	}
-	s.addArgs(p.syncWithAudio(each)...)
 	return s, true
+}
+
+// firstPassCost is that of a first pass in the cost of the second, and FirstPassShare
+// that in the cost of both.
+const (
+	firstPassCost  = 0.5
+	FirstPassShare = firstPassCost / (1 + firstPassCost)
+)
+
+// firstPass are the arguments of the first pass of renditions.
+func (p *planner) firstPass(w window, two []*renditionNode, c chunk) []string {
+	in, each := p.openSource(w)
+	if !c.whole() {
+		in, each = c.openChunk(), nil
+	}
+	watermarks := watermarkNames(two, nil)
+	args := slices.Concat(in, watermarkInputs(watermarks), []string{"-filter_complex", render(p.videoInput(), p.tree(two, nil, watermarks, c, false))})
+	for i, v := range two {
+		args = append(args, each...)
+		args = append(args, p.videoArgs(v.rendition(), videoLabel(i), 1, v.stats, c)...)
+		args = append(args, "-f", "null", "-")
+	}
+	return append(args, p.syncWithAudio(each)...)
 }
 
 // encodeStep is the one decode of a window, or of a chunk of the whole.
 func (p *planner) encodeStep(g *decodeGroup, pictures []*thumbnails, c chunk) Step {
 	s := Step{ID: g.id, Kind: StepEncode, Duration: p.length(g.window), VideoEncodes: len(g.videos), Cost: p.share(c) * p.decodeCost(g.window)}
-	two, one := passOrder(g.videos)
-	if len(two) > 0 {
+	two, one := p.passOrder(g.videos, c)
+	switch {
+	case len(two) == 0:
+	case c.whole():
 		s.Needs = []string{g.pass1ID}
+	default:
+		// One step does both passes: the log of the first is of no use to others.
+		s.addArgs()
+		s.Op.FFmpeg.First = p.firstPass(g.window, two, c)
+		for _, v := range two {
+			s.Cost += p.share(c) * firstPassCost * p.cost(v.key)
+		}
 	}
 	all := append(two, one...)
 	in, each := p.openSource(g.window)
@@ -121,23 +154,21 @@ func (p *planner) encodeStep(g *decodeGroup, pictures []*thumbnails, c chunk) St
 		s.Duration = time.Duration(p.chunkSeconds(c) * float64(time.Second)).Round(time.Millisecond)
 	}
 	watermarks := watermarkNames(all, pictures)
+	s.Devices = devices(all)
+	s.addArgs(deviceArgs(s.Devices)...)
 	s.addArgs(in...)
 	s.addArgs(watermarkInputs(watermarks)...)
 	s.addArgs("-filter_complex", render(p.videoInput(), p.tree(all, pictures, watermarks, c, g.edges)))
 	for i, v := range all {
-		pass := 0
-		if v.key.twoPass {
-			pass = 2
-		}
 		s.addArgs(each...)
-		s.addArgs(p.videoArgs(v.rendition(), videoLabel(i), pass, v.stats, c)...)
+		s.addArgs(p.videoArgs(v.rendition(), videoLabel(i), p.passOf(v, c), v.stats, c)...)
 		switch {
 		case !c.whole():
-			s.addArgs(v.key.encoder.Intermediate.PieceArgs...)
+			s.addArgs(v.key.intermediate.PieceArgs...)
 		case v.tailed:
 			s.addArgs(fragmentFlags...)
 		}
-		s.addArgs(intermediateArgs(v.key.encoder.Intermediate, v.name)...)
+		s.addArgs(intermediateArgs(v.key.intermediate, v.name)...)
 		s.Files = append(s.Files, v.name)
 		s.Cost += p.share(c) * p.cost(v.key)
 		s.Outputs = union(s.Outputs, v.outputs)
@@ -150,6 +181,7 @@ func (p *planner) encodeStep(g *decodeGroup, pictures []*thumbnails, c chunk) St
 		s.Outputs = union(s.Outputs, []int{t.output})
 	}
 	s.addArgs(p.syncWithAudio(each)...)
+	s.Op.FFmpeg.Inputs = p.overlayTexts(all)
 	return s
 }
 
@@ -174,11 +206,14 @@ func (p *planner) audioStep(t *audioNode) Step {
 	if t.key.encoder == nil {
 		s.AudioEncodes, s.Cost = 0, s.Cost/20
 	}
+	if t.measured != nil {
+		s.Needs = append(s.Needs, t.measured.id)
+	}
 	in, each := p.openSource(t.key.window)
 	s.addArgs(in...)
 	s.addArgs(each...)
 	s.addArgs("-map", "0:"+strconv.Itoa(t.key.stream))
-	s.addArgs(t.key.encodeArgs()...)
+	s.addArgs(t.key.encodeArgs(t.measured)...)
 	if c := t.key.direct; c != nil {
 		s.addArgs(p.metadataArgs(t.key.keepTags, "0", true)...)
 		s.addArgs("-f", c.Muxer, t.name)

@@ -7,9 +7,15 @@ import (
 	"github.com/copra-video/copra/transcode/stream"
 )
 
-// addText extracts the source's text subtitles as WebVTT, which stream.Build
-// cuts. Subtitles that are pictures cannot be carried.
+// addText adds the captions of the request, and then the subtitles of the source.
 func (b *packageBuilder) addText() {
+	b.addCaptions()
+	b.addSubtitles()
+}
+
+// addSubtitles extracts the source's text subtitles as WebVTT, which stream.Build
+// cuts. Subtitles that are pictures cannot be carried.
+func (b *packageBuilder) addSubtitles() {
 	var args, dirs, files []string
 	for i, s := range b.src.Subtitles {
 		if !s.Text {

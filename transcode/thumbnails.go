@@ -19,12 +19,14 @@ type thumbnails struct {
 	times     []float64 // distinct and ascending; picture n is numbered n+1
 	shown     []float64 // for each of them from when on a frame is the one on screen, see onScreen
 	zero      float64   // see pictureZero
+	start     float64   // when the first frame comes, in seconds
 	interval  float64   // seconds; 0: times were chosen one by one
 	grid      bool      // the times are the multiples of interval, of a chunk those from first on
 	first     int       // of a chunk: how many moments come before it
 	style     pictureStyle
 	encode    []string // -c:v and its options
 	muxer     string
+	cues      bool // a picture may be any frame from its moment to the next
 	stream    int  // index in the source
 	still     bool // the source is a picture
 	track     *ThumbnailTrack
@@ -34,14 +36,6 @@ type thumbnails struct {
 func (t *thumbnails) pattern() string { return t.dir + "/%05d." + t.extension }
 
 func (t *thumbnails) name(n int) string { return fmt.Sprintf(t.pattern(), n) }
-
-// maxSeeks is up to how many pictures are found by seeking; more of them are
-// cheaper to take from one decode. seekBatch is how many one ffmpeg finds, which
-// opens the source once for each.
-const (
-	maxSeeks  = 100
-	seekBatch = 10
-)
 
 // maxPictures bounds what a small interval makes of a long film.
 const maxPictures = 10000
@@ -61,7 +55,7 @@ func (p *planner) planThumbnails(i int, o *job.Output) (Result, *job.Error) {
 	}
 	t := &thumbnails{
 		output: i, id: p.outputStepID(StepThumbnails, i, ""), dir: fmt.Sprintf("%sout%d", p.prefix, i+1), extension: o.Format.Extension(),
-		encode: enc.CodecArgs(), muxer: enc.Muxer, stream: p.src.video.Index, zero: p.src.pictureZero(), still: p.src.still,
+		encode: enc.CodecArgs(), muxer: enc.Muxer, stream: p.src.video.Index, zero: p.src.pictureZero(), start: p.src.firstFrame(), still: p.src.still,
 	}
 	if im.Sprite != nil {
 		// The cells of a sheet lose nothing before the sheet is encoded.
@@ -83,6 +77,7 @@ func (p *planner) planThumbnails(i int, o *job.Output) (Result, *job.Error) {
 	}
 	n := len(t.times)
 	t.grid = t.interval > 0 && n > 1 && t.times[n-1] > (float64(n)-1.5)*t.interval
+	t.cues = t.grid && !p.src.slow()
 	var r Result
 	if im.Sprite != nil {
 		r, err = p.planSprite(o, t)
@@ -150,21 +145,11 @@ func (t *thumbnails) files(o *job.Output, order []int) ([]File, *job.Error) {
 func (t *thumbnails) graphArgs(label string) []string {
 	args := []string{"-map", "[" + label + "]", "-fps_mode", "passthrough"}
 	args = append(args, t.encode...)
-	return append(args, "-map_metadata", "-1", "-f", t.muxer, t.pattern())
-}
-
-// thumbnailSteps make pictures that no encode over the same window makes: by
-// seeking, or from one decode when they are many.
-func (p *planner) thumbnailSteps(t *thumbnails) []Step {
-	watermarks := watermarkNames(nil, []*thumbnails{t})
-	if len(t.times) > maxSeeks || p.NoSeek {
-		return []Step{p.decodeThumbnailsStep(t, watermarks)}
+	args = append(args, "-map_metadata", "-1", "-f", t.muxer)
+	if t.beginsLate() {
+		args = append(args, "-start_number", "0")
 	}
-	var steps []Step
-	for from := 0; from < len(t.times); from += seekBatch {
-		steps = append(steps, p.seekThumbnailsStep(t, from, watermarks))
-	}
-	return steps
+	return append(args, t.pattern())
 }
 
 // decodeThumbnailsStep takes all pictures from one decode.
@@ -184,12 +169,11 @@ func (p *planner) decodeThumbnailsStep(t *thumbnails, watermarks []string) Step 
 	return s
 }
 
-// seekThumbnailsStep finds up to seekBatch pictures, from number from on.
-func (p *planner) seekThumbnailsStep(t *thumbnails, from int, watermarks []string) Step {
-	batch := t.times[from:min(from+seekBatch, len(t.times))]
+// seekThumbnailsStep finds the pictures of a batch, whose number is part.
+func (p *planner) seekThumbnailsStep(t *thumbnails, batch []int, part int, watermarks []string) Step {
 	s := Step{ID: t.id, Kind: StepThumbnails, Dirs: []string{t.dir}, Outputs: []int{t.output}, Cost: 0.5 * float64(len(batch))}
-	if from > 0 {
-		s.ID += "-" + strconv.Itoa(from/seekBatch+1)
+	if part > 1 {
+		s.ID += "-" + strconv.Itoa(part)
 	}
 	var tags []string
 	if f := p.src.sourceTags(); f != "" {
@@ -197,11 +181,11 @@ func (p *planner) seekThumbnailsStep(t *thumbnails, from int, watermarks []strin
 	}
 	var roots []rooted
 	var outs []string
-	for k := range batch {
-		in, filters := p.openMoment(t, from+k)
+	for k, number := range batch {
+		in, filters := p.openMoment(t, number)
 		s.addArgs(in...)
 		filters = append(filters, tags...)
-		name := t.name(from + k + 1)
+		name := t.name(number + 1)
 		input := fmt.Sprintf("%d:%d", k, t.stream)
 		if len(watermarks) == 0 {
 			outs = append(outs, "-map", input, "-vf", strings.Join(slices.Concat(filters, t.style.filters, t.style.after), ","))

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
 )
 
@@ -61,6 +62,7 @@ func joinedByCat(t testing.TB, recordings ...[]string) string {
 // Sources whose length ffprobe can only estimate, whose time jumps, and whose
 // sound changes on the way: every output lasts as long as what is decoded.
 func TestMeasuredLengths(t *testing.T) {
+	testmedia.Long(t)
 	t.Parallel()
 	sound := func(more ...string) []string {
 		return append([]string{"-f", "lavfi", "-i", "sine=d=2:r=48000"}, append(more, "-f", "mpegts")...)
@@ -81,6 +83,10 @@ func TestMeasuredLengths(t *testing.T) {
 		"MP3 without Xing header": {func() string {
 			return clip(t, "-f", "lavfi", "-i", quietThenLoud, "-q:a", "2", "-write_xing", "0", "-f", "mp3")
 		}, 24},
+		"two Ogg in a row": {func() string {
+			one := []string{"-f", "lavfi", "-i", "sine=d=3:r=48000", "-c:a", "libvorbis", "-f", "ogg"}
+			return joinedByCat(t, one, one)
+		}, 6},
 		"two transport streams":   {func() string { return joinedByCat(t, film(), film()) }, 8},
 		"a jump up by 48 minutes": {func() string { return joinedByCat(t, film(), film("-output_ts_offset", "2880")) }, 8},
 		"a day up, and back":      {func() string { return joinedByCat(t, film(), film("-output_ts_offset", "86400"), film()) }, 12},

@@ -45,10 +45,15 @@ func (p *planner) fetchWatermark(m watermark, i int) {
 	if m == (watermark{}) {
 		return
 	}
-	at := slices.IndexFunc(p.fetches, func(f Fetch) bool { return f.Name == m.name })
+	p.fetch(Fetch{Name: m.name, URL: SecretName(m.name)}, i)
+}
+
+// fetch registers that output i needs a file.
+func (p *planner) fetch(f Fetch, i int) {
+	at := slices.IndexFunc(p.fetches, func(have Fetch) bool { return have.Name == f.Name })
 	if at < 0 {
 		at = len(p.fetches)
-		p.fetches = append(p.fetches, Fetch{Name: m.name, URL: SecretName(m.name)})
+		p.fetches = append(p.fetches, f)
 	}
 	p.fetches[at].Outputs = appendOnce(p.fetches[at].Outputs, i)
 }
@@ -77,6 +82,9 @@ func watermarkNames(videos []*renditionNode, pictures []*thumbnails) []string {
 	}
 	for _, v := range videos {
 		add(v.key.watermark)
+		for _, name := range v.images {
+			add(watermark{name: name})
+		}
 	}
 	for _, t := range pictures {
 		add(t.style.watermark)

@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/riverqueue/river"
 
 	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/webhook/hostlimit"
 )
@@ -39,6 +41,8 @@ func (w *Worker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs]) error
 	if d.Done && !j.Args.Replay {
 		return nil
 	}
+	ctx = telemetry.With(ctx, slog.String("job", d.JobID), slog.String("key", d.KeyName), slog.Int("attempt", j.Attempt),
+		slog.String("event", string(d.Event)), slog.Bool("replay", j.Args.Replay))
 	permit, err := w.hosts.Acquire(ctx, hostOf(d.Notification))
 	if deferral, ok := errors.AsType[*hostlimit.Deferral](err); ok {
 		return w.postpone(ctx, j.ID, deferral)
@@ -46,7 +50,10 @@ func (w *Worker) Work(ctx context.Context, j *river.Job[queue.NotifyArgs]) error
 	if err != nil {
 		return err
 	}
+	ctx, span := w.c.Tracer.Begin(ctx, d.Traceparent, telemetry.Consumer, "webhook")
 	a, err := w.attempt(ctx, d)
+	span.Set(slog.Int("http.response.status_code", a.Status))
+	span.End(err)
 	permit.Release(a.Status != 0)
 	if err != nil && ctx.Err() != nil {
 		return context.Cause(ctx) // the process is stopping, so this attempt does not count
@@ -101,15 +108,14 @@ func (w *Worker) finishAttempt(ctx context.Context, j *river.Job[queue.NotifyArg
 			a.Next = w.NextRetry(j)
 		}
 	}
-	w.c.Metrics.attempted(d.Event, sendErr == nil)
+	w.c.Metrics.attempted(d.Event, a, sendErr == nil)
 	if err := w.save(ctx, d.ID, a); err != nil {
 		return fmt.Errorf("save delivery attempt: %w", err)
 	}
 	if sendErr == nil {
 		return nil
 	}
-	w.c.Log.Warn("webhook not delivered", "job", d.JobID, "event", d.Event, "attempt", j.Attempt, "replay", j.Args.Replay,
-		"status", a.Status, "error", sendErr)
+	w.c.Log.WarnContext(ctx, "webhook not delivered", "status", a.Status, "error", sendErr)
 	if !last {
 		return sendErr
 	}

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 )
 
@@ -69,6 +70,7 @@ func (w *Worker) post(ctx context.Context, d job.Delivery, now time.Time) (statu
 	if err := sign(req.Header, d, now); err != nil {
 		return 0, err
 	}
+	telemetry.Inject(ctx, req.Header)
 	resp, err := w.c.Client.Do(req)
 	if err != nil {
 		return 0, describeNetError(err)

@@ -22,6 +22,7 @@ import (
 	"golang.org/x/sync/semaphore"
 
 	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/webhook/hostlimit"
 )
@@ -56,7 +57,8 @@ type Config struct {
 	SNS     SNSPublisher // nil: notifications of type sns fail
 	Version string       // of Copra, for the User-Agent header
 	Log     *slog.Logger
-	Metrics *Metrics // nil: nothing is counted
+	Metrics *Metrics          // nil: nothing is counted
+	Tracer  *telemetry.Tracer // nil: nothing is traced
 }
 
 // maxDBCalls bounds the concurrent calls to the store. A process makes up to

@@ -41,10 +41,10 @@ func outputFailure(err error) *job.Error {
 	return failure(err, job.StorageUnavailable, "The output could not be made because of an internal error.")
 }
 
-// watermarkFailure returns what a customer may see of err, which ended the reading
-// of a watermark.
-func watermarkFailure(err error) *job.Error {
-	return failure(err, job.WatermarkNotValid, job.WatermarkNotValid.Message())
+// fetchFailure returns what a customer may see of err, which ended the reading of a
+// watermark or of captions that are not valid for the reason notValid.
+func fetchFailure(err error, notValid job.Reason) *job.Error {
+	return failure(err, notValid, notValid.Message())
 }
 
 // outputFailed is the event of an output that failed because of e.

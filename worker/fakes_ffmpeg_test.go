@@ -31,6 +31,9 @@ type fakeMedia struct {
 
 func (fakeMedia) Version() string { return "fake" }
 
+// ServesInputs reports false: a time bubble knows no network.
+func (fakeMedia) ServesInputs() bool { return false }
+
 func (fakeMedia) Capabilities() transcode.Capabilities { return transcode.Capabilities{} }
 
 func (m fakeMedia) Probe(_ context.Context, file string) (job.Media, error) {
@@ -52,6 +55,11 @@ func (m fakeMedia) Timeline(context.Context, string, string, job.Media, time.Dur
 		t.Streams[a.Index] = job.StreamTimeline{Packets: 1, End: m.film.Duration}
 	}
 	return t, m.j.do("measure", nothing)
+}
+
+// Weights says that all parts of the film are equally hard to encode.
+func (fakeMedia) Weights(context.Context, string, string, int, time.Duration) (transcode.Weights, error) {
+	return nil, nil
 }
 
 // emptyMedia measures that the input's streams hold nothing.

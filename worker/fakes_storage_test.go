@@ -29,6 +29,10 @@ func (s *fakeStorage) Source(_ context.Context, in job.Input) (storage.Source, e
 	return fakeSource{s.j, name, s.hangs}, s.j.do("open:"+shortName(name), nothing)
 }
 
+func (s *fakeStorage) Whole(ctx context.Context, in job.Input) (storage.Source, error) {
+	return s.Source(ctx, in)
+}
+
 func (s *fakeStorage) Upload(context.Context, job.Secret) (storage.Bucket, error) {
 	return nil, errors.New("no output has a URL of its own")
 }

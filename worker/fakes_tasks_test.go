@@ -94,7 +94,7 @@ func (s *fakeStore) ClaimTask(_ context.Context, id int64, node string) (t job.C
 		}
 		r.fence++
 		r.Status, r.Node, r.touched = job.TaskRunning, node, time.Now()
-		t = job.ClaimedTask{ID: id, JobID: fakeJob, Fence: r.fence, Step: r.TaskState.Step, Kind: r.Kind, Spec: r.Spec, Request: r.request}
+		t = job.ClaimedTask{ID: id, JobID: fakeJob, Fence: r.fence, Step: r.TaskState.Step, Kind: r.TaskState.Kind, Spec: r.Spec, Request: r.request}
 		return nil
 	})
 	return t, wait, err

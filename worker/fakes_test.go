@@ -101,6 +101,8 @@ func (s *fakeStore) AcquireRunSlot(context.Context, string, int64) (time.Duratio
 	return s.wait, nil
 }
 
+func (s *fakeStore) LogRun(context.Context, string, job.FFmpegRun) error { return nil }
+
 func (s *fakeStore) Claim(_ context.Context, _ string, _ int64, _ int, _ string) (fence int64, err error) {
 	err = s.j.do("claim", func() error {
 		s.mu.Lock()
@@ -193,8 +195,12 @@ func (s *fakeStore) SetProgress(_ context.Context, _ string, fence int64, _ map[
 	return s.holds(fence)
 }
 
-func (*fakeStore) Heartbeat(context.Context, string) error                 { return nil }
+func (*fakeStore) Heartbeat(context.Context, string, time.Duration, []string) (job.Unattended, error) {
+	return job.Unattended{}, nil
+}
 func (*fakeStore) Reap(context.Context, time.Duration) (job.Reaped, error) { return job.Reaped{}, nil }
+
+func (*fakeStore) QueueDepth(context.Context) ([]job.QueueCount, error) { return nil, nil }
 
 func (*fakeStore) FinishedForGood(context.Context, []string, time.Duration) (map[string]bool, error) {
 	return nil, nil

@@ -64,3 +64,27 @@ func TestMeasuredEmpty(t *testing.T) {
 		}
 	})
 }
+
+// Of an MP4 whose frames may come irregularly, the times are not measured when its video is
+// copied.
+func TestCopiesAreNotMeasured(t *testing.T) {
+	uneven := strings.Replace(filmProbe, `"r_frame_rate":"5/1"`, `"r_frame_rate":"6/1"`, 1)
+	if uneven == filmProbe {
+		t.Fatal("the film has another frame rate")
+	}
+	for outputs, measured := range map[string]bool{
+		`"mp4:copy:copy": {"path": "/film.mp4"}`:                                      false,
+		`"mp4:copy:copy": {"path": "/film.mp4"}, "mp4:64x36": {"path": "/small.mp4"}`: true,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRig(t, `{"input": {"url": "http://a.example.com/in.mp4"}, "storage": {"service": "coconut"}, "outputs": {`+outputs+`}}`)
+			film := parseMedia(t, uneven)
+			r.store.state.Input.Metadata = film.Raw
+			r.config.Media = fakeMedia{j: r.journal, film: film}
+			err := r.work(transcodeOnce, false)
+			if got := strings.Join(r.journal.effects, " "); err != nil || strings.Contains(got, " measure ") != measured || !strings.HasSuffix(got, "job.completed") {
+				t.Errorf("%v, %s: %s", err, outputs, got)
+			}
+		})
+	}
+}

@@ -2,6 +2,7 @@ package worker
 
 import (
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -78,12 +79,19 @@ func TestChunksFallBack(t *testing.T) {
 			err := r.work(transcodeOnce, false)
 			first, _, _ := strings.Cut(tt.want, " ")
 			_, then := r.split(strings.TrimSuffix(first, "!"))
-			if got := strings.Join(then, " "); err != nil || got != tt.want {
+			got := strings.Join(then, " ")
+			if tt.breaks {
+				// Other chunks may have begun before the first one failed.
+				got = othersBegan.ReplaceAllString(got, "encode! film:encoding")
+			}
+			if err != nil || got != tt.want {
 				t.Errorf("%v\n got %s\nwant %s", err, got, tt.want)
 			}
 		})
 	}
 }
+
+var othersBegan = regexp.MustCompile(`^encode! (encode )+film:encoding`)
 
 // A process that was suspended for some seconds, and whose job another run has by
 // then, stores nothing.

@@ -25,14 +25,19 @@ func (p *probeWorker) Timeout(*river.Job[queue.ProbeArgs]) time.Duration { retur
 
 // Work probes the input and queues the transcode. An input that cannot be transcoded
 // fails the job here, before it takes an encoder's slot.
-func (p *probeWorker) Work(ctx context.Context, j *river.Job[queue.ProbeArgs]) error {
-	ctx, stop := p.w.heartbeat.Track(ctx)
+func (p *probeWorker) Work(ctx context.Context, j *river.Job[queue.ProbeArgs]) (err error) {
+	a := attempt{j.Kind, j.Args.JobID, j.ID, j.Attempt, j.MaxAttempts}
+	ctx, stop := p.w.heartbeat.Track(a.in(ctx))
 	defer stop(nil)
-	c, err := p.w.claim(ctx, j.Args.JobID, j.ID, j.Attempt, j.MaxAttempts)
+	ctx, c, err := p.w.claim(ctx, a)
 	if err != nil || c == nil {
 		return err
 	}
+	defer func() { c.finish(err) }()
 	defer c.lease.KeepRenewing(ctx, stop)()
+	if j.Attempt == 1 {
+		p.w.metrics.begun(time.Since(c.acceptedAt))
+	}
 	pctx, cancel := context.WithTimeout(ctx, probeTimeout)
 	defer cancel()
 	media, err := p.w.input.Probe(pctx, c.spec.Input, c.folder)

@@ -16,6 +16,7 @@ type resolved struct {
 	*transcoding
 	media   job.Media
 	outputs []*job.Output // in the order of the request; nil: this run does not make it
+	helpers int           // other workers that may take chunks of the job
 }
 
 // resolve evaluates the conditions and expressions of the outputs that are not done
@@ -28,7 +29,7 @@ func (r *transcoding) resolve(ctx context.Context, media job.Media) (*resolved, 
 	var events []job.Event
 	fail := func(key string, err error) {
 		e := failure(err, job.StorageUnavailable, "The parameters of the output could not be evaluated.")
-		r.log.Warn("output not resolved", "output", key, "reason", e.Reason, "error", err)
+		r.log.WarnContext(ctx, "output not resolved", "output", key, "reason", e.Reason, "error", err)
 		events = append(events, outputFailed(key, e))
 	}
 	for i, req := range r.spec.Outputs {
@@ -44,7 +45,10 @@ func (r *transcoding) resolve(ctx context.Context, media job.Media) (*resolved, 
 			events = append(events, job.Event{Kind: job.OutputSkippedEvent, Output: req.Key})
 			continue
 		}
-		if outputs[i], err = coconut.ResolveOutput(req, vars); err != nil {
+		if outputs[i], err = coconut.ResolveOutput(req, vars); err == nil {
+			err = r.serverKeys(outputs[i])
+		}
+		if err != nil {
 			fail(req.Key, err)
 			outputs[i] = nil
 		}
@@ -54,38 +58,39 @@ func (r *transcoding) resolve(ctx context.Context, media job.Media) (*resolved, 
 			events = append(events, job.Event{Kind: job.OutputStageEvent, Output: r.spec.Outputs[i].Key, Stage: job.Queued})
 		}
 	}
-	next := &resolved{transcoding: r, media: media, outputs: outputs}
+	next := &resolved{transcoding: r, media: media, outputs: outputs, helpers: r.countHelpers(ctx, media)}
 	if len(events) == 0 {
 		return next, nil
 	}
 	return next, r.record(ctx, events...)
 }
 
-// What is long enough to be encoded in chunks, and how long these are, in seconds.
-// Coconut's settings.ultrafast has an effect from one minute on.
-const (
-	chunkedFrom  = 60
-	chunkSeconds = 30
-)
-
-// planning returns what the planner needs to know for this job.
-func (r *resolved) planning() transcode.Options {
-	opts := r.w.planning
-	if r.w.chunks && r.spec.Settings.UltraFast && r.media.Duration >= chunkedFrom {
-		opts.ChunkSeconds = chunkSeconds
+// reserveDisk reserves the disk space that the job takes at most. Of an input that is not
+// fetched before the plan is made, only what the plan reads is kept.
+func (r *resolved) reserveDisk(ctx context.Context) (*admission.Reservation, bool) {
+	plan, size := transcode.Build(r.outputs, r.media, r.planning()), r.media.Size
+	if !r.media.Still() && !r.needsTimeline() && r.w.input.Serves {
+		size = plan.SourceUse(r.media).Bytes
 	}
-	return opts
+	space := plan.Space
+	if r.spec.Settings.EarlyPlayback {
+		if early, ok := transcode.BuildEarly(r.outputs, r.media, r.planning()); ok {
+			space = space.And(early.Plan.Space)
+		}
+	}
+	return r.reserve(ctx, size, space)
 }
 
-// reserveDisk reserves the disk space that the job takes at most.
-func (r *resolved) reserveDisk() (*admission.Reservation, bool) {
-	return r.reserve(r.media, transcode.Build(r.outputs, r.media, r.planning()).Space)
+// needsTimeline reports whether the input is measured before the plan is made.
+func (r *resolved) needsTimeline() bool {
+	return r.media.NeedsTimeline() && !(r.media.LacksOnlyTimes() && transcode.OnlyCopies(r.outputs))
 }
 
-// reserve reserves disk space for an input and for what a plan makes of it.
-func (r *transcoding) reserve(media job.Media, space transcode.Space) (*admission.Reservation, bool) {
+// reserve reserves disk space for what is kept of an input, in bytes, and for what a plan
+// makes of it.
+func (r *transcoding) reserve(ctx context.Context, input int64, space transcode.Space) (*admission.Reservation, bool) {
 	folder := r.w.workdir.RunFolder(r.lease.JobID(), r.lease.Fence())
-	return r.w.disk.Reserve(r.lease.JobID(), folder, admission.Need(media, space, r.w.cache.Enabled()))
+	return r.w.disk.Reserve(ctx, r.lease.JobID(), folder, admission.Need(input, space, r.w.cache.Enabled()))
 }
 
 // checkStorage asks the job's storage, before any work is done, whether it accepts
@@ -105,7 +110,7 @@ func (r *resolved) checkStorage(ctx context.Context) error {
 	}
 	refusal, ok := errors.AsType[*job.Error](err)
 	if !ok {
-		r.log.Warn("storage check failed", "error", err)
+		r.log.WarnContext(ctx, "storage check failed", "error", err)
 		return nil
 	}
 	var events []job.Event
@@ -115,7 +120,7 @@ func (r *resolved) checkStorage(ctx context.Context) error {
 			events = append(events, outputFailed(o.Key, refusal))
 		}
 	}
-	r.log.Warn("storage refused", "reason", refusal.Reason, "error", err)
+	r.log.WarnContext(ctx, "storage refused", "reason", refusal.Reason, "error", err)
 	return r.record(ctx, events...)
 }
 

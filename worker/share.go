@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"path/filepath"
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
@@ -22,6 +21,9 @@ type taskSpec struct {
 	Keys    []string // of the artifacts that the run expects
 	Program string   // the version of ffmpeg, which these depend on
 	Space   uint64   // bytes that the source and the files of the step take at most
+	// Whole: the source is fetched before the step runs, and a photo decoded. Else the step
+	// reads what it needs of it.
+	Whole bool
 }
 
 // sharedPlan lets other processes run steps of a plan. It implements execute.Sharer.
@@ -35,9 +37,10 @@ type sharedPlan struct {
 }
 
 // share begins to share the steps of the plan. It returns nil if there is no artifact store,
-// by which results come back.
+// by which results come back, and for an input that is made of other files, which others
+// would have to make too.
 func (p *planned) share(ctx context.Context, cache *artifacts.PlanCache) *sharedPlan {
-	if !cache.Enabled() {
+	if !cache.Enabled() || p.spec.Input.Joined() || p.media.Recording != "" {
 		return nil
 	}
 	s := &sharedPlan{p: p, cache: cache}
@@ -49,7 +52,7 @@ func (p *planned) share(ctx context.Context, cache *artifacts.PlanCache) *shared
 }
 
 // close ends the tasks that are left.
-func (s *sharedPlan) close() {
+func (s *sharedPlan) close(ctx context.Context) {
 	if s == nil {
 		return
 	}
@@ -58,7 +61,7 @@ func (s *sharedPlan) close() {
 		s.revoke()
 	}
 	if len(nodes) > 0 {
-		s.p.log.Info("steps made elsewhere", "nodes", nodes)
+		s.p.log.InfoContext(ctx, "steps made elsewhere", "nodes", nodes)
 	}
 }
 
@@ -70,24 +73,21 @@ func (s *sharedPlan) nodesOf(i int) []string {
 	return s.tasks.NodesOf(i)
 }
 
-// spec returns the taskSpec of a step as JSON. The first call reads the whole source, whose
-// checksum is part of the keys.
+// spec returns the taskSpec of a step as JSON. The first call may read the whole source,
+// whose identity is part of the keys.
 func (s *sharedPlan) spec(_ context.Context, st transcode.Step) ([]byte, error) {
 	keys, err := s.cache.Keys(st)
 	if err != nil {
 		return nil, err
 	}
 	if s.revoke == nil {
-		sum, err := s.cache.SourceSum()
-		if err != nil {
-			return nil, err
-		}
-		s.revoke = s.p.w.sources.Lend(s.p.lease.JobID(), tasks.Source{Path: filepath.Join(s.p.dir, transcode.SourceName), Sum: sum})
+		s.revoke = s.p.w.sources.Lend(s.p.lease.JobID(), s.p.copy)
 	}
 	plan := s.p.plan.Alone(st)
 	spec := taskSpec{
 		Plan: plan, Secrets: map[transcode.SecretName]string{}, Keys: keys, Program: s.cache.Program(),
-		Space: admission.Need(s.p.media, spaceOf(s.p.plan, st), true),
+		Space: admission.Need(st.SourceUse(s.p.media).Bytes, spaceOf(s.p.plan, st), true),
+		Whole: s.p.fetchFirst(),
 	}
 	for name, secret := range plan.Secrets {
 		spec.Secrets[name] = secret.Reveal()

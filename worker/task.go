@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"time"
 
@@ -11,12 +12,15 @@ import (
 
 	"github.com/copra-video/copra/api/coconut"
 	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 	"github.com/copra-video/copra/worker/artifacts"
 	"github.com/copra-video/copra/worker/execute"
+	"github.com/copra-video/copra/worker/input"
 	"github.com/copra-video/copra/worker/lease"
+	"github.com/copra-video/copra/worker/tasks"
 )
 
 // slotWait is after how long a task is tried again for which no slot was free: another River
@@ -57,20 +61,23 @@ func (t *taskWorker) Work(ctx context.Context, j *river.Job[queue.TaskArgs]) err
 		return nil // the run has taken it itself, or has ended
 	}
 	defer claimed.KeepRenewing(ctx, stop)()
-	log := w.log.With("job", claimed.JobID, "step", claimed.Step)
-	log.Info("task claimed", "task", claimed.ID)
+	ctx = telemetry.With(ctx, slog.String("job", claimed.JobID), slog.String("key", claimed.KeyName),
+		slog.Int("attempt", claimed.Attempt), slog.Int64("task", claimed.ID), slog.String("step", claimed.Step))
+	ctx, span := w.tracer.Begin(ctx, claimed.Traceparent, telemetry.Consumer, j.Kind, slog.String("kind", claimed.Kind))
+	w.log.InfoContext(ctx, "task claimed")
 	start := time.Now()
 	err = w.runTask(ctx, claimed)
+	span.End(err)
 	switch {
 	case err == nil:
-		log.Info("task done", "task", claimed.ID, "took", time.Since(start))
+		w.log.InfoContext(ctx, "task done", "took", time.Since(start))
 	case errors.Is(err, job.ErrLeaseLost), errors.Is(context.Cause(ctx), job.ErrLeaseLost):
-		log.Info("task lost", "task", claimed.ID)
+		w.log.InfoContext(ctx, "task lost")
 	default:
 		reason := taskFailure(ctx, err)
-		log.Warn("task failed", "task", claimed.ID, "reason", reason, "error", err)
+		w.log.WarnContext(ctx, "task failed", "reason", reason, "error", err)
 		if err := claimed.Fail(ctx, reason); err != nil && !errors.Is(err, job.ErrLeaseLost) {
-			log.Warn("failure of task not recorded", "task", claimed.ID, "error", err)
+			w.log.WarnContext(ctx, "failure of task not recorded", "error", err)
 		}
 	}
 	return nil
@@ -108,23 +115,23 @@ func (w *Worker) runTask(ctx context.Context, claimed *lease.Task) error {
 	if t.Program != w.media.Version() {
 		return errOtherFFmpeg
 	}
-	dir, remove, err := w.workdir.CreateForTask(claimed.JobID, claimed.ID, claimed.Fence)
+	dir, remove, err := w.workdir.CreateForTask(ctx, claimed.JobID, claimed.ID, claimed.Fence)
 	if err != nil {
 		return err
 	}
 	defer remove()
-	space, ok := w.disk.Reserve(fmt.Sprintf("%s task %d", claimed.JobID, claimed.ID), dir, t.Space)
+	space, ok := w.disk.Reserve(ctx, fmt.Sprintf("%s task %d", claimed.JobID, claimed.ID), dir, t.Space)
 	if !ok {
 		return errTaskSpace
 	}
 	defer space.Release()
-	sum, release, err := w.placeSource(ctx, claimed, dir)
+	source, err := w.openSource(ctx, claimed, t.Whole)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer source.Close()
 	for _, f := range t.Plan.Fetches {
-		if err := w.input.Watermark(ctx, f, t.Plan.Secrets[f.URL], dir, watermarkFailure); err != nil {
+		if err := w.input.Fetch(ctx, f, t.Plan.Secrets[f.URL], dir, fetchFailure); err != nil {
 			return err
 		}
 	}
@@ -132,7 +139,7 @@ func (w *Worker) runTask(ctx context.Context, claimed *lease.Task) error {
 	if !session.Enabled() {
 		return errNoStore
 	}
-	session.KnowSourceSum(sum)
+	session.IdentifySource(source.Identity)
 	defer session.Close(ctx, artifacts.Abandoned)
 	cache := session.ForPlan(ctx, t.Plan)
 	step := t.Plan.Steps[0]
@@ -143,7 +150,7 @@ func (w *Worker) runTask(ctx context.Context, claimed *lease.Task) error {
 	if !slices.Equal(keys, t.Keys) {
 		return errOtherInput
 	}
-	if err := w.runStep(ctx, dir, t.Plan, claimed); err != nil {
+	if err := w.runStep(ctx, dir, t.Plan, source, claimed); err != nil {
 		return err
 	}
 	if err = cache.StoreNow(ctx, step); err == nil {
@@ -155,31 +162,49 @@ func (w *Worker) runTask(ctx context.Context, claimed *lease.Task) error {
 	return err
 }
 
-// placeSource puts the input of the task's job into dir and returns its checksum.
-func (w *Worker) placeSource(ctx context.Context, claimed *lease.Task, dir string) (sum string, release func(), err error) {
-	return w.sources.Place(ctx, claimed.JobID, dir, func(ctx context.Context, folder string) (string, error) {
+// openSource opens the input of the task's job. whole: all of it is fetched first.
+func (w *Worker) openSource(ctx context.Context, claimed *lease.Task, whole bool) (tasks.Source, error) {
+	return w.sources.Open(ctx, claimed.JobID, func(ctx context.Context, folder string) (tasks.Source, error) {
 		spec, err := coconut.DecodeJob(claimed.Request)
 		if err != nil {
-			return "", fmt.Errorf("decode stored request of job %s: %w", claimed.JobID, err)
+			return nil, fmt.Errorf("decode stored request of job %s: %w", claimed.JobID, err)
 		}
-		src, err := w.input.Open(ctx, spec.Input)
+		source, err := w.input.Open(ctx, spec.Input, false, folder)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
-		if err := w.input.Fetch(ctx, src, folder); err != nil {
-			return "", err
+		if whole || source.Small() {
+			if err := source.Fetch(ctx); err != nil {
+				source.Close()
+				return nil, err
+			}
 		}
-		return w.cache.Sum(ctx, folder, transcode.SourceName)
+		return taskSource{source, w.metrics}, nil
 	})
 }
 
+// taskSource is an input that was opened for tasks of a job whose run is in another process.
+type taskSource struct {
+	*input.Copy
+	metrics *Metrics
+}
+
+// Close counts what was fetched. It is called once.
+func (s taskSource) Close() {
+	s.metrics.received(s.Received())
+	s.Copy.Close()
+}
+
 // runStep runs the one step of a plan in dir.
-func (w *Worker) runStep(ctx context.Context, dir string, plan transcode.Plan, claimed *lease.Task) error {
+func (w *Worker) runStep(ctx context.Context, dir string, plan transcode.Plan, source tasks.Source, claimed *lease.Task) error {
 	const key = "task"
+	runs := w.jobLog(claimed.JobID, 0, claimed.ID)
+	defer runs.close()
 	steps := execute.Start(ctx, dir, plan, execute.Config{
-		Media: w.media, Cache: execute.NoCache{}, StallTimeout: w.stall, Keys: []string{key},
+		Media: w.media, Cache: execute.NoCache{}, Source: source, StallTimeout: w.stall, Keys: []string{key},
 		Progress: func(done map[string]float64) { claimed.SetProgress(min(1, done[key]/execute.EncodeShare)) },
-		Log:      w.log.With("job", claimed.JobID), Metrics: w.metrics.execute,
+		Ran:      func(st transcode.Step, r ffmpeg.Report) { runs.ran(ctx, st, r) },
+		Log:      w.log, Metrics: w.metrics.execute,
 	})
 	_, err := steps.Wait(ctx, 0)
 	steps.WaitAll()

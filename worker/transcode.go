@@ -34,20 +34,22 @@ func (t *transcodeWorker) NextRetry(j *river.Job[queue.TranscodeArgs]) time.Time
 // Work fetches the input, and makes and publishes the outputs that are not done yet.
 // A lost lease is no error. Every other error makes River try again, if attempts are
 // left.
-func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.TranscodeArgs]) error {
+func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.TranscodeArgs]) (err error) {
 	w := t.w
-	ctx, stop := w.heartbeat.Track(ctx)
+	a := attempt{j.Kind, j.Args.JobID, j.ID, j.Attempt, j.MaxAttempts}
+	ctx, stop := w.heartbeat.Track(a.in(ctx))
 	defer stop(nil)
 	if wait, err := w.runSlots.AcquireRunSlot(ctx, j.Args.JobID, j.ID); err != nil {
 		return err
 	} else if wait > 0 {
-		w.log.Debug("waiting for run slot", "job", j.Args.JobID)
+		w.log.DebugContext(ctx, "waiting for run slot")
 		return river.JobSnooze(wait)
 	}
-	c, err := w.claim(ctx, j.Args.JobID, j.ID, j.Attempt, j.MaxAttempts)
+	ctx, c, err := w.claim(ctx, a)
 	if err != nil || c == nil {
 		return err
 	}
+	defer func() { c.finish(err) }()
 	defer c.lease.KeepRenewing(ctx, stop)()
 	start := time.Now()
 	if s := c.spec.Settings.MaxDuration; s > 0 {
@@ -65,14 +67,16 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 		w.metrics.jobDone(c.lease.State(), time.Since(start))
 		return nil
 	case errors.Is(err, job.ErrLeaseLost):
-		return c.lease.IgnoreLost(err)
+		return c.lease.IgnoreLost(ctx, err)
+	case errors.As(err, new(*inputError)):
+		return r.failInput(context.WithoutCancel(ctx), err)
 	case errors.Is(err, errTooLong):
 		return r.failRemaining(context.WithoutCancel(ctx), job.Errorf(job.MaxDurationExceeded, "The job did not end within its max_duration of %d seconds.", c.spec.Settings.MaxDuration))
 	case ctx.Err() != nil:
 		return fmt.Errorf("stopped: %w", context.Cause(ctx)) // River hands it back
 	case c.last:
 		e := outputFailure(err)
-		c.log.Error("attempts exhausted", "attempt", j.Attempt, "reason", e.Reason, "error", err)
+		c.log.ErrorContext(ctx, "attempts exhausted", "reason", e.Reason, "error", err)
 		return r.failRemaining(ctx, e)
 	default:
 		return err
@@ -111,26 +115,26 @@ func (r *transcoding) failRemaining(ctx context.Context, e *job.Error) error {
 			events = append(events, outputFailed(o.Key, e))
 		}
 	}
-	return r.lease.IgnoreLost(r.record(ctx, events...))
+	return r.lease.IgnoreLost(ctx, r.record(ctx, events...))
 }
 
 // transcode is the whole of a run, phase by phase. Where the probe could only
 // estimate how long the input is, it is fetched and measured before the outputs
-// are resolved, since conditions, expressions and the disk space depend on it.
-// Else nothing is fetched that no output needs.
+// are resolved, and so is one that is made of other files, since conditions, expressions and the disk space depend on it.
+// Else nothing is fetched that no output needs, and encodes begin while it arrives.
 func (r *transcoding) transcode(ctx context.Context) error {
 	media, err := job.ParseMedia(r.lease.State().Input.Metadata)
 	if err != nil {
 		return job.Permanent(fmt.Errorf("read stored metadata of job %s: %w", r.lease.JobID(), err))
 	}
-	if media.Estimated() {
+	if media.Estimated() || r.spec.Input.Joined() || media.Recording != "" {
 		return r.measureFirst(ctx, media)
 	}
 	resolved, err := r.resolve(ctx, media)
 	if err != nil || r.finished() {
 		return err
 	}
-	space, ok := resolved.reserveDisk()
+	space, ok := resolved.reserveDisk(ctx)
 	if !ok {
 		return errNoDiskSpace
 	}
@@ -138,23 +142,35 @@ func (r *transcoding) transcode(ctx context.Context) error {
 	if err := resolved.checkStorage(ctx); err != nil || r.finished() {
 		return err
 	}
-	local, err := r.fetch(ctx)
+	local, err := r.open(ctx, media)
 	if err != nil {
 		return r.endInput(ctx, err)
 	}
 	defer local.close(ctx)
-	if resolved.media.NeedsTimeline() {
-		if err := local.measure(ctx, &resolved.media); err != nil {
+	next := &fetched{resolved: resolved, localInput: local}
+	if next.fetchFirst() {
+		if ended, err := next.fetchBefore(ctx); ended || err != nil {
 			return err
 		}
-		if e := unusable(resolved.media); e != nil {
-			return r.endInput(ctx, e)
+	}
+	return next.makeOutputs(ctx, space)
+}
+
+// fetchBefore fetches the whole input before the plan is made, and measures it where that
+// has to be. ended reports whether the input has ended the job.
+func (f *fetched) fetchBefore(ctx context.Context) (ended bool, err error) {
+	if err := f.fetch(ctx); err != nil {
+		return true, f.endInput(ctx, err)
+	}
+	if f.needsTimeline() {
+		if err := f.measure(ctx, &f.media); err != nil {
+			return false, err
+		}
+		if e := unusable(f.media); e != nil {
+			return true, f.endInput(ctx, e)
 		}
 	}
-	if err := r.lease.Record(ctx, job.Event{Kind: job.InputTransferredEvent}); err != nil {
-		return err
-	}
-	return (&fetched{resolved: resolved, localInput: local}).makeOutputs(ctx, space)
+	return false, f.lease.Record(ctx, job.Event{Kind: job.InputTransferredEvent})
 }
 
 // unusable says why no output can be made of an input that was measured; nil: some
@@ -171,16 +187,19 @@ func unusable(m job.Media) *job.Error {
 
 // measureFirst is transcode for an input whose length is an estimate.
 func (r *transcoding) measureFirst(ctx context.Context, media job.Media) error {
-	download, ok := r.reserve(media, transcode.Space{})
+	download, ok := r.reserve(ctx, media.Size, transcode.Space{})
 	if !ok {
 		return errNoDiskSpace
 	}
 	defer download.Release()
-	local, err := r.fetch(ctx)
+	local, err := r.open(ctx, media)
 	if err != nil {
 		return r.endInput(ctx, err)
 	}
 	defer local.close(ctx)
+	if err := local.fetch(ctx); err != nil {
+		return r.endInput(ctx, err)
+	}
 	if err := local.measure(ctx, &media); err != nil {
 		return err
 	}
@@ -195,7 +214,7 @@ func (r *transcoding) measureFirst(ctx context.Context, media job.Media) error {
 		return err
 	}
 	download.Release()
-	space, ok := resolved.reserveDisk()
+	space, ok := resolved.reserveDisk(ctx)
 	if !ok {
 		return errNoDiskSpace
 	}

@@ -23,13 +23,16 @@ package worker
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
 
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 	artifactstore "github.com/copra-video/copra/storage/artifacts"
 	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/transcode/ffmpeg"
 	"github.com/copra-video/copra/worker/admission"
 	"github.com/copra-video/copra/worker/artifacts"
 	"github.com/copra-video/copra/worker/execute"
@@ -48,7 +51,9 @@ type Store interface {
 	tasks.Store
 	tasks.SourceStore
 	artifacts.JobStore
+	nodeStore
 	runSlots
+	runStore
 }
 
 // runSlots bounds how many jobs of an API key are transcoded at once.
@@ -84,6 +89,11 @@ type Media interface {
 type taskMedia interface {
 	execute.Media
 	Version() string
+	// Weights reads the packets of a video stream of the file name in dir. It fails when
+	// that makes no progress for stall.
+	Weights(ctx context.Context, dir, name string, stream int, stall time.Duration) (transcode.Weights, error)
+	// ServesInputs reports whether ffmpeg.Command.Served may be used.
+	ServesInputs() bool
 }
 
 // Config is what a worker needs.
@@ -94,6 +104,13 @@ type Config struct {
 	Log     *slog.Logger
 	Metrics *Metrics // nil: nothing is counted
 
+	// Tracer traces the work of jobs; nil: nothing is traced.
+	Tracer *telemetry.Tracer
+
+	// Queues are those from which this process fetches work. Due is called when work waits
+	// in one of them or will in a moment, whether it was announced or not.
+	Queues []string
+	Due    func()
 	// Node is the name of this process in worker_node and in River's attempted_by.
 	Node string
 	// WorkDir is the folder for work files. Each run has a folder of its own in it,
@@ -121,13 +138,20 @@ type Config struct {
 	StallTimeout time.Duration
 	// Presets are the presets of encoders, by the name of the encoder.
 	Presets map[string]string
-	// Chunks allows to encode long inputs in chunks, where a job asks for it.
+	// Encoder is which backends encode where a job does not say it.
+	Encoder transcode.EncoderChoice
+	// ContentKeys makes keys for streams; nil: streams that ask for them fail.
+	ContentKeys ContentKeys
+	// Chunks allows to encode long inputs in chunks, where a job asks for it or other workers
+	// have nothing else to do.
 	Chunks bool
 }
 
 const (
-	// heartbeatEvery is how often a worker renews its heartbeat.
-	heartbeatEvery = 2 * time.Second
+	// heartbeatEvery is how often a worker renews its heartbeat, and idleHeartbeatEvery the
+	// same while it has no work, which others could take for lost.
+	heartbeatEvery     = 2 * time.Second
+	idleHeartbeatEvery = 5 * time.Second
 	// StaleAfter is the age of a heartbeat at which its worker counts as dead.
 	StaleAfter = 10 * time.Second
 )
@@ -136,8 +160,10 @@ const (
 type Worker struct {
 	log     *slog.Logger
 	metrics *Metrics
+	tracer  *telemetry.Tracer
 
 	runSlots  runSlots
+	runs      runStore
 	claimer   *lease.Claimer
 	heartbeat *lease.Heartbeat
 	workdir   *workdir.Dir
@@ -152,9 +178,12 @@ type Worker struct {
 	stall     time.Duration
 	planning  transcode.Options
 	chunks    bool
-	cache     *artifacts.Cache
-	collector artifacts.Collector
-	publisher *publish.Publisher
+	nodes     nodeStore
+
+	contentKeys ContentKeys
+	cache       *artifacts.Cache
+	collector   artifacts.Collector
+	publisher   *publish.Publisher
 }
 
 // New returns a worker, which begins with Register and KeepAlive.
@@ -163,28 +192,53 @@ func New(c Config) *Worker {
 		c.Metrics = &Metrics{}
 	}
 	dir := workdir.New(c.WorkDir, c.Node, c.Log)
-	return &Worker{
-		log: c.Log, metrics: c.Metrics,
-		runSlots: c.Store,
-		claimer:  lease.NewClaimer(c.Store, c.Node, c.Log),
+	w := &Worker{
+		log: c.Log, metrics: c.Metrics, tracer: c.Tracer, contentKeys: c.ContentKeys,
+		runSlots: c.Store, runs: c.Store,
+		claimer: lease.NewClaimer(c.Store, c.Node, c.Log),
 		heartbeat: lease.NewHeartbeat(lease.HeartbeatConfig{
-			Store: c.Store, Node: c.Node, Every: heartbeatEvery, Stale: StaleAfter, Reaped: afterReap(dir, c.Metrics, c.Log), Log: c.Log,
+			Store: c.Store, Node: c.Node, Every: heartbeatEvery, IdleEvery: idleHeartbeatEvery, Stale: StaleAfter,
+			Queues: c.Queues, Due: c.Due, Reaped: afterReap(dir, c.Metrics, c.Log), Log: c.Log,
 		}),
 		workdir: dir,
 		disk:    admission.NewDisk(c.WorkDir, c.MinFreeDisk, c.Log),
 		slots:   admission.NewSlots(c.Slots),
 		yielded: &admission.Yielded{},
-		input:   input.Reader{Opener: c.Opener, Media: c.Media, MaxBytes: c.MaxInputBytes, StallTimeout: c.StallTimeout},
+		input:   input.Reader{Opener: c.Opener, Media: c.Media, Serves: c.Media.ServesInputs(), MaxBytes: c.MaxInputBytes, StallTimeout: c.StallTimeout},
 		media:   c.Media, stall: c.StallTimeout,
 		node: c.Node, tasks: c.Store, sources: tasks.NewSources(c.Store, dir.SourceFolder, c.Log),
-		planning:  transcode.Options{Capabilities: c.Media.Capabilities(), Presets: c.Presets},
+		planning:  transcode.Options{Capabilities: c.Media.Capabilities(), Presets: c.Presets, Encoder: c.Encoder},
 		chunks:    c.Chunks,
+		nodes:     c.Store,
 		cache:     artifacts.NewCache(c.Artifacts, c.Media.Version(), c.Log, c.Metrics.artifacts),
 		collector: artifacts.Collector{Artifacts: c.Artifacts, Jobs: c.Store, Retention: c.ArtifactRetention, Log: c.Log},
 		publisher: publish.New(publish.Config{
 			Opener: c.Opener, Media: c.Media, Uploads: c.Uploads, RetryTimeout: c.UploadRetryTimeout, Log: c.Log, Metrics: c.Metrics.publish,
 		}),
 	}
+	w.input.Capabilities, w.input.Run = c.Media.Capabilities(), w.runInput
+	return w
+}
+
+// runInput runs a step that makes an input, when there is a slot for it.
+func (w *Worker) runInput(ctx context.Context, dir string, s transcode.Step) error {
+	_, release, err := w.slots.Acquire(ctx, transcode.Plan{Steps: []transcode.Step{s}})
+	if err != nil {
+		return err
+	}
+	defer release()
+	return w.media.Run(ctx, ffmpeg.Command{Args: s.Op.FFmpeg.Args, Dir: dir, StallTimeout: w.stall})
+}
+
+// DeviceEncoders lists the encoders of cards that work here, by FFmpeg's names.
+func (w *Worker) DeviceEncoders() []string {
+	var list []string
+	for _, d := range w.planning.Capabilities.Devices {
+		if d.Works && !slices.Contains(list, d.Encoder) {
+			list = append(list, d.Encoder)
+		}
+	}
+	return list
 }
 
 // afterReap returns what is done when work of dead processes was requeued or failed:

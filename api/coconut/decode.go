@@ -14,7 +14,10 @@
 package coconut
 
 import (
+	"slices"
+
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/format"
 )
 
 // DecodeJob decodes the body of POST /v2/jobs. The error is always a *job.Error
@@ -29,22 +32,32 @@ func DecodeJob(body []byte) (*job.Spec, error) {
 	// In the order of Coconut's documentation: the test suites of clients send
 	// requests with several errors and expect the first one.
 	spec.Settings = d.settings(root.get("settings"))
-	spec.Input = d.input(root.get("input"), root.misspelt("input"))
+	spec.Input = d.source(root)
 	spec.Storage = d.storage(root.get("storage"), needStorage(root.get("outputs")), root.misspelt("storage"))
 	var decoded []*output
 	spec.Outputs, decoded = d.outputs(root.get("outputs"), root.misspelt("outputs"))
 	spec.Notification = d.notification(root.get("notification"))
 	spec.Metadata = d.metadata(root.get("metadata"))
+	if spec.Settings.EarlyPlayback && !slices.ContainsFunc(spec.Outputs, func(o job.OutputRequest) bool { return o.Type == job.TypeStream }) {
+		d.refuse(job.SettingsNotValid, "The setting 'early_playback' is not valid: it is for jobs with an output 'httpstream', and there is none.")
+	}
 	for _, o := range decoded {
 		if d.err == nil {
 			d.err = unsupportedOutput(o)
 		}
+	}
+	if spec.Input.Joined() {
+		d.refuseCopies(decoded)
 	}
 	if d.err != nil {
 		return nil, d.err
 	}
 	return spec, nil
 }
+
+// copyModes are the values of the setting and of the param 'copy', an addition to
+// Coconut.
+var copyModes = []string{"auto", "off"}
 
 // settings decodes the settings. Unknown ones are ignored, like unknown members of
 // the job.
@@ -61,5 +74,9 @@ func (d *decoder) settings(v *value) job.Settings {
 		UltraFast:   h.boolean("ultrafast"),
 		Priority:    h.integer("priority", 0, -50, 50),
 		MaxDuration: h.integer("max_duration", 0, 0, 366*24*3600),
+		Encoder:     h.oneOf("encoder", "", format.Encoders...),
+		Copy:        h.oneOf("copy", "", copyModes...),
+
+		EarlyPlayback: h.boolean("early_playback"),
 	}
 }

@@ -1,6 +1,10 @@
 package coconut
 
-import "github.com/copra-video/copra/job"
+import (
+	"time"
+
+	"github.com/copra-video/copra/job"
+)
 
 type deliveriesBody struct {
 	JobID      string         `json:"job_id"`
@@ -53,4 +57,39 @@ func deliveryOf(d job.DeliveryLog) deliveryBody {
 		b.Attempts = append(b.Attempts, t)
 	}
 	return b
+}
+
+type listedDeliveriesBody struct {
+	Deliveries []listedDeliveryBody `json:"deliveries"`
+	NextCursor *string              `json:"next_cursor"`
+}
+
+type listedDeliveryBody struct {
+	JobID string `json:"job_id"`
+	deliveryBody
+	// Body and Headers are what a receiver gets now; nil unless they were asked for.
+	Body    *string           `json:"body,omitempty"`
+	Headers map[string]string `json:"headers,omitempty"`
+}
+
+// EncodeListedDeliveries encodes a page of the webhooks of a key. Those with a body have
+// the headers with which they would be sent now.
+func EncodeListedDeliveries(list []job.ListedDelivery, next string, now time.Time) ([]byte, error) {
+	b := listedDeliveriesBody{Deliveries: make([]listedDeliveryBody, 0, len(list))}
+	for _, d := range list {
+		l := listedDeliveryBody{JobID: d.JobID, deliveryBody: deliveryOf(d.DeliveryLog)}
+		if d.Body != nil {
+			headers, err := job.WebhookHeaders(d.JobID, d.N, d.Body, d.Signing, now)
+			if err != nil {
+				return nil, err
+			}
+			text := string(d.Body)
+			l.Body, l.Headers = &text, headers
+		}
+		b.Deliveries = append(b.Deliveries, l)
+	}
+	if next != "" {
+		b.NextCursor = &next
+	}
+	return encode(b), nil
 }

@@ -32,13 +32,16 @@ type inputBody struct {
 }
 
 type outputBody struct {
-	Key      string          `json:"key"`
-	Type     job.OutputType  `json:"type"`
-	Format   string          `json:"format"`
-	URL      *string         `json:"url,omitempty"`
-	URLs     any             `json:"urls,omitempty"` // []string or []job.StreamURL, not nil
-	Error    string          `json:"error,omitempty"`
-	Status   job.Status      `json:"status"`
+	Key    string         `json:"key"`
+	Type   job.OutputType `json:"type"`
+	Format string         `json:"format"`
+	URL    *string        `json:"url,omitempty"`
+	URLs   any            `json:"urls,omitempty"`      // []string or []job.StreamURL, not nil
+	Early  string         `json:"early_url,omitempty"` // plays before the output is made
+	Error  string         `json:"error,omitempty"`
+	Status job.Status     `json:"status"`
+	// Quality is an addition of Copra, of outputs that were asked for quality_metrics.
+	Quality  json.RawMessage `json:"quality_metrics,omitempty"`
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 }
 
@@ -75,6 +78,12 @@ func outputsOf(s job.State, metadata bool) []outputBody {
 	for _, o := range s.Outputs {
 		b := outputBody{Key: o.Key, Type: o.Type, Format: o.Format, Status: o.Type.Status(o.Stage)}
 		b.URL, b.URLs, b.Error = resultMembers(o)
+		if !o.Stage.Final() || o.Stage == job.Done {
+			b.Early = o.Result.Early
+		}
+		if o.Stage == job.Done {
+			b.Quality = o.Result.Quality
+		}
 		if metadata {
 			b.Metadata = outputMetadata(o)
 		}

@@ -227,6 +227,7 @@ func TestSent(t *testing.T) {
 		job.OutputStageEvent:      {false, false},
 		job.OutputSkippedEvent:    {false, false},
 		job.OutputNoteEvent:       {false, false},
+		job.StreamPlayableEvent:   {false, true},
 		job.JobCancelledEvent:     {false, false},
 	} {
 		got := [2]bool{Sent(kind, job.Notification{}), Sent(kind, job.Notification{Events: true})}

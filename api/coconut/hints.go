@@ -49,13 +49,16 @@ var misplacedParams = []misplaced{
 	{videos, "framerate frame_rate", `it belongs into 'format', as "fps"`},
 	{videos, "video audio", `its members belong into 'format', such as {"format": {"video_codec": "h264", "audio_bitrate": "128k"}}`},
 	{streams, "resolution width height size bitrate codec fps framerate frame_rate quality maxrate video_codec video_bitrate audio_codec audio_bitrate format", `it belongs to 'variants', which are formats such as ["mp4:360p", "mp4:720p::quality=4"]`},
-	{streams, "segment_duration segment_time segment_length", `the server chooses the length of segments`},
+	{streams, "segment_time segment_length hls_time", `the length of segments is 'segment_duration', in seconds`},
 	{slices.Concat(pictures, animations), "crop", `an exact size with "fit": "crop" cuts what is too much`},
 	{slices.Concat(videos, pictures, animations), "rotate rotation", `pictures are turned by 'transpose', 1 to the right and 2 to the left`},
 	{videos, "video_filters video_filter filters filter vf", `there are no filters to write; 'crop', 'fit', 'transpose', 'vflip', 'hflip', 'deinterlace' and 'watermark' are params`},
-	{slices.Concat(videos, pictures, animations), "transformation transformations", `'watermark' and others are params of the output itself, and subtitles cannot be drawn into the picture`},
+	{slices.Concat(videos, pictures, animations), "transformation transformations", `'watermark' and others are params of the output itself, and subtitles are 'captions'`},
+	{slices.Concat(videos, streams), "subtitles subtitle caption subs", `text from a file is 'captions', such as [{"url": "https://example.com/en.srt", "language": "en"}]`},
 
-	{anyKind, "input inputs", `a job has one 'input', beside 'outputs'`},
+	{slices.Concat(pictures, animations), "quality_metrics", `it compares encoded video with the input's, and is a param of files with video and of httpstream`},
+
+	{anyKind, "input inputs", `a job has an 'input', or several 'inputs', beside 'outputs'`},
 	{anyKind, "storage notification webhook", `the job has one for all outputs, beside 'outputs': 'storage' or 'notification'`},
 	{anyKind, "settings ultrafast priority", `it belongs into the job's 'settings', beside 'outputs'`},
 }

@@ -41,8 +41,8 @@ func TestHints(t *testing.T) {
 		{"length", `{"mp4": {"path": "/a.mp4", "length": 3}}`, []string{"'duration'"}, `{"mp4": {"path": "/a.mp4", "duration": 3}}`},
 		{"rotate", `{"mp4": {"path": "/a.mp4", "rotate": 90}}`, []string{"'transpose', 1 to the right"}, `{"mp4": {"path": "/a.mp4", "transpose": 1}}`},
 		{"filters", `{"mp4": {"path": "/a.mp4", "video_filters": "yadif"}}`, []string{"'deinterlace'"}, `{"mp4": {"path": "/a.mp4", "deinterlace": true}}`},
-		{"transformation", `{"mp4": {"path": "/a.mp4", "transformation": {"subtitles": "a.ass"}}}`, []string{"'watermark'", "subtitles cannot be drawn"}, ""},
-		{"inputs of an output", `{"mp4": {"path": "/a.mp4", "inputs": {"video": "a", "audio": "b"}}}`, []string{"a job has one 'input', beside 'outputs'"}, ""},
+		{"transformation", `{"mp4": {"path": "/a.mp4", "transformation": {"subtitles": "a.ass"}}}`, []string{"'watermark'", "subtitles are 'captions'"}, ""},
+		{"inputs of an output", `{"mp4": {"path": "/a.mp4", "inputs": {"video": "a", "audio": "b"}}}`, []string{"a job has an 'input', or several 'inputs', beside 'outputs'"}, ""},
 		{"storage of an output", `{"mp4": {"path": "/a.mp4", "storage": {}}}`, []string{"beside 'outputs'"}, ""},
 		{"setting of an output", `{"httpstream": {"hls": {"path": "/hls"}, "ultrafast": true}}`, []string{"'settings'"}, ""},
 
@@ -57,7 +57,8 @@ func TestHints(t *testing.T) {
 		{"offset of a stream", `{"httpstream": {"hls": {"path": "/hls"}, "offset": 3}}`, []string{"whole input"}, ""},
 		{"quality of a stream", `{"httpstream": {"hls": {"path": "/hls"}, "quality": 4}}`, []string{`["mp4:360p", "mp4:720p::quality=4"]`}, `{"httpstream": {"hls": {"path": "/hls"}, "variants": ["mp4:360p", "mp4:720p::quality=4"]}}`},
 		{"resolution in hls", `{"httpstream": {"hls": {"path": "/hls", "resolution": "720p"}}}`, []string{"'hls.resolution'", "'variants'"}, `{"httpstream": {"hls": {"path": "/hls", "variants": ["mp4:720p"]}}}`},
-		{"segments", `{"httpstream": {"hls": {"path": "/hls", "segment_duration": 4}}}`, []string{"the server chooses"}, ""},
+		{"segments", `{"httpstream": {"hls": {"path": "/hls", "segment_duration": 4}}}`, []string{"one level up"}, `{"httpstream": {"hls": {"path": "/hls"}, "segment_duration": 4}}`},
+		{"segments by another name", `{"httpstream": {"hls": {"path": "/hls"}, "segment_time": 4}}`, []string{"'segment_duration', in seconds"}, `{"httpstream": {"hls": {"path": "/hls"}, "segment_duration": 4}}`},
 		{"playlist_name in hls", `{"httpstream": {"hls": {"path": "/hls", "playlist_name": "a"}}}`, []string{"one level up"}, `{"httpstream": {"hls": {"path": "/hls"}, "playlist_name": "a"}}`},
 
 		{"width and height in format", `{"mp4": {"path": "/a.mp4", "format": {"width": 1280, "height": 720}}}`, []string{`such as "1280x720"`}, `{"mp4": {"path": "/a.mp4", "format": {"resolution": "1280x720"}}}`},
@@ -98,7 +99,7 @@ func TestMisspelt(t *testing.T) {
 		body  string
 		words []string
 	}{
-		"inputs":  {`{"inputs": [{"url": "https://a/b"}], "storage": {"service": "coconut"}, ` + outputs + `}`, []string{"The job 'input' is not a valid object (there is 'inputs', write 'input')."}},
+		"inputs":  {`{"inputs": {"url": "https://a/b"}, "storage": {"service": "coconut"}, ` + outputs + `}`, []string{"The job 'inputs' is not valid: got a hash, expected an array of 1 to 20 inputs"}},
 		"storge":  {`{"input": {"url": "https://a/b"}, "storge": {"service": "coconut"}, ` + outputs + `}`, []string{"'storage'", "'storge'"}},
 		"output":  {`{"input": {"url": "https://a/b"}, "storage": {"service": "coconut"}, "output": {}}`, []string{"'outputs'", "there is 'output'"}},
 		"uri":     {`{"input": {"uri": "https://a/b"}, "storage": {"service": "coconut"}, ` + outputs + `}`, []string{"'uri'", "write 'url'"}},

@@ -85,6 +85,9 @@ func eventOf(s job.State, e job.RecordedEvent) eventBody {
 		o.Stage = job.Failed
 	case job.OutputSkippedEvent:
 		o.Stage = job.Skipped
+	case job.StreamPlayableEvent:
+		b.URL = &o.Result.Early
+		return b
 	default:
 		return b
 	}

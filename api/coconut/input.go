@@ -18,7 +18,12 @@ func (d *decoder) input(v *value, misspelt string) job.Input {
 		d.refuse(job.InputNotValid, "The job 'input' is not a valid object%s.", misspelt)
 		return job.Input{}
 	}
-	h := d.section("input", job.InputNotValid, v)
+	return d.location("input", v)
+}
+
+// location decodes where an input is. name is that of the member of the job.
+func (d *decoder) location(name string, v *value) job.Input {
+	h := d.section(name, job.InputNotValid, v)
 	service := h.get("service")
 	hasService := service != nil && !blank(service)
 	if u := h.get("url"); u != nil && !(blank(u) && hasService) {
@@ -30,7 +35,7 @@ func (d *decoder) input(v *value, misspelt string) job.Input {
 		return in
 	}
 	if !hasService {
-		d.refuse(job.InputNotValid, "The job 'input' is not valid: it has no 'url', and no 'service' with a 'bucket' and a 'key'%s.", cmp.Or(v.misspelt("url"), v.misspelt("service")))
+		d.refuse(job.InputNotValid, "The job '%s' is not valid: it has no 'url', and no 'service' with a 'bucket' and a 'key'%s.", name, cmp.Or(v.misspelt("url"), v.misspelt("service")))
 		return job.Input{}
 	}
 	row, ok := h.service(true)

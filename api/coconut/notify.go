@@ -12,7 +12,7 @@ func Sent(k job.EventKind, n job.Notification) bool {
 	switch k {
 	case job.JobCompletedEvent, job.JobFailedEvent:
 		return true
-	case job.InputTransferredEvent, job.OutputCompletedEvent, job.OutputFailedEvent:
+	case job.InputTransferredEvent, job.OutputCompletedEvent, job.OutputFailedEvent, job.StreamPlayableEvent:
 		return n.Events
 	}
 	return false
@@ -39,6 +39,7 @@ type outputEvent struct {
 	URL      *string         `json:"url,omitempty"`
 	URLs     any             `json:"urls,omitempty"`
 	Error    string          `json:"error,omitempty"`
+	Quality  json.RawMessage `json:"quality_metrics,omitempty"` // an addition, as in outputBody
 	Metadata json.RawMessage `json:"metadata,omitempty"`
 }
 
@@ -70,6 +71,8 @@ func EncodeNotification(s job.State, e job.Event, metadata bool) []byte {
 	case job.OutputCompletedEvent, job.OutputFailedEvent:
 		d := outputEventOf(s, e, metadata)
 		b.Data, b.Metadata = d, d.Metadata != nil
+	case job.StreamPlayableEvent:
+		b.Data = playableEventOf(s, e)
 	default:
 		d := jobEventOf(s, metadata)
 		b.Metadata = d.Input.Metadata != nil
@@ -98,8 +101,21 @@ func outputEventOf(s job.State, e job.Event, metadata bool) outputEvent {
 		Key:      e.Output,
 	}
 	d.URL, d.URLs, d.Error = resultMembers(o)
+	if o.Stage == job.Done {
+		d.Quality = o.Result.Quality
+	}
 	if metadata {
 		d.Metadata = outputMetadata(o)
+	}
+	return d
+}
+
+// playableEventOf is of an output that plays before it is made. Its status is that of the
+// moment.
+func playableEventOf(s job.State, e job.Event) outputEvent {
+	d := outputEvent{Progress: percent(s.EventProgress()), Key: e.Output, URL: &e.Result.Early}
+	if o := s.Output(e.Output); o != nil {
+		d.Type, d.Status = o.Type, o.Type.Status(o.Stage)
 	}
 	return d
 }

@@ -29,7 +29,7 @@ type output struct {
 var (
 	videoParams = []string{
 		"path", "url", "if", "key", "format", "offset", "duration", "fit", "transpose", "vflip", "hflip",
-		"deinterlace", "square", "crop", "watermark",
+		"deinterlace", "square", "crop", "watermark", "overlay", "copy", "quality_metrics", "captions", "caption_urls", "caption_languages", "caption_names",
 	}
 	imageParams = []string{
 		"path", "url", "if", "key", "format", "number", "interval", "offsets", "square", "blur", "fit",
@@ -40,8 +40,8 @@ var (
 		"watermark",
 	}
 	streamParams = []string{
-		"path", "if", "key", "variants", "playlist_name", "hls", "dash", "hls_encryption_key",
-		"hls_encryption_key_uri",
+		"path", "if", "key", "variants", "playlist_name", "segment_duration", "gop", "loudness", "protection", "thumbnails", "captions", "overlay", "copy", "quality_metrics", "hls", "dash", "hls_encryption_key",
+		"hls_encryption_key_uri", "caption_urls", "caption_languages", "caption_names",
 	}
 )
 
@@ -88,6 +88,11 @@ func (d *decoder) output(mapKey, name string, v *value, vars expr.Vars) *output 
 		h.destination(&o.Output)
 		o.Video = h.video()
 		h.checkCopied(o)
+		h.checkCaptions(o)
+		h.checkQuality(o)
+		if o.Format.VideoCodec() == "" && len(o.Video.Overlay) > 0 {
+			h.d.refuse(h.reason, "%s is not valid: %s has no video to lay anything over, so leave it out.", h.subject("overlay"), quote(o.Format.String()))
+		}
 	}
 	return o
 }
@@ -104,11 +109,26 @@ func (h hash) checkCopied(o *output) {
 	}{
 		{"fit", v.Fit == "crop"}, {"transpose", v.Transpose != nil}, {"vflip", v.VFlip}, {"hflip", v.HFlip},
 		{"deinterlace", v.Deinterlace}, {"square", v.Square}, {"crop", v.CropW != ""}, {"watermark", v.Watermark != nil},
+		{"overlay", len(v.Overlay) > 0},
 	} {
 		if p.used {
 			h.d.refuse(h.reason, "%s is not valid: the video codec 'copy' keeps the picture as it is, so leave out one of the two.", h.subject(p.name))
 			return
 		}
+	}
+}
+
+// checkQuality refuses the comparison of an encode with its source where no picture is
+// encoded.
+func (h hash) checkQuality(o *output) {
+	if !o.Video.QualityMetrics {
+		return
+	}
+	switch o.Format.VideoCodec() {
+	case "":
+		h.d.refuse(h.reason, "%s is not valid: %s has no video that could be compared with the input's, so leave it out.", h.subject("quality_metrics"), quote(o.Format.String()))
+	case format.Copy:
+		h.d.refuse(h.reason, "%s is not valid: the video codec 'copy' loses nothing that could be measured, so leave out one of the two.", h.subject("quality_metrics"))
 	}
 }
 

@@ -20,6 +20,7 @@ var shownMembers = []string{
 	"path", "if", "offset", "duration", "offsets", "number", "interval", "fit", "position", "transpose", "crop", "filename", "playlist_name",
 	"resolution", "quality", "video_codec", "video_bitrate", "fps", "audio_codec", "audio_bitrate", "audio_samplerate", "audio_channel",
 	"preset", "maxrate", "pix_fmt", "variants", "version", "priority", "max_duration", "gateway_dns",
+	"loudness", "segment_duration", "gop", "crf", "scheme", "track", "language", "charset",
 }
 
 // RedactRequest returns an accepted request for people to see, indented, without
@@ -65,7 +66,7 @@ func redact(b *bytes.Buffer, v *value, name string, above []string) {
 	case kindNull:
 		b.WriteString("null")
 	default: // a number or a boolean
-		if slices.Contains(above, "credentials") || slices.Contains(above, "params") {
+		if hidden(name, above) {
 			b.Write(encode(redacted))
 			return
 		}
@@ -73,8 +74,14 @@ func redact(b *bytes.Buffer, v *value, name string, above []string) {
 	}
 }
 
+// hidden reports whether a member may be a secret whatever it is. A key of segments
+// has the same name as the key of an output.
+func hidden(name string, above []string) bool {
+	return slices.Contains(above, "credentials") || slices.Contains(above, "params") || slices.Contains(above, "protection") && name == "key"
+}
+
 func redactText(text, name string, above []string) string {
-	if slices.Contains(above, "credentials") || slices.Contains(above, "params") {
+	if hidden(name, above) {
 		return redacted
 	}
 	if u, err := url.Parse(text); err == nil && u.Scheme != "" && u.Host != "" {

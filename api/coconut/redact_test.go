@@ -11,7 +11,7 @@ func TestRedactRequest(t *testing.T) {
 		"input": {"url": "https://user:canary@media.example.com/canary/in.mp4?token=canary"},
 		"storage": {"service": "s3", "bucket": "films", "region": "us-east-1", "path": "/below", "credentials": {"access_key_id": "canary", "pin": 1234321}},
 		"outputs": {"mp4:720p": [{"path": "/a.mp4", "key": "small", "watermark": {"url": "http://10.0.0.1/canary.png"}}, "/b.mp4"], "jpg:300x": {"path": "/p.jpg", "number": 5, "url": "ftp://canary:canary@host/x"},
-			"httpstream": {"hls": {"path": "/hls", "encryption_key": "canary", "encryption_key_uri": "https://keys.example.com/canary"}, "variants": ["mp4:240p"]}},
+			"httpstream": {"hls": {"path": "/hls", "encryption_key": "canary", "encryption_key_uri": "https://keys.example.com/canary"}, "protection": {"keys": [{"key": "canary"}, {"key": 1234321}], "pssh": ["canary"]}, "variants": ["mp4:240p"]}},
 		"notification": {"type": "http", "url": "https://hook.example.com/canary", "params": {"token": "canary", "n": 1234321}, "events": true},
 		"metadata": {"order": "4711"}, "unknown": {"deep": ["canary"]}, "odd": null}`))
 	if err != nil {

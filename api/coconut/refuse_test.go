@@ -49,6 +49,10 @@ func TestRefused(t *testing.T) {
 	s3 := func(members string) []byte {
 		return body(`storage: {"service": "s3", "credentials": {"access_key_id": "a", "secret_access_key": "b"}` + members + `}`)
 	}
+	const kid = `"kid": "00112233-4455-6677-8899-aabbccddeeff", "key": "0f1e2d3c4b5a69788796a5b4c3d2e1f0"`
+	parts := func(list string) []byte {
+		return []byte(`{"inputs": ` + list + `, "storage": {"service": "coconut"}, "outputs": {"mp4": "/a.mp4"}}`)
+	}
 	provoked := map[string]bool{}
 	for _, c := range []struct {
 		name, code string
@@ -191,6 +195,36 @@ func TestRefused(t *testing.T) {
 		{"hls true", "output_param_not_valid", str(`{"hls": true}`), []string{"'hls'", "a hash"}},
 		{"hls's param", "output_param_not_valid", str(`{"hls": {"path": "/hls", "segments": 3}}`), []string{"'hls.segments'", "version"}},
 		{"hls's version", "output_param_not_valid", str(`{"hls": {"path": "/hls", "version": "new"}}`), []string{"'hls.version'"}},
+		{"segment_duration", "output_param_not_valid", str(`{"hls": {"path": "/hls"}, "segment_duration": 0.5}`), []string{"'segment_duration'", "from 1 to 10"}},
+		{"segment_duration in milliseconds", "output_param_not_valid", str(`{"hls": {"path": "/hls"}, "segment_duration": 4000}`), []string{"'segment_duration'", "from 1 to 10"}},
+		{"segment_duration of no GOPs", "output_param_not_valid", str(`{"hls": {"path": "/hls"}, "segment_duration": 3.001}`), []string{"'segment_duration'", "3.001", "equal parts"}},
+		{"segment_duration and gop", "output_param_not_valid", str(`{"hls": {"path": "/hls"}, "segment_duration": 5, "gop": 2}`), []string{"segments of 5 s", "'gop' of 2 s", "a multiple"}},
+		{"gop", "output_param_not_valid", str(`{"hls": {"path": "/hls"}, "gop": 11}`), []string{"'gop'", "from 0.1 to 10"}},
+		{"protection of AV1", "output_param_not_valid", str(`{"dash": {"path": "/dash"}, "variants": ["mp4:360p", "mp4:av1_360p"], "protection": true}`), []string{"'protection'", "av1", "h264 and hevc"}},
+		{"two gops", "output_param_not_valid", str(`{"hls": {"path": "/hls"}, "variants": ["mp4:240p::gop=1", "mp4:360p"]}`), []string{"'variants'", "the same 'gop'"}},
+		{"loudness", "output_param_not_valid", str(`{"hls": {"path": "/hls"}, "loudness": 14}`), []string{"'loudness'", "from -40 to -5"}},
+		{"input and inputs", "input_not_valid", []byte(`{"input": {"url": "https://example.com/a.mp4"}, "inputs": [{"url": "https://example.com/b.mp4"}]}`), []string{"both 'input' and 'inputs'"}},
+		{"inputs as a hash", "input_not_valid", parts(`{"url": "https://example.com/b.mp4"}`), []string{"'inputs'", "a hash", "array of 1 to 20"}},
+		{"no inputs", "input_not_valid", parts(`[{"black": 1}]`), []string{"all of them are black"}},
+		{"inputs without an address", "input_not_valid", parts(`[{"url": "https://example.com/b.mp4"}, {"offset": 2}]`), []string{"'inputs[1]'", "no 'url'"}},
+		{"inputs with a bad offset", "input_not_valid", parts(`[{"url": "https://example.com/b.mp4", "offset": -1}]`), []string{"'offset'"}},
+		{"inputs with black and an address", "input_not_valid", parts(`[{"url": "https://example.com/b.mp4", "black": 1}]`), []string{"'url'", "black"}},
+		{"inputs and copy", "output_format_not_valid", []byte(`{"inputs": [{"url": "https://example.com/b.mp4"}], "storage": {"service": "coconut"}, "outputs": {"mp4:copy": "/a.mp4"}}`), []string{"nothing can be copied"}},
+		{"thumbnails too often", "output_param_not_valid", str(`{"hls": "/h", "thumbnails": {"interval": 0.1}}`), []string{"'thumbnails.interval'", "at least 0.5"}},
+		{"thumbnails too large", "output_param_not_valid", str(`{"hls": "/h", "thumbnails": {"width": 2000}}`), []string{"'thumbnails.width'", "1280"}},
+		{"thumbnails on huge sheets", "output_param_not_valid", str(`{"hls": "/h", "thumbnails": {"width": 1280, "columns": 10}}`), []string{"'thumbnails'", "12800 pixels wide", "8192"}},
+		{"thumbnails as a number", "output_param_not_valid", str(`{"hls": "/h", "thumbnails": 10}`), []string{"'thumbnails'", "true, false or a hash"}},
+		{"thumbnails with offsets", "output_param_not_valid", str(`{"hls": "/h", "thumbnails": {"offsets": [1]}}`), []string{"'thumbnails.offsets'", "interval, width, columns"}},
+		{"protection without keys", "output_param_not_valid", str(`{"dash": "/d", "protection": {"keys": []}}`), []string{"'protection.keys'", "array of keys"}},
+		{"protection of pictures alone", "output_param_not_valid", str(`{"dash": "/d", "protection": {"keys": [{"track": "video", ` + kid + `}]}}`), []string{"some tracks would have no key"}},
+		{"protection with a short key", "output_param_not_valid", str(`{"dash": "/d", "protection": {"keys": [{"kid": "00112233445566778899aabbccddeeff", "key": "5ec3e7"}]}}`), []string{"'protection.keys.key'", "32 hexadecimal digits"}},
+		{"protection twice for a track", "output_param_not_valid", str(`{"dash": "/d", "protection": {"keys": [{` + kid + `}, {` + kid + `}]}}`), []string{"two keys for \"all\""}},
+		{"protection in HLS without an address", "output_param_not_valid", str(`{"hls": "/h", "protection": {"keys": [{` + kid + `}]}}`), []string{"'uri'", "skd://"}},
+		{"protection with a broken pssh", "output_param_not_valid", str(`{"dash": "/d", "protection": {"pssh": "AAAA", "keys": [{` + kid + `}]}}`), []string{"'protection.pssh'", "whole pssh boxes"}},
+		{"protection of an unknown scheme", "output_param_not_valid", str(`{"dash": "/d", "protection": {"scheme": "cens", "keys": [{` + kid + `}]}}`), []string{"'protection.scheme'", "cbcs, cenc"}},
+		{"protection beside AES-128", "output_param_not_valid", str(`{"hls": {"path": "/h", "encryption_key": "00112233445566778899aabbccddeeff", "encryption_key_uri": "https://k/1"}, "protection": {"keys": [{` + kid + `, "uri": "https://k/2"}]}}`), []string{"leave out one of the two"}},
+		{"encryption_iv without a key", "output_param_not_valid", str(`{"hls": {"path": "/h", "encryption_iv": "00112233445566778899aabbccddeeff"}}`), []string{"'hls.encryption_key'", "no meaning without a key"}},
+		{"a short encryption_iv", "output_param_not_valid", str(`{"hls": {"path": "/h", "encryption_key": "00112233445566778899aabbccddeeff", "encryption_key_uri": "https://k/1", "encryption_iv": "0x12"}}`), []string{"'hls.encryption_iv'", "32 hexadecimal digits"}},
 		{"playlist_name", "output_param_not_valid", str(`{"hls": {"path": "/hls"}, "playlist_name": "../x"}`), []string{"'playlist_name'"}},
 		{"variants", "output_param_not_valid", str(`{"hls": {"path": "/hls"}, "variants": {"mp4": 1}}`), []string{"'variants'", "a hash"}},
 		{"encryption key", "output_param_not_valid", str(`{"hls": {"path": "/hls", "encryption_key": "abc"}}`), []string{"'hls.encryption_key'", "32 hexadecimal"}},

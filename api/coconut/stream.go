@@ -2,6 +2,8 @@ package coconut
 
 import (
 	"encoding/hex"
+	"math"
+	"slices"
 	"strings"
 
 	"github.com/copra-video/copra/job"
@@ -14,14 +16,19 @@ const maxVariants = 30
 // folders of hls and dash include the output's path, so Output.Path stays empty.
 func (h hash) stream() *job.StreamParams {
 	base := h.as(job.OutputPathNotValid).path("path")
-	p := &job.StreamParams{PlaylistName: h.playlistName()}
+	p := &job.StreamParams{PlaylistName: h.playlistName(), Copy: h.oneOf("copy", "", copyModes...)}
 	variants := h.get("variants")
 	folders := 0 // not deferred
 	if inner, on := h.packaging("hls"); on {
-		inner.only("path", "version", "variants", "encryption_key", "encryption_key_uri", "hls_encryption_key", "hls_encryption_key_uri")
+		inner.only("path", "version", "variants", "encryption_key", "encryption_key_uri", "encryption_iv", "hls_encryption_key", "hls_encryption_key_uri")
 		p.HLS = &job.HLSParams{Path: inner.folder(base), Version: inner.integer("version", 0, 3, 12)}
 		folders += countGiven(inner.get("path"))
 		p.HLS.EncryptionKey, p.HLS.EncryptionKeyURI = h.encryption(inner)
+		if iv := inner.get("encryption_iv"); iv != nil && iv.kind != kindDeferred && !blank(iv) {
+			if p.HLS.EncryptionIV = inner.hex16("encryption_iv"); p.HLS.EncryptionKey.IsZero() {
+				h.d.refuse(h.reason, "%s is missing: an 'encryption_iv' has no meaning without a key.", h.subject("hls.encryption_key"))
+			}
+		}
 		variants = firstGiven(variants, inner.get("variants"))
 	}
 	if inner, on := h.packaging("dash"); on {
@@ -37,7 +44,68 @@ func (h hash) stream() *job.StreamParams {
 		h.d.refuse(job.OutputPathNotValid, "%s is not valid: hls and dash with hlsfmp4 would both write %s there, expected two folders.", h.subject("dash.path"), quote(p.PlaylistName+".m3u8"))
 	}
 	p.Variants, p.DefaultLadder = h.variants(variants)
+	h.loudness(p.Variants)
+	h.segments(p)
+	p.QualityMetrics = h.boolean("quality_metrics")
+	if withVideo := func(f format.Format) bool { return f.VideoCodec() != "" }; p.QualityMetrics && len(p.Variants) > 0 && !slices.ContainsFunc(p.Variants, withVideo) {
+		h.d.refuse(h.reason, "%s is not valid: no variant has video that could be compared with the input's, so leave it out.", h.subject("quality_metrics"))
+	}
+	p.Protection = h.protection(p)
+	p.Thumbnails = h.thumbnails()
+	p.Captions = h.captions()
+	p.Overlay = h.overlay()
+	if p.HLS != nil && p.HLS.Version == 3 && len(p.Captions) > 0 {
+		h.d.refuse(h.reason, "%s is not valid beside an 'hls.version' of 3: playlists of that version know no captions.", h.subject("captions"))
+	}
 	return p
+}
+
+// The pictures of a stream by default, and their bounds. Browsers and television sets
+// decode no picture of any size.
+const (
+	thumbnailWidth, thumbnailColumns, thumbnailRows = 320, 5, 5
+	maxThumbnailWidth, maxThumbnailCells            = 1280, 20
+	maxSheetWidth                                   = 8192
+	minThumbnailInterval                            = 0.5
+)
+
+// thumbnails reads the param 'thumbnails' of an httpstream, an addition to Coconut; nil
+// when it is absent or false.
+func (h hash) thumbnails() *job.Thumbnails {
+	inner, on := h.toggle("thumbnails")
+	if !on {
+		return nil
+	}
+	inner.only("interval", "width", "columns", "rows")
+	t := &job.Thumbnails{
+		Interval: inner.number("interval", 0, 0, maxSeconds),
+		Width:    inner.integer("width", thumbnailWidth, 16, maxThumbnailWidth),
+		Columns:  inner.integer("columns", thumbnailColumns, 1, maxThumbnailCells),
+		Rows:     inner.integer("rows", thumbnailRows, 1, maxThumbnailCells),
+	}
+	if t.Interval = math.Round(t.Interval*1000) / 1000; t.Interval > 0 && t.Interval < minThumbnailInterval {
+		inner.refuse("interval", "0 for one by the length of the input, or at least 0.5 seconds")
+	}
+	if w := t.Columns * t.Width; w > maxSheetWidth {
+		h.d.refuse(h.reason, "%s is not valid: %d columns of %d pixels make sheets %d pixels wide, expected at most %d.", h.subject("thumbnails"), t.Columns, t.Width, w, maxSheetWidth)
+	}
+	return t
+}
+
+// loudness gives the param 'loudness' to all variants with audio that have none of
+// their own.
+func (h hash) loudness(variants []format.Format) {
+	v := h.get("loudness")
+	if v == nil || v.kind == kindDeferred || blank(v) {
+		return
+	}
+	target := math.Round(10*h.number("loudness", 0, -40, -5)) / 10
+	for i := range variants {
+		f := &variants[i]
+		if f.AudioCodec() != "" && f.Options.Loudness == 0 {
+			f.Options.Loudness = target
+		}
+	}
 }
 
 func countGiven(v *value) int {

@@ -22,6 +22,11 @@ func (h hash) video() *job.VideoParams {
 		Deinterlace: h.boolean("deinterlace"),
 		Square:      h.boolean("square"),
 		Watermark:   h.watermark(),
+		Copy:        h.oneOf("copy", "", copyModes...),
+		Captions:    h.captions(),
+		Overlay:     h.overlay(),
+
+		QualityMetrics: h.boolean("quality_metrics"),
 	}
 	p.CropW, p.CropH = h.crop()
 	return p

@@ -53,6 +53,8 @@ type Output struct {
 	Result  string         `json:"result"`
 	Message string         `json:"message,omitempty"`
 	Code    job.Reason     `json:"error_code,omitzero"`
+	// Note says how it is made, where that is worth a word.
+	Note string `json:"note,omitempty"`
 }
 
 // Step is a step of the plan, with the keys of the outputs that need it.
@@ -94,8 +96,23 @@ func Of(body []byte, in Input, o transcode.Options) Preview {
 		}
 		p.Outputs = append(p.Outputs, out)
 	}
+	o.Copy = spec.Settings.Copy
+	if spec.Input.Joined() {
+		p.join(resolved)
+	}
 	p.plan(transcode.Build(resolved, media, o), resolved)
 	return p
+}
+
+// join adds the step that makes one input of several, before all others.
+func (p *Preview) join(outputs []*job.Output) {
+	s := Step{ID: "parts", Kind: string(transcode.StepJoin), Needs: []string{}, Outputs: []string{}, VideoEncodes: 1}
+	for i, o := range outputs {
+		if o != nil {
+			s.Outputs = append(s.Outputs, p.Outputs[i].Key)
+		}
+	}
+	p.Steps = append(p.Steps, s)
 }
 
 // plan adds the steps, and says which outputs cannot be made.
@@ -103,6 +120,11 @@ func (p *Preview) plan(plan transcode.Plan, outputs []*job.Output) {
 	for i, r := range plan.Results {
 		if outputs[i] != nil && r.Err != nil {
 			p.Outputs[i].refuse(r.Err)
+		}
+	}
+	for _, n := range plan.Notes {
+		for _, i := range n.Outputs {
+			p.Outputs[i].Note = n.Text
 		}
 	}
 	for _, s := range plan.Steps {
@@ -137,7 +159,17 @@ func (in Input) media() job.Media {
 		Video: []job.VideoStream{{
 			Codec: "h264", Profile: "High", Width: in.Width, Height: in.Height, SAR: format.Rational{Num: 1, Den: 1},
 			PixFmt: "yuv420p", BitDepth: 8, FieldOrder: "progressive", FPS: fps, BaseFPS: fps, Duration: in.Duration, Default: true,
+			GOPs: in.gops(),
 		}},
 		Audio: []job.AudioStream{{Index: 1, Codec: "aac", Profile: "LC", SampleRate: 48000, Channels: 2, ChannelLayout: "stereo", Duration: in.Duration, Default: true}},
 	}
+}
+
+// gops are closed GOPs of two seconds, whose bitrate is below all that is asked for.
+func (in Input) gops() *job.GOPs {
+	g := &job.GOPs{Longest: 2}
+	for at := 0.0; at < max(1, in.Duration) && len(g.Keyframes) < 100_000; at += 2 {
+		g.Keyframes = append(g.Keyframes, at)
+	}
+	return g
 }

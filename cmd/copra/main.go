@@ -23,7 +23,7 @@ import (
 func main() {
 	sandbox.Main() // a copy of this program that is to become ffmpeg
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	err := run(ctx, os.Args[1:], command.Stdio{Getenv: os.Getenv, Stdout: os.Stdout, Stderr: os.Stderr})
+	err := run(ctx, os.Args[1:], command.Stdio{Getenv: os.Getenv, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr})
 	stop()
 	os.Exit(command.ExitCode(err, os.Stderr))
 }
@@ -46,10 +46,16 @@ func subcommands() []subcommand {
 		{"plan", "[flags] FILE|URL|job.json", "say what a job would do, without doing it", cli.Plan},
 		{"jobs", "[flags]", "list jobs", cli.Jobs},
 		{"job", "[flags] ID", "show a job, or follow it to its end", cli.Job},
+		{"logs", "[flags] ID", "show what FFmpeg was told for a job, and what it said", cli.Logs},
 		{"cancel", "[flags] ID", "end a job", cli.Cancel},
 		{"retry", "[flags] ID", "run the outputs of a job that are not done once more", cli.Retry},
+		{"usage", "[flags]", "show minutes, bytes and CPU time by day and API key", cli.Usage},
+		{"listen", "--forward URL [flags]", "forward the webhooks of the key to an address, of this machine for example", cli.Listen},
+		{"storage-check", "[flags] FILE|-", "try out whether results can be stored in a storage", cli.StorageCheck},
 		{"check", "[flags] URL|FILE|DIR", "hold an HLS or DASH stream against Apple's, DASH-IF's and CMAF's rules", cli.Check},
 		{"doctor", "[flags]", "check ffmpeg, database, storage and work directory", admin.Doctor},
+		{"completion", "bash|zsh|fish", "print what a shell needs to complete subcommands and flags", completion},
+		{"man", "DIR", "write manual pages into a folder", manual},
 		{"version", "", "print the version", printVersion},
 	}
 }
@@ -81,7 +87,7 @@ func run(ctx context.Context, args []string, e command.Stdio) error {
 func help(w io.Writer) {
 	fmt.Fprint(w, "Copra is a self-hosted transcoding server that speaks the Coconut API v2.\n\nUsage: copra SUBCOMMAND [flags]\n\n")
 	for _, s := range subcommands() {
-		fmt.Fprintf(w, "  %-11s %s\n", s.name, s.about)
+		fmt.Fprintf(w, "  %-13s %s\n", s.name, s.about)
 	}
 	fmt.Fprint(w, "\ncopra help SUBCOMMAND shows its flags. Each flag has an environment variable too.\n")
 }

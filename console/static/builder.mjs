@@ -1,10 +1,13 @@
 // The request builder: checks the request while it is typed, with the server's own
-// decoder, and shows it as a command.
+// decoder, and shows it as code.
+
+import { snippets } from './code.mjs';
 
 const form = document.querySelector('.builder');
 const request = document.getElementById('request');
 const verdict = document.getElementById('verdict');
-const curl = document.getElementById('curl');
+const code = document.getElementById('code');
+const language = document.getElementById('language');
 
 function paragraph(text, className) {
   const p = document.createElement('p');
@@ -13,7 +16,7 @@ function paragraph(text, className) {
   return p;
 }
 
-function code(text) {
+function word(text) {
   const c = document.createElement('code');
   c.textContent = text;
   return c;
@@ -23,7 +26,7 @@ function show(answer) {
   verdict.replaceChildren();
   if (!answer.valid) {
     const p = paragraph(answer.message, 'problem');
-    p.append(' ', code(answer.error_code));
+    p.append(' ', word(answer.error_code));
     verdict.append(p);
     return;
   }
@@ -32,7 +35,7 @@ function show(answer) {
   const list = document.createElement('ul');
   for (const o of answer.outputs) {
     const item = document.createElement('li');
-    item.append(code(o.key), ` ${o.type}` + (o.result === 'made' ? '' : `, ${o.result}`) + (o.message ? `: ${o.message}` : ''));
+    item.append(word(o.key), ` ${o.type}` + (o.result === 'made' ? '' : `, ${o.result}`) + (o.message ? `: ${o.message}` : ''));
     list.append(item);
   }
   verdict.append(list);
@@ -43,10 +46,16 @@ function show(answer) {
   verdict.append(steps);
 }
 
+function showCode() {
+  code.textContent = snippets(form.dataset.url + '/v2', request.value.trimEnd())[language.value];
+}
+
+language.addEventListener('change', showCode);
+
 let asked = 0;
 async function check() {
   const mine = ++asked;
-  curl.textContent = `curl ${form.dataset.url}/v2/jobs -u "$COPRA_API_KEY:" -d @- <<'EOF'\n${request.value.trimEnd()}\nEOF`;
+  showCode();
   try {
     const response = await fetch('/console/validate', { method: 'POST', body: request.value, headers: { 'Content-Type': 'application/json' } });
     if (response.status === 401) { location.reload(); return; }

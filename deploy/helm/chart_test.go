@@ -11,9 +11,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -23,6 +25,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/copra-video/copra/internal/testmedia"
+	"github.com/copra-video/copra/transcode/format"
 )
 
 var update = flag.Bool("update", false, "rewrite the goldens")
@@ -41,9 +44,26 @@ func charttool(t *testing.T) string {
 	return ""
 }
 
+// seen reads the files of the chart, so that `go test` knows that its result depends
+// on them: it does not see what the tool reads.
+func seen(t *testing.T) {
+	t.Helper()
+	err := fs.WalkDir(os.DirFS("copra"), ".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		_, err = os.Stat(filepath.Join("copra", path))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // run returns what the tool printed, or what it complained about.
 func run(t *testing.T, args ...string) (stdout string, err error) {
 	t.Helper()
+	seen(t)
 	cmd := exec.CommandContext(t.Context(), charttool(t), args...)
 	var out, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &complaint
@@ -62,8 +82,11 @@ func render(t *testing.T, values ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return text
+	return generated.ReplaceAllString(text, "${1}R0VORVJBVEVE")
 }
+
+// generated is the operator's key, another one in each rendering.
+var generated = regexp.MustCompile(`(?m)^(  operator-key: )[A-Za-z0-9+/]{43}=$`)
 
 // valueFiles are the examples of values.
 func valueFiles(t *testing.T) []string {
@@ -184,6 +207,55 @@ func TestIngress(t *testing.T) {
 	}
 }
 
+// TestOperatorKey: the chart makes the key of the console, or takes that of a Secret
+// that is there; without the console there is none.
+func TestOperatorKey(t *testing.T) {
+	for _, c := range []struct {
+		name, values string
+		wants        []string
+		not          string
+	}{
+		{"made", `{secret: {name: x}}`, []string{"kind: Secret", "name: copra-operator, key: operator-key", "  operator-key: R0VORVJBVEVE"}, "COPRA_CONSOLE"},
+		{"of a Secret that is there", `{secret: {name: x}, console: {operatorKey: {secretName: mine, key: k}}}`, []string{"name: mine, key: k"}, "kind: Secret"},
+		{"no console", `{secret: {name: x}, console: {enabled: false}}`, []string{`- name: COPRA_CONSOLE`}, "COPRA_OPERATOR_KEY"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			file := filepath.Join(t.TempDir(), "values.yaml")
+			if err := os.WriteFile(file, []byte(c.values), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			text := render(t, file)
+			for _, want := range c.wants {
+				if !strings.Contains(text, want) {
+					t.Errorf("no %q in\n%s", want, text)
+				}
+			}
+			if strings.Contains(text, c.not) {
+				t.Errorf("%q in\n%s", c.not, text)
+			}
+		})
+	}
+}
+
+// TestHelmTest: what the job of `helm test` asks for is a format, and its command is
+// one of the program.
+func TestHelmTest(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(file, []byte(`{secret: {name: x, apiKeyKey: k}, storage: {enabled: true}}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found := regexp.MustCompile(`copra submit \S+ -o (\S+)`).FindStringSubmatch(render(t, file))
+	if found == nil {
+		t.Fatal("helm test submits no job")
+	}
+	if f, err := format.Parse(found[1]); err != nil {
+		t.Error(err)
+	} else if err := format.Supported(f); err != nil {
+		t.Error(err)
+	}
+}
+
 // schemas are those of the kinds that the chart uses, by apiVersion and kind.
 type schemas map[string]*jsonschema.Schema
 
@@ -282,7 +354,7 @@ func TestSchemas(t *testing.T) {
 // TestSecrets: what is secret comes from a Secret into the environment of a
 // container, and stands nowhere else.
 func TestSecrets(t *testing.T) {
-	secret := []string{"COPRA_DATABASE_URL", "COPRA_SECRET_KEYS", "COPRA_API_KEY", "COPRA_ARTIFACT_S3_SECRET_KEY", "COPRA_ARTIFACT_S3_ACCESS_KEY"}
+	secret := []string{"COPRA_DATABASE_URL", "COPRA_SECRET_KEYS", "COPRA_API_KEY", "COPRA_OPERATOR_KEY", "COPRA_ARTIFACT_S3_SECRET_KEY", "COPRA_ARTIFACT_S3_ACCESS_KEY"}
 	found := 0
 	for _, file := range valueFiles(t) {
 		lines := strings.Split(render(t, file), "\n")

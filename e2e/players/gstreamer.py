@@ -12,11 +12,12 @@ import gi
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
-from gi.repository import GLib, Gst, GstApp  # noqa: E402,F401
+gi.require_version("GstPbutils", "1.0")
+from gi.repository import GLib, Gst, GstApp, GstPbutils  # noqa: E402,F401
 
 Gst.init(None)
 RATE = 48000
-LIMIT = 60  # seconds, against hanging
+LIMIT = 180  # seconds, against hanging
 
 
 class Play:
@@ -87,6 +88,9 @@ class Play:
         self.loop.run()
         GLib.source_remove(timer)
         ok, d = self.play.query_duration(Gst.Format.TIME)
+        if self.play.get_property("uri").startswith("file:"):
+            # What a player shows when it begins, not what it knows at the end.
+            d = GstPbutils.Discoverer.new(10 * Gst.SECOND).discover_uri(self.play.get_property("uri")).get_duration()
         self.out["duration"] = d / Gst.SECOND if ok else -1
         self.play.set_state(Gst.State.NULL)
         bus.remove_signal_watch()

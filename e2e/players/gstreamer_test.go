@@ -99,7 +99,8 @@ func TestGStreamer(t *testing.T) {
 		t.Run(r.name, func(t *testing.T) {
 			addresses := flashes(t, r, "mp4", "mp4:::frag", "mpegts")
 			for i, w := range gstreamer(t, addresses...) {
-				name := addresses[i][strings.LastIndex(addresses[i], "/")+1:]
+				parts := strings.Split(addresses[i], "/")
+				name := strings.Join(parts[len(parts)-2:], "/")
 				if w.Error != "" {
 					t.Errorf("%s: %s", name, w.Error)
 					continue
@@ -117,24 +118,33 @@ func TestGStreamer(t *testing.T) {
 	}
 }
 
-// flashes makes a stream in TS, in fragmented MP4 for HLS and DASH, and files,
-// and returns their addresses.
+// flashes makes a stream in TS, in fragmented MP4 for HLS and DASH, the latter also with
+// two tracks of audio, and files, and returns their addresses.
 func flashes(t *testing.T, r sourceRate, files ...string) []string {
 	t.Helper()
 	dir := streamtest.Flashes(t, flashSeconds, r.period, r.rate)
 	// superfast has B-frames, whose reordering players have to undo.
 	fast := transcode.Options{Presets: map[string]string{"libx264": "superfast"}}
-	published := streamtest.Publish(t, dir, &job.StreamParams{
+	params := &job.StreamParams{
 		Variants: streamtest.Formats(t, "mp4:160x90::quality=2,maxrate=300k"),
 		HLS:      &job.HLSParams{Path: "/hls"}, DASH: &job.DASHParams{Path: "/dash", HLSFMP4: true},
-	}, fast)
+	}
+	published := streamtest.Publish(t, dir, params, fast)
+	params.HLS = nil
+	published = append(published, streamtest.Publish(t, streamtest.Second(t, dir), params, fast)...)
 	mux := http.NewServeMux()
-	for i, name := range []string{"ts", "cmaf"} {
+	for i, name := range []string{"ts", "cmaf", "cmaf2"} {
 		mux.Handle("GET /"+name+"/", http.StripPrefix("/"+name+"/", http.FileServer(http.Dir(published[i].Root))))
 	}
-	server := httptest.NewServer(mux)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Access-Control-Allow-Origin", "*") // page.html comes from elsewhere
+		mux.ServeHTTP(w, r)
+	}))
 	t.Cleanup(server.Close)
-	addresses := []string{server.URL + "/ts/master.m3u8", server.URL + "/cmaf/master.m3u8", server.URL + "/cmaf/master.mpd"}
+	var addresses []string
+	for _, path := range []string{"/ts/master.m3u8", "/cmaf/master.m3u8", "/cmaf/master.mpd", "/cmaf2/master.m3u8", "/cmaf2/master.mpd"} {
+		addresses = append(addresses, server.URL+path)
+	}
 	for i, f := range files {
 		from := streamtest.File(t, dir, f, fast)
 		to := filepath.Join(t.TempDir(), strings.NewReplacer(":", "-", "=", "-").Replace(f)+filepath.Ext(from))

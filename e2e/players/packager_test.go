@@ -20,14 +20,7 @@ import (
 // TestPackager: shaka-packager, which is strict, reads all segments of each track without
 // a warning, and packages them again.
 func TestPackager(t *testing.T) {
-	arch := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
-	program := filepath.Join(modules(t), "shaka-packager", "bin", "packager-linux-"+arch)
-	if _, err := os.Stat(program); err != nil {
-		t.Fatalf("shaka-packager has no program for this machine: %v", err)
-	}
-	if err := os.Chmod(program, 0o755); err != nil { // npm's archive has no mode
-		t.Fatal(err)
-	}
+	program := packager(t)
 	dir := streamtest.Film(t, 13, "160x90", "30000/1001")
 	params := &job.StreamParams{
 		Variants: streamtest.Formats(t, "mp4:80x46::quality=2", "mp4:160x90::quality=3"),
@@ -43,6 +36,20 @@ func TestPackager(t *testing.T) {
 			})
 		}
 	}
+}
+
+// packager is the program of shaka-packager.
+func packager(t *testing.T) string {
+	t.Helper()
+	arch := map[string]string{"amd64": "x64", "arm64": "arm64"}[runtime.GOARCH]
+	program := filepath.Join(modules(t), "shaka-packager", "bin", "packager-linux-"+arch)
+	if _, err := os.Stat(program); err != nil {
+		t.Fatalf("shaka-packager has no program for this machine: %v", err)
+	}
+	if err := os.Chmod(program, 0o755); err != nil { // npm's archive has no mode
+		t.Fatal(err)
+	}
+	return program
 }
 
 // repackage joins the segments of a track and packages the whole.

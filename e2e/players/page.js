@@ -24,8 +24,9 @@ const script = (src) => new Promise((resolve, reject) => {
 
 const ranges = (r) => Array.from({ length: r.length }, (_, i) => [r.start(i), r.end(i)]);
 
-// until waits for a condition, looked at whenever the video says something.
-const until = (what, condition, limit = 20000) => new Promise((resolve, reject) => {
+// until waits for a condition, looked at whenever the video says something. The limit, in
+// milliseconds, is one against hanging: on a busy machine a player may stand for long.
+const until = (what, condition, limit = 300000) => new Promise((resolve, reject) => {
   const look = () => {
     if (found.errors.length) done(new Error(found.errors.join('; ')));
     else if (condition()) done();
@@ -40,32 +41,55 @@ const until = (what, condition, limit = 20000) => new Promise((resolve, reject) 
     `ready ${video.readyState}, buffered ${JSON.stringify(ranges(video.buffered))}`)), limit);
 });
 
+// base64url writes hexadecimal digits as EME wants keys and their ids.
+const base64url = (hex) => btoa(String.fromCharCode(...hex.match(/../g).map((b) => parseInt(b, 16))))
+  .replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '');
+
 // The players, each with the same few verbs.
 const players = {
-  async hls(url) {
+  async hls(url, keys, license, codec) {
     await script('/node_modules/hls.js/dist/hls.min.js');
-    const hls = new Hls({ startLevel: 0, maxBufferLength: 60, backBufferLength: Infinity, capLevelToPlayerSize: false });
-    hls.on(Hls.Events.ERROR, (_, e) => { if (e.fatal || e.details === 'bufferSeekOverHole') found.errors.push(`${e.details} ${e.reason || e.error || ''}`); });
+    const start0 = codec ? { videoPreference: { videoCodec: codec } } : { startLevel: 0 };
+    const hls = new Hls({ ...start0, maxBufferLength: 60, backBufferLength: Infinity, capLevelToPlayerSize: false });
+    // In TS hls.js begins with the first decode time, before the first picture. Firefox,
+    // unlike Chromium, does not play over that, and hls.js jumps.
+    const start = /from 0 to 0\.[01]/;
+    hls.on(Hls.Events.ERROR, (_, e) => {
+      if (e.fatal || e.details === 'bufferSeekOverHole' && !start.test(e.reason)) found.errors.push(`${e.details} ${e.reason || e.error || ''}`);
+    });
     hls.loadSource(url);
     hls.attachMedia(video);
     await until('parsed', () => hls.levels.length > 0);
+    const own = () => hls.levels.map((_, i) => i).filter((i) => !codec || (hls.levels[i].videoCodec || '').startsWith(codec));
     return {
-      levels: () => hls.levels.length,
-      level: () => hls.currentLevel,
-      toLevel: (n) => { hls.currentLevel = n; },
+      levels: () => own().length,
+      level: () => own().indexOf(hls.currentLevel),
+      toLevel: (n) => { hls.currentLevel = own()[n]; },
       audios: () => hls.audioTracks.length,
       toAudio: async (n) => { hls.audioTrack = n; await until('audio changed', () => hls.audioTrack === n); },
       texts: () => hls.subtitleTracks.length,
       toText: (n) => { hls.subtitleDisplay = true; hls.subtitleTrack = n; },
     };
   },
-  async shaka(url) {
+  async shaka(url, keys, license, codec) {
     await script('/node_modules/shaka-player/dist/shaka-player.compiled.js');
     shaka.polyfill.installAll();
     const player = new shaka.Player();
     player.addEventListener('error', (e) => found.errors.push(`shaka ${e.detail.code} ${e.detail.data}`));
     await player.attach(video);
-    player.configure({ abr: { enabled: false }, streaming: { bufferingGoal: 60, bufferBehind: 60 } });
+    // Without prefetching: in Firefox a switch aborts the prefetch of an init segment, and
+    // shaka-player 5.2 then takes the aborted one for ever (SegmentPrefetch).
+    player.configure({ abr: { enabled: false }, streaming: { bufferingGoal: 60, bufferBehind: 60, segmentPrefetchLimit: 0 } });
+    if (codec) player.configure({ preferredVideoCodecs: [codec] });
+    if (keys) player.configure({ drm: { clearKeys: keys } });
+    if (license) {
+      // Keys of HLS have addresses of their own below that of the license server.
+      player.configure({ drm: { servers: { 'org.w3.clearkey': license } } });
+      const [base, token] = license.split('?');
+      player.getNetworkingEngine().registerRequestFilter((_, request) => {
+        request.uris = request.uris.map((u) => (u.startsWith(base + '/') ? `${u}?${token}` : u));
+      });
+    }
     await player.load(url).catch((e) => { throw new Error(`shaka ${e.code} ${e.data}`); });
     const videoTracks = () => {
       const active = player.getVariantTracks().find((t) => t.active);
@@ -79,9 +103,14 @@ const players = {
       toAudio: async (n) => player.selectAudioTrack(player.getAudioTracks()[n]),
       texts: () => player.getTextTracks().length,
       toText: (n) => player.selectTextTrack(player.getTextTracks()[n]),
+      async thumbnail(time) {
+        const tracks = player.getImageTracks();
+        const t = tracks.length === 1 && await player.getThumbnails(tracks[0].id, time);
+        return t && { url: t.uris[0], x: t.positionX, y: t.positionY, width: t.width, height: t.height, start: t.startTime, duration: t.duration };
+      },
     };
   },
-  async dash(url) {
+  async dash(url, keys, license) {
     await script('/node_modules/dashjs/dist/modern/umd/dash.all.min.js');
     const player = dashjs.MediaPlayer().create();
     player.on(dashjs.MediaPlayer.events.ERROR, (e) => found.errors.push(`dash.js ${e.error && (e.error.message || e.error.code)}`));
@@ -90,6 +119,11 @@ const players = {
       buffer: { fastSwitchEnabled: true, bufferTimeDefault: 60, bufferTimeAtTopQuality: 60, bufferToKeep: 60 },
     } });
     player.initialize(video, url, false);
+    if (license) player.setProtectionData({ 'org.w3.clearkey': { serverURL: license } });
+    if (keys) {
+      const clearkeys = Object.fromEntries(Object.entries(keys).map((pair) => pair.map(base64url)));
+      player.setProtectionData({ 'org.w3.clearkey': { clearkeys } });
+    }
     await until('initialised', () => player.getRepresentationsByType && player.isReady() && player.getRepresentationsByType('video').length > 0);
     return {
       levels: () => player.getRepresentationsByType('video').length,
@@ -99,6 +133,7 @@ const players = {
       toAudio: async (n) => player.setCurrentTrack(player.getTracksFor('audio')[n]),
       texts: () => player.getTracksFor('text').length,
       toText: (n) => player.setTextTrack(n),
+      thumbnail: (time) => new Promise((resolve) => { player.provideThumbnail(time, resolve); }),
     };
   },
 };
@@ -120,8 +155,8 @@ async function seek(what, target, near) {
 
 // watch plays to the end, with a switch of level, a seek, and a switch of audio
 // and of subtitles where there are some.
-async function watch({ player, url }) {
-  const p = await players[player](url);
+async function watch({ player, url, keys, license, codec }) {
+  const p = await players[player](url, keys, license, codec);
   // A player may say that it is ready a moment before its buffer is told.
   await until('ready', () => video.readyState >= 2 && video.buffered.length > 0);
   found.duration = video.duration;
@@ -159,7 +194,8 @@ async function watch({ player, url }) {
   // Once more from the start, to the end.
   await seek('back at the start', 0, () => video.readyState >= 2);
   await play();
-  await until('ended', () => video.ended, 30000);
+  // In Firefox dash.js does not always say that no more comes.
+  await until('ended', () => video.ended || video.currentTime >= video.duration);
   found.end = video.currentTime;
   found.buffered = ranges(video.buffered);
   for (const { mime, b } of buffers) {
@@ -170,4 +206,24 @@ async function watch({ player, url }) {
   return found;
 }
 
-window.run = (c) => watch(c).catch((e) => ({ ...found, failed: String(e && e.message || e) }));
+// thumbnails asks a player for the pictures of some times, and tells the brightness in the
+// middle of each.
+async function thumbnails({ player, url, times }) {
+  const p = await players[player](url);
+  await until('ready', () => video.readyState >= 2);
+  found.thumbnails = [];
+  for (const time of times) {
+    const t = await p.thumbnail(time);
+    if (!t) throw new Error(`there is no picture for ${time}`);
+    const img = new Image();
+    img.crossOrigin = 'anonymous';
+    img.src = t.url;
+    await img.decode();
+    const canvas = new OffscreenCanvas(1, 1).getContext('2d');
+    canvas.drawImage(img, t.x + t.width / 2, t.y + t.height / 2, 1, 1, 0, 0, 1, 1);
+    found.thumbnails.push({ ...t, time, sheet: [img.naturalWidth, img.naturalHeight], level: canvas.getImageData(0, 0, 1, 1).data[0] });
+  }
+  return found;
+}
+
+window.run = (c) => (c.times ? thumbnails(c) : watch(c)).catch((e) => ({ ...found, failed: String(e && e.message || e) }));

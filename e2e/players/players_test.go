@@ -1,11 +1,12 @@
 // Package players plays streams of Copra in hls.js, shaka-player and dash.js in headless
-// Chromium, plays streams and files in GStreamer, and has shaka-packager package the
+// Chromium and Firefox, plays streams and files in GStreamer, and has shaka-packager package the
 // segments again.
 package players
 
 import (
 	"bufio"
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"math"
@@ -54,8 +55,70 @@ func chromium(t testing.TB) string {
 	return ""
 }
 
+// browser is a program that plays. Its kind is what play.mjs calls it.
+type browser struct{ kind, path string }
+
+// browsers are Chromium, and with COPRA_PLAYERS=1 Firefox.
+func browsers(t testing.TB) []browser {
+	list := []browser{{"chromium", chromium(t)}}
+	if os.Getenv("COPRA_PLAYERS") != "" {
+		list = append(list, firefox(t))
+	}
+	return list
+}
+
+func firefox(t testing.TB) browser {
+	t.Helper()
+	for _, name := range []string{"firefox-esr", "firefox"} {
+		if path, err := exec.LookPath(name); err == nil {
+			return browser{"firefox", path}
+		}
+	}
+	testmedia.Missing(t, "Firefox is not installed, run scripts/setup.sh players")
+	return browser{}
+}
+
+// play plays cases in a browser. Results come in the order in which they end.
+func (b browser) play(t testing.TB, nodeModules, page string, cases []playing) []played {
+	t.Helper()
+	ask, err := json.Marshal(map[string]any{"page": page, "cases": cases})
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "node", "play.mjs", nodeModules, b.kind, b.path)
+	cmd.Stdin = bytes.NewReader(ask)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("node play.mjs: %v\n%s", err, stderr.String())
+	}
+	var list []played
+	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); {
+		p := played{browser: b.kind}
+		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
+			t.Fatalf("%v: %s", err, lines.Bytes())
+		}
+		list = append(list, p)
+	}
+	if len(list) != len(cases) {
+		t.Errorf("%d results of %d", len(list), len(cases))
+	}
+	return list
+}
+
+// pages serves what page.html needs besides streams.
+func pages(nodeModules string) *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.Handle("GET /node_modules/", http.StripPrefix("/node_modules/", http.FileServer(http.Dir(nodeModules))))
+	mux.Handle("GET /page/", http.StripPrefix("/page/", http.FileServer(http.Dir("."))))
+	return mux
+}
+
 // played is what page.html reports of one case. Times are in seconds.
 type played struct {
+	browser string
+
 	Name     string
 	Failed   string
 	Errors   []string
@@ -76,6 +139,8 @@ type played struct {
 	Buffers   []buffer
 	Corrupted int
 	Log       []string
+
+	Thumbnails []thumbnail
 }
 
 // buffer is what a SourceBuffer holds, in seconds.
@@ -84,22 +149,26 @@ type buffer struct {
 	Ranges [][2]float64
 }
 
-// TestPlayers plays each layout in all players that support it.
+// TestPlayers plays each layout in a player, and each player in several layouts. With
+// COPRA_PLAYERS=1, which make players sets, it plays each layout in all players that
+// support it.
 func TestPlayers(t *testing.T) {
 	testmedia.Long(t)
-	nodeModules, browser := modules(t), chromium(t)
+	nodeModules := modules(t)
 	dir := streamtest.Film(t, seconds, "320x180", "25")
 	// superfast has B-frames, whose reordering players have to undo.
 	fast := transcode.Options{Presets: map[string]string{"libx264": "superfast"}}
 	variants := streamtest.Formats(t, "mp4:160x90::quality=2,maxrate=300k", "mp4:320x180::quality=2,maxrate=900k", "mp4:x:64k")
-	clear := streamtest.Publish(t, dir, &job.StreamParams{Variants: variants, HLS: &job.HLSParams{Path: "/hls"}, DASH: &job.DASHParams{Path: "/dash", HLSFMP4: true}}, fast)
+	// With thumbnails, which players must not stumble over.
+	clear := streamtest.Publish(t, dir, &job.StreamParams{
+		Variants: variants, HLS: &job.HLSParams{Path: "/hls"}, DASH: &job.DASHParams{Path: "/dash", HLSFMP4: true},
+		Thumbnails: &job.Thumbnails{Interval: 2, Width: 80, Columns: 2, Rows: 2},
+	}, fast)
 
-	mux := http.NewServeMux()
+	mux := pages(nodeModules)
 	mux.HandleFunc("GET /key", func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, "\x00\x11\x22\x33\x44\x55\x66\x77\x88\x99\xaa\xbb\xcc\xdd\xee\xff")
 	})
-	mux.Handle("GET /node_modules/", http.StripPrefix("/node_modules/", http.FileServer(http.Dir(nodeModules))))
-	mux.Handle("GET /page/", http.StripPrefix("/page/", http.FileServer(http.Dir("."))))
 	server := httptest.NewServer(mux)
 	defer server.Close()
 	plain := streamtest.Plain(t, dir)
@@ -111,42 +180,71 @@ func TestPlayers(t *testing.T) {
 		mux.Handle("GET /"+name+"/", http.StripPrefix("/"+name+"/", http.FileServer(http.Dir(p.Root))))
 	}
 
-	type playing struct {
-		Name   string `json:"name"`
-		Player string `json:"player"`
-		URL    string `json:"url"`
+	// Common Encryption: HLS names an address for each key, and with DASH the page gives
+	// players the keys.
+	for key, text := range map[string]string{"video": videoKey, "audio": audioKey} {
+		mux.HandleFunc("GET /keys/"+key, func(w http.ResponseWriter, _ *http.Request) {
+			b, _ := hex.DecodeString(text)
+			_, _ = w.Write(b)
+		})
 	}
-	var cases []playing
-	for _, c := range [][3]string{
-		{"hls.js ts", "hls", "/ts/master.m3u8"}, {"hls.js cmaf", "hls", "/cmaf/master.m3u8"}, {"hls.js muxed", "hls", "/muxed/master.m3u8"}, {"hls.js aes", "hls", "/aes/master.m3u8"},
-		{"shaka ts", "shaka", "/ts/master.m3u8"}, {"shaka cmaf", "shaka", "/cmaf/master.m3u8"}, {"shaka dash", "shaka", "/cmaf/master.mpd"}, {"shaka muxed", "shaka", "/muxed/master.m3u8"}, {"shaka aes", "shaka", "/aes/master.m3u8"},
-		{"dash.js", "dash", "/cmaf/master.mpd"},
+	for _, scheme := range []string{"cbcs", "cenc"} {
+		p := streamtest.Publish(t, dir, &job.StreamParams{Variants: variants, DASH: &job.DASHParams{Path: "/dash", HLSFMP4: true}, Protection: protected(scheme, server.URL+"/keys/")}, fast)[0]
+		mux.Handle("GET /"+scheme+"/", http.StripPrefix("/"+scheme+"/", http.FileServer(http.Dir(p.Root))))
+	}
+	cases := casesOf(server.URL, map[string]string{videoKeyID: videoKey, audioKeyID: audioKey})
+	for _, b := range browsers(t) {
+		t.Run(b.kind, func(t *testing.T) {
+			for _, p := range b.play(t, nodeModules, server.URL+"/page/page.html", cases) {
+				t.Run(p.Name, func(t *testing.T) { p.judge(t) })
+			}
+		})
+	}
+}
+
+// playing is what page.html plays. Keys are those of DASH by their ids, in hex.
+type playing struct {
+	Name   string            `json:"name"`
+	Player string            `json:"player"`
+	URL    string            `json:"url"`
+	Keys   map[string]string `json:"keys,omitempty"`
+	Times  []float64         `json:"times,omitempty"` // of thumbnails to ask for, instead of playing
+	Codec  string            `json:"codec,omitempty"` // that the player is to prefer: "av01"
+}
+
+// casesOf returns what is played from a server.
+func casesOf(server string, keys map[string]string) (list []playing) {
+	all := os.Getenv("COPRA_PLAYERS") != ""
+	for _, c := range []struct {
+		name, player, path string
+		always             bool
+	}{
+		{"hls.js ts", "hls", "/ts/master.m3u8", true},
+		{"hls.js cmaf", "hls", "/cmaf/master.m3u8", true},
+		{"hls.js muxed", "hls", "/muxed/master.m3u8", false},
+		{"hls.js aes", "hls", "/aes/master.m3u8", true},
+		{"shaka ts", "shaka", "/ts/master.m3u8", false},
+		{"shaka cmaf", "shaka", "/cmaf/master.m3u8", false},
+		{"shaka muxed", "shaka", "/muxed/master.m3u8", true},
+		{"shaka aes", "shaka", "/aes/master.m3u8", false},
+		{"shaka dash", "shaka", "/cmaf/master.mpd", true},
+		{"dash.js", "dash", "/cmaf/master.mpd", true},
+		{"shaka dash cbcs", "shaka", "/cbcs/master.mpd", true},
+		{"shaka dash cenc", "shaka", "/cenc/master.mpd", false},
+		{"shaka hls cbcs cmaf", "shaka", "/cbcs/master.m3u8", false},
+		{"shaka hls cenc cmaf", "shaka", "/cenc/master.m3u8", true},
+		{"dash.js cbcs dash", "dash", "/cbcs/master.mpd", false},
+		{"dash.js cenc dash", "dash", "/cenc/master.mpd", true},
 	} {
-		cases = append(cases, playing{c[0], c[1], server.URL + c[2]})
-	}
-	ask, err := json.Marshal(map[string]any{"page": server.URL + "/page/page.html", "cases": cases})
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.CommandContext(t.Context(), "node", "play.mjs", nodeModules, browser)
-	cmd.Stdin = bytes.NewReader(ask)
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
-	if err != nil {
-		t.Fatalf("node play.mjs: %v\n%s", err, stderr.String())
-	}
-	seen := 0
-	for lines := bufio.NewScanner(bytes.NewReader(out)); lines.Scan(); seen++ {
-		var p played
-		if err := json.Unmarshal(lines.Bytes(), &p); err != nil {
-			t.Fatalf("%v: %s", err, lines.Bytes())
+		p := playing{Name: c.name, Player: c.player, URL: server + c.path}
+		if strings.HasSuffix(c.path, ".mpd") && !strings.HasPrefix(c.path, "/cmaf/") {
+			p.Keys = keys
 		}
-		t.Run(p.Name, func(t *testing.T) { p.judge(t) })
+		if all || c.always {
+			list = append(list, p)
+		}
 	}
-	if seen != len(cases) {
-		t.Errorf("%d results of %d", seen, len(cases))
-	}
+	return list
 }
 
 func (p *played) judge(t *testing.T) {
@@ -205,7 +303,22 @@ const (
 // depends on what it knows of the level by then. The sound stays in its place, which its
 // end shows.
 func (p *played) inStep() error {
-	var video, audio [2]float64
+	off, err := p.offset(reordering)
+	if err != nil {
+		return err
+	}
+	video, audio, _ := p.places()
+	if math.Abs(off) > 0.005 {
+		return fmt.Errorf("video begins at %.4f s and audio at %.4f s, which is off by %.4f s", video[0], audio[0], off)
+	}
+	if off := video[1] - audio[1]; !strings.HasPrefix(p.Name, "shaka") && math.Abs(off) > 0.005 {
+		return fmt.Errorf("video ends at %.4f s and audio at %.4f s, which is off by %.4f s", video[1], audio[1], off)
+	}
+	return nil
+}
+
+// places are where a player has put video and audio, in seconds.
+func (p *played) places() (video, audio [2]float64, err error) {
 	seen := 0
 	for _, b := range p.Buffers {
 		if len(b.Ranges) == 0 {
@@ -220,8 +333,15 @@ func (p *played) inStep() error {
 		}
 	}
 	if seen != 2 {
-		return fmt.Errorf("there are buffers %+v, want one for audio and one for video", p.Buffers)
+		err = fmt.Errorf("there are buffers %+v, want one for audio and one for video", p.Buffers)
 	}
+	return video, audio, err
+}
+
+// offset is by how much a player begins the sound earlier against the picture than the
+// stream, in seconds. reordering is the delay of reordering.
+func (p *played) offset(reordering float64) (float64, error) {
+	video, audio, err := p.places()
 	want := 0.0 // the edit list takes the priming off
 	ts := !strings.HasSuffix(p.Name, "cmaf") && !strings.Contains(p.Name, "dash")
 	shaka := strings.HasPrefix(p.Name, "shaka")
@@ -235,13 +355,7 @@ func (p *played) inStep() error {
 	if ts && !shaka && off > 0 {
 		off -= math.Round(off/frame) * frame
 	}
-	if math.Abs(off) > 0.005 {
-		return fmt.Errorf("video begins at %.4f s and audio at %.4f s, which is off by %.4f s", video[0], audio[0], off)
-	}
-	if off := video[1] - audio[1]; !shaka && math.Abs(off) > 0.005 {
-		return fmt.Errorf("video ends at %.4f s and audio at %.4f s, which is off by %.4f s", video[1], audio[1], off)
-	}
-	return nil
+	return off, err
 }
 
 // TestInStep: inStep accepts what players were seen to do, and refuses what they must not

@@ -21,6 +21,7 @@ import (
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/server"
 	"github.com/copra-video/copra/internal/settings"
+	"github.com/copra-video/copra/internal/telemetry/otlp"
 	"github.com/copra-video/copra/storage/artifacts"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
@@ -52,12 +53,22 @@ func (f *findings) line(mark, what, format string, args ...any) {
 func Doctor(ctx context.Context, c command.Call) error {
 	var s settings.Settings
 	var server string
-	err := s.ParseFlags(c, settings.Data|settings.Database|settings.Network|settings.Media, settings.Row{
+	var encoders, report bool
+	err := s.ParseFlags(c, settings.Data|settings.Database|settings.Network|settings.Media|settings.Traces, settings.Row{
 		Flag: "server", Shown: "looking at this machine", Set: settings.URL(&server),
 		Help: "ask only whether the server at this address is ready, http://host:port.",
+	}, settings.Row{
+		Flag: "encoders", Switch: &encoders,
+		Help: "try every encoder of video, of cards and in software, and print what came out.",
+	}, settings.Row{
+		Flag: "report", Switch: &report,
+		Help: "with --encoders: print it as Markdown, with the machine, to be shown to others.",
 	})
 	if err != nil {
 		return err
+	}
+	if encoders || report {
+		return listEncoders(ctx, c, &s, report)
 	}
 	out := &findings{w: c.Stdout}
 	if server != "" {
@@ -92,6 +103,7 @@ func checkMachine(ctx context.Context, out *findings, s *settings.Settings) {
 		out.ok("built-in storage", "none, and no uploads; --storage-dir gives it a folder")
 	}
 	checkNetworks(out, s)
+	checkTraces(ctx, out, s)
 }
 
 func checkServer(ctx context.Context, out *findings, server string) {
@@ -126,6 +138,13 @@ func checkFFmpeg(ctx context.Context, out *findings, s *settings.Settings, workD
 			out.ok(l.Name, "%s", l.Note)
 		} else {
 			out.warn(l.Name, "%s", l.Note)
+		}
+	}
+	for _, d := range media.Tools.Capabilities().Devices {
+		if what := "encoder " + d.Encoder; d.Works {
+			out.ok(what, "%d bits on %s; --encoders tells more", d.Depth, d.Device)
+		} else {
+			out.warn(what, "%d bits on %s: %s", d.Depth, d.Device, d.Reason)
 		}
 	}
 	checkCapabilityFile(ctx, out, server.CapabilityFile(workDir), media.Tools)
@@ -172,6 +191,14 @@ func checkDatabase(ctx context.Context, out *findings, s *settings.Settings) {
 		out.fail("database", "PostgreSQL %s; %d migrations are missing: run copra migrate", state.Version, state.Pending)
 	} else {
 		out.ok("database", "PostgreSQL %s, schema up to date", state.Version)
+	}
+	switch {
+	case state.Pooler.Deaf:
+		out.warn("notifications", "%s", state.Pooler)
+	case state.Pooler.Found:
+		out.ok("notifications", "arrive, %s", state.Pooler)
+	default:
+		out.ok("notifications", "arrive")
 	}
 	if _, err := s.Sealer(); err != nil {
 		out.fail("secret keys", "%v", err)
@@ -250,6 +277,21 @@ func checkSandbox(out *findings, s *settings.Settings, media server.Media) {
 	default:
 		out.ok(user, "%d, which owns nothing, while the server is root", media.User)
 	}
+}
+
+// checkTraces asks the collector, without which everything works.
+func checkTraces(ctx context.Context, out *findings, s *settings.Settings) {
+	const what = "traces"
+	o, on := s.Tracing("copra")
+	if !on {
+		out.ok(what, "none; OTEL_EXPORTER_OTLP_ENDPOINT sends them to a collector of OpenTelemetry")
+		return
+	}
+	if err := otlp.Check(ctx, o); err != nil {
+		out.warn(what, "not taken by %s: %v", o.URL, err)
+		return
+	}
+	out.ok(what, "taken by %s", o.URL)
 }
 
 // checkArtifactStore writes to the store, reads it and deletes again.

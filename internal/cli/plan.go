@@ -112,6 +112,8 @@ func printPlan(w io.Writer, p *client.Preview) {
 		why := ""
 		if o.Message != "" {
 			why = fmt.Sprintf("\t%s (%s)", o.Message, o.Code)
+		} else if o.Note != "" {
+			why = "\t" + o.Note
 		}
 		fmt.Fprintf(tw, "%s\t%s%s\n", o.Key, o.Result, why)
 	}

@@ -12,6 +12,7 @@ import (
 // Stdio is what a subcommand sees of its process.
 type Stdio struct {
 	Getenv         func(string) string
+	Stdin          io.Reader // nil: there is none
 	Stdout, Stderr io.Writer
 }
 
@@ -20,6 +21,17 @@ type Call struct {
 	Stdio
 	Name, Usage, About string // the subcommand's row in the program's table
 	Args               []string
+	// Describe gets the flags of the subcommand in the place of a run; nil: it runs.
+	Describe func([]Flag)
+}
+
+// Flag is a flag of a subcommand, for what is made from the program: the completion of
+// shells and manual pages.
+type Flag struct {
+	Name   string // without hyphens; "": a variable alone
+	Env    string // the variable that counts where the flag is not given; "": none
+	Help   string // with the default
+	Switch bool   // it takes no value
 }
 
 // UsageError is a mistake in the call; the program ends with exit code 2.

@@ -15,7 +15,6 @@ import (
 
 	"github.com/copra-video/copra/api/coconut"
 	"github.com/copra-video/copra/internal/sandbox"
-	"github.com/copra-video/copra/internal/streamtest"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
@@ -51,12 +50,15 @@ func request(family string) []byte {
 // hundred cuts of a clip of each usual kind.
 func TestHostile(t *testing.T) {
 	testmedia.Long(t)
-	found := streamtest.Tools(t)
 	report, err := sandbox.Check(t.Context(), sandbox.Trial{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tools := found.Sandboxed(ffmpeg.Sandbox{Landlock: report.Files, Memory: 4 << 30})
+	tools, err := ffmpeg.Open(t.Context(), ffmpeg.Options{FFmpeg: testmedia.Tool(t, "ffmpeg"), FFprobe: testmedia.Tool(t, "ffprobe")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tools = tools.Sandboxed(ffmpeg.Sandbox{Landlock: report.Files, Memory: 4 << 30})
 	thorough := os.Getenv("COPRA_CHAOS") != ""
 
 	var table table

@@ -156,7 +156,7 @@ func (r *Reporter) Run(ctx context.Context) {
 			case err == nil:
 				written, failed = cost, false
 			case ctx.Err() == nil && !failed:
-				r.log.Warn("the deletion cost of this pod was not written; a scale-in may take it while it works", "error", err)
+				r.log.WarnContext(ctx, "the deletion cost of this pod was not written; a scale-in may take it while it works", "error", err)
 				failed = true
 			}
 		}

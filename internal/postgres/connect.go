@@ -6,6 +6,7 @@ import (
 	"io"
 	"net"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,6 +29,13 @@ const (
 	pingTimeout = time.Second
 	// pingIdle is since when a connection has been idle when it is pinged.
 	pingIdle = time.Second
+	// pingAlways is the same where the connection looks well: the kernel, which probes it, would
+	// know within 11 s that the other side is gone. A ping is a transaction, and an idle process
+	// would make as many of them as of its own.
+	pingAlways = 5 * time.Minute
+	// resetAtMost is how often broken connections have all others closed. Clients that go
+	// away in the middle of a request break connections too.
+	resetAtMost = time.Second
 	// closeTimeout bounds the farewell of a connection. Until then it counts against
 	// the most connections.
 	closeTimeout = time.Second
@@ -70,11 +78,11 @@ func dialer(timeout time.Duration) *net.Dialer {
 }
 
 // openPool opens the connections. Where one of them is found dead, all that are idle
-// are closed: they broke with it, and each would cost a request its ping.
+// are closed: they broke with it, and each would cost a request its ping or its deadline.
 func openPool(ctx context.Context, config *pgxpool.Config) (*pgxpool.Pool, error) {
 	var pool *pgxpool.Pool
 	config.ShouldPing = func(ctx context.Context, p pgxpool.ShouldPingParams) bool {
-		if p.IdleDuration < pingIdle {
+		if p.IdleDuration < pingIdle || p.IdleDuration < pingAlways && quiet(p.Conn.PgConn().Conn()) {
 			return false
 		}
 		pctx, cancel := context.WithTimeout(ctx, pingTimeout)
@@ -85,7 +93,20 @@ func openPool(ctx context.Context, config *pgxpool.Config) (*pgxpool.Pool, error
 		}
 		return false
 	}
-	pool, err := pgxpool.NewWithConfig(ctx, config)
+	// A statement that ran into its deadline leaves a closed connection. The others may
+	// lead into the same hole, without a sign of it.
+	var reset atomic.Int64 // when, in Unix nanoseconds
+	finish := config.BeforeClose
+	config.BeforeClose = func(conn *pgx.Conn) {
+		if last, now := reset.Load(), time.Now().UnixNano(); conn.IsClosed() && time.Duration(now-last) > resetAtMost && reset.CompareAndSwap(last, now) {
+			go pool.Reset() // not here, in a call of the pool's own
+		}
+		if finish != nil {
+			finish(conn)
+		}
+	}
+	var err error
+	pool, err = pgxpool.NewWithConfig(ctx, config)
 	return pool, err
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 )
 
@@ -57,8 +58,8 @@ func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n job.Subm
 	var limit int
 	err = tx.QueryRow(ctx, `
 		WITH accepted AS (
-			INSERT INTO jobs (id, key_id, created_at, status, input_status, request_sealed, priority, river_id, idempotency_key, body_hash, metadata)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $15)
+			INSERT INTO jobs (id, key_id, created_at, status, input_status, request_sealed, priority, river_id, idempotency_key, body_hash, metadata, traceparent)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $15, $16)
 			ON CONFLICT (key_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 			RETURNING id
 		), put AS (
@@ -69,7 +70,7 @@ func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n job.Subm
 		SELECT EXISTS (SELECT FROM accepted), coalesce((SELECT max_queued FROM api_keys WHERE id = $2), 0)`,
 		st.ID, n.KeyID, st.CreatedAt, st.Status, st.Input.Status, s.sealer.Seal(n.Request, sealContext(st.ID)),
 		n.Spec.Settings.Priority, probe.ID, idempotency, hash,
-		keys, types, formats, stages, st.Metadata).Scan(&accepted, &limit)
+		keys, types, formats, stages, st.Metadata, telemetry.Traceparent(ctx)).Scan(&accepted, &limit)
 	if err != nil {
 		return fmt.Errorf("insert the job: %w", err)
 	}

@@ -22,9 +22,9 @@ func (s *Store) LoadDelivery(ctx context.Context, id int64) (job.Delivery, error
 	var state job.DeliveryState
 	var signing []byte
 	err := s.pool.QueryRow(ctx, `
-		SELECT d.job_id, d.n, d.event, d.body, d.state, j.request_sealed, j.key_id, k.signing_sealed
+		SELECT d.job_id, d.n, d.event, d.body, d.state, j.request_sealed, j.key_id, k.signing_sealed, k.name, j.traceparent
 		FROM deliveries d JOIN jobs j ON j.id = d.job_id JOIN api_keys k ON k.id = j.key_id WHERE d.id = $1`, id).
-		Scan(&d.JobID, &d.N, &d.Event, &body, &state, &r.sealed, &r.keyID, &signing)
+		Scan(&d.JobID, &d.N, &d.Event, &body, &state, &r.sealed, &r.keyID, &signing, &d.KeyName, &d.Traceparent)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = job.ErrNotFound
 	}

@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"github.com/copra-video/copra/job"
 )
 
-// JobDetail returns a job with its events, in one snapshot. keyID may be job.AnyKey.
+// JobDetail returns a job with its events, tasks and log, in one snapshot. keyID may be job.AnyKey.
 func (s *Store) JobDetail(ctx context.Context, keyID, id string) (d job.Detail, err error) {
 	err = pgx.BeginTxFunc(ctx, s.pool, readOnly, func(tx pgx.Tx) error {
 		r, err := readRow(ctx, tx, id, keyID, "")
@@ -23,13 +22,32 @@ func (s *Store) JobDetail(ctx context.Context, keyID, id string) (d job.Detail, 
 		if err != nil {
 			return fmt.Errorf("read the name of the key: %w", err)
 		}
-		d.Events, err = readEvents(ctx, tx, r.state.ID, 0)
-		return err
+		if d.Events, err = readEvents(ctx, tx, r.state.ID, 0); err != nil {
+			return err
+		}
+		if d.Log, err = readLog(ctx, tx, r.state.ID); err != nil {
+			return fmt.Errorf("read the log: %w", err)
+		}
+		if d.Tasks, err = readTasks(ctx, tx, r.state.ID, r.run); err != nil {
+			return fmt.Errorf("read the tasks: %w", err)
+		}
+		return nil
 	})
 	if err != nil {
 		return job.Detail{}, fmt.Errorf("read the details of job %q: %w", id, err)
 	}
 	return d, nil
+}
+
+// readLog reads the log of a job without what is long in it.
+func readLog(ctx context.Context, tx pgx.Tx, id string) ([]job.FFmpegRun, error) {
+	rows, err := tx.Query(ctx, `
+		SELECT run, task, node, step, kind, started_at, seconds, cpu_seconds, media_seconds, NULL::text[], '', error
+		FROM ffmpeg_runs WHERE job_id = $1 ORDER BY id`, id)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, scanFFmpegRun)
 }
 
 // Request returns the request of a job, unsealed, and the id of its API key. It
@@ -57,38 +75,4 @@ func (s *Store) DeliveryBody(ctx context.Context, keyID, id string, n int) (body
 		return nil, fmt.Errorf("read the body of delivery %d of job %q: %w", n, id, err)
 	}
 	return body, nil
-}
-
-// deliveryWindow is how many of the latest webhooks RecentDeliveries looks at.
-const deliveryWindow = 2000
-
-// RecentDeliveries returns the latest webhooks of a key, or of all keys for
-// job.AnyKey, newest first, at most limit. state "" is any.
-func (s *Store) RecentDeliveries(ctx context.Context, keyID string, state job.DeliveryState, limit int) ([]job.RecentDelivery, error) {
-	rows, err := s.pool.Query(ctx, `
-		SELECT d.job_id, d.n, d.event, d.state, d.created_at, d.delivered_at, d.next_at, d.attempts,
-			coalesce(a.status, 0), coalesce(a.error, ''), coalesce(a.duration_ms, 0)
-		FROM (SELECT * FROM deliveries ORDER BY id DESC LIMIT `+fmt.Sprint(deliveryWindow)+`) d
-		JOIN jobs j ON j.id = d.job_id
-		LEFT JOIN LATERAL (SELECT * FROM delivery_attempts a WHERE a.delivery_id = d.id ORDER BY a.n DESC LIMIT 1) a ON true
-		WHERE ($1 = '`+job.AnyKey+`' OR j.key_id = $1) AND ($2 = '' OR d.state = $2)
-		ORDER BY d.id DESC LIMIT $3`, keyID, sanitizeText(string(state)), limit)
-	if err != nil {
-		return nil, fmt.Errorf("list the latest deliveries: %w", err)
-	}
-	list, err := pgx.CollectRows(rows, scanRecentDelivery)
-	if err != nil {
-		return nil, fmt.Errorf("list the latest deliveries: %w", err)
-	}
-	return list, nil
-}
-
-func scanRecentDelivery(row pgx.CollectableRow) (job.RecentDelivery, error) {
-	var d job.RecentDelivery
-	var delivered, next *time.Time
-	var ms int64
-	err := row.Scan(&d.JobID, &d.N, &d.Event, &d.State, &d.CreatedAt, &delivered, &next, &d.Tries, &d.Last.Status, &d.Last.Error, &ms)
-	d.CreatedAt, d.DeliveredAt, d.NextAt = d.CreatedAt.UTC(), utcOrZero(delivered), utcOrZero(next)
-	d.Last.Duration = time.Duration(ms) * time.Millisecond
-	return d, err
 }

@@ -19,21 +19,17 @@ import (
 type Info struct {
 	Version string // of PostgreSQL, for example "15.18"
 	Pending int    // missing migrations, Copra's and River's
+	Pooler  Pooler // between this process and PostgreSQL
 }
 
 // Inspect describes a database and changes nothing in it.
 func Inspect(ctx context.Context, databaseURL string) (Info, error) {
-	config, err := parseURL(databaseURL)
+	pool, pooler, err := connectPool(ctx, databaseURL, 3, true)
 	if err != nil {
 		return Info{}, err
 	}
-	config.MaxConns = 2
-	pool, err := openPool(ctx, config)
-	if err != nil {
-		return Info{}, fmt.Errorf("open the database: %w", err)
-	}
 	defer pool.Close()
-	var info Info
+	info := Info{Pooler: pooler}
 	// "15.18 (Debian 15.18-0+deb12u1)" without the part of the packager
 	if err := pool.QueryRow(ctx, `SELECT split_part(current_setting('server_version'), ' ', 1)`).Scan(&info.Version); err != nil {
 		return Info{}, fmt.Errorf("reach the database: %w", err)

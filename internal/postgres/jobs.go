@@ -28,6 +28,8 @@ type jobRow struct {
 	priority     int
 	lastEvent    int
 	lastDelivery int
+	keyName      string
+	traceparent  string
 }
 
 // GetJob returns the state of a job. It fails with job.ErrNotFound when the job
@@ -50,7 +52,7 @@ func (s *Store) Load(ctx context.Context, id string) (job.LoadedJob, error) {
 	if err != nil {
 		return job.LoadedJob{}, fmt.Errorf("load job %q: %w", id, err)
 	}
-	return job.LoadedJob{State: r.state, Request: request, AcceptedAt: r.acceptedAt}, nil
+	return job.LoadedJob{State: r.state, Request: request, AcceptedAt: r.acceptedAt, KeyName: r.keyName, Traceparent: r.traceparent}, nil
 }
 
 // readJob reads a job and its outputs in one snapshot. keyID "" is any key.
@@ -70,10 +72,11 @@ func readRow(ctx context.Context, q querier, id, keyID, lock string) (jobRow, er
 	j := &r.state
 	err := q.QueryRow(ctx, `
 		SELECT id, key_id, created_at, completed_at, status, error, input_status, input_error, input_metadata::text, metadata,
-			request_sealed, run, coalesce(retried_at, created_at), priority, last_event, last_delivery
+			request_sealed, run, coalesce(retried_at, created_at), priority, last_event, last_delivery,
+			traceparent, (SELECT name FROM api_keys WHERE api_keys.id = jobs.key_id)
 		FROM jobs WHERE id = $1 AND ($2 IN ('', '`+job.AnyKey+`') OR key_id = $2) `+lock, sanitizeText(id), keyID).
 		Scan(&j.ID, &r.keyID, &j.CreatedAt, &completed, &j.Status, &j.Error, &j.Input.Status, &j.Input.Error, &metadata, &j.Metadata,
-			&r.sealed, &r.run, &r.acceptedAt, &r.priority, &r.lastEvent, &r.lastDelivery)
+			&r.sealed, &r.run, &r.acceptedAt, &r.priority, &r.lastEvent, &r.lastDelivery, &r.traceparent, &r.keyName)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return jobRow{}, job.ErrNotFound
 	}

@@ -167,8 +167,8 @@ func TestKeys(t *testing.T) {
 	if !regexp.MustCompile(`^k-[0-9a-f]{32}$`).MatchString(token.Reveal()) || k.Prefix != token.Reveal()[:6] {
 		t.Errorf("token of an odd form, prefix %q", k.Prefix)
 	}
-	if id, err := f.Authenticate(t.Context(), token.Reveal()); err != nil || id != k.ID {
-		t.Errorf("authenticate: %q %v", id, err)
+	if got, err := f.Authenticate(t.Context(), token.Reveal()); err != nil || got.ID != k.ID || got.Name != "first" {
+		t.Errorf("authenticate: %v %v", got, err)
 	}
 	for _, bad := range []string{"", "k-", token.Reveal() + "0", token.Reveal()[1:], "\x00"} {
 		if _, err := f.Authenticate(t.Context(), bad); !errors.Is(err, job.ErrNotFound) {

@@ -128,23 +128,25 @@ func likeLiteral(s string, n int) string {
 	return strings.NewReplacer(`\`, `\\`, `%`, `\%`, `_`, `\_`).Replace(strings.ToValidUTF8(s, ""))
 }
 
-// Authenticate returns the id of the valid key with this token, or job.ErrNotFound.
-// The lookup is by hash, so its duration reveals nothing about the token; the
-// hash that was found is compared in constant time.
-func (s *Store) Authenticate(ctx context.Context, token string) (keyID string, err error) {
+// Authenticate returns the valid key with this token, without its limits, or
+// job.ErrNotFound. The lookup is by hash, so its duration reveals nothing about the
+// token; the hash that was found is compared in constant time.
+func (s *Store) Authenticate(ctx context.Context, token string) (Key, error) {
 	hash := sha256.Sum256([]byte(token))
+	var k Key
 	var stored []byte
-	err = s.pool.QueryRow(ctx, `SELECT id, hash FROM api_keys WHERE hash = $1 AND revoked_at IS NULL`, hash[:]).Scan(&keyID, &stored)
+	err := s.pool.QueryRow(ctx, `SELECT id, name, prefix, hash FROM api_keys WHERE hash = $1 AND revoked_at IS NULL`, hash[:]).
+		Scan(&k.ID, &k.Name, &k.Prefix, &stored)
 	if errors.Is(err, pgx.ErrNoRows) {
-		return "", job.ErrNotFound
+		return Key{}, job.ErrNotFound
 	}
 	if err != nil {
-		return "", fmt.Errorf("look up the API key: %w", err)
+		return Key{}, fmt.Errorf("look up the API key: %w", err)
 	}
 	if subtle.ConstantTimeCompare(stored, hash[:]) != 1 {
-		return "", job.ErrNotFound
+		return Key{}, job.ErrNotFound
 	}
-	return keyID, nil
+	return k, nil
 }
 
 // randomID returns 14 random letters and digits, the form of Coconut's ids: 83 bits.

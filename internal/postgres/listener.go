@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/copra-video/copra/job"
 )
@@ -18,21 +19,26 @@ import (
 const jobChannel = "copra_job"
 
 const (
-	// pollInterval is how often watchers are woken while no connection listens.
-	pollInterval = time.Second
-	// pingAfter is the time without notifications after which the connection is
-	// checked: a broken one may show no error.
-	pingAfter = 30 * time.Second
+	// pollInterval is how often watchers are woken while nothing is heard.
+	pollInterval = 500 * time.Millisecond
+	// checkAfter is the time without notifications after which the connection is
+	// checked, by a notification of our own: a broken one may show no error.
+	checkAfter = 30 * time.Second
+	// hearAfter is how long such a notification may take.
+	hearAfter = 5 * time.Second
 	// callTimeout bounds statements that nobody waits for.
 	callTimeout = 5 * time.Second
 )
 
 // jobListener wakes watchers when their job has changed. One connection of the
 // process listens for all watchers. It is opened for the first of them, and is
-// not taken from the pool, since it is never given back.
+// not taken from the pool, since it is never given back. Until it has heard
+// something it only supplements polling: a LISTEN may be accepted and hear nothing.
 type jobListener struct {
-	connect func(ctx context.Context) (*pgx.Conn, error)
-	log     *slog.Logger
+	connect  func(ctx context.Context) (*pgx.Conn, error)
+	announce func(ctx context.Context) error // sends a notification of no job, over another connection
+	deaf     bool                            // a LISTEN is known to hear nothing
+	log      *slog.Logger
 
 	mu       sync.Mutex
 	watchers map[string]map[chan struct{}]struct{} // by job id
@@ -41,9 +47,14 @@ type jobListener struct {
 	done     chan struct{} // closed when run has ended
 }
 
-func newJobListener(config *pgx.ConnConfig, log *slog.Logger) *jobListener {
+func newJobListener(pool *pgxpool.Pool, deaf bool, log *slog.Logger) *jobListener {
 	return &jobListener{
-		connect:  func(ctx context.Context) (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, config.Copy()) },
+		connect: func(ctx context.Context) (*pgx.Conn, error) { return pgx.ConnectConfig(ctx, pool.Config().ConnConfig) },
+		announce: func(ctx context.Context) error {
+			_, err := pool.Exec(ctx, `SELECT pg_notify('`+jobChannel+`', '')`)
+			return err
+		},
+		deaf:     deaf,
 		log:      log,
 		watchers: map[string]map[chan struct{}]struct{}{},
 		done:     make(chan struct{}),
@@ -109,12 +120,14 @@ func (l *jobListener) close() {
 // pollInterval.
 func (l *jobListener) run(ctx context.Context) {
 	for failures := 0; ; failures++ {
-		err := l.listen(ctx, func() { failures = 0 })
-		if ctx.Err() != nil {
-			return
-		}
-		if failures == 0 {
-			l.log.Warn("listening for changed jobs failed; polling instead", "error", err)
+		if !l.deaf {
+			err := l.listen(ctx, func() { failures = 0 })
+			if ctx.Err() != nil {
+				return
+			}
+			if failures == 0 {
+				l.log.WarnContext(ctx, "listening for changed jobs failed; polling instead", "error", err)
+			}
 		}
 		l.wakeAll()
 		t := time.NewTimer(pollInterval)
@@ -128,8 +141,9 @@ func (l *jobListener) run(ctx context.Context) {
 }
 
 // listen wakes the watchers of each job that is notified, until the connection
-// breaks. It calls listening when it has begun.
-func (l *jobListener) listen(ctx context.Context, listening func()) error {
+// breaks or hears nothing of what this process announces. It calls hearing when it
+// has heard something for the first time.
+func (l *jobListener) listen(ctx context.Context, hearing func()) error {
 	cctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
 	conn, err := l.connect(cctx)
@@ -141,29 +155,63 @@ func (l *jobListener) listen(ctx context.Context, listening func()) error {
 		defer cancel()
 		_ = conn.Close(cctx) // no data can be lost
 	}()
-	if _, err := conn.Exec(cctx, `LISTEN `+jobChannel); err != nil {
+	if _, err := conn.Exec(cctx, `LISTEN `+jobChannel, pgx.QueryExecModeSimpleProtocol); err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
-	listening()
 	l.wakeAll() // for changes before LISTEN
+	for first := true; ; first = false {
+		if err := l.check(ctx, conn); err != nil {
+			return err
+		}
+		if first {
+			hearing()
+		}
+		if err := l.hear(ctx, conn); err != nil {
+			return err
+		}
+	}
+}
+
+// hear passes on what is heard until nothing has been for checkAfter.
+func (l *jobListener) hear(ctx context.Context, conn *pgx.Conn) error {
 	for {
-		wctx, cancel := context.WithTimeout(ctx, pingAfter)
+		wctx, cancel := context.WithTimeout(ctx, checkAfter)
 		n, err := conn.WaitForNotification(wctx)
 		cancel()
 		switch {
 		case err == nil:
 			l.wake(n.Payload)
 		case errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-			pctx, cancel := context.WithTimeout(ctx, callTimeout)
-			err := conn.Ping(pctx)
-			cancel()
-			if err != nil {
-				return fmt.Errorf("check the connection: %w", err)
-			}
+			return nil
 		default:
 			return fmt.Errorf("wait for a notification: %w", err)
 		}
 	}
+}
+
+// check announces and waits until something is heard. It wakes all watchers
+// meanwhile.
+func (l *jobListener) check(ctx context.Context, conn *pgx.Conn) error {
+	actx, cancel := context.WithTimeout(ctx, callTimeout)
+	err := l.announce(actx)
+	cancel()
+	if err != nil {
+		return fmt.Errorf("check the connection: %w", err)
+	}
+	for waited := time.Duration(0); waited < hearAfter; waited += pollInterval {
+		wctx, cancel := context.WithTimeout(ctx, pollInterval)
+		n, err := conn.WaitForNotification(wctx)
+		cancel()
+		if err == nil {
+			l.wake(n.Payload)
+			return nil
+		}
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return fmt.Errorf("wait for a notification: %w", err)
+		}
+		l.wakeAll()
+	}
+	return errors.New("a notification of this process's own did not arrive")
 }
 
 // wake wakes the watchers of a job, and those of all jobs.

@@ -27,14 +27,9 @@ func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	config, err := parseURL(databaseURL)
+	pool, _, err := connectPool(ctx, databaseURL, 4, false)
 	if err != nil {
 		return err
-	}
-	config.MaxConns = 4
-	pool, err := openPool(ctx, config)
-	if err != nil {
-		return fmt.Errorf("open the database: %w", err)
 	}
 	defer pool.Close()
 	// Most starts have nothing to do, which one connection finds out. When this
@@ -74,7 +69,7 @@ func lockMigrations(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) (
 		select {
 		case <-tick.C:
 		case <-notice:
-			log.Warn("waiting for another process that migrates this database")
+			log.WarnContext(ctx, "waiting for another process that migrates this database")
 		case <-ctx.Done():
 			return nil, fmt.Errorf("wait for another process that migrates: %w", context.Cause(ctx))
 		}
@@ -123,7 +118,7 @@ func migrateOurs(ctx context.Context, db *sql.DB, log *slog.Logger) error {
 	}
 	done, err := p.Up(ctx)
 	for _, r := range done {
-		log.Info("migrated the database", "file", r.Source.Path, "duration", r.Duration)
+		log.InfoContext(ctx, "migrated the database", "file", r.Source.Path, "duration", r.Duration)
 	}
 	if err != nil {
 		return fmt.Errorf("migrate the database: %w", err)
@@ -141,7 +136,7 @@ func migrateRiver(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger) err
 		return fmt.Errorf("migrate the queue: %w", err)
 	}
 	if len(res.Versions) > 0 {
-		log.Info("migrated the queue", "versions", len(res.Versions))
+		log.InfoContext(ctx, "migrated the queue", "versions", len(res.Versions))
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -58,8 +59,9 @@ const notifyInterval = 2 * time.Millisecond
 //
 // Notifications that are lost when a process dies are made up for by polling.
 type notifier struct {
-	pool *pgxpool.Pool
-	log  *slog.Logger
+	pool     *pgxpool.Pool
+	log      *slog.Logger
+	inserted atomic.Pointer[func(queues []string)] // nil: nobody in this process asks
 
 	mu           sync.Mutex
 	queues, jobs map[string]struct{} // not yet sent
@@ -100,6 +102,9 @@ func (n *notifier) publish(queues, jobs []string) {
 	}
 	n.mu.Unlock()
 	signal(n.due)
+	if f := n.inserted.Load(); f != nil && len(queues) > 0 {
+		(*f)(queues)
+	}
 }
 
 func (n *notifier) run(ctx context.Context) {
@@ -133,7 +138,7 @@ func (n *notifier) flush(ctx context.Context) {
 		SELECT pg_notify(CASE n.channel WHEN $3 THEN `+queue.ChannelSQL("n.channel")+` ELSE n.channel END, n.payload)
 		FROM unnest($1::text[], $2::text[]) n (channel, payload)`, channels, payloads, queue.InsertTopic)
 	if err != nil {
-		n.log.Debug("notify", "error", err)
+		n.log.DebugContext(ctx, "notify", "error", err)
 	}
 }
 

@@ -90,7 +90,7 @@ func lastFailures(ctx context.Context, tx pgx.Tx, own string, args []any) ([]job
 // that live first. A heartbeat older than stale is that of a dead process.
 func (s *Store) Nodes(ctx context.Context, stale time.Duration) ([]job.Node, error) {
 	rows, err := s.pool.Query(ctx, `
-		SELECT n.id, n.version, n.slots, n.started_at, n.seen, n.seen > now() - $1::interval AS alive,
+		SELECT n.id, n.version, n.slots, n.encoders, n.started_at, n.seen, n.seen > now() - $1::interval AS alive,
 			(SELECT count(*) FROM jobs j WHERE j.completed_at IS NULL AND j.node = n.id AND j.status <> 'job.starting')
 		FROM worker_node n WHERE n.seen > now() - interval '1 day' ORDER BY alive DESC, n.id`, stale)
 	if err != nil {
@@ -98,7 +98,7 @@ func (s *Store) Nodes(ctx context.Context, stale time.Duration) ([]job.Node, err
 	}
 	nodes, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (job.Node, error) {
 		var n job.Node
-		err := row.Scan(&n.ID, &n.Version, &n.Slots, &n.StartedAt, &n.SeenAt, &n.Alive, &n.Running)
+		err := row.Scan(&n.ID, &n.Version, &n.Slots, &n.Encoders, &n.StartedAt, &n.SeenAt, &n.Alive, &n.Running)
 		n.StartedAt, n.SeenAt = n.StartedAt.UTC(), n.SeenAt.UTC()
 		return n, err
 	})
@@ -108,10 +108,14 @@ func (s *Store) Nodes(ctx context.Context, stale time.Duration) ([]job.Node, err
 	return nodes, nil
 }
 
-// DescribeNode stores what a worker process is. It must have sent a heartbeat.
-func (s *Store) DescribeNode(ctx context.Context, node, version string, slots int) error {
-	if _, err := s.pool.Exec(ctx, `UPDATE worker_node SET version = $2, slots = $3 WHERE id = $1`, node, version, slots); err != nil {
-		return fmt.Errorf("describe the node %s: %w", node, err)
+// DescribeNode stores what a worker process is: its ID, version, slots and encoders.
+// It must have sent a heartbeat.
+func (s *Store) DescribeNode(ctx context.Context, n job.Node) error {
+	if n.Encoders == nil {
+		n.Encoders = []string{}
+	}
+	if _, err := s.pool.Exec(ctx, `UPDATE worker_node SET version = $2, slots = $3, encoders = $4 WHERE id = $1`, n.ID, n.Version, n.Slots, n.Encoders); err != nil {
+		return fmt.Errorf("describe the node %s: %w", n.ID, err)
 	}
 	return nil
 }

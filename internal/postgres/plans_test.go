@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/copra-video/copra/internal/postgres"
+	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/internal/seal"
 	"github.com/copra-video/copra/job"
 )
@@ -81,6 +82,11 @@ func TestNoTableIsReadWhole(t *testing.T) {
 		{"get", func() error { _, err := f.GetJob(t.Context(), f.keyID, "filled77"); return err }},
 		{"history", func() error { _, err := f.History(t.Context(), f.keyID, "filled77", 0); return err }},
 		{"deliveries", func() error { _, err := f.Deliveries(t.Context(), f.keyID, fmt.Sprint("filled", many+77)); return err }},
+		{"deliveries of a key", func() error {
+			_, _, err := f.ListDeliveries(t.Context(), f.keyID, job.DeliveryQuery{Bodies: true})
+			return err
+		}},
+		{"deliveries of a key without any", func() error { _, _, err := f.ListDeliveries(t.Context(), "nobody", job.DeliveryQuery{}); return err }},
 		{"first page", list(job.ListQuery{Limit: 20})},
 		{"deep page", list(job.ListQuery{Limit: 20, Cursor: deep})},
 		{"page by status", list(job.ListQuery{Limit: 20, Status: job.JobCompleted})},
@@ -105,6 +111,13 @@ func TestNoTableIsReadWhole(t *testing.T) {
 		}},
 		{"deliver", func() error {
 			return f.SaveAttempt(t.Context(), delivery, job.DeliveryAttempt{At: time.Now(), Status: 200})
+		}},
+		{"heartbeat", func() error {
+			b, err := f.Heartbeat(t.Context(), "node", time.Minute, queue.All())
+			if err == nil && !b.Due {
+				t.Error("nothing is due in a full queue")
+			}
+			return err
 		}},
 		{"admit", func() error { _, err := f.AcquireRunSlot(t.Context(), "filled77", 77); return err }},
 	}

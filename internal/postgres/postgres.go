@@ -3,6 +3,7 @@
 // invariants and the alternatives that were refused.
 //
 //	connect.go      connections, how soon broken ones are noticed, whether it is ready
+//	pooler.go       what a pooler such as PgBouncer takes away
 //	migrate.go      bring the schema up to date, Copra's and River's
 //	inspect.go      the state of a database, for copra doctor
 //	keys.go         API keys
@@ -25,6 +26,8 @@
 //	deliverylog.go  attempts to send webhooks, and replays
 //	notifier.go     transactions, and the notifications that follow them
 //	listener.go     notifications of changed jobs, for watchers
+//	ffmpegruns.go   the runs of ffmpeg, for the log of a job
+//	usage.go        minutes, bytes and CPU time by key and day; old jobs
 //	nodes.go        heartbeats of workers
 //	reap.go         requeue what dead workers held
 //	stranded.go     requeue jobs without a River job
@@ -72,6 +75,7 @@ type Options struct {
 // Store is the database. It is safe for concurrent use.
 type Store struct {
 	pool     *pgxpool.Pool
+	pooler   Pooler
 	river    *river.Client[pgx.Tx] // only inserts and cancels
 	sealer   *seal.Sealer
 	log      *slog.Logger
@@ -94,35 +98,28 @@ func Open(ctx context.Context, databaseURL string, o Options) (*Store, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	config, err := parseURL(databaseURL)
+	pool, pooler, err := connectPool(ctx, databaseURL, o.MaxConns, true)
 	if err != nil {
 		return nil, err
 	}
-	config.MaxConns = o.MaxConns
-	pool, err := openPool(ctx, config)
-	if err != nil {
-		return nil, fmt.Errorf("open the database: %w", err)
-	}
+	pooler.warn(ctx, o.Log)
 	client, err := river.NewClient(riverpgxv5.New(pool), queue.InsertOnlyConfig(o.Log))
 	if err != nil {
 		pool.Close()
 		return nil, fmt.Errorf("open the queue: %w", err)
 	}
-	s := &Store{pool: pool, river: client, sealer: o.Sealer, log: o.Log, now: time.Now,
-		listener: newJobListener(config.ConnConfig, o.Log)}
+	s := &Store{pool: pool, pooler: pooler, river: client, sealer: o.Sealer, log: o.Log, now: time.Now}
 	if err := s.check(ctx); err != nil {
 		pool.Close()
 		return nil, err
 	}
 	s.notifier = newNotifier(pool, o.Log)
+	s.listener = newJobListener(s.pool, pooler.Deaf, o.Log)
 	return s, nil
 }
 
-// check reports whether the database answers and has a schema.
+// check reports whether the database has a schema.
 func (s *Store) check(ctx context.Context) error {
-	if err := s.Ping(ctx); err != nil {
-		return err
-	}
 	var ours, rivers bool
 	err := s.pool.QueryRow(ctx, `SELECT to_regclass('jobs') IS NOT NULL, to_regclass($1) IS NOT NULL`, queue.Table).Scan(&ours, &rivers)
 	if err != nil {
@@ -144,6 +141,13 @@ func (s *Store) Close() {
 
 // Pool returns the connections, which the River client of a worker shares.
 func (s *Store) Pool() *pgxpool.Pool { return s.pool }
+
+// Pooler returns what stands between this process and PostgreSQL.
+func (s *Store) Pooler() Pooler { return s.pooler }
+
+// OnInsert has f called with the queues of River jobs that this process has inserted,
+// after their commit. f must not block.
+func (s *Store) OnInsert(f func(queues []string)) { s.notifier.inserted.Store(&f) }
 
 // Ping reports whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {

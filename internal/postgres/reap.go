@@ -158,7 +158,7 @@ func lockWithRiverJob(ctx context.Context, tx *txn, id string) (r jobRow, riverJ
 // failJob fails a job for a reason that the customer sees. Outputs that are done
 // stay done. It returns what failed.
 func (s *Store) failJob(ctx context.Context, tx *txn, r jobRow, e *job.Error) ([]job.Event, error) {
-	s.log.Warn("failing a job that no worker brought to its end", "job", r.state.ID, "reason", e.Reason, "error", e)
+	s.log.WarnContext(ctx, "failing a job that no worker brought to its end", "job", r.state.ID, "key", r.keyName, "reason", e.Reason, "error", e)
 	at := s.now()
 	var events []job.Event
 	if r.state.Input.Metadata == nil {

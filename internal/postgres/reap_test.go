@@ -55,7 +55,7 @@ func (f *fixture) transcoding(node string) (id string, riverID, run int64) {
 
 func (f *fixture) seen(node string, ago time.Duration) {
 	f.t.Helper()
-	if err := f.Heartbeat(f.t.Context(), node); err != nil {
+	if _, err := f.Heartbeat(f.t.Context(), node, time.Minute, nil); err != nil {
 		f.t.Fatal(err)
 	}
 	f.exec(`UPDATE worker_node SET seen = now() - $2::interval WHERE id = $1`, node, ago)

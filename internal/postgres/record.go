@@ -36,6 +36,10 @@ func (s *Store) Record(ctx context.Context, id string, run int64, events ...job.
 // record applies events to a job. It is the only way to change one. r is the
 // job's row, which tx has locked.
 func (s *Store) record(ctx context.Context, tx *txn, r jobRow, events ...job.Event) (job.State, error) {
+	events, err := withoutKnownNotes(ctx, tx, r.state.ID, events)
+	if err != nil {
+		return job.State{}, err
+	}
 	st := r.state
 	before := slices.Clone(st.Outputs)
 	st.Outputs = slices.Clone(st.Outputs)
@@ -55,19 +59,41 @@ func (s *Store) record(ctx context.Context, tx *txn, r jobRow, events ...job.Eve
 		return job.State{}, err
 	}
 	for i, o := range st.Outputs {
-		if o.Stage != before[i].Stage { // an event changes an output only together with its stage
+		// An event changes an output only together with its stage, or makes it playable.
+		if o.Stage != before[i].Stage || o.Result.Early != before[i].Result.Early {
 			if err := updateOutput(batch, st.ID, i, o); err != nil {
 				return job.State{}, err
 			}
 		}
 	}
-	webhooks := s.webhooks(r, applied)
+	webhooks := s.webhooks(ctx, r, applied)
 	updateState(batch, st, measured(applied), r.lastEvent+len(applied), r.lastDelivery+len(webhooks))
 	if err := tx.SendBatch(ctx, batch).Close(); err != nil {
 		return job.State{}, fmt.Errorf("write the changes: %w", err)
 	}
 	tx.jobs = append(tx.jobs, st.ID)
 	return st, s.insertDeliveries(ctx, tx, r, webhooks)
+}
+
+// withoutKnownNotes leaves out the notes that the job already has: each attempt finds the
+// same.
+func withoutKnownNotes(ctx context.Context, tx *txn, id string, events []job.Event) ([]job.Event, error) {
+	isNote := func(e job.Event) bool { return e.Kind == job.OutputNoteEvent }
+	if !slices.ContainsFunc(events, isNote) {
+		return events, nil
+	}
+	type note struct{ Output, Text string }
+	rows, err := tx.Query(ctx, `SELECT output, coalesce(data->>'note', '') FROM events WHERE job_id = $1 AND kind = $2`, id, string(job.OutputNoteEvent))
+	if err != nil {
+		return nil, fmt.Errorf("read the notes: %w", err)
+	}
+	known, err := pgx.CollectRows(rows, pgx.RowToStructByPos[note])
+	if err != nil {
+		return nil, fmt.Errorf("read the notes: %w", err)
+	}
+	return slices.DeleteFunc(slices.Clone(events), func(e job.Event) bool {
+		return isNote(e) && slices.Contains(known, note{e.Output, e.Note})
+	}), nil
 }
 
 // appliedEvent is an event with the state of the job right after it.
@@ -116,7 +142,7 @@ func insertEvents(b *pgx.Batch, r jobRow, applied []appliedEvent) error {
 	for i, a := range applied {
 		e := a.event
 		data := eventData{Stage: e.Stage, Error: e.Error, Reason: e.Reason, Note: e.Note, Nodes: e.Nodes}
-		if e.Kind == job.OutputCompletedEvent {
+		if e.Kind == job.OutputCompletedEvent || e.Kind == job.StreamPlayableEvent {
 			result := e.Result
 			result.Metadata = nil
 			data.Result = &result
@@ -138,13 +164,18 @@ func updateOutput(b *pgx.Batch, id string, i int, o job.OutputState) error {
 		if s := o.Seconds(); s > 0 {
 			seconds = &s
 		}
+	}
+	if o.Stage == job.Done || o.Result.Early != "" {
 		var err error
 		if result, err = encodeJSON(o.Result); err != nil {
 			return fmt.Errorf("encode the result of output %q: %w", o.Key, err)
 		}
 	}
-	b.Queue(`UPDATE outputs SET stage = $3, progress = $4, result = $5, error = $6, seconds = $7 WHERE job_id = $1 AND idx = $2`,
-		id, i, string(o.Stage), o.Progress, result, o.Error, seconds)
+	played := o.Played()
+	b.Queue(`UPDATE outputs SET stage = $3, progress = $4, result = $5, error = $6, seconds = $7,
+			audio_seconds = $8, sd_seconds = $9, hd_seconds = $10, uhd_seconds = $11, bytes = coalesce(nullif($12, 0), bytes)
+		WHERE job_id = $1 AND idx = $2`,
+		id, i, string(o.Stage), o.Progress, result, o.Error, seconds, played.Audio, played.SD, played.HD, played.UHD, o.Result.Bytes)
 	return nil
 }
 
@@ -179,13 +210,13 @@ type webhook struct {
 // webhooks returns the webhooks that the customer asked for. It returns none when
 // the stored request cannot be read, for example because its sealing key is
 // lost: the job must be able to end nevertheless.
-func (s *Store) webhooks(r jobRow, applied []appliedEvent) []webhook {
+func (s *Store) webhooks(ctx context.Context, r jobRow, applied []appliedEvent) []webhook {
 	if !slices.ContainsFunc(applied, func(a appliedEvent) bool { return coconut.Sent(a.event.Kind, allEvents) }) {
 		return nil
 	}
 	n, err := s.notificationOf(r)
 	if err != nil {
-		s.log.Error("webhook not sent: the stored request cannot be read", "job", r.state.ID, "error", err)
+		s.log.ErrorContext(ctx, "webhook not sent: the stored request cannot be read", "job", r.state.ID, "key", r.keyName, "error", err)
 		return nil
 	}
 	if n == nil {

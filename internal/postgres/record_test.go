@@ -339,3 +339,17 @@ func TestSecretsAreSealed(t *testing.T) {
 		t.Error("there was nothing to look through")
 	}
 }
+
+// Each attempt finds the same notes, which are recorded once.
+func TestNoteOnce(t *testing.T) {
+	f := open(t)
+	id, _, run := f.transcoding("a")
+	note := func(output, text string) job.Event {
+		return job.Event{Kind: job.OutputNoteEvent, Output: output, Note: text}
+	}
+	f.record(id, run, note("mp4:720p", "one"), note("jpg:300x", "one"))
+	f.record(id, run, note("mp4:720p", "one"), note("mp4:720p", "two"), note("jpg:300x", "one"))
+	if n := f.count(`events WHERE kind = 'output.note' AND job_id = $1`, id); n != 3 {
+		t.Errorf("%d notes, want 3", n)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 )
 
@@ -29,7 +30,8 @@ func (s *Store) RetryJob(ctx context.Context, keyID, id string) (job.State, erro
 		if _, err := fence(ctx, tx, r.state.ID); err != nil {
 			return err
 		}
-		if _, err := tx.Exec(ctx, `UPDATE jobs SET retried_at = now(), requeues = 0 WHERE id = $1`, st.ID); err != nil {
+		if _, err := tx.Exec(ctx, `UPDATE jobs SET retried_at = now(), requeues = 0, traceparent = coalesce(nullif($2, ''), traceparent) WHERE id = $1`,
+			st.ID, telemetry.Traceparent(ctx)); err != nil {
 			return fmt.Errorf("save the time of the retry: %w", err)
 		}
 		var limit int

@@ -1,6 +1,7 @@
 package postgres_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -61,14 +62,14 @@ func TestOverview(t *testing.T) {
 	id := f.create(request).ID
 	run := f.claim(id, "node")
 	f.record(id, run, job.Event{Kind: job.JobStartedEvent})
-	if err := f.Heartbeat(t.Context(), "node"); err != nil {
+	if _, err := f.Heartbeat(t.Context(), "node", time.Minute, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := f.DescribeNode(t.Context(), "node", "1.2", 3); err != nil {
+	if err := f.DescribeNode(t.Context(), job.Node{ID: "node", Version: "1.2", Slots: 3, Encoders: []string{"h264_nvenc"}}); err != nil {
 		t.Fatal(err)
 	}
 	nodes, err := f.Nodes(t.Context(), time.Minute)
-	if err != nil || len(nodes) != 1 || !nodes[0].Alive || nodes[0].Running != 1 || nodes[0].Slots != 3 || nodes[0].Version != "1.2" {
+	if err != nil || len(nodes) != 1 || !nodes[0].Alive || nodes[0].Running != 1 || nodes[0].Slots != 3 || nodes[0].Version != "1.2" || !slices.Equal(nodes[0].Encoders, []string{"h264_nvenc"}) {
 		t.Errorf("the nodes are %+v, %v", nodes, err)
 	}
 	at := time.Now()

@@ -10,6 +10,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 )
 
@@ -65,9 +66,9 @@ func (s *Store) insertTasks(ctx context.Context, tx *txn, jobID string, run int6
 			tried = []string{}
 		}
 		batch.Queue(`
-			INSERT INTO tasks (job_id, run, step, kind, attempt, tried, cost, window_start, window_length, spec_sealed)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) RETURNING id`,
-			jobID, run, t.Step, t.Kind, t.Attempt, tried, t.Cost, t.Start.Seconds(), t.Length.Seconds(), s.sealer.Seal(t.Spec, taskContext(jobID)),
+			INSERT INTO tasks (job_id, run, step, kind, attempt, tried, cost, window_start, window_length, spec_sealed, traceparent)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) RETURNING id`,
+			jobID, run, t.Step, t.Kind, t.Attempt, tried, t.Cost, t.Start.Seconds(), t.Length.Seconds(), s.sealer.Seal(t.Spec, taskContext(jobID)), telemetry.Traceparent(ctx),
 		).QueryRow(func(row pgx.Row) error {
 			var id int64
 			err := row.Scan(&id)
@@ -91,8 +92,9 @@ func (s *Store) ClaimTask(ctx context.Context, id int64, node string) (t job.Cla
 		UPDATE tasks t SET state = 'running', fence = t.fence + 1, node = $2, started_at = now(), touched_at = now(), progress = 0
 		FROM jobs j
 		WHERE t.id = $1 AND `+taskIsValid+` AND t.state = 'offered' AND ($2 <> ALL (t.tried) OR t.offered_at < now() - $3::interval)
-		RETURNING t.id, t.job_id, t.fence, t.step, t.kind, t.spec_sealed, j.request_sealed`, id, node, othersFirst).
-		Scan(&t.ID, &t.JobID, &t.Fence, &t.Step, &t.Kind, &spec, &request)
+		RETURNING t.id, t.job_id, t.fence, t.step, t.kind, t.attempt, t.traceparent, t.spec_sealed, j.request_sealed,
+			(SELECT name FROM api_keys k WHERE k.id = j.key_id)`, id, node, othersFirst).
+		Scan(&t.ID, &t.JobID, &t.Fence, &t.Step, &t.Kind, &t.Attempt, &t.Traceparent, &spec, &request, &t.KeyName)
 	switch {
 	case errors.Is(err, pgx.ErrNoRows):
 		wait, err = s.whyNotClaimed(ctx, id, node)
@@ -188,22 +190,28 @@ func (s *Store) LoseTask(ctx context.Context, id int64, silent time.Duration) er
 
 // TaskStates returns the tasks of a run in the order in which they were offered.
 func (s *Store) TaskStates(ctx context.Context, jobID string, run int64) ([]job.TaskState, error) {
-	rows, err := s.pool.Query(ctx, `
-		SELECT id, step, state, node, progress, error,
-			coalesce(coalesce(ended_at, now()) - started_at, '0'::interval), greatest(now() - touched_at, '0'::interval)
-		FROM tasks WHERE job_id = $1 AND run = $2 ORDER BY id`, jobID, run)
-	if err != nil {
-		return nil, fmt.Errorf("read the tasks of job %q: %w", jobID, err)
-	}
-	states, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (job.TaskState, error) {
-		var t job.TaskState
-		err := row.Scan(&t.ID, &t.Step, &t.Status, &t.Node, &t.Progress, &t.Error, &t.Running, &t.Silent)
-		return t, err
-	})
+	states, err := readTasks(ctx, s.pool, jobID, run)
 	if err != nil {
 		return nil, fmt.Errorf("read the tasks of job %q: %w", jobID, err)
 	}
 	return states, nil
+}
+
+func readTasks(ctx context.Context, q querier, jobID string, run int64) ([]job.TaskState, error) {
+	rows, err := q.Query(ctx, `
+		SELECT id, step, kind, window_start, window_length, state, node, progress, error,
+			coalesce(coalesce(ended_at, now()) - started_at, '0'::interval), greatest(now() - touched_at, '0'::interval)
+		FROM tasks WHERE job_id = $1 AND run = $2 ORDER BY id`, jobID, run)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (job.TaskState, error) {
+		var t job.TaskState
+		var start, length float64
+		err := row.Scan(&t.ID, &t.Step, &t.Kind, &start, &length, &t.Status, &t.Node, &t.Progress, &t.Error, &t.Running, &t.Silent)
+		t.Start, t.Length = duration(start), duration(length)
+		return t, err
+	})
 }
 
 // DropTasks deletes tasks of a run, without ids all of them. Their workers lose them.

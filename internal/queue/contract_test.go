@@ -396,7 +396,7 @@ func TestLimitFetches(t *testing.T) {
 	c, err := river.NewClient(driver, &river.Config{
 		Workers: workers, Logger: slog.New(slog.DiscardHandler),
 		Queues: map[string]river.QueueConfig{queue.Transcode: {
-			MaxWorkers: 1 + queue.MaxYielded, FetchCooldown: queue.FetchCooldown, FetchPollInterval: queue.FetchPoll}},
+			MaxWorkers: 1 + queue.MaxYielded, FetchCooldown: queue.FetchCooldown}},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -425,6 +425,99 @@ func TestLimitFetches(t *testing.T) {
 	}
 }
 
+// TestIdleLeader has the only client rest, which then resigns as River's leader, and leaves a
+// job alone whose time has come. When the client is told, it is the leader again.
+func TestIdleLeader(t *testing.T) {
+	t.Parallel()
+	pool := open(t)
+	worked := make(chan string, 1)
+	workers := river.NewWorkers()
+	river.AddWorker(workers, river.WorkFunc(func(_ context.Context, j *river.Job[queue.ProbeArgs]) error {
+		worked <- j.Args.JobID
+		return nil
+	}))
+	var activity queue.Activity
+	driver := queue.LimitFetches(riverpgxv5.New(pool), queue.Limits{Activity: &activity})
+	c, err := river.NewClient(driver, &river.Config{
+		ID: "only", Workers: workers, Logger: slog.New(slog.DiscardHandler),
+		Queues: map[string]river.QueueConfig{queue.Probe: {MaxWorkers: 1, FetchCooldown: queue.FetchCooldown}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := c.Stop(context.WithoutCancel(t.Context())); err != nil {
+			t.Error(err)
+		}
+	}()
+	leaders := func(want int) {
+		t.Helper()
+		deadline := time.After(time.Minute)
+		for scan[int](t, pool, `SELECT count(*) FROM river_leader`) != want {
+			select {
+			case <-time.After(50 * time.Millisecond):
+			case <-deadline:
+				t.Fatalf("there are never %d leaders", want)
+			}
+		}
+	}
+	leaders(1)
+	activity.Rest()
+	leaders(0)
+	// So that it was scheduled before its time came.
+	insert(t, inserter(t, pool), queue.ProbeArgs{JobID: "later"}, &river.InsertOpts{ScheduledAt: time.Now().Add(time.Hour)})
+	exec(t, pool, `UPDATE river_job SET scheduled_at = now() - interval '1 second'`)
+	due := `SELECT ` + queue.DueSQL("$1::text[]", "interval '1 second'")
+	if !scan[bool](t, pool, due, []string{queue.Probe}) {
+		t.Error("a job whose time has come is not due")
+	}
+	if state := scan[string](t, pool, `SELECT state::text FROM river_job`); state != "scheduled" {
+		t.Errorf("the job is %s before the client is told", state)
+	}
+	activity.Note()
+	if id := receive(t, worked, "the job"); id != "later" {
+		t.Errorf("worked %q", id)
+	}
+	if scan[bool](t, pool, due, []string{queue.Probe}) {
+		t.Error("a job that has begun is due")
+	}
+	leaders(1)
+}
+
+// TestDue says what is due in a queue.
+func TestDue(t *testing.T) {
+	pool := open(t)
+	insert(t, inserter(t, pool), queue.ProbeArgs{}, nil)
+	for _, c := range []struct {
+		state, queue, in string
+		want             bool
+	}{
+		{"available", queue.Probe, "0 s", true},
+		{"available", queue.Notify, "0 s", false},
+		{"retryable", queue.Probe, "9 s", true},
+		{"retryable", queue.Probe, "11 s", false},
+		{"scheduled", queue.Probe, "9 s", true},
+		{"scheduled", queue.Probe, "11 s", false},
+		{"running", queue.Probe, "0 s", false},
+		{"completed", queue.Probe, "0 s", false},
+	} {
+		for priority := queue.HighestPriority; priority <= queue.LowestPriority; priority++ {
+			exec(t, pool, `UPDATE river_job SET state = $1::text::river_job_state, queue = $2, scheduled_at = now() + $3::text::interval, priority = $4,
+				finalized_at = CASE WHEN $1::text = 'completed' THEN now() END`, c.state, c.queue, c.in, priority)
+			got := scan[bool](t, pool, `SELECT `+queue.DueSQL("$1::text[]", "interval '10 s'"), []string{queue.Probe, queue.Task})
+			if got != c.want {
+				t.Errorf("%+v of priority %d: %t", c, priority, got)
+			}
+		}
+	}
+	if scan[bool](t, pool, `SELECT `+queue.DueSQL("$1::text[]", "interval '10 s'"), []string(nil)) {
+		t.Error("something is due in no queue")
+	}
+}
+
 // TestTasksInOrder checks that tasks which are inserted by one call are worked in its
 // order, as many at once as slots are free.
 func TestTasksInOrder(t *testing.T) {
@@ -442,7 +535,7 @@ func TestTasksInOrder(t *testing.T) {
 	driver := queue.LimitFetches(riverpgxv5.New(pool), queue.Limits{Yielded: func() int { return 0 }, FreeSlots: func() int { return int(free.Load()) }})
 	c, err := river.NewClient(driver, &river.Config{
 		Workers: workers, Logger: slog.New(slog.DiscardHandler),
-		Queues: map[string]river.QueueConfig{queue.Task: {MaxWorkers: 8, FetchCooldown: queue.FetchCooldown, FetchPollInterval: queue.FetchPoll}},
+		Queues: map[string]river.QueueConfig{queue.Task: {MaxWorkers: 8, FetchCooldown: queue.FetchCooldown}},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -2,6 +2,7 @@ package queue
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 	"time"
 
@@ -13,18 +14,19 @@ import (
 const MaxYielded = 100
 
 const (
-	// FetchPoll is the FetchPollInterval of the queues that use slots: how soon a slot
-	// that a job has left is used again. What is inserted is fetched at once.
+	// FetchPoll is how often River is made to fetch from each queue that uses slots, while jobs
+	// run in this process: how soon a slot that a job has left is used again. What is inserted is
+	// fetched at once.
 	FetchPoll = 100 * time.Millisecond
 	// emptyPoll is how often the database is asked while nothing was announced. River
 	// announces neither what is retried or snoozed for less than 5 s nor what a
 	// stopping client gives back.
 	emptyPoll = time.Second
-	// idlePoll is the same when nothing was announced or fetched for idleAfter. By then
-	// every job is one that is announced. It counts only where this process has heard an
-	// announcement: a LISTEN through a pooler is accepted and may hear nothing.
-	idlePoll  = 10 * time.Second
-	idleAfter = time.Minute
+	// deafPoll is the same where announcements of other processes do not arrive.
+	deafPoll = 750 * time.Millisecond
+	// idlePoll is the same in a process that is idle (idle.go), which asks with its
+	// heartbeat.
+	idlePoll = 5 * time.Minute
 )
 
 // Limits say how much of the limited queues a process can work on now.
@@ -34,6 +36,11 @@ type Limits struct {
 	// FreeSlots returns how many CPU slots no job has or waits for. So many tasks
 	// are fetched.
 	FreeSlots func() int
+	// Activity is told when a job of this process has ended. Nil: nobody tells it.
+	Activity *Activity
+	// Local takes the place of the database's notifications where they do not arrive.
+	// Nil: they do.
+	Local *Local
 }
 
 // fetchLimiter is a River driver that fetches as many transcodes and tasks as slots
@@ -44,13 +51,14 @@ type Limits struct {
 // may be idle.
 //
 // River fetches again at once when a job ends while all workers are busy, which
-// is never the case here. So it polls often. The driver answers most polls
-// itself, and asks the database when something can have changed.
+// is never the case here. So while jobs run, its listener is told often that there may be
+// something. The driver answers most fetches itself, and asks the database when something can
+// have changed.
 type fetchLimiter[TTx any] struct {
 	riverdriver.Driver[TTx]
 	queues map[string]*limitedQueue
-	active *atomic.Int64 // when something was last announced or fetched, in Unix nanoseconds
-	heard  *atomic.Bool  // something was announced, so announcements arrive
+	active *Activity
+	local  *Local // nil: there is a connection that listens
 }
 
 // limitedQueue is a queue whose fetches the driver limits.
@@ -68,12 +76,17 @@ func LimitFetches[TTx any](d riverdriver.Driver[TTx], l Limits) riverdriver.Driv
 
 func newFetchLimiter[TTx any](d riverdriver.Driver[TTx], l Limits) fetchLimiter[TTx] {
 	all := func(n int) int { return n }
+	active := l.Activity
+	if active == nil {
+		active = &Activity{}
+	}
+	active.Note()
 	return fetchLimiter[TTx]{d, map[string]*limitedQueue{
 		Probe:     {free: all},
 		Notify:    {free: all},
 		Transcode: {free: func(n int) int { return n - max(MaxYielded-l.Yielded(), 0) }},
 		Task:      {free: func(n int) int { return min(n, l.FreeSlots()) }},
-	}, new(atomic.Int64), new(atomic.Bool)}
+	}, active, l.Local}
 }
 
 // GetExecutor implements riverdriver.Driver.
@@ -83,24 +96,50 @@ func (l fetchLimiter[TTx]) GetExecutor() riverdriver.Executor {
 
 // GetListener implements riverdriver.Driver.
 func (l fetchLimiter[TTx]) GetListener(p *riverdriver.GetListenenerParams) riverdriver.Listener {
-	return insertListener[TTx]{l.Driver.GetListener(p), l}
+	if l.local != nil {
+		return &insertListener[TTx]{Listener: localListener{l.local}, limiter: l}
+	}
+	return &insertListener[TTx]{Listener: l.Driver.GetListener(p), limiter: l}
 }
 
 // insertListener notes that jobs were inserted.
 type insertListener[TTx any] struct {
 	riverdriver.Listener
 	limiter fetchLimiter[TTx]
+	heard   atomic.Int64 // when the connection was last known to work, in Unix nanoseconds
+	hints   int          // how often WaitForNotification has told of a slot
 }
 
-// WaitForNotification implements riverdriver.Listener.
-func (l insertListener[TTx]) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
+// slotQueues are the queues whose jobs use slots.
+var slotQueues = [...]string{Transcode, Task}
+
+// WaitForNotification implements riverdriver.Listener. While jobs run here it tells of jobs
+// that need not be there, so that a slot which has become free is used.
+func (l *insertListener[TTx]) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
+	if l.limiter.local == nil && l.limiter.active.working() { // else River polls as often
+		short, cancel := context.WithTimeout(ctx, FetchPoll/time.Duration(len(slotQueues)))
+		defer cancel()
+		n, err := l.hear(short)
+		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return n, err
+		}
+		l.hints++
+		return &riverdriver.Notification{Topic: InsertTopic, Payload: InsertPayload(slotQueues[l.hints%len(slotQueues)])}, nil
+	}
+	return l.hear(ctx)
+}
+
+// hear waits for a notification of the database.
+func (l *insertListener[TTx]) hear(ctx context.Context) (*riverdriver.Notification, error) {
 	n, err := l.Listener.WaitForNotification(ctx)
+	if err == nil {
+		l.heard.Store(time.Now().UnixNano())
+	}
 	if err == nil && n.Topic == InsertTopic {
-		l.limiter.heard.Store(true)
-		l.limiter.active.Store(time.Now().UnixNano())
 		for name, q := range l.limiter.queues {
 			if n.Payload == InsertPayload(name) {
 				q.more.Store(true)
+				l.limiter.active.Note()
 			}
 		}
 	}
@@ -123,11 +162,14 @@ func (e *limitedExecutor[TTx]) JobGetAvailable(ctx context.Context, p *riverdriv
 		q.more.Store(true)
 		return &riverdriver.JobGetAvailableResult{}, nil
 	}
-	now := time.Now().UnixNano()
 	poll := emptyPoll
-	if e.heard.Load() && now-e.active.Load() >= int64(idleAfter) {
+	switch {
+	case e.local != nil:
+		poll = deafPoll
+	case e.idle():
 		poll = idlePoll
 	}
+	now := time.Now().UnixNano()
 	if !q.more.Swap(false) && now-q.last.Load() < int64(poll) {
 		return &riverdriver.JobGetAvailableResult{}, nil
 	}
@@ -139,7 +181,7 @@ func (e *limitedExecutor[TTx]) JobGetAvailable(ctx context.Context, p *riverdriv
 		return nil, err
 	}
 	if len(got.Jobs) > 0 {
-		e.active.Store(time.Now().UnixNano())
+		e.active.Note()
 	}
 	if len(got.Jobs) == free {
 		q.more.Store(true)

@@ -3,7 +3,8 @@
 // limits (queue.go), and every assumption about River that goes beyond its Go
 // API (river.go).
 //
-// fetchlimiter.go keeps River from fetching more transcodes than slots are free.
+// fetchlimiter.go keeps River from fetching more transcodes than slots are free;
+// local.go is what River hears where the database's notifications do not arrive.
 //
 // The arguments of River jobs are ids and nothing else. River's rows are visible
 // to operators and are deleted after a day; the facts are in Copra's own tables.

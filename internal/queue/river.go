@@ -84,6 +84,20 @@ const StatsSQL = `
 		greatest(extract(epoch FROM now() - min(CASE WHEN ` + IsRunning + ` THEN r.attempted_at ELSE r.scheduled_at END)), 0)::float8
 	FROM river_job r WHERE ` + IsOpen + ` GROUP BY r.queue, r.state ORDER BY r.queue, r.state`
 
+// DueSQL is the condition that a River job of some queues, an expression of type text[],
+// waits to be fetched, or is to be tried within an interval. It looks at the first entry of each
+// part of the index from which River fetches, so its cost does not grow with what waits or is
+// scheduled for later.
+func DueSQL(queues, within string) string {
+	return fmt.Sprintf(`EXISTS (
+		SELECT FROM unnest(%[1]s) q, generate_series(%[3]d, %[4]d) p, unnest('{available,retryable,scheduled}'::river_job_state[]) s,
+			LATERAL (SELECT FROM river_job r WHERE r.state = s AND r.queue = q AND r.priority = p::smallint AND r.scheduled_at <= now() + %[2]s ORDER BY r.scheduled_at LIMIT 1) d)`,
+		queues, within, HighestPriority, LowestPriority)
+}
+
+// leadershipTopic is the topic on which River's clients wait for a leader that resigns.
+const leadershipTopic = "river_leadership"
+
 // InsertTopic is the topic on which River's clients wait for inserted jobs.
 const InsertTopic = "river_insert"
 

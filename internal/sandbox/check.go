@@ -43,9 +43,9 @@ func (r Report) String() string {
 	}
 	switch {
 	case r.TCP && r.Sockets:
-		return text + "; it makes no connections but to what it probes"
+		return text + "; it makes no connections but to the input that this server serves it"
 	case r.Sockets:
-		return text + "; it makes no connections, but ffprobe can, which takes Linux 6.7 to deny"
+		return text + "; it makes no connections, but ffprobe can, which takes Linux 6.7 to deny, so inputs are fetched whole before they are read"
 	default:
 		return text + "; its connections are not restricted"
 	}
@@ -192,7 +192,7 @@ func runSelfTest(user, parent int) error {
 
 // tryUser becomes the user, and copies a file in the folder that it starts in.
 func tryUser(user, parent int) error {
-	if err := switchUser(user, parent); err != nil {
+	if err := switchUser(user, nil, parent); err != nil {
 		return err
 	}
 	text, err := os.ReadFile(trialInput)

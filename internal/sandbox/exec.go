@@ -73,17 +73,18 @@ func execSandboxed(rules, path string, argv []string) error {
 	// Last, since that user may not be able to open the files that the rules name.
 	// The process is in its folder already, which need not be reached again.
 	if r.User != 0 {
-		if err := switchUser(r.User, parent); err != nil {
+		if err := switchUser(r.User, r.Groups, parent); err != nil {
 			return err
 		}
 	}
 	return syscall.Exec(path, argv, os.Environ())
 }
 
-// switchUser gives up root for good, and its capabilities with it. parent is the
+// switchUser gives up root for good, and its capabilities with it. groups are those
+// that it keeps beside that of the user. parent is the
 // id of the process that has started this one.
-func switchUser(id, parent int) error {
-	err := syscall.Setgroups(nil)
+func switchUser(id int, groups []int, parent int) error {
+	err := syscall.Setgroups(groups)
 	if err == nil {
 		err = syscall.Setresgid(id, id, id)
 	}
@@ -135,6 +136,12 @@ var (
 		"/sys/devices/system/cpu", "/sys/devices/system/node", "/dev/urandom", "/dev/random",
 	}
 	devices = []string{"/dev/null"}
+	// deviceFiles are what the user-space parts of drivers read to know a device:
+	// libdrm, Mesa, Intel's and NVIDIA's.
+	deviceFiles = []string{
+		"/sys/dev/char", "/sys/devices", "/sys/bus/pci/devices", "/sys/class/drm", "/sys/module/nvidia", "/proc/driver/nvidia", "/proc/devices",
+		"/etc/drirc", "/etc/igfx_user_feature.txt", "/etc/libva.conf",
+	}
 )
 
 const (
@@ -144,6 +151,7 @@ const (
 	writeTree landlock.AccessFSSet = readTree | ll.AccessFSWriteFile | ll.AccessFSTruncate | ll.AccessFSMakeReg | ll.AccessFSMakeDir |
 		ll.AccessFSRemoveFile | ll.AccessFSRemoveDir
 	writeFile landlock.AccessFSSet = ll.AccessFSReadFile | ll.AccessFSWriteFile | ll.AccessFSTruncate
+	device    landlock.AccessFSSet = writeFile | ll.AccessFSIoctlDev
 	execute   landlock.AccessFSSet = ll.AccessFSExecute
 )
 
@@ -175,6 +183,9 @@ func (r Rules) restrict(path string) error {
 		allow(readFile, readTree, true, r.Read...),
 		allow(writeFile, writeTree, true, r.Write...),
 	)
+	if err == nil && len(r.Devices) > 0 {
+		err = errors.Join(allow(readFile, readTree, false, deviceFiles...), allow(device, device|ll.AccessFSReadDir, true, r.Devices...))
+	}
 	if err != nil {
 		return err
 	}

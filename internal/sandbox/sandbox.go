@@ -29,6 +29,11 @@ type Rules struct {
 	// Programs are files and folders that it may read and run, beside the
 	// system's.
 	Programs []string `json:",omitempty"`
+	// Devices are device files, or folders of them, that it may read, write and
+	// control (ioctl). What drivers read of the system is allowed with them.
+	Devices []string `json:",omitempty"`
+	// Groups are those that it keeps when it changes to User, for its devices.
+	Groups []int `json:",omitempty"`
 	// Ports are the TCP ports that it may connect to.
 	Ports []uint16 `json:",omitempty"`
 	// Memory bounds its data in bytes, and FileSize each file that it writes.

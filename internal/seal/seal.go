@@ -11,6 +11,7 @@ package seal
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
@@ -37,6 +38,7 @@ type Sealer struct{ keys []key }
 type key struct {
 	id   [idSize]byte
 	aead cipher.AEAD
+	root []byte // of derived keys
 }
 
 // Generate returns a new random key in the form of ParseKeys.
@@ -88,7 +90,21 @@ func newKey(b []byte) (key, error) {
 	}
 	// The id must not help to find the key. A hash of 256 random bits does not.
 	sum := sha256.Sum256(append([]byte("copra sealing key id:"), b...))
-	return key{id: [idSize]byte(sum[:idSize]), aead: aead}, nil
+	root := hmac.New(sha256.New, b)
+	root.Write([]byte("copra derived keys"))
+	return key{id: [idSize]byte(sum[:idSize]), aead: aead, root: root.Sum(nil)}, nil
+}
+
+// Derive returns 32 bytes for a purpose, one of each key, that of the first key
+// first. They do not tell the keys, and are the same as long as a key is in the list.
+func (s *Sealer) Derive(purpose string) [][]byte {
+	var list [][]byte
+	for _, k := range s.keys {
+		mac := hmac.New(sha256.New, k.root)
+		mac.Write([]byte(purpose))
+		list = append(list, mac.Sum(nil))
+	}
+	return list
 }
 
 // Seal encrypts plain for context, "jobs/vdq1fShawHzyz3" for example.

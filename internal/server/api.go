@@ -8,7 +8,10 @@ import (
 	"net/http"
 
 	"github.com/copra-video/copra/api"
+	"github.com/copra-video/copra/docs"
+	"github.com/copra-video/copra/docsite"
 	"github.com/copra-video/copra/internal/buildinfo"
+	"github.com/copra-video/copra/internal/playback"
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/settings"
 	"github.com/copra-video/copra/worker"
@@ -44,15 +47,28 @@ func (s *Server) serveAPI(_, life context.Context) error {
 	c := s.apiConfig()
 	c.Jobs, c.Keys, c.RateLimit = s.store, s.store, float64(s.settings.RateLimit)
 	if s.local != nil {
-		c.Storage, c.Uploads = s.local, s.local.UploadHandler()
+		c.Storage, c.Uploads, c.SignUploads = s.local, s.local.UploadHandler(), s.local.SignHandler()
+		resumable, err := s.local.Resumable()
+		if err != nil {
+			return err
+		}
+		c.Resumable = resumable
 	}
 	operator, err := s.settings.Operator()
 	if err != nil {
 		return err
 	}
+	c.Docs = docsite.Lazy(docs.Files)
+	sealer, err := s.settings.Sealer()
+	if err != nil {
+		return err
+	}
+	c.ContentKeys = playback.New(sealer, s.settings.PublicURL)
 	c.Operator, c.Fleet, c.StaleAfter = operator, s.store, worker.StaleAfter
+	storages := s.newStorageChecker()
+	c.CheckStorage = storages.check
 	if s.settings.Console != settings.ConsoleOff {
-		c.Console = s.newConsole(operator)
+		c.Console = s.newConsole(operator, storages)
 	}
 	s.serve(life, s.listener, api.New(c))
 	return nil
@@ -68,7 +84,7 @@ func (s *Server) serveMetrics(ctx, life context.Context) error {
 	if err != nil {
 		return fmt.Errorf("listen on %s (--metrics-listen): %w", s.settings.MetricsListen, err)
 	}
-	s.log.Info("copra worker metrics", "listen", l.Addr().String())
+	s.log.InfoContext(ctx, "copra worker metrics", "listen", l.Addr().String())
 	s.serve(life, l, api.NewStatus(s.apiConfig()))
 	return nil
 }
@@ -83,7 +99,7 @@ func (s *Server) apiConfig() api.Config {
 			return ""
 		}}},
 		Unavailable: postgres.IsUnavailable,
-		Metrics:     s.metrics, Region: s.settings.Region, Version: buildinfo.Version(), Log: s.log,
+		Metrics:     s.metrics, Region: s.settings.Region, Version: buildinfo.Version(), Log: s.log, Tracer: s.tracer,
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/copra-video/copra/internal/command"
 	"github.com/copra-video/copra/internal/settings"
 	"github.com/copra-video/copra/storage/artifacts"
+	"github.com/copra-video/copra/storage/artifacts/s3bucket"
 )
 
 // OpenArtifactStore opens the store; nil without one.
@@ -16,7 +17,7 @@ func OpenArtifactStore(ctx context.Context, s *settings.ArtifactStore) (*artifac
 		return nil, nil
 	}
 	store, err := artifacts.Open(ctx, artifacts.Options{
-		Address: s.Address, Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey,
+		Address: s.Address, OpenBucket: s3bucket.Open, Endpoint: s.Endpoint, Region: s.Region, AccessKey: s.AccessKey, SecretKey: s.SecretKey,
 	})
 	if err != nil {
 		return nil, command.Usagef("--artifact-store (COPRA_ARTIFACT_STORE) cannot be used: %w", err)
@@ -39,9 +40,9 @@ func openCheckedArtifactStore(ctx context.Context, s *settings.ArtifactStore, lo
 	defer cancel()
 	switch err := store.Check(cctx); {
 	case err == nil:
-		log.Info("artifact store", "at", store.String())
+		log.InfoContext(ctx, "artifact store", "at", store.String())
 	case artifacts.IsTransient(err):
-		log.Warn("the artifact store does not answer", "at", store.String(), "error", err)
+		log.WarnContext(ctx, "the artifact store does not answer", "at", store.String(), "error", err)
 	default:
 		return nil, command.Usagef("--artifact-store (COPRA_ARTIFACT_STORE) cannot be used: %w", err)
 	}

@@ -18,9 +18,10 @@ import (
 )
 
 // newConsole makes the console from the settings.
-func (s *Server) newConsole(operator job.Secret) http.Handler {
+func (s *Server) newConsole(operator job.Secret, storages *storageChecker) http.Handler {
 	return console.New(console.Config{
 		Store: s.store, Operator: operator, PublicURL: s.settings.PublicURL, StaleAfter: worker.StaleAfter,
+		Check: s.newStreamChecker().check, CheckStorage: storages.check,
 		Version: buildinfo.Version(), Region: s.settings.Region, System: s.findings, Stopping: api.Stopping, Log: s.log,
 	})
 }

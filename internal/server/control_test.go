@@ -270,7 +270,7 @@ func TestRetryOfAnInput(t *testing.T) {
 	defer source.Close()
 	s := startServer(t)
 	s.startWorker()
-	id := s.create(fmt.Sprintf(`{"settings":{"max_duration":5},"input":{"url":%q},"storage":{"service":"coconut"},"outputs":{"jpg:64x":{"path":"/a.jpg"}}}`, source.URL+"/in.mp4"))
+	id := s.create(fmt.Sprintf(`{"settings":{"max_duration":900},"input":{"url":%q},"storage":{"service":"coconut"},"outputs":{"jpg:64x":{"path":"/a.jpg"}}}`, source.URL+"/in.mp4"))
 	eventually(t, "the failure", func() bool { return s.get(id).Status == "job.failed" })
 	if _, events := s.do("GET", "/jobs/"+id+"/events", ""); !strings.Contains(events, `"error_code":"input_http_error"`) {
 		t.Errorf("the events do not say why: %s", events)
@@ -307,7 +307,7 @@ func TestRetryOfAnInput(t *testing.T) {
 type message struct{ id, event, data string }
 
 type openStream struct {
-	t     *testing.T
+	t     testing.TB
 	lines *bufio.Scanner
 }
 

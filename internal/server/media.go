@@ -47,6 +47,7 @@ func OpenMedia(ctx context.Context, s *settings.Settings, o MediaOptions) (Media
 	open := func(box *ffmpeg.Sandbox) (err error) {
 		m.Tools, err = ffmpeg.Open(ctx, ffmpeg.Options{
 			FFmpeg: s.FFmpeg, FFprobe: s.FFprobe, Sandbox: box, CacheFile: o.CacheFile, Complete: o.Complete, Log: o.Log,
+			Devices: deviceFolder(s), DeviceSessions: s.DeviceSessions,
 		})
 		return err
 	}
@@ -60,7 +61,7 @@ func OpenMedia(ctx context.Context, s *settings.Settings, o MediaOptions) (Media
 	if m.Sandbox, m.SandboxErr = sandbox.Check(ctx, trial); m.SandboxErr != nil {
 		return m, open(nil)
 	}
-	box := ffmpeg.Sandbox{Landlock: m.Sandbox.Files, Memory: s.FFmpegMemory, User: trial.User}
+	box := ffmpeg.Sandbox{Landlock: m.Sandbox.Files, TCP: m.Sandbox.TCP && m.Sandbox.Sockets, Memory: s.FFmpegMemory, User: trial.User}
 	switch {
 	case m.Sandbox.UserError != "":
 		m.UserErr = errors.New(m.Sandbox.UserError)
@@ -73,6 +74,27 @@ func OpenMedia(ctx context.Context, s *settings.Settings, o MediaOptions) (Media
 	}
 	box.User = 0
 	return m, open(&box)
+}
+
+// deviceFolder is where the cards are looked for; "": nowhere. A server that is told to
+// encode in software tries no card, since a job may still ask for one only where the
+// operator has not turned them off.
+func deviceFolder(s *settings.Settings) string {
+	if s.Devices == "none" || s.Encoder == "software" {
+		return ""
+	}
+	return s.Devices
+}
+
+// logDevices says which encoders of cards are used, and why others are not.
+func logDevices(tools *ffmpeg.Toolchain, log *slog.Logger) {
+	for _, d := range tools.Capabilities().Devices {
+		if d.Works {
+			log.Info("encoder of a card", "encoder", d.Encoder, "device", d.Device, "bits", d.Depth, "ssim", d.SSIM, "software_ssim", d.SoftwareSSIM, "speed", d.Speed)
+		} else {
+			log.Info("encoder of a card does not work", "encoder", d.Encoder, "device", d.Device, "bits", d.Depth, "reason", d.Reason)
+		}
+	}
 }
 
 // findMedia looks for ffmpeg while the parts that follow start.
@@ -95,16 +117,17 @@ func openMedia(ctx context.Context, s *settings.Settings, log *slog.Logger) (*ff
 			return nil, fmt.Errorf("--sandbox=required: %w", err)
 		}
 	}
+	logDevices(m.Tools, log)
 	switch {
 	case s.Sandbox == settings.SandboxOff:
-		log.Warn("ffmpeg runs without a sandbox: --sandbox=off")
+		log.WarnContext(ctx, "ffmpeg runs without a sandbox: --sandbox=off")
 	case m.SandboxErr != nil:
-		log.Warn("ffmpeg runs without a sandbox", "error", m.SandboxErr)
+		log.WarnContext(ctx, "ffmpeg runs without a sandbox", "error", m.SandboxErr)
 	case !m.Sandbox.Full():
-		log.Warn("the sandbox of ffmpeg is not complete", "sandbox", m.Sandbox.String())
+		log.WarnContext(ctx, "the sandbox of ffmpeg is not complete", "sandbox", m.Sandbox.String())
 	}
 	if m.UserErr != nil {
-		log.Warn("ffmpeg runs as root: it cannot run as another user", "user", s.FFmpegUser, "error", m.UserErr)
+		log.WarnContext(ctx, "ffmpeg runs as root: it cannot run as another user", "user", s.FFmpegUser, "error", m.UserErr)
 	}
 	return m.Tools, nil
 }

@@ -5,11 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/copra-video/copra/internal/command"
 	"github.com/copra-video/copra/internal/settings"
 )
 
@@ -29,7 +34,7 @@ func step(name string, notes *[]string, start, stop error) part {
 }
 
 func testServer(parts ...part) *Server {
-	return newServer(settings.Settings{}, slog.New(slog.DiscardHandler), parts)
+	return newServer("copra", settings.Settings{}, slog.New(slog.DiscardHandler), parts)
 }
 
 func TestPartsStopInReverse(t *testing.T) {
@@ -69,12 +74,65 @@ func TestServerEndsByItself(t *testing.T) {
 		<-life.Done()
 		return nil
 	}
-	if err := testServer(ending).run(t.Context(), func() {}); !errors.Is(err, fault) {
+	if err := testServer(ending).run(t.Context(), managed(""), func() {}); !errors.Is(err, fault) {
 		t.Errorf("run: %v, want %v", err, fault)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if err := testServer().run(ctx, cancel); err != nil {
+	if err := testServer().run(ctx, managed(""), cancel); err != nil {
 		t.Errorf("run until its context ends: %v", err)
+	}
+}
+
+// managed is a call by a service manager that listens on a socket.
+func managed(socket string) command.Call {
+	return command.Call{Stdio: command.Stdio{Getenv: func(name string) string {
+		if name == "NOTIFY_SOCKET" {
+			return socket
+		}
+		return ""
+	}}}
+}
+
+// TestNotify: a service manager hears that the server works when it does, and that it
+// ends before its parts do. A socket that is not there ends nothing.
+func TestNotify(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{filepath.Join(dir, "s"), "@" + dir} {
+		socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: name, Net: "unixgram"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer socket.Close()
+		if err := socket.SetReadDeadline(time.Now().Add(time.Minute)); err != nil { // against hanging
+			t.Fatal(err)
+		}
+		heard := func() string {
+			text := make([]byte, 100)
+			n, err := socket.Read(text)
+			if err != nil {
+				t.Error(err)
+			}
+			return string(text[:n])
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var notes []string
+		waiting := func(s *Server, _, _ context.Context) error {
+			s.onStop(func() error { notes = append(notes, heard()); return nil })
+			return nil
+		}
+		ended := make(chan error)
+		go func() { ended <- testServer(waiting).run(ctx, managed(name), func() {}) }()
+		if got := heard(); got != "READY=1" {
+			t.Errorf("%s: heard %q first", name, got)
+		}
+		cancel()
+		if err := <-ended; err != nil || !slices.Equal(notes, []string{"STOPPING=1"}) {
+			t.Errorf("%s: heard %q, ended with %v", name, notes, err)
+		}
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if err := testServer().run(ctx, managed(filepath.Join(dir, "none")), cancel); err != nil {
+		t.Errorf("with no socket there: %v", err)
 	}
 }
 

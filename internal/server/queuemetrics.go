@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sys/unix"
 
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/worker"
@@ -59,4 +60,17 @@ func (c *queueCollector) Collect(ch chan<- prometheus.Metric) {
 	if n, err := c.store.LiveNodes(ctx, worker.StaleAfter); err == nil {
 		ch <- prometheus.MustNewConstMetric(c.nodes, prometheus.GaugeValue, float64(n))
 	}
+}
+
+// freeDisk says how much room the work directory has.
+func freeDisk(dir string) prometheus.Collector {
+	return prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "copra_worker_work_dir_free_bytes", Help: "Free bytes of the file system of the work directory."},
+		func() float64 {
+			var fs unix.Statfs_t
+			if err := unix.Statfs(dir, &fs); err != nil {
+				return 0
+			}
+			return float64(fs.Bavail) * float64(fs.Bsize)
+		})
 }

@@ -3,6 +3,7 @@ package server
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -23,7 +24,7 @@ func TestQueueMetrics(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(store.Close)
-	if err := store.Heartbeat(t.Context(), "node-1"); err != nil {
+	if _, err := store.Heartbeat(t.Context(), "node-1", time.Minute, nil); err != nil {
 		t.Fatal(err)
 	}
 	db.Exec(t, `INSERT INTO river_job (kind, queue, state, args, max_attempts) SELECT 'transcode', 'transcode', 'available', '{}', 5 FROM generate_series(1, 3)`)

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"log/slog"
 	"maps"
 	"slices"
 	"testing"
@@ -18,8 +19,8 @@ func TestQueues(t *testing.T) {
 		{[]string{queue.Transcode}, []string{queue.Transcode}},
 		{[]string{queue.Probe, queue.Notify}, []string{queue.Notify, queue.Probe}},
 	} {
-		s := newServer(settings.Settings{Queues: c.given, Slots: 2, ArtifactStore: settings.ArtifactStore{Address: "/shared"}}, nil, nil)
-		if diff := cmp.Diff(c.want, slices.Sorted(maps.Keys(s.queues()))); diff != "" {
+		s := newServer("copra", settings.Settings{Queues: c.given, Slots: 2, ArtifactStore: settings.ArtifactStore{Address: "/shared"}}, slog.New(slog.DiscardHandler), nil)
+		if diff := cmp.Diff(c.want, slices.Sorted(maps.Keys(s.queues(false)))); diff != "" {
 			t.Errorf("given %v (-want +got):\n%s", c.given, diff)
 		}
 	}

@@ -15,9 +15,12 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 
+	"github.com/copra-video/copra/internal/command"
 	"github.com/copra-video/copra/internal/netguard"
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/settings"
+	"github.com/copra-video/copra/internal/systemd"
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/storage/local"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
@@ -26,6 +29,7 @@ import (
 // other, Stop ends them in the reverse order.
 type Server struct {
 	settings settings.Settings
+	service  string // what it is: copra-api
 	log      *slog.Logger
 	parts    []part
 	stops    []func() error     // of the parts that have started
@@ -39,10 +43,11 @@ type Server struct {
 	metrics  *prometheus.Registry
 	local    *local.Store // nil: no built-in storage
 	media    *background[*ffmpeg.Toolchain]
+	tracer   *telemetry.Tracer // nil: nothing is traced
 
 	key      string // of a standalone server: the API key
 	firstRun bool   // the key was made by this start
-	node     string // the name of the worker
+	node     string // the name of this process
 }
 
 // part starts something and registers how it is stopped with onStop. ctx
@@ -52,28 +57,34 @@ type part func(s *Server, ctx, life context.Context) error
 
 // The parts of each kind of process, in the order of their start.
 var (
-	apiParts        = []part{(*Server).listen, (*Server).connect, (*Server).serveAPI}
-	workerParts     = []part{(*Server).findMedia, (*Server).connect, (*Server).startWorker, (*Server).serveMetrics}
+	apiParts        = []part{(*Server).startTracing, (*Server).listen, (*Server).connect, (*Server).serveAPI}
+	workerParts     = []part{(*Server).startTracing, (*Server).findMedia, (*Server).connect, (*Server).startWorker, (*Server).serveMetrics}
 	standaloneParts = []part{
-		(*Server).openDataFolder, (*Server).listen, (*Server).findMedia, (*Server).startPostgres, (*Server).connect, (*Server).makeKey, (*Server).reapAll,
+		(*Server).startTracing, (*Server).openDataFolder, (*Server).listen, (*Server).findMedia, (*Server).startPostgres, (*Server).connect, (*Server).makeKey, (*Server).reapAll,
 		(*Server).startWorker, (*Server).writeBaseURL, (*Server).serveAPI,
 	}
 )
 
-func newServer(s settings.Settings, log *slog.Logger, parts []part) *Server {
-	return &Server{settings: s, log: log, parts: parts}
+func newServer(service string, s settings.Settings, log *slog.Logger, parts []part) *Server {
+	node := nodeName()
+	log = slog.New(telemetry.Handler(log.Handler())).With("node", node)
+	return &Server{settings: s, service: service, node: node, log: log, parts: parts}
 }
 
 // NewAPI returns a server of the HTTP API.
-func NewAPI(s settings.Settings, log *slog.Logger) *Server { return newServer(s, log, apiParts) }
+func NewAPI(s settings.Settings, log *slog.Logger) *Server {
+	return newServer("copra-api", s, log, apiParts)
+}
 
 // NewWorker returns a server that works on jobs.
-func NewWorker(s settings.Settings, log *slog.Logger) *Server { return newServer(s, log, workerParts) }
+func NewWorker(s settings.Settings, log *slog.Logger) *Server {
+	return newServer("copra-worker", s, log, workerParts)
+}
 
 // NewStandalone returns a server that is everything at once, with all its data
 // in the folder Settings.Data.
 func NewStandalone(s settings.Settings, log *slog.Logger) *Server {
-	return newServer(s, log, standaloneParts)
+	return newServer("copra", s, log, standaloneParts)
 }
 
 // errStopped is why a server ends that Stop ends.
@@ -121,17 +132,25 @@ func (s *Server) Stop() error {
 }
 
 // run starts the server, calls ready, and stops it when ctx ends or the server
-// does.
-func (s *Server) run(ctx context.Context, ready func()) error {
+// does. A service manager that asked for it is told of both.
+func (s *Server) run(ctx context.Context, c command.Call, ready func()) error {
 	if err := s.Start(ctx); err != nil {
 		return err
 	}
 	ready()
+	s.notify(c, systemd.Ready)
 	select {
 	case <-ctx.Done():
 	case <-s.Done():
 	}
+	s.notify(c, systemd.Stopping)
 	return s.Stop()
+}
+
+func (s *Server) notify(c command.Call, state string) {
+	if err := systemd.Notify(c.Getenv("NOTIFY_SOCKET"), state); err != nil {
+		s.log.Warn("service manager", "error", err)
+	}
 }
 
 // connect opens the database and the built-in storage.

@@ -28,17 +28,23 @@ import (
 // server is a process with the API and a database of its own, and with a worker
 // when the test starts one.
 type server struct {
-	t     *testing.T
+	t     testing.TB
 	srv   *Server
 	base  string
 	key   postgres.Key
 	token job.Secret
 }
 
-func startServer(t *testing.T) *server {
+func startServer(t testing.TB) *server {
+	t.Helper()
+	return startServerAt(t, pgtest.New(t).URL)
+}
+
+// startServerAt is startServer with the database at an address.
+func startServerAt(t testing.TB, database string) *server {
 	t.Helper()
 	srv := NewAPI(settings.Settings{
-		Listen: "127.0.0.1:0", DatabaseURL: pgtest.New(t).URL, DatabaseConns: 20, SecretKeys: job.NewSecret(seal.Generate()),
+		Listen: "127.0.0.1:0", DatabaseURL: database, DatabaseConns: 20, SecretKeys: job.NewSecret(seal.Generate()),
 		StorageDir: t.TempDir(), WorkDir: t.TempDir(), AllowNetworks: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")},
 		Slots: 1, Uploads: 2, MaxInputBytes: 1 << 30,
 	}, slog.New(slog.NewTextHandler(t.Output(), nil)))
@@ -142,7 +148,7 @@ func jobFor(input, hook string) string {
 
 // unanswered is the address of an input whose server does not answer. A job
 // waits for it until it is cancelled.
-func unanswered(t *testing.T) string {
+func unanswered(t testing.TB) string {
 	t.Helper()
 	release := make(chan struct{})
 	source := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
@@ -196,7 +202,7 @@ func (h *hook) all() []received {
 }
 
 // eventually waits until f is true.
-func eventually(t *testing.T, what string, f func() bool) {
+func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	deadline := time.After(testtime.Allow(30 * time.Second))
 	for tick := time.Tick(10 * time.Millisecond); !f(); {

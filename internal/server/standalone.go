@@ -74,7 +74,7 @@ func (s *Server) startPostgres(ctx, life context.Context) error {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(life), 5*time.Second)
 		defer cancel()
 		if err := pg.Stop(ctx); err != nil {
-			s.log.Warn("stop PostgreSQL", "error", err)
+			s.log.WarnContext(ctx, "stop PostgreSQL", "error", err)
 		}
 		return nil
 	})

@@ -17,9 +17,12 @@ import (
 
 	"github.com/copra-video/copra/internal/buildinfo"
 	"github.com/copra-video/copra/internal/netguard"
+	"github.com/copra-video/copra/internal/playback"
 	"github.com/copra-video/copra/internal/podcost"
 	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage/backends"
+	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/webhook"
 	"github.com/copra-video/copra/webhook/sns"
 	"github.com/copra-video/copra/worker"
@@ -31,8 +34,8 @@ const stopTimeout = 4 * time.Second
 
 // startWorker checks what a worker needs and starts it.
 func (s *Server) startWorker(ctx, life context.Context) error {
-	s.node = nodeName()
-	w, err := s.newWorker(ctx)
+	activity := &queue.Activity{}
+	w, err := s.newWorker(ctx, activity)
 	if err != nil {
 		return err
 	}
@@ -41,11 +44,12 @@ func (s *Server) startWorker(ctx, life context.Context) error {
 		return err
 	}
 	s.onStop(func() error { release(); return nil })
+	s.metrics.MustRegister(freeDisk(s.settings.WorkDir))
 	cost, err := s.newPodCost()
 	if err != nil {
 		return err
 	}
-	client, err := s.newQueueClient(w, cost)
+	client, err := s.newQueueClient(w, cost, activity)
 	if err != nil {
 		return err
 	}
@@ -61,12 +65,13 @@ func (s *Server) startWorker(ctx, life context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("register the worker: %w", context.Cause(ctx))
 	}
-	if err := s.store.DescribeNode(ctx, s.node, buildinfo.Version(), s.settings.Slots); err != nil {
-		s.log.Warn("describe the node", "error", err)
+	if err := s.store.DescribeNode(ctx, job.Node{ID: s.node, Version: buildinfo.Version(), Slots: s.settings.Slots, Encoders: w.DeviceEncoders()}); err != nil {
+		s.log.WarnContext(ctx, "describe the node", "error", err)
 	}
 	if s.local != nil {
 		wg.Go(func() { s.sweepStorage(running) })
 	}
+	wg.Go(func() { s.sweepDatabase(running) })
 	if s.settings.ArtifactStore.Address != "" {
 		wg.Go(func() { w.CollectArtifacts(running) })
 	}
@@ -84,8 +89,8 @@ func (s *Server) startWorker(ctx, life context.Context) error {
 	return nil
 }
 
-// newWorker makes the worker from the settings.
-func (s *Server) newWorker(ctx context.Context) (*worker.Worker, error) {
+// newWorker makes the worker from the settings. activity is told of work that is due.
+func (s *Server) newWorker(ctx context.Context, activity *queue.Activity) (*worker.Worker, error) {
 	st := &s.settings
 	tools, err := s.media.wait()
 	if err != nil {
@@ -95,15 +100,22 @@ func (s *Server) newWorker(ctx context.Context) (*worker.Worker, error) {
 	if err != nil {
 		return nil, err
 	}
+	sealer, err := s.settings.Sealer()
+	if err != nil {
+		return nil, err
+	}
 	return worker.New(worker.Config{
-		Store: s.store, Media: tools, Log: s.log, Metrics: worker.NewMetrics(s.metrics),
+		Store: s.store, Media: tools, Log: s.log, Metrics: worker.NewMetrics(s.metrics), Tracer: s.tracer,
 		Opener: backends.New(backends.Options{
 			Guard: s.guard, S3Endpoint: st.S3Endpoint, S3PublicURL: st.S3PublicURL, Local: s.local, Log: s.log,
 		}),
+		Queues: slices.Sorted(maps.Keys(s.queues(false))), Due: activity.Note,
 		Node: s.node, WorkDir: st.WorkDir, MaxInputBytes: st.MaxInputBytes, MinFreeDisk: st.MinFreeDisk,
 		Slots: st.Slots, Uploads: st.Uploads, Presets: st.Presets, Chunks: st.Chunks != "off",
+		Encoder:      transcode.EncoderChoice{Use: st.Encoder, Prefer: st.Prefer},
 		StallTimeout: st.StallTimeout, UploadRetryTimeout: st.UploadRetryTimeout,
-		Artifacts: artifacts, ArtifactRetention: st.ArtifactStore.Retention,
+		ContentKeys: playback.New(sealer, st.PublicURL),
+		Artifacts:   artifacts, ArtifactRetention: st.ArtifactStore.Retention,
 	}), nil
 }
 
@@ -141,15 +153,30 @@ func countBusy(cost *podcost.Reporter) []rivertype.Middleware {
 	})}
 }
 
-// queues are those that the settings ask for, with the workers that each has.
-func (s *Server) queues() map[string]river.QueueConfig {
+// noteRuns tells when a job begins and ends.
+func noteRuns(a *queue.Activity) rivertype.Middleware {
+	return river.WorkerMiddlewareFunc(func(ctx context.Context, _ *rivertype.JobRow, doInner func(ctx context.Context) error) error {
+		defer a.Begin()()
+		return doInner(ctx)
+	})
+}
+
+// queues are those that the settings ask for, with the workers that each has. deaf:
+// the database's notifications do not arrive.
+func (s *Server) queues(deaf bool) map[string]river.QueueConfig {
 	all := map[string]river.QueueConfig{
 		queue.Probe:     {MaxWorkers: 8, FetchCooldown: queue.FetchCooldown},
-		queue.Transcode: {MaxWorkers: s.settings.Slots + queue.MaxYielded, FetchCooldown: queue.FetchCooldown, FetchPollInterval: queue.FetchPoll},
+		queue.Transcode: {MaxWorkers: s.settings.Slots + queue.MaxYielded, FetchCooldown: queue.FetchCooldown},
 		queue.Notify:    {MaxWorkers: queue.NotifySlots, FetchCooldown: queue.FetchCooldown},
 	}
 	if s.settings.ArtifactStore.Address != "" { // without one, no result of a task comes back
-		all[queue.Task] = river.QueueConfig{MaxWorkers: s.settings.Slots, FetchCooldown: queue.FetchCooldown, FetchPollInterval: queue.FetchPoll}
+		all[queue.Task] = river.QueueConfig{MaxWorkers: s.settings.Slots, FetchCooldown: queue.FetchCooldown}
+	}
+	if deaf {
+		for name, config := range all {
+			config.FetchPollInterval = queue.FetchPoll // the driver answers most polls itself
+			all[name] = config
+		}
 	}
 	if len(s.settings.Queues) > 0 {
 		maps.DeleteFunc(all, func(name string, _ river.QueueConfig) bool { return !slices.Contains(s.settings.Queues, name) })
@@ -158,19 +185,24 @@ func (s *Server) queues() map[string]river.QueueConfig {
 }
 
 // newQueueClient makes the client that fetches work. cost may be nil.
-func (s *Server) newQueueClient(w *worker.Worker, cost *podcost.Reporter) (*river.Client[pgx.Tx], error) {
+func (s *Server) newQueueClient(w *worker.Worker, cost *podcost.Reporter, activity *queue.Activity) (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
 	w.Register(workers)
 	receivers := s.guard.HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects})
 	webhook.New(webhook.Config{
 		Store: s.store, Client: receivers, SNS: sns.New(sns.Options{Client: receivers}),
-		Version: buildinfo.Version(), Log: s.log, Metrics: webhook.NewMetrics(s.metrics),
+		Version: buildinfo.Version(), Log: s.log, Metrics: webhook.NewMetrics(s.metrics), Tracer: s.tracer,
 	}).Register(workers)
-	client, err := river.NewClient(queue.LimitFetches(riverpgxv5.New(s.store.Pool()), queue.Limits{Yielded: w.YieldedSlots, FreeSlots: w.FreeSlots}), &river.Config{
+	limits := queue.Limits{Yielded: w.YieldedSlots, FreeSlots: w.FreeSlots, Activity: activity}
+	if s.store.Pooler().Deaf {
+		limits.Local = queue.NewLocal()
+		s.store.OnInsert(limits.Local.Inserted)
+	}
+	client, err := river.NewClient(queue.LimitFetches(riverpgxv5.New(s.store.Pool()), limits), &river.Config{
 		ID:              s.node,
 		Workers:         workers,
-		Queues:          s.queues(),
-		Middleware:      countBusy(cost),
+		Queues:          s.queues(s.store.Pooler().Deaf),
+		Middleware:      append(countBusy(cost), noteRuns(activity)),
 		Logger:          minLevel(s.log, slog.LevelWarn), // what River does well is of no interest
 		SoftStopTimeout: s.settings.ShutdownGrace,
 	})
@@ -201,22 +233,6 @@ func (s *Server) deregister() error {
 		s.log.Warn("deregister the node", "error", err)
 	}
 	return nil
-}
-
-// sweepStorage deletes what the built-in storage has kept for long enough.
-func (s *Server) sweepStorage(ctx context.Context) {
-	tick := time.NewTicker(10 * time.Minute)
-	defer tick.Stop()
-	for {
-		if _, err := s.local.Sweep(time.Now()); err != nil {
-			s.log.Warn("sweep the built-in storage", "error", err)
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-		}
-	}
 }
 
 // nodeName is unique to this process. A process that starts again is another

@@ -22,6 +22,10 @@ func (s *Settings) Parse(c command.Call, groups Group, more ...Row) (words []str
 	rows := slices.DeleteFunc(s.rows(), func(r Row) bool { return r.Group&groups == 0 })
 	rows = append(rows, more...)
 	slices.SortStableFunc(rows, func(a, b Row) int { return strings.Compare(a.Flag, b.Flag) })
+	if c.Describe != nil {
+		c.Describe(describe(rows))
+		return nil, flag.ErrHelp
+	}
 	f := flag.NewFlagSet(c.Name, flag.ContinueOnError)
 	f.SetOutput(io.Discard) // it would print the whole help on every mistake
 	for _, r := range rows {
@@ -40,6 +44,15 @@ func (s *Settings) Parse(c command.Call, groups Group, more ...Row) (words []str
 	s.given = map[string]bool{}
 	f.Visit(func(f *flag.Flag) { s.given[f.Name] = true })
 	return words, s.fromEnv(c, rows)
+}
+
+// describe is what a subcommand says of its rows.
+func describe(rows []Row) []command.Flag {
+	list := make([]command.Flag, len(rows))
+	for i, r := range rows {
+		list[i] = command.Flag{Name: r.Flag, Env: r.Env, Help: r.help(), Switch: r.Switch != nil}
+	}
+	return list
 }
 
 // ParseFlags is Parse for a subcommand that takes no words.

@@ -10,6 +10,7 @@ import (
 	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/transcode/encoder"
 	"github.com/copra-video/copra/transcode/ffmpeg"
+	"github.com/copra-video/copra/transcode/format"
 )
 
 // Row is one setting.
@@ -52,14 +53,15 @@ const (
 	Metrics
 	Pool   // a worker beside others
 	Folder // where to find a standalone server that runs
+	Traces // OpenTelemetry, under its own names
 
 	// Standalone are those of a process that is everything at once.
-	Standalone = Log | Data | API | Network | Media | Work
+	Standalone = Log | Data | API | Network | Media | Work | Traces
 )
 
 // rows are all settings that more than one subcommand takes.
 func (s *Settings) rows() []Row {
-	return slices.Concat(s.processRows(), s.databaseRows(), s.apiRows(), s.networkRows(), s.mediaRows(), s.artifactRows(), s.workRows(), s.poolRows())
+	return slices.Concat(s.processRows(), s.databaseRows(), s.apiRows(), s.networkRows(), s.mediaRows(), s.artifactRows(), s.workRows(), s.poolRows(), s.Traces.rows())
 }
 
 // processRows are for every process: its log and its data.
@@ -142,6 +144,14 @@ func (s *Settings) mediaRows() []Row {
 			Help: "user, by name or number, that ffmpeg and ffprobe run as when the server runs as root; it should own nothing. root leaves them as they are."},
 		{Group: Media, Flag: "ffmpeg-memory", Env: "COPRA_FFMPEG_MEMORY", Default: mib(machineMemory()), Shown: "that of the machine or container, at least 4096", Set: size(&s.FFmpegMemory, 1<<20, 256, 1<<30),
 			Help: "most memory of one ffmpeg in MiB, from 256."},
+		{Group: Media, Flag: "encoder", Env: "COPRA_ENCODER", Default: "auto", Set: oneOf(&s.Encoder, format.Encoders...),
+			Help: "what encodes video where a job does not say it: auto, which takes a card that has shown in a trial that it is good enough; software; hardware, which takes any card that works; or nvenc, qsv or vaapi."},
+		{Group: Media, Flag: "prefer", Env: "COPRA_PREFER", Default: "quality", Set: oneOf(&s.Prefer, "quality", "speed"),
+			Help: "what auto prefers: quality, with which a card whose picture is plainly worse than that of the software at the same bitrate is left alone, or speed."},
+		{Group: Media, Flag: "devices", Env: "COPRA_DEVICES", Default: "/dev", Set: Text(&s.Devices),
+			Help: "folder of the device files of the cards that may encode; none is to use no card."},
+		{Group: Media, Flag: "device-sessions", Env: "COPRA_DEVICE_SESSIONS", Default: strconv.Itoa(ffmpeg.DefaultDeviceSessions), Set: Number(&s.DeviceSessions, 1, 1000),
+			Help: "encoders that run on a card at once; a job waits for its turn."},
 		{Group: Media, Flag: "work-dir", Env: "COPRA_WORK_DIR", Shown: "a folder below the system's temporary one, or below --data", Set: Text(&s.WorkDir),
 			Help: "folder for work files; needs room for the input and all outputs of the jobs that run."},
 	}
@@ -180,13 +190,17 @@ func (s *Settings) workRows() []Row {
 		{Group: Work, Flag: "preset", Env: "COPRA_PRESETS", Shown: pairsText(encoder.DefaultPresets()), Set: pairs(&s.Presets),
 			Help: "encoder preset, libx264=medium; repeatable, or separated by commas."},
 		{Group: Work, Flag: "chunks", Env: "COPRA_CHUNKS", Default: "auto", Set: oneOf(&s.Chunks, "auto", "off"),
-			Help: "auto or off: whether an input of a minute or more is encoded in chunks where the job asks for it by settings.ultrafast."},
+			Help: "auto or off: whether inputs are encoded in chunks: of a minute or more where the job asks for it by settings.ultrafast, of ten minutes or more where other workers share the artifact store and have nothing else to do."},
 		{Group: Work, Flag: "shutdown-grace", Env: "COPRA_SHUTDOWN_GRACE", Default: "0s", Set: Duration(&s.ShutdownGrace, 0),
 			Help: "how long running work may go on after SIGTERM before it is handed back, 10m."},
 		{Group: Work, Flag: "upload-retry-timeout", Env: "COPRA_UPLOAD_RETRY_TIMEOUT", Default: "30m", Set: Duration(&s.UploadRetryTimeout, 0),
 			Help: "how long finished results wait in the work directory for a storage that does not answer, 2h. 0s is not at all."},
 		{Group: Work, Flag: "ffmpeg-stall-timeout", Env: "COPRA_FFMPEG_STALL_TIMEOUT", Default: short(ffmpeg.DefaultStallTimeout), Set: Duration(&s.StallTimeout, time.Second),
 			Help: "how long ffmpeg may run without any progress before it is ended, 30s."},
+		{Group: Work, Flag: "job-retention", Env: "COPRA_JOB_RETENTION", Default: "0s", Set: Duration(&s.JobRetention, 0),
+			Help: "how long jobs that have ended stay in the database, with their events and webhooks, 2160h. Their usage stays. 0s is for ever."},
+		{Group: Work, Flag: "log-retention", Env: "COPRA_LOG_RETENTION", Default: "720h", Set: Duration(&s.LogRetention, 0),
+			Help: "how long the logs of jobs stay in the database: what ffmpeg was told and what it said, 24h. 0s is for ever."},
 
 		{Group: Metrics, Flag: "metrics-listen", Env: "COPRA_METRICS_LISTEN", Set: Text(&s.MetricsListen),
 			Help: "address for /metrics, /healthz and /readyz."},

@@ -58,19 +58,27 @@ type Settings struct {
 	WorkDir         string // "": DefaultWorkDir
 	ArtifactStore   ArtifactStore
 
-	Slots              int
-	Uploads            int
-	MaxInputBytes      int64
-	MinFreeDisk        int64 // bytes
-	Presets            map[string]string
-	Chunks             string // "auto", "off"
+	Slots         int
+	Uploads       int
+	MaxInputBytes int64
+	MinFreeDisk   int64 // bytes
+	Presets       map[string]string
+	Chunks        string // "auto", "off"
+	// Encoder is one of format.Encoders, Prefer "quality" or "speed".
+	Encoder, Prefer    string
+	Devices            string // folder of the device files; "none": no card is used
+	DeviceSessions     int
 	ShutdownGrace      time.Duration
 	StallTimeout       time.Duration
+	LogRetention       time.Duration // of the runs of ffmpeg in the database; 0: for ever
+	JobRetention       time.Duration // of jobs that have ended; 0: for ever
 	UploadRetryTimeout time.Duration
 
 	Queues          []string // that the worker serves; none: all
 	PodDeletionCost bool
 	PodName         string // "": the host's name
+
+	Traces tracing // see Tracing
 
 	given map[string]bool // flags that were set, by a flag or its variable
 }

@@ -111,7 +111,7 @@ func TestRows(t *testing.T) {
 	for _, r := range s.rows() {
 		name := r.Flag + r.Env
 		switch {
-		case !regexp.MustCompile(`^COPRA_[A-Z0-9_]+$`).MatchString(r.Env) || seen[r.Env]:
+		case !regexp.MustCompile(`^(COPRA|OTEL)_[A-Z0-9_]+$`).MatchString(r.Env) || seen[r.Env]:
 			t.Errorf("%s: the variable is missing, odd or used twice", name)
 		case r.Flag != "" && seen[r.Flag]:
 			t.Errorf("%s: the flag is used twice", name)

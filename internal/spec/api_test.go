@@ -61,9 +61,25 @@ func (s *server) Nodes(context.Context, time.Duration) ([]job.Node, error) {
 
 func newAPI(w *world) *server {
 	s := &server{jobs: map[string]job.State{}}
-	s.handler = api.New(api.Config{Jobs: s, Keys: s, Fleet: s, Operator: job.NewSecret(operatorKey), Storage: w.local, Uploads: w.local.UploadHandler(), Version: "test", Region: "test-1", Log: slog.New(slog.DiscardHandler)})
+	s.handler = api.New(api.Config{Jobs: s, Keys: s, Fleet: s, ContentKeys: fixedKeys{}, CheckStorage: s.checkStorage, Operator: job.NewSecret(operatorKey), Storage: w.local, Uploads: w.local.UploadHandler(), Version: "test", Region: "test-1", Log: slog.New(slog.DiscardHandler)})
 	return s
 }
+
+// checkStorage says that a storage takes results.
+func (s *server) checkStorage(context.Context, *job.Storage) (job.StorageCheck, error) {
+	return job.StorageCheck{OK: true, Message: "The storage takes results.", Object: "copra-check.txt", Steps: []job.StorageStep{{Name: job.StorageWrite, Result: job.StepDone}}}, nil
+}
+
+// fixedKeys are one key and a token.
+type fixedKeys struct{}
+
+func (fixedKeys) Find(string, []byte) ([]byte, bool) { return []byte("0123456789abcdef"), true }
+
+func (fixedKeys) Token(string, time.Duration) (string, time.Time) { return "token", time.Unix(1e9, 0) }
+
+func (fixedKeys) Allowed(_, token string) bool { return token == "token" }
+
+func (fixedKeys) LicenseURL(id string) string { return "https://copra.example.com/v2/keys/" + id }
 
 // do makes a call and writes the answer down.
 func (s *server) do(t *testing.T, e exchange) (lines []string) {
@@ -165,11 +181,11 @@ func (s *server) story(t *testing.T, events []job.Event) job.State {
 }
 
 // Authenticate implements api.Keys.
-func (s *server) Authenticate(_ context.Context, token string) (string, error) {
+func (s *server) Authenticate(_ context.Context, token string) (job.Key, error) {
 	if token != apiKey {
-		return "", job.ErrNotFound
+		return job.Key{}, job.ErrNotFound
 	}
-	return "key-1", nil
+	return job.Key{ID: "key-1"}, nil
 }
 
 // CreateJob implements api.Jobs.
@@ -257,12 +273,36 @@ func (s *server) History(_ context.Context, _, id string, after int) (job.Histor
 // Watch implements api.Jobs.
 func (s *server) Watch(string) (<-chan struct{}, func()) { return nil, func() {} }
 
+// ListDeliveries implements api.Jobs.
+func (s *server) ListDeliveries(ctx context.Context, key string, q job.DeliveryQuery) ([]job.ListedDelivery, string, error) {
+	all, err := s.Deliveries(ctx, key, jobID)
+	var list []job.ListedDelivery
+	for _, d := range all {
+		l := job.ListedDelivery{JobID: jobID, DeliveryLog: d}
+		if q.Bodies {
+			l.Body = []byte(`{"event":"job.completed"}`)
+		}
+		list = append(list, l)
+	}
+	return list, "", err
+}
+
 // Deliveries implements api.Jobs.
 func (s *server) Deliveries(context.Context, string, string) ([]job.DeliveryLog, error) {
 	return []job.DeliveryLog{{
 		N: 1, Event: job.JobCompletedEvent, State: job.DeliveryDelivered, CreatedAt: accepted, DeliveredAt: accepted.Add(time.Second),
 		Attempts: []job.DeliveryAttempt{{At: accepted, Status: 204, Duration: time.Millisecond}},
 	}}, nil
+}
+
+// Usage implements api.Jobs.
+func (s *server) Usage(context.Context, string, time.Time, time.Time) ([]job.Usage, error) {
+	return nil, nil
+}
+
+// FFmpegRuns implements api.Jobs.
+func (s *server) FFmpegRuns(context.Context, string, string) ([]job.FFmpegRun, error) {
+	return nil, nil
 }
 
 // Replay implements api.Jobs.

@@ -185,7 +185,7 @@ func (w *world) outputs(t *testing.T, spec *job.Spec, media job.Media) (lines []
 		}
 	}
 	for _, l := range w.wire.took() {
-		lines = append(lines, "watermark: "+l)
+		lines = append(lines, "fetched: "+l)
 	}
 	for i, o := range outputs {
 		if o == nil {

@@ -84,8 +84,14 @@ func packageLines(p stream.Package) (lines []string) {
 	if p.DASH {
 		lines = append(lines, fmt.Sprintf("packages %s/%s.mpd over %s segments of %gs", p.Path, p.Name, p.Layout, p.TargetDuration))
 	}
+	if t := p.Thumbnails; t != nil {
+		lines = append(lines, fmt.Sprintf("packages %s: at most %d sheets of %dx%d thumbnails, each of %dx%d, one every %gs", p.Path, t.Count, t.Columns, t.Rows, t.Width, t.Height, t.Interval))
+	}
 	for _, t := range p.Tracks {
 		line := fmt.Sprintf("packages %s: %s %s", p.Path, t.Type, t.Dir+"/"+t.Segments)
+		if c := t.Protection; c != nil {
+			line += fmt.Sprintf(", %s with the key %s", c.Scheme, c.KeyID)
+		}
 		for _, v := range [][2]string{{"group", t.Group}, {"with audio", t.Audio}, {"language", t.Language}, {"key at", keyURI(t)}} {
 			if v[1] != "" {
 				line += ", " + v[0] + " " + v[1]

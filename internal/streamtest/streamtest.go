@@ -4,6 +4,7 @@
 package streamtest
 
 import (
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -11,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/copra-video/copra/internal/testmedia"
@@ -18,6 +20,8 @@ import (
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 	"github.com/copra-video/copra/transcode/format"
+	"github.com/copra-video/copra/transcode/join"
+	"github.com/copra-video/copra/transcode/protect"
 	"github.com/copra-video/copra/transcode/stream"
 )
 
@@ -30,7 +34,7 @@ type Published struct {
 // Run runs ffmpeg in dir.
 func Run(t testing.TB, dir string, args ...string) {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), testmedia.Tool(t, "ffmpeg"), append([]string{"-nostdin", "-v", "error", "-y"}, args...)...)
+	cmd := exec.CommandContext(t.Context(), testmedia.FFmpeg(t, "ffmpeg"), append([]string{"-nostdin", "-v", "error", "-y"}, args...)...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("ffmpeg %q: %v\n%s", args, err, out)
@@ -76,6 +80,15 @@ func Flashes(t testing.TB, seconds, period int, rate [2]int) string {
 	return dir
 }
 
+// Second makes of Flashes a source with another track of audio, without beeps.
+func Second(t testing.TB, flashes string) string {
+	t.Helper()
+	dir := t.TempDir()
+	Run(t, dir, "-i", filepath.Join(flashes, transcode.SourceName), "-f", "lavfi", "-i", "sine=f=300:r=48000", "-map", "0", "-map", "1", "-shortest",
+		"-c:v", "copy", "-c:a", "pcm_s16le", "-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=deu", "-f", "mov", transcode.SourceName)
+	return dir
+}
+
 // Plain makes of a Film a source with a single audio track and without
 // subtitles.
 func Plain(t testing.TB, film string) string {
@@ -99,16 +112,26 @@ func Formats(t testing.TB, list ...string) []format.Format {
 	return out
 }
 
-// Tools returns ffmpeg and ffprobe. What they can do is determined once a
-// machine.
+// Tools returns ffmpeg and ffprobe as testmedia.FFmpeg starts them, which is not in a
+// sandbox. What they can do is determined once.
 func Tools(t testing.TB) *ffmpeg.Toolchain {
 	t.Helper()
-	testmedia.Tool(t, "ffmpeg")
-	tools, err := ffmpeg.Open(t.Context(), ffmpeg.Options{CacheFile: filepath.Join(testmedia.Dir(t), "capabilities.json")})
-	if err != nil {
-		t.Fatal(err)
+	programs := ffmpeg.Options{FFmpeg: testmedia.FFmpeg(t, "ffmpeg"), FFprobe: testmedia.FFmpeg(t, "ffprobe")}
+	opened.Lock()
+	defer opened.Unlock()
+	if opened.tools == nil {
+		tools, err := ffmpeg.Open(t.Context(), programs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		opened.tools = tools
 	}
-	return tools
+	return opened.tools
+}
+
+var opened struct {
+	sync.Mutex
+	tools *ffmpeg.Toolchain
 }
 
 // build runs the plan of one output of the source in dir.
@@ -174,9 +197,18 @@ func runSteps(t testing.TB, tools *ffmpeg.Toolchain, dir string, plan transcode.
 		}
 	}
 	cuts := map[string][][]string{} // by their global options
+	var protects []transcode.Protect
 	for _, s := range plan.Steps {
 		for _, d := range s.Dirs {
 			mkdir(t, filepath.Join(dir, d))
+		}
+		if w := s.Op.WriteDuration; w != nil {
+			writeDuration(t, filepath.Join(dir, w.Name))
+			continue
+		}
+		if s.Op.Protect != nil {
+			protects = append(protects, *s.Op.Protect)
+			continue
 		}
 		for _, f := range s.Op.FFmpeg.Inputs {
 			write(t, filepath.Join(dir, f.Name), f.Content(plan.Secrets))
@@ -194,6 +226,55 @@ func runSteps(t testing.TB, tools *ffmpeg.Toolchain, dir string, plan transcode.
 	}
 	for key, runs := range cuts {
 		run("segment"+key, testmedia.Merge(runs...))
+	}
+	for _, op := range protects {
+		encrypt(t, dir, op, plan.Secrets)
+	}
+}
+
+// encrypt carries out a step that encrypts segments.
+func encrypt(t testing.TB, dir string, op transcode.Protect, secrets transcode.Secrets) {
+	t.Helper()
+	id, err := hex.DecodeString(op.KeyID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain, err := os.ReadFile(filepath.Join(dir, op.From, op.Init))
+	if err != nil {
+		t.Fatal(err)
+	}
+	track, init, err := protect.NewTrack(plain, protect.Config{Scheme: op.Scheme, KeyID: id, Key: secrets.Key(string(op.Key)), TrackID: op.Track, PSSH: op.PSSH})
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, op.To, op.Init), init)
+	for n := 1; ; n++ {
+		name := fmt.Sprintf(op.Segments, n)
+		plain, err := os.ReadFile(filepath.Join(dir, op.From, name))
+		if err != nil {
+			return
+		}
+		made, err := track.Segment(plain, n)
+		if err != nil {
+			t.Fatalf("encrypt segment %d: %v", n, err)
+		}
+		write(t, filepath.Join(dir, op.To, name), made)
+	}
+}
+
+func writeDuration(t testing.TB, name string) {
+	t.Helper()
+	file, err := os.OpenFile(name, os.O_RDWR, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	st, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := join.WriteDuration(file, st.Size()); err != nil {
+		t.Fatal(err)
 	}
 }
 

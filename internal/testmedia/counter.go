@@ -135,7 +135,7 @@ func ReadFrames(t testing.TB, path string) []int {
 // seconds from the start of the file, in the order of display.
 func FrameTimes(t testing.TB, path string) []float64 {
 	t.Helper()
-	out, err := exec.Command(Tool(t, "ffprobe"), "-v", "error", "-select_streams", "v:0", "-print_format", "json",
+	out, err := exec.Command(FFmpeg(t, "ffprobe"), "-v", "error", "-select_streams", "v:0", "-print_format", "json",
 		"-show_entries", "packet=pts_time,flags:format=start_time", path).Output()
 	if err != nil {
 		t.Fatalf("run ffprobe: %v", err)

@@ -21,6 +21,11 @@ var (
 	Standard = Recipe{Name: "standard.mp4", Args: h264aac("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2)}
 	// Short is Standard of one second, for tests that only need some video.
 	Short = Recipe{Name: "short.mp4", Args: h264aac("-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", beeps2, "-t", "1")}
+	// Large is Standard in Motion JPEG and PCM, some 4 MB with its index at the end, for
+	// tests of inputs that are read while they arrive.
+	Large = Recipe{Name: "large.mov", Args: []string{
+		"-f", "lavfi", "-i", picture + ",noise=alls=9:allf=t", "-f", "lavfi", "-i", beeps2, "-c:v", "mjpeg", "-q:v", "3", "-pix_fmt", "yuvj420p", "-c:a", "pcm_s16le",
+	}}
 	// NoAudio is Standard without audio.
 	NoAudio = Recipe{Name: "noaudio.mp4", Args: h264("-f", "lavfi", "-i", picture)}
 	// AudioOnly is beeps in AAC.

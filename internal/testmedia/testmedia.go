@@ -127,7 +127,7 @@ var dirOnce = sync.OnceValues(func() (string, error) {
 // ffmpeg runs ffmpeg in dir and returns its standard output.
 func ffmpeg(t testing.TB, dir string, stdin io.Reader, args ...string) ([]byte, error) {
 	t.Helper()
-	path := Tool(t, "ffmpeg")
+	path := FFmpeg(t, "ffmpeg")
 	ctx, end := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer end()
 	args = append([]string{"-hide_banner", "-nostats", "-loglevel", "error", "-y"}, args...)

@@ -38,7 +38,7 @@ type facts struct {
 
 func probe(t *testing.T, path string) facts {
 	t.Helper()
-	out, err := exec.Command(Tool(t, "ffprobe"), "-v", "error", "-print_format", "json", "-show_streams", "-show_format", path).Output()
+	out, err := exec.Command(FFmpeg(t, "ffprobe"), "-v", "error", "-print_format", "json", "-show_streams", "-show_format", path).Output()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestRecipes(t *testing.T) {
 		}
 	}
 	for _, r := range []Recipe{Truncated, HTML, Empty, Text, Playlist, Concat} {
-		if err := exec.Command(Tool(t, "ffprobe"), "-v", "quiet", "-protocol_whitelist", "file", "-format_whitelist", "mov", Clip(t, r)).Run(); err == nil {
+		if err := exec.Command(FFmpeg(t, "ffprobe"), "-v", "quiet", "-protocol_whitelist", "file", "-format_whitelist", "mov", Clip(t, r)).Run(); err == nil {
 			t.Errorf("%s: ffprobe takes it", r.Name)
 		}
 	}

@@ -3,90 +3,39 @@ package artifacts
 import (
 	"context"
 	"errors"
-	"fmt"
-	"net"
-	"net/http"
 	"strings"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-
-	"github.com/copra-video/copra/internal/retry"
-	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
-	"github.com/copra-video/copra/storage/s3"
 )
+
+// Bucket is a bucket that holds a store, see s3bucket.
+type Bucket interface {
+	Put(ctx context.Context, key string, body storage.Body, opts storage.PutOptions) error
+	// Source opens an object. If it is missing the error is ErrMissing.
+	Source(ctx context.Context, key string) (storage.Source, error)
+	// List calls each for every object whose key begins with the prefix.
+	List(ctx context.Context, prefix string, each func(key string, stored time.Time) error) error
+	Delete(ctx context.Context, key string) error
+	// Abort deletes the rests of Puts that were begun before a time and interrupted.
+	Abort(ctx context.Context, prefix string, before time.Time) error
+}
 
 // bucket is a prefix in a bucket.
 type bucket struct {
-	*s3.Bucket
+	Bucket
 	prefix string // ends with a slash
 }
 
 func openBucket(ctx context.Context, o Options, name, prefix string) (backend, error) {
-	st := &job.Storage{Service: job.ServiceS3, Bucket: name, Endpoint: o.Endpoint, Region: o.Region}
-	if o.Endpoint != "" {
-		st.Service = job.ServiceS3Other
+	if o.OpenBucket == nil {
+		return nil, errors.New("this program keeps artifacts in a folder only")
 	}
-	opts := s3.Options{
-		// Few tries: what cannot be read soon is encoded again.
-		Client: o.Client, Private: true,
-		Retry: retry.Policy{Tries: 3, Waits: []time.Duration{300 * time.Millisecond, 600 * time.Millisecond}},
-	}
-	if opts.Client == nil {
-		opts.Client = client()
-	}
-	switch {
-	case o.AccessKey != "" && !o.SecretKey.IsZero():
-		opts.Credentials = credentials.NewStaticCredentialsProvider(o.AccessKey, o.SecretKey.Reveal(), "")
-	case o.AccessKey != "" || !o.SecretKey.IsZero():
-		return nil, errors.New("of access key and secret key only one is given")
-	default:
-		found, err := config.LoadDefaultConfig(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("look for the SDK's settings: %w", err)
-		}
-		opts.Credentials = sdkCredentials{found.Credentials}
-		if st.Region == "" {
-			st.Region = found.Region
-		}
-	}
-	b, err := s3.Open(st, opts)
+	b, err := o.OpenBucket(ctx, o, name)
 	if err != nil {
 		return nil, err
 	}
 	return bucket{b, strings.TrimPrefix(prefix+"/"+place+"/", "/")}, nil
-}
-
-// sdkCredentials are the credentials that the SDK finds, if any.
-type sdkCredentials struct{ aws.CredentialsProvider }
-
-// Retrieve returns them. If there are none, the error says so in words.
-func (s sdkCredentials) Retrieve(ctx context.Context) (aws.Credentials, error) {
-	c, err := s.CredentialsProvider.Retrieve(ctx)
-	if err != nil {
-		err = job.Errorf(job.StorageCredentialsNotValid, "No keys for the bucket are set, and the AWS SDK has found none in its variables and files or by a role.").WithCause(err)
-	}
-	return c, err
-}
-
-// client returns a client that follows no redirects, as the SDK's own, and that
-// has time limits.
-func client() *http.Client {
-	return &http.Client{
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: &http.Transport{
-			Proxy:                 http.ProxyFromEnvironment,
-			DialContext:           (&net.Dialer{Timeout: 5 * time.Second, KeepAlive: 15 * time.Second}).DialContext,
-			TLSHandshakeTimeout:   5 * time.Second,
-			ResponseHeaderTimeout: 15 * time.Second,
-			IdleConnTimeout:       time.Minute,
-			MaxIdleConnsPerHost:   16,
-			ForceAttemptHTTP2:     true,
-		},
-	}
 }
 
 func (b bucket) put(ctx context.Context, name string, body storage.Body) error {
@@ -94,11 +43,7 @@ func (b bucket) put(ctx context.Context, name string, body storage.Body) error {
 }
 
 func (b bucket) open(ctx context.Context, name string) (storage.Source, error) {
-	src, err := b.Source(ctx, b.prefix+name)
-	if s3.Missing(err) {
-		return nil, ErrMissing
-	}
-	return src, err
+	return b.Source(ctx, b.prefix+name)
 }
 
 func (b bucket) list(ctx context.Context, folder string, each func(name string, stored time.Time)) error {

@@ -45,6 +45,9 @@ var (
 type Options struct {
 	// Address is the path of a folder, or s3://bucket/prefix.
 	Address string
+	// OpenBucket opens a bucket: s3bucket.Open. Defaults to none, so that only folders
+	// can be opened.
+	OpenBucket func(ctx context.Context, o Options, name string) (Bucket, error)
 	// Endpoint, Region and the keys are for s3: the server (defaults to Amazon),
 	// the region of the bucket (defaults to what the SDK finds, or us-east-1)
 	// and the keys to sign with (default to what the SDK finds: its variables

@@ -50,8 +50,12 @@ func stores(t *testing.T, run func(t *testing.T, s *Store)) {
 	}
 }
 
+// OpenTestBucket is s3bucket.Open, which imports this package.
+var OpenTestBucket func(ctx context.Context, o Options, name string) (Bucket, error)
+
 func opened(t *testing.T, o Options) *Store {
 	t.Helper()
+	o.OpenBucket = OpenTestBucket
 	s, err := Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
@@ -446,10 +450,18 @@ func TestOpenRefuses(t *testing.T) {
 		{Options{Address: "/there/is/no/such/folder"}, "the folder /there/is/no/such, for folder, is not there"},
 		{Options{Address: file}, "is no folder"},
 	} {
+		tt.o.OpenBucket = OpenTestBucket
 		_, err := Open(t.Context(), tt.o)
 		if err == nil || !strings.Contains(err.Error(), tt.want) || strings.Contains(err.Error(), "canary") {
 			t.Errorf("%+v: %v", tt.o, err)
 		}
+	}
+}
+
+// A program that links no SDK has folders alone.
+func TestNoBuckets(t *testing.T) {
+	if _, err := Open(t.Context(), Options{Address: "s3://b/x"}); err == nil || !strings.Contains(err.Error(), "in a folder only") {
+		t.Errorf("%v", err)
 	}
 }
 

@@ -46,14 +46,32 @@ type source struct {
 func (s *source) Size() int64  { return s.size }
 func (s *source) Ranges() bool { return true }
 
+// Version implements storage.Versioned.
+func (s *source) Version() string {
+	if s.etag == nil {
+		return ""
+	}
+	return string(*s.etag)
+}
+
 // Open reads from offset. If the blob was replaced since it was found, its ETag
 // makes the service refuse.
 func (s *source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {
 	if offset >= s.size {
 		return io.NopCloser(strings.NewReader("")), nil
 	}
+	return s.read(ctx, blob.HTTPRange{Offset: offset})
+}
+
+// OpenRange implements storage.RangeOpener.
+func (s *source) OpenRange(ctx context.Context, from, to int64) (io.ReadCloser, int64, error) {
+	body, err := s.read(ctx, blob.HTTPRange{Offset: from, Count: to - from})
+	return body, from, err
+}
+
+func (s *source) read(ctx context.Context, part blob.HTTPRange) (io.ReadCloser, error) {
 	resp, err := s.c.DownloadStream(ctx, &blob.DownloadStreamOptions{
-		Range:            blob.HTTPRange{Offset: offset},
+		Range:            part,
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: s.etag}},
 	})
 	if err != nil {

@@ -31,8 +31,8 @@ type Options struct {
 	// S3PublicURL is the address of S3Endpoint for readers of results. Defaults
 	// to S3Endpoint.
 	S3PublicURL string
-	// Log gets the SSH host keys that are trusted on first use. Defaults to
-	// nothing.
+	// Log gets the SSH host keys that are trusted on first use, and what went wrong
+	// in a Check for no known reason. Defaults to nothing.
 	Log *slog.Logger
 	// HTTP are the limits for inputs.
 	HTTP netguard.Options
@@ -58,6 +58,9 @@ const bucketHeaderTimeout = 2 * time.Minute
 
 // New returns an Opener.
 func New(o Options) *Opener {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
 	if o.UploadRetry.Tries == 0 {
 		o.UploadRetry.Tries = 10
 	}
@@ -90,17 +93,19 @@ func (o *Opener) Bucket(ctx context.Context, st *job.Storage, owner storage.Name
 	if st == nil {
 		return nil, job.Errorf(job.StorageNotValid, "The job has no 'storage', and the output has no 'url' of its own.")
 	}
-	var b storage.Bucket
-	var err error
-	if st.Service == job.ServiceBuiltIn {
-		b, err = o.builtIn(owner)
-	} else {
-		b, err = o.backend(ctx, st)
-	}
+	b, err := o.open(ctx, st, owner)
 	if err != nil {
 		return nil, err
 	}
 	return withPrefix(b, st.Path), nil
+}
+
+// open is Bucket without st.Path.
+func (o *Opener) open(ctx context.Context, st *job.Storage, owner storage.Namespace) (storage.Bucket, error) {
+	if st.Service == job.ServiceBuiltIn {
+		return o.builtIn(owner)
+	}
+	return o.backend(ctx, st)
 }
 
 func (o *Opener) builtIn(owner storage.Namespace) (storage.Bucket, error) {
@@ -146,8 +151,21 @@ func (o *Opener) Source(ctx context.Context, in job.Input) (storage.Source, erro
 	return readable.Source(ctx, key)
 }
 
+// Whole is Source for a file that is read once, from its beginning. Over HTTP it takes
+// one request.
+func (o *Opener) Whole(ctx context.Context, in job.Input) (storage.Source, error) {
+	if in.Storage == nil {
+		return o.from(ctx, in.URL, true)
+	}
+	return o.Source(ctx, in)
+}
+
 // URL opens the file at an address for reading: an input or a watermark.
 func (o *Opener) URL(ctx context.Context, address job.Secret) (storage.Source, error) {
+	return o.from(ctx, address, false)
+}
+
+func (o *Opener) from(ctx context.Context, address job.Secret, whole bool) (storage.Source, error) {
 	if o.o.Local != nil {
 		if src, own, err := o.o.Local.Lookup(address.Reveal()); own {
 			return src, err
@@ -159,7 +177,7 @@ func (o *Opener) URL(ctx context.Context, address job.Secret) (storage.Source, e
 	case "sftp":
 		return sftp.Source(ctx, address, o.sftp(o.o.Retry, true))
 	}
-	src, err := httpsource.Open(ctx, o.inputs, address, o.o.Retry)
+	src, err := httpsource.OpenWith(ctx, o.inputs, address, httpsource.Options{Retry: o.o.Retry, Whole: whole})
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync/atomic"
+	"time"
 
 	"github.com/copra-video/copra/internal/netguard"
 	"github.com/copra-video/copra/internal/retry"
@@ -27,10 +29,12 @@ type Source struct {
 	url      *url.URL // without userinfo
 	user     *url.Userinfo
 	size     int64
-	ranges   bool
+	ranges   atomic.Bool
 	etag     string // strong ones only
 	modified string
-	place    string // the location in messages
+	place    string                        // the location in messages
+	final    *url.URL                      // where the first answer came from, after redirects
+	held     atomic.Pointer[io.ReadCloser] // body of the first answer, for the first Open
 	// authorize adds credentials to a request. Nil means the credentials in the
 	// address.
 	authorize func(r *http.Request, again bool) error
@@ -46,6 +50,10 @@ type Options struct {
 	Authorize func(r *http.Request, again bool) error
 	// Place names the location of the file in messages. Defaults to the host.
 	Place string
+	// Whole asks for all of the file at once, where the first byte would be asked for
+	// otherwise. The next Open at offset 0 reads that answer, so a file that is read
+	// once costs one request. The answer is dropped with the context.
+	Whole bool
 }
 
 // Open asks for the first byte of the file at address. The answer tells the size
@@ -70,7 +78,11 @@ func OpenWith(ctx context.Context, client *http.Client, address job.Secret, o Op
 	p := o.Retry
 	p.Tries = openTries
 	p.Retryable = func(err error) bool { return storage.IsUnavailable(err) && !timedOut(err) }
-	err = storage.Retry(ctx, p, s.probe)
+	first := s.probe
+	if o.Whole {
+		first = s.begin
+	}
+	err = storage.Retry(ctx, p, first)
 	if unavailable, ok := errors.AsType[*storage.Unavailable](err); ok {
 		return nil, job.Errorf(job.InputNotReadable, "%s", unavailable.Message).WithCause(unavailable.Cause)
 	}
@@ -94,7 +106,20 @@ func timedOut(err error) bool {
 func (s *Source) Size() int64 { return s.size }
 
 // Ranges implements storage.Source.
-func (s *Source) Ranges() bool { return s.ranges }
+func (s *Source) Ranges() bool { return s.ranges.Load() }
+
+// Version implements storage.Versioned. The date decides before the ETag, as in
+// same.
+func (s *Source) Version() string {
+	switch {
+	case s.modified != "":
+		return "modified " + s.modified
+	case s.etag != "":
+		return "etag " + s.etag
+	default:
+		return ""
+	}
+}
 
 func (s *Source) probe(ctx context.Context) error {
 	resp, err := s.get(ctx, "bytes=0-0", false)
@@ -106,17 +131,49 @@ func (s *Source) probe(ctx context.Context) error {
 	case http.StatusOK, http.StatusPartialContent:
 	case http.StatusRequestedRangeNotSatisfiable:
 		if resp.Header.Get("Content-Range") == "bytes */0" {
-			s.size, s.ranges = 0, true
+			s.size = 0
+			s.ranges.Store(true)
 			return nil
 		}
 		return s.probeWhole(ctx)
 	case http.StatusBadRequest, http.StatusMethodNotAllowed, http.StatusNotAcceptable, http.StatusNotImplemented:
 		return s.probeWhole(ctx) // the range may be the cause
 	default:
-		return s.statusError(resp.StatusCode)
+		return s.statusError(resp)
 	}
 	s.learn(resp)
 	return nil
+}
+
+// begin asks for the whole file, and holds the answer.
+func (s *Source) begin(ctx context.Context) error {
+	resp, err := s.get(ctx, "", false) //nolint:bodyclose // the next Open reads it
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != http.StatusOK {
+		defer resp.Body.Close()
+		return s.statusError(resp)
+	}
+	s.learn(resp)
+	s.ranges.Store(resp.Header.Get("Accept-Ranges") == "bytes")
+	s.held.Store(&resp.Body)
+	return nil
+}
+
+// Location is the address of the file after redirects. Relative references in it are
+// meant from there. It has the user and password of the address that was opened, if the
+// host is the same.
+func (s *Source) Location() job.Secret {
+	at := *s.url
+	if s.final != nil {
+		at = *s.final
+	}
+	at.User = nil
+	if at.Host == s.url.Host && at.Scheme == s.url.Scheme {
+		at.User = s.user
+	}
+	return job.NewSecret(at.String())
 }
 
 func (s *Source) probeWhole(ctx context.Context) error {
@@ -126,19 +183,22 @@ func (s *Source) probeWhole(ctx context.Context) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return s.statusError(resp.StatusCode)
+		return s.statusError(resp)
 	}
 	s.learn(resp)
 	return nil
 }
 
 func (s *Source) learn(resp *http.Response) {
+	if resp.Request != nil {
+		s.final = resp.Request.URL
+	}
 	s.modified = resp.Header.Get("Last-Modified")
 	if etag := resp.Header.Get("ETag"); strings.HasPrefix(etag, `"`) {
 		s.etag = etag
 	}
 	if resp.StatusCode == http.StatusPartialContent {
-		s.ranges = true
+		s.ranges.Store(true)
 		if start, total, ok := parseContentRange(resp.Header.Get("Content-Range")); ok && start == 0 {
 			s.size = total
 		}
@@ -150,11 +210,16 @@ func (s *Source) learn(resp *http.Response) {
 // Open implements storage.Source. When the file was replaced since the first
 // request, it returns a *job.Error.
 func (s *Source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {
+	if offset == 0 {
+		if held := s.held.Swap(nil); held != nil {
+			return *held, nil
+		}
+	}
 	if offset > 0 && s.size >= 0 && offset >= s.size {
 		return http.NoBody, nil
 	}
 	byteRange := ""
-	if offset > 0 && s.ranges {
+	if offset > 0 && s.Ranges() {
 		byteRange = fmt.Sprintf("bytes=%d-", offset)
 	}
 	resp, err := s.get(ctx, byteRange, true)
@@ -168,31 +233,57 @@ func (s *Source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) 
 	return body, err
 }
 
+// OpenRange implements storage.RangeOpener.
+func (s *Source) OpenRange(ctx context.Context, from, to int64) (body io.ReadCloser, at int64, err error) {
+	resp, err := s.get(ctx, fmt.Sprintf("bytes=%d-%d", from, to-1), true)
+	if err != nil {
+		return nil, 0, err
+	}
+	if at, err = s.start(resp, from, true); err != nil {
+		resp.Body.Close()
+		return nil, 0, err
+	}
+	if at < from {
+		s.ranges.Store(false)
+	}
+	return resp.Body, at, nil
+}
+
 // body returns the body of resp from offset on.
 func (s *Source) body(resp *http.Response, offset int64, ranged bool) (io.ReadCloser, error) {
+	at, err := s.start(resp, offset, ranged)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := io.CopyN(io.Discard, resp.Body, offset-at); err != nil {
+		return nil, s.connectionError(err)
+	}
+	return resp.Body, nil
+}
+
+// start returns where the body of resp begins in the file: at offset, which was asked
+// for, or at 0. It fails when the file is another one than at the first answer.
+func (s *Source) start(resp *http.Response, offset int64, ranged bool) (int64, error) {
 	changed := job.InputErrorf(job.InputNotReadable, "changed on %s while it was being read", s.place)
 	switch {
 	case resp.StatusCode == http.StatusPartialContent && ranged:
 		start, total, ok := parseContentRange(resp.Header.Get("Content-Range"))
 		if !ok || start != offset {
-			return nil, job.InputErrorf(job.InputNotReadable, "could not be downloaded: %s answers requests for a part of it with another part", s.place)
+			return 0, job.InputErrorf(job.InputNotReadable, "could not be downloaded: %s answers requests for a part of it with another part", s.place)
 		}
 		if !s.same(resp, total) {
-			return nil, changed
+			return 0, changed
 		}
-		return resp.Body, nil
+		return start, nil
 	case resp.StatusCode == http.StatusOK:
 		if !s.same(resp, resp.ContentLength) {
-			return nil, changed
+			return 0, changed
 		}
-		if _, err := io.CopyN(io.Discard, resp.Body, offset); err != nil {
-			return nil, s.connectionError(err)
-		}
-		return resp.Body, nil
+		return 0, nil
 	case resp.StatusCode == http.StatusRequestedRangeNotSatisfiable:
-		return nil, changed
+		return 0, changed
 	}
-	return nil, s.statusError(resp.StatusCode)
+	return 0, s.statusError(resp)
 }
 
 // same reports whether resp, of a file of the given size, is of the same file as
@@ -257,7 +348,8 @@ func (s *Source) request(ctx context.Context, byteRange string, known, again boo
 
 // statusError is a *job.Error, or a *storage.Unavailable for a status that
 // may pass.
-func (s *Source) statusError(status int) error {
+func (s *Source) statusError(resp *http.Response) error {
+	status := resp.StatusCode
 	text := http.StatusText(status)
 	switch status {
 	case http.StatusUnauthorized:
@@ -270,7 +362,10 @@ func (s *Source) statusError(status int) error {
 	}
 	about := fmt.Sprintf("could not be downloaded from %s: HTTP status code: %d%s", s.place, status, text)
 	if status >= 500 && status != http.StatusNotImplemented || status == http.StatusTooManyRequests || status == http.StatusRequestTimeout {
-		return storage.InputUnavailable(about, nil)
+		away := storage.InputUnavailable(about, nil)
+		away.Busy = status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+		away.After = retryAfter(resp.Header.Get("Retry-After"), time.Now())
+		return away
 	}
 	return job.InputErrorf(job.InputHTTPError, "%s", about)
 }
@@ -285,6 +380,18 @@ func (s *Source) connectionError(err error) error {
 		return job.InputErrorf(job.InputNotReadable, "%s", about).WithCause(err)
 	}
 	return storage.InputUnavailable(about, err)
+}
+
+// retryAfter reads a Retry-After header, in seconds or as a date (RFC 9110 section
+// 10.2.3); 0: it says nothing.
+func retryAfter(header string, now time.Time) time.Duration {
+	if n, err := strconv.Atoi(strings.TrimSpace(header)); err == nil {
+		return max(0, time.Duration(n)*time.Second)
+	}
+	if at, err := http.ParseTime(header); err == nil {
+		return max(0, at.Sub(now))
+	}
+	return 0
 }
 
 // parseContentRange reads "bytes 0-99/1000"; total is -1 for "*".
@@ -302,4 +409,8 @@ func parseContentRange(s string) (start, total int64, ok bool) {
 	return start, total, err == nil && total >= 0
 }
 
-var _ storage.Source = (*Source)(nil)
+var (
+	_ storage.Source      = (*Source)(nil)
+	_ storage.RangeOpener = (*Source)(nil)
+	_ storage.Versioned   = (*Source)(nil)
+)

@@ -73,6 +73,9 @@ func Open(st *job.Storage, o Options) (*Bucket, error) {
 	return b, nil
 }
 
+// OneFile reports whether the URL is presigned: every key leads to the same file then.
+func (b *Bucket) OneFile() bool { return b.presigned }
+
 // sentences are the messages for refusals of presigned URLs.
 var sentences = map[string]string{
 	"SignatureDoesNotMatch": "%[1]s finds that the signature of the URL is not for this upload (%[3]s).",

@@ -49,13 +49,16 @@ func (b *bucket) Put(ctx context.Context, key string, body storage.Body, _ stora
 	if err != nil {
 		return err
 	}
-	err = b.s.publish(name, func(f *os.File) error {
-		n, err := io.Copy(f, &contextReader{ctx, io.NewSectionReader(body, 0, body.Size())})
-		if err == nil && n != body.Size() {
-			err = io.ErrUnexpectedEOF
-		}
-		return err
-	})
+	taken, err := b.s.take(ctx, name, body)
+	if err == nil && !taken {
+		err = b.s.publish(name, func(f *os.File) error {
+			n, err := io.CopyBuffer(onlyWriter{f}, &contextReader{ctx, io.NewSectionReader(body, 0, body.Size())}, make([]byte, 256<<10))
+			if err == nil && n != body.Size() {
+				err = io.ErrUnexpectedEOF
+			}
+			return err
+		})
+	}
 	if err != nil {
 		return fmt.Errorf("store %s: %w", key, friendly(err))
 	}
@@ -80,11 +83,14 @@ func (b *bucket) URL(key string) string {
 	return b.s.url(b.dir + "/" + strings.TrimPrefix(key, "/"))
 }
 
+// newFileMode is the mode of new files, before the umask.
+const newFileMode = 0o640
+
 // publish creates a file, writes it by fill, and gives it its name when it is
 // whole.
 func (s *Store) publish(name string, fill func(*os.File) error) (err error) {
 	tmp := s.tempName()
-	f, err := s.root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o640)
+	f, err := s.root.OpenFile(tmp, os.O_WRONLY|os.O_CREATE|os.O_EXCL, newFileMode)
 	if err != nil {
 		return err
 	}
@@ -96,6 +102,11 @@ func (s *Store) publish(name string, fill func(*os.File) error) (err error) {
 	if err := errors.Join(fill(f), f.Close()); err != nil {
 		return err
 	}
+	return s.rename(tmp, name)
+}
+
+// rename gives a whole file its name.
+func (s *Store) rename(tmp, name string) (err error) {
 	// A sweep may remove an empty folder between the two steps. Then try again.
 	for range 3 {
 		if err = s.root.MkdirAll(path.Dir(name), 0o750); err != nil {
@@ -120,6 +131,9 @@ func friendly(err error) error {
 	}
 	return err
 }
+
+// onlyWriter hides the methods by which io.CopyBuffer would choose a buffer of its own.
+type onlyWriter struct{ io.Writer }
 
 type contextReader struct {
 	ctx context.Context //nolint:containedctx // lives for one copy

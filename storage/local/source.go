@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"os"
 	"strings"
+	"time"
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
@@ -36,26 +38,45 @@ func (s *Store) Lookup(address string) (src storage.Source, own bool, err error)
 		return nil, true, missing.WithCause(err)
 	}
 	defer f.Close()
-	return &source{s: s, name: name, size: info.Size()}, true, nil
+	return &source{s: s, name: name, size: info.Size(), modified: info.ModTime()}, true, nil
 }
 
 type source struct {
 	s    *Store
 	name string
 	size int64
+
+	modified time.Time
 }
 
 func (s *source) Size() int64  { return s.size }
 func (s *source) Ranges() bool { return true }
 
+// Version implements storage.Versioned. A file of the store is written beside its
+// place, and does not change there.
+func (s *source) Version() string { return s.modified.UTC().Format(time.RFC3339Nano) }
+
 func (s *source) Open(_ context.Context, offset int64) (io.ReadCloser, error) {
-	f, _, err := s.s.open(s.name)
+	f, err := s.File()
 	if err != nil {
-		return nil, job.InputErrorf(job.InputNotFound, "is no longer in the built-in storage").WithCause(err)
+		return nil, err
 	}
 	if _, err := f.Seek(offset, io.SeekStart); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("open stored file: %w", err)
+	}
+	return f, nil
+}
+
+// File implements storage.Local.
+func (s *source) File() (*os.File, error) {
+	f, info, err := s.s.open(s.name)
+	if err != nil {
+		return nil, job.InputErrorf(job.InputNotFound, "is no longer in the built-in storage").WithCause(err)
+	}
+	if info.Size() != s.size || !info.ModTime().Equal(s.modified) {
+		f.Close()
+		return nil, job.InputErrorf(job.InputNotReadable, "changed in the built-in storage while it was being read")
 	}
 	return f, nil
 }

@@ -1,6 +1,6 @@
-// Package rangeserver serves a storage.Source to ffprobe: on the loopback
-// interface, under a path that cannot be guessed. So a file is probed without
-// fetching all of it, and ffprobe needs no access to the network.
+// Package rangeserver serves an input, while it arrives, to ffmpeg and ffprobe: on the
+// loopback interface, under paths that cannot be guessed. So they need no access to the
+// network, and nothing of the file is fetched that they do not read.
 package rangeserver
 
 import (
@@ -18,37 +18,43 @@ import (
 	"sync"
 	"sync/atomic"
 
-	"github.com/copra-video/copra/internal/retry"
-	"github.com/copra-video/copra/job"
-	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/storage/sparse"
 )
 
-// Server serves one source until it is closed.
+// Server serves one file until it is closed.
 type Server struct {
-	src    storage.Source
-	policy retry.Policy
-	url    string
-	path   string
+	file   *sparse.File
+	base   string
 	http   *http.Server
 	cancel context.CancelFunc
 	served sync.WaitGroup // the accept loop and each request
-	bytes  atomic.Int64
+
 	mu     sync.Mutex
-	err    error
+	open   map[string]*Address // by path
 	closed bool
 }
 
-// Serve starts a Server for src. p is for its broken connections. The server
-// ends with ctx or by Close, which must be called.
-func Serve(ctx context.Context, src storage.Source, p retry.Policy) (*Server, error) {
+// Address is where one program reads the file.
+type Address struct {
+	// URL is http://127.0.0.1:PORT/SECRET.
+	URL string
+
+	server  *Server
+	path    string
+	ctx     context.Context //nolint:containedctx // of the requests under it
+	cancel  context.CancelFunc
+	bytes   atomic.Int64
+	waiting atomic.Int64
+}
+
+// Serve starts a Server for a file. The server ends with ctx or by Close, which must be
+// called.
+func Serve(ctx context.Context, file *sparse.File) (*Server, error) {
 	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, fmt.Errorf("listen on loopback: %w", err)
 	}
-	secret := make([]byte, 16)
-	rand.Read(secret)
-	s := &Server{src: src, policy: p, path: "/" + hex.EncodeToString(secret)}
-	s.url = "http://" + l.Addr().String() + s.path
+	s := &Server{file: file, base: "http://" + l.Addr().String(), open: map[string]*Address{}}
 	ctx, s.cancel = context.WithCancel(ctx)
 	s.http = &http.Server{
 		Handler:     s,
@@ -60,26 +66,39 @@ func Serve(ctx context.Context, src storage.Source, p retry.Policy) (*Server, er
 	return s, nil
 }
 
+// Open makes an address for one program. Close of it must be called.
+func (s *Server) Open(ctx context.Context) *Address {
+	secret := make([]byte, 16)
+	rand.Read(secret)
+	a := &Address{server: s, path: "/" + hex.EncodeToString(secret)}
+	a.URL = s.base + a.path
+	a.ctx, a.cancel = context.WithCancel(ctx)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.open[a.path] = a
+	return a
+}
+
+// Served returns how many bytes were read at the address so far, and whether a reader
+// waits for some.
+func (a *Address) Served() (bytes int64, waiting bool) {
+	return a.bytes.Load(), a.waiting.Load() > 0
+}
+
+// Close ends the requests at the address.
+func (a *Address) Close() {
+	a.cancel()
+	a.server.mu.Lock()
+	defer a.server.mu.Unlock()
+	delete(a.server.open, a.path)
+}
+
 // smallBuffer keeps the system from reading ahead of ffprobe. Bytes in the
 // buffer are fetched in vain when ffprobe seeks elsewhere.
 func smallBuffer(c net.Conn, state http.ConnState) {
 	if t, ok := c.(*net.TCPConn); ok && state == http.StateNew {
 		_ = t.SetWriteBuffer(64 << 10)
 	}
-}
-
-// URL is the address to probe.
-func (s *Server) URL() string { return s.url }
-
-// Bytes returns how many bytes were read so far.
-func (s *Server) Bytes() int64 { return s.bytes.Load() }
-
-// Err is the first failure of the source that explains a failed probe (a
-// *job.Error).
-func (s *Server) Err() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.err
 }
 
 // Close ends the requests that are under way and waits for them.
@@ -104,29 +123,29 @@ func (s *Server) enter() bool {
 	return true
 }
 
-// ServeHTTP answers GET and HEAD of the one path, with one range at a time.
+// ServeHTTP answers GET and HEAD of open addresses, with one range at a time.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !s.enter() {
 		panic(http.ErrAbortHandler)
 	}
 	defer s.served.Done()
-	if r.URL.Path != s.path {
+	s.mu.Lock()
+	a := s.open[r.URL.Path]
+	s.mu.Unlock()
+	if a == nil {
 		http.NotFound(w, r)
 		return
 	}
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
+		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
-	size := s.src.Size()
 	h := w.Header()
 	h.Set("Content-Type", "application/octet-stream")
-	if size < 0 || !s.src.Ranges() {
+	size := s.file.Size()
+	if size < 0 {
 		h.Set("Accept-Ranges", "none")
-		if size >= 0 {
-			h.Set("Content-Length", strconv.FormatInt(size, 10))
-		}
-		s.copy(w, r, http.StatusOK, 0, size)
+		a.copy(w, r, http.StatusOK, 0, -1)
 		return
 	}
 	h.Set("Accept-Ranges", "bytes")
@@ -142,53 +161,62 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", start, end-1, size))
 		status = http.StatusPartialContent
 	}
-	s.copy(w, r, status, start, end)
+	a.copy(w, r, status, start, end)
 }
 
-// copy sends the bytes from start to end (-1: all). If the source fails it
-// breaks the connection, so that no reader takes the part for the whole.
-func (s *Server) copy(w http.ResponseWriter, r *http.Request, status int, start, end int64) {
-	if r.Method == http.MethodHead || start == end {
-		w.WriteHeader(status)
-		return
-	}
-	in := storage.NewReader(r.Context(), s.src, start, s.policy)
-	defer func() { _ = in.Close() }()
-	var body io.Reader = in
-	if end >= 0 {
-		body = io.LimitReader(in, end-start)
-	}
+// copy sends the bytes from start to end (-1: all). If the file fails it breaks the
+// connection, so that no reader takes the part for the whole.
+func (a *Address) copy(w http.ResponseWriter, r *http.Request, status int, start, end int64) {
 	w.WriteHeader(status)
-	n, err := io.CopyBuffer(onlyWriter{w, &s.bytes}, body, make([]byte, 32<<10))
-	if err == nil && end >= 0 && n != end-start {
-		err = io.ErrUnexpectedEOF
-	}
-	if err != nil {
-		s.note(err)
-		panic(http.ErrAbortHandler)
-	}
-}
-
-func (s *Server) note(err error) {
-	if _, ok := errors.AsType[*job.Error](err); !ok {
+	if r.Method == http.MethodHead || start == end {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.err == nil {
-		s.err = err
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	defer context.AfterFunc(a.ctx, cancel)()
+	in := a.server.file.Reader(start)
+	defer in.Close()
+	if end >= 0 {
+		a.send(ctx, w, in, end-start)
+		return
+	}
+	buf := make([]byte, 64<<10)
+	for {
+		a.waiting.Add(1)
+		n, err := in.Read(ctx, buf)
+		a.waiting.Add(-1)
+		if errors.Is(err, io.EOF) {
+			return
+		}
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+		sent, err := w.Write(buf[:n])
+		a.bytes.Add(int64(sent))
+		if err != nil {
+			return
+		}
 	}
 }
 
-type onlyWriter struct {
-	w io.Writer
-	n *atomic.Int64
-}
+// sendBytes is how much is sent at most before it is counted.
+const sendBytes = 256 << 10
 
-func (o onlyWriter) Write(p []byte) (int, error) {
-	n, err := o.w.Write(p)
-	o.n.Add(int64(n))
-	return n, err
+// send sends so many bytes. The system copies them from the file to the connection.
+func (a *Address) send(ctx context.Context, w io.Writer, in *sparse.Reader, left int64) {
+	for left > 0 {
+		a.waiting.Add(1)
+		n, err := in.Wait(ctx, min(left, sendBytes))
+		a.waiting.Add(-1)
+		if err == nil {
+			n, err = in.Send(w, n)
+			a.bytes.Add(n)
+			left -= n
+		}
+		if err != nil {
+			panic(http.ErrAbortHandler)
+		}
+	}
 }
 
 // parseRange reads a Range header for a file of size bytes: the bytes from start

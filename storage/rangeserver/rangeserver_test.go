@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/storage/sparse"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -47,14 +49,18 @@ func (s *source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) 
 
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-func serve(t *testing.T, src storage.Source) *Server {
+func serve(t *testing.T, src storage.Source) (*Server, *Address) {
 	t.Helper()
-	s, err := Serve(t.Context(), src, retry.Policy{Waits: []time.Duration{0}})
+	f, err := sparse.Open(t.Context(), src, filepath.Join(t.TempDir(), "in"), sparse.Options{Retry: retry.Policy{Waits: []time.Duration{0}}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { s.Close() })
-	return s
+	s, err := Serve(t.Context(), f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close(); f.Close() })
+	return s, s.Open(t.Context())
 }
 
 func get(t *testing.T, method, url, byteRange string) (*http.Response, string, error) {
@@ -76,7 +82,7 @@ func get(t *testing.T, method, url, byteRange string) (*http.Response, string, e
 }
 
 func TestRanges(t *testing.T) {
-	s := serve(t, &source{content: []byte("0123456789"), size: 10, ranges: true})
+	_, a := serve(t, &source{content: []byte("0123456789"), size: 10, ranges: true})
 	tests := []struct {
 		byteRange    string
 		status       int
@@ -99,39 +105,47 @@ func TestRanges(t *testing.T) {
 	}
 	sum := 0
 	for _, tt := range tests {
-		resp, body, err := get(t, "GET", s.URL(), tt.byteRange)
+		resp, body, err := get(t, "GET", a.URL, tt.byteRange)
 		if err != nil || resp.StatusCode != tt.status || body != tt.body || resp.Header.Get("Content-Range") != tt.contentRange {
 			t.Errorf("%q: %v %q %q, %v", tt.byteRange, resp.Status, body, resp.Header.Get("Content-Range"), err)
 		}
 		sum += len(body)
 	}
-	if s.Bytes() != int64(sum) {
-		t.Errorf("counted %d bytes, want %d", s.Bytes(), sum)
+	if n, waits := a.Served(); n != int64(sum) || waits {
+		t.Errorf("counted %d bytes, want %d; waiting: %t", n, sum, waits)
 	}
-	if resp, _, _ := get(t, "HEAD", s.URL(), ""); resp.ContentLength != 10 || resp.Header.Get("Accept-Ranges") != "bytes" {
+	if resp, _, _ := get(t, "HEAD", a.URL, ""); resp.ContentLength != 10 || resp.Header.Get("Accept-Ranges") != "bytes" {
 		t.Errorf("HEAD: %v", resp.Header)
 	}
-	for _, u := range []string{strings.TrimSuffix(s.URL(), s.path) + "/", s.URL() + "x", s.URL() + "/"} {
+	for _, u := range []string{strings.TrimSuffix(a.URL, a.path) + "/", a.URL + "x", a.URL + "/"} {
 		if resp, _, _ := get(t, "GET", u, ""); resp.StatusCode != 404 {
 			t.Errorf("%s: %s", u, resp.Status)
 		}
 	}
-	if resp, _, _ := get(t, "POST", s.URL(), ""); resp.StatusCode != 405 {
+	if resp, _, _ := get(t, "POST", a.URL, ""); resp.StatusCode != 405 {
 		t.Errorf("POST: %s", resp.Status)
+	}
+	a.Close()
+	if resp, _, _ := get(t, "GET", a.URL, ""); resp.StatusCode != 404 {
+		t.Errorf("closed: %s", resp.Status)
 	}
 }
 
+// A source without ranges is read from its front, and parts of it are served when they
+// have come; one of unknown size is served in one go.
 func TestWithoutRanges(t *testing.T) {
-	for name, src := range map[string]*source{
-		"no ranges":    {content: []byte("0123456789"), size: 10},
-		"unknown size": {content: []byte("0123456789"), size: -1, ranges: true},
-	} {
-		resp, body, err := get(t, "GET", serve(t, src).URL(), "bytes=5-")
-		if err != nil || resp.StatusCode != 200 || body != "0123456789" || resp.Header.Get("Accept-Ranges") != "none" {
-			t.Errorf("%s: %v %q, %v", name, resp, body, err)
-		}
+	_, a := serve(t, &source{content: []byte("0123456789"), size: 10})
+	resp, body, err := get(t, "GET", a.URL, "bytes=5-")
+	if err != nil || resp.StatusCode != 206 || body != "56789" || resp.Header.Get("Content-Range") != "bytes 5-9/10" {
+		t.Errorf("no ranges: %v %q, %v", resp, body, err)
 	}
-	resp, body, err := get(t, "GET", serve(t, &source{ranges: true}).URL(), "")
+	_, a = serve(t, &source{content: []byte("0123456789"), size: -1, ranges: true})
+	resp, body, err = get(t, "GET", a.URL, "bytes=5-")
+	if err != nil || resp.StatusCode != 200 || body != "0123456789" || resp.Header.Get("Accept-Ranges") != "none" {
+		t.Errorf("unknown size: %v %q, %v", resp, body, err)
+	}
+	_, a = serve(t, &source{ranges: true})
+	resp, body, err = get(t, "GET", a.URL, "")
 	if err != nil || resp.StatusCode != 200 || body != "" {
 		t.Errorf("empty: %v %q, %v", resp, body, err)
 	}
@@ -139,21 +153,21 @@ func TestWithoutRanges(t *testing.T) {
 
 func TestSourceFails(t *testing.T) {
 	gone := job.Errorf(job.InputNotFound, "The file is gone.")
-	s := serve(t, &source{size: 10, ranges: true, fail: gone})
-	if _, body, err := get(t, "GET", s.URL(), ""); err == nil {
+	s, a := serve(t, &source{size: 10, ranges: true, fail: gone})
+	if _, body, err := get(t, "GET", a.URL, ""); err == nil {
 		t.Errorf("a broken source was served: %q", body)
 	}
-	if err := s.Err(); !errors.Is(err, gone) {
+	if err := s.file.Err(); !errors.Is(err, gone) {
 		t.Errorf("Err = %v", err)
 	}
 }
 
 func TestCloseEndsRequests(t *testing.T) {
 	src := &source{size: 10, ranges: true, block: make(chan struct{})}
-	s := serve(t, src)
+	s, a := serve(t, src)
 	done := make(chan error)
 	go func() {
-		resp, err := client.Get(s.URL())
+		resp, err := client.Get(a.URL)
 		if err == nil {
 			_, err = io.ReadAll(resp.Body)
 			resp.Body.Close()
@@ -167,8 +181,27 @@ func TestCloseEndsRequests(t *testing.T) {
 	if err := <-done; err == nil {
 		t.Error("the request succeeded")
 	}
-	if s.Err() != nil {
-		t.Errorf("Err = %v", s.Err())
+	if err := s.file.Err(); err != nil {
+		t.Errorf("Err = %v", err)
+	}
+}
+
+// TestCloseOfAddress: what one program reads ends with it, and others read on.
+func TestCloseOfAddress(t *testing.T) {
+	src := &source{size: 10, ranges: true, block: make(chan struct{})}
+	s, a := serve(t, src)
+	done := make(chan error)
+	go func() { _, _, err := get(t, "GET", a.URL, ""); done <- err }()
+	<-src.block
+	if _, waits := a.Served(); !waits {
+		t.Error("nobody waits")
+	}
+	a.Close()
+	if err := <-done; err == nil {
+		t.Error("the request succeeded")
+	}
+	if resp, _, _ := get(t, "HEAD", s.Open(t.Context()).URL, ""); resp.StatusCode != 200 {
+		t.Errorf("another address: %s", resp.Status)
 	}
 }
 
@@ -183,13 +216,13 @@ func TestProbe(t *testing.T) {
 		t.Fatalf("%v: %s", err, out)
 	}
 	content := readFile(t, clip)
-	s := serve(t, &source{content: content, size: int64(len(content)), ranges: true})
-	out, err = exec.Command(ffprobe, "-v", "error", "-show_entries", "stream=codec_type", "-of", "csv=p=0", s.URL()).CombinedOutput()
+	s, a := serve(t, &source{content: content, size: int64(len(content)), ranges: true})
+	out, err = exec.Command(ffprobe, "-v", "error", "-show_entries", "stream=codec_type", "-of", "csv=p=0", a.URL).CombinedOutput()
 	if err != nil || !strings.Contains(string(out), "video") || !strings.Contains(string(out), "audio") {
 		t.Errorf("ffprobe: %v, %s", err, out)
 	}
-	if s.Bytes() > int64(len(content))/2 {
-		t.Errorf("%d of %d bytes were read", s.Bytes(), len(content))
+	if n := s.file.Received(); n > int64(len(content))/2 {
+		t.Errorf("%d of %d bytes were read", n, len(content))
 	}
 }
 

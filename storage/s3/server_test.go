@@ -188,10 +188,26 @@ func TestSource(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	put("in put+1.mp4", storagetest.Random(100_001))
+	body, at, err := storage.OpenRange(t.Context(), src, 100, 2100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := io.ReadAll(body)
+	body.Close()
+	if err != nil || at != 100 || !bytes.Equal(got, content[100:2100]) {
+		t.Errorf("a range: %d bytes from %d, %v", len(got), at, err)
+	}
+	version := storage.VersionOf(src)
+	put("in put+1.mp4", storagetest.Random(100_001)[1:])
 	_, err = src.Open(t.Context(), 5)
 	if job.Message(err, "") != "The file in bucket 'inputs' changed while it was being read (PreconditionFailed)." {
 		t.Errorf("changed file: %v", err)
+	}
+	if _, _, err = storage.OpenRange(t.Context(), src, 5, 10); job.Message(err, "") != "The file in bucket 'inputs' changed while it was being read (PreconditionFailed)." {
+		t.Errorf("a range of a changed file: %v", err)
+	}
+	if src, err = b.Source(t.Context(), "in put+1.mp4"); err != nil || version == "" || storage.VersionOf(src) == version {
+		t.Errorf("versions %q and %q, %v", version, storage.VersionOf(src), err)
 	}
 }
 

@@ -58,21 +58,34 @@ type source struct {
 func (s *source) Size() int64  { return s.size }
 func (s *source) Ranges() bool { return true }
 
+// Version implements storage.Versioned.
+func (s *source) Version() string { return s.etag }
+
 // Open reads from offset. If the object was replaced since it was found, its
 // ETag makes the service refuse.
 func (s *source) Open(ctx context.Context, offset int64) (io.ReadCloser, error) {
 	if offset >= s.size {
 		return io.NopCloser(strings.NewReader("")), nil
 	}
-	byteRange := ""
-	if offset > 0 {
-		byteRange = fmt.Sprintf("bytes=%d-", offset)
+	if offset == 0 {
+		return s.read(ctx, 0, "")
 	}
+	return s.read(ctx, offset, fmt.Sprintf("bytes=%d-", offset))
+}
+
+// OpenRange implements storage.RangeOpener.
+func (s *source) OpenRange(ctx context.Context, from, to int64) (io.ReadCloser, int64, error) {
+	body, err := s.read(ctx, from, fmt.Sprintf("bytes=%d-%d", from, to-1))
+	return body, from, err
+}
+
+// read reads a byte range, which begins at offset; "": all.
+func (s *source) read(ctx context.Context, offset int64, byteRange string) (io.ReadCloser, error) {
 	out, err := s.b.get(ctx, s.key, byteRange, optional(s.etag))
 	if err != nil {
 		return nil, s.b.explain(err)
 	}
-	if offset > 0 && !strings.HasPrefix(aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", offset)) {
+	if byteRange != "" && !strings.HasPrefix(aws.ToString(out.ContentRange), fmt.Sprintf("bytes %d-", offset)) {
 		out.Body.Close()
 		return nil, job.Errorf(job.StorageRefused, "The storage of bucket '%s' does not serve ranges.", s.b.name)
 	}

@@ -42,7 +42,7 @@ type byHand struct {
 
 func newByHand(ctx context.Context, clip string) (*byHand, error) {
 	h := &byHand{clip: clip}
-	text, err := probe(ctx, clip, "format=duration")
+	text, err := measure.Probe(ctx, clip, "format=duration")
 	if err != nil {
 		return nil, err
 	}
@@ -50,7 +50,7 @@ func newByHand(ctx context.Context, clip string) (*byHand, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read duration of %s: %w", clip, err)
 	}
-	if text, err = probe(ctx, clip, "stream=r_frame_rate"); err != nil {
+	if text, err = measure.Probe(ctx, clip, "stream=r_frame_rate"); err != nil {
 		return nil, err
 	}
 	var num, den float64
@@ -67,7 +67,7 @@ func newByHand(ctx context.Context, clip string) (*byHand, error) {
 // encode returns the arguments of the encoder of a rung.
 func (h *byHand) encode(r rung) []string {
 	return []string{"-c:v", "libx264", "-preset", preset, "-crf", "23",
-		"-maxrate", fmt.Sprintf("%dk", r.maxrateK), "-bufsize", fmt.Sprintf("%dk", 2*r.maxrateK), "-rc_init_occupancy", fmt.Sprintf("%dk", r.maxrateK/2),
+		"-maxrate", fmt.Sprintf("%dk", r.maxrateK), "-bufsize", fmt.Sprintf("%dk", 2*r.maxrateK), "-rc_init_occupancy", fmt.Sprintf("%dk", r.maxrateK),
 		"-profile:v", "high", "-pix_fmt", "yuv420p", "-g", strconv.Itoa(h.gop),
 		"-force_key_frames", "expr:gte(t,n_forced*2)", "-flags", "+cgop", "-sc_threshold", "0"}
 }
@@ -163,7 +163,7 @@ func (h *byHand) shared(ctx context.Context, dir string) (measure.Cost, error) {
 // inTurn runs command lines one after another.
 func inTurn(ctx context.Context, dir string, commands [][]string) (total measure.Cost, err error) {
 	for _, args := range commands {
-		took, err := ffmpeg(ctx, dir, args...)
+		took, err := measure.FFmpeg(ctx, dir, args...)
 		if err != nil {
 			return measure.Cost{}, err
 		}

@@ -7,9 +7,7 @@ import (
 	"math"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 
@@ -54,7 +52,7 @@ func compare(ctx context.Context, dirs [3]string) error {
 		}
 		var lengths [3]float64
 		for i, dir := range dirs {
-			text, err := probe(ctx, filepath.Join(dir, r.name+".mp4"), "format=duration")
+			text, err := measure.Probe(ctx, filepath.Join(dir, r.name+".mp4"), "format=duration")
 			if err != nil {
 				return err
 			}
@@ -65,7 +63,7 @@ func compare(ctx context.Context, dirs [3]string) error {
 		}
 	}
 	for _, dir := range dirs[1:] {
-		similar, err := ssim(ctx, filepath.Join(dirs[0], "480p.mp4"), filepath.Join(dir, "480p.mp4"))
+		similar, err := measure.SSIM(ctx, filepath.Join(dirs[0], "480p.mp4"), filepath.Join(dir, "480p.mp4"))
 		if err != nil {
 			return err
 		}
@@ -81,22 +79,6 @@ func compare(ctx context.Context, dirs [3]string) error {
 func intermediate(file string) bool {
 	name := filepath.Base(file)
 	return strings.HasPrefix(name, "video-") || name == "audio.mp4"
-}
-
-var ssimAll = regexp.MustCompile(`All:([0-9.]+)`)
-
-// ssim returns the structural similarity of two videos, at most 1.
-func ssim(ctx context.Context, a, b string) (float64, error) {
-	out, err := exec.CommandContext(ctx, "ffmpeg", "-nostdin", "-hide_banner", "-nostats", "-i", a, "-i", b,
-		"-lavfi", "[0:v][1:v]ssim", "-f", "null", "-").CombinedOutput()
-	if err != nil {
-		return 0, fmt.Errorf("compare %s with %s: %w\n%s", a, b, err, out)
-	}
-	m := ssimAll.FindSubmatch(out)
-	if m == nil {
-		return 0, fmt.Errorf("compare %s with %s: no figure", a, b)
-	}
-	return strconv.ParseFloat(string(m[1]), 64)
 }
 
 // fetch downloads u to a file.

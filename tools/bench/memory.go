@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/client"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 // mostMemory bounds the memory of the server's own process, in bytes.
@@ -87,7 +88,7 @@ func (b *bench) peak(ctx context.Context, what, file, input string, outputs clie
 // b.large says. The file is sparse.
 func (b *bench) padded(ctx context.Context, dir string) (string, error) {
 	file := filepath.Join(dir, "padded.mp4")
-	if _, err := ffmpeg(ctx, dir, "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25:duration=2", "-f", "lavfi", "-i", "sine",
+	if _, err := measure.FFmpeg(ctx, dir, "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25:duration=2", "-f", "lavfi", "-i", "sine",
 		"-shortest", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-movflags", "+faststart", file); err != nil {
 		return "", err
 	}

@@ -102,7 +102,7 @@ func (b *bench) rates(ctx context.Context) error {
 			args = append(args, a)
 		}
 		args = append(args, "-an", "-pix_fmt", "yuv420p", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "8", file)
-		if _, err := ffmpeg(ctx, dir, args...); err != nil {
+		if _, err := measure.FFmpeg(ctx, dir, args...); err != nil {
 			return err
 		}
 		files[c.name] = file
@@ -163,7 +163,7 @@ func rateClip(ctx context.Context, srv *measure.Server, c content, file string) 
 			if r.seconds, r.average, r.peak, err = segmentRates(ctx, srv, playlist); err != nil {
 				return nil, err
 			}
-			if r.ssim, err = ssim(ctx, playlist, file); err != nil {
+			if r.ssim, err = measure.SSIM(ctx, playlist, file); err != nil {
 				return nil, err
 			}
 			fmt.Fprintf(os.Stderr, "%-14s %-38s %5.0f kbit/s, peak %5.0f, SSIM %.4f\n", c.name, s.format, r.average, r.peak, r.ssim)

@@ -18,7 +18,7 @@ import (
 func (b *bench) largeResults(ctx context.Context, dir string) error {
 	seconds := b.large / (48000 * 2 * 2)
 	wave := filepath.Join(dir, "silence.wav")
-	if _, err := ffmpeg(ctx, dir, "-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo", "-t", strconv.FormatInt(seconds, 10), "-rf64", "auto", wave); err != nil {
+	if _, err := measure.FFmpeg(ctx, dir, "-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo", "-t", strconv.FormatInt(seconds, 10), "-rf64", "auto", wave); err != nil {
 		return err
 	}
 	outputs := client.Outputs{"wav": "/out.wav"}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/copra-video/copra/check"
 	"github.com/copra-video/copra/client"
+	"github.com/copra-video/copra/tools/measure"
 )
 
 // ruleReport says which rules of docs/spec/streams.md a stream keeps.
@@ -116,7 +117,7 @@ func (b *bench) plainStreams(ctx context.Context, clip string) ([]ruleReport, er
 		}
 		args := concat([]string{"-i", clip}, maps, []string{"-c:v", "libx264", "-preset", preset}, sizes, []string{"-c:a", "aac", "-b:a", "128k",
 			"-f", "hls", "-hls_time", "6", "-hls_playlist_type", "vod", "-master_pl_name", "master.m3u8", "-var_stream_map", strings.Join(names, " ")}, way.args, []string{"%v.m3u8"})
-		if _, err := ffmpeg(ctx, dir, args...); err != nil {
+		if _, err := measure.FFmpeg(ctx, dir, args...); err != nil {
 			return nil, err
 		}
 		reports, err := check.Stream(ctx, dir, check.Options{})

@@ -27,7 +27,7 @@ func (b *bench) start(ctx context.Context) error {
 		return err
 	}
 	clip := filepath.Join(b.Dir, "start", "tiny.mp4")
-	if _, err := ffmpeg(ctx, b.Dir, "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25:duration=1", "-c:v", "libx264",
+	if _, err := measure.FFmpeg(ctx, b.Dir, "-f", "lavfi", "-i", "testsrc=size=320x180:rate=25:duration=1", "-c:v", "libx264",
 		"-preset", "ultrafast", "-pix_fmt", "yuv420p", "-movflags", "+faststart", clip); err != nil {
 		return err
 	}

@@ -85,7 +85,7 @@ func (b *bench) longSource(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text, err := probe(ctx, clip, "format=duration")
+	text, err := measure.Probe(ctx, clip, "format=duration")
 	if err != nil {
 		return "", err
 	}
@@ -94,7 +94,7 @@ func (b *bench) longSource(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("read duration of %s: %w", clip, err)
 	}
 	long := filepath.Join(b.Dir, "long.mp4")
-	_, err = ffmpeg(ctx, b.Dir, "-stream_loop", strconv.Itoa(int(b.minutes*60/seconds)), "-i", clip, "-map", "0:v:0", "-map", "0:a:0",
+	_, err = measure.FFmpeg(ctx, b.Dir, "-stream_loop", strconv.Itoa(int(b.minutes*60/seconds)), "-i", clip, "-map", "0:v:0", "-map", "0:a:0",
 		"-c", "copy", "-t", strconv.FormatFloat(b.minutes*60, 'f', -1, 64), long)
 	return long, err
 }

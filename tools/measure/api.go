@@ -11,6 +11,7 @@ import (
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/seal"
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/storage/local"
 )
 
 // Deployment is a PostgreSQL of its own, with its usual durability, for
@@ -22,18 +23,26 @@ type Deployment struct {
 
 	lab    *Lab
 	name   string
+	secret string
 	env    []string
 	public string
 	stop   func()
+
+	workers int // started so far
 }
 
 // Deploy starts a PostgreSQL and makes the schema and an API key in it.
 func (l *Lab) Deploy(ctx context.Context, name string) (d *Deployment, err error) {
+	return l.DeployFor(ctx, name, 0)
+}
+
+// DeployFor is Deploy of a PostgreSQL with so many connections; 0: the usual number.
+func (l *Lab) DeployFor(ctx context.Context, name string, connections int) (d *Deployment, err error) {
 	dir, err := l.Sub(name, "postgres")
 	if err != nil {
 		return nil, err
 	}
-	pg, err := pgserver.Start(ctx, pgserver.Options{Dir: dir, Bin: os.Getenv("COPRA_PG_BIN")})
+	pg, err := pgserver.Start(ctx, pgserver.Options{Dir: dir, Bin: os.Getenv("COPRA_PG_BIN"), MaxConnections: connections})
 	if err != nil {
 		return nil, err
 	}
@@ -46,6 +55,7 @@ func (l *Lab) Deploy(ctx context.Context, name string) (d *Deployment, err error
 		}
 	}
 	secret := seal.Generate()
+	d.secret = secret
 	d.env = []string{
 		"COPRA_DATABASE_URL=" + d.URL, "COPRA_SECRET_KEYS=" + secret, "COPRA_ALLOW_NETWORKS=127.0.0.0/8",
 		"COPRA_STORAGE_DIR=" + filepath.Join(l.Dir, name, "storage"),
@@ -83,8 +93,9 @@ func (d *Deployment) Worker(ctx context.Context, flags ...string) (*Server, erro
 	if err != nil {
 		return nil, err
 	}
+	d.workers++
 	env := append([]string{"COPRA_PUBLIC_URL=" + d.public, "COPRA_WORK_DIR=" + d.WorkDir()}, d.env...)
-	w, err := d.lab.Launch(ctx, d.name+"-worker", env, append([]string{"worker", "--metrics-listen", address}, flags...)...)
+	w, err := d.lab.Launch(ctx, fmt.Sprintf("%s-worker-%d", d.name, d.workers), env, append([]string{"worker", "--metrics-listen", address}, flags...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -95,6 +106,20 @@ func (d *Deployment) Worker(ctx context.Context, flags ...string) (*Server, erro
 		_, err := w.API.Ready(ctx)
 		return err == nil
 	})
+}
+
+// Store opens the database.
+func (d *Deployment) Store(ctx context.Context, connections int) (*postgres.Store, error) {
+	sealer, err := seal.ParseKeys([]string{d.secret})
+	if err != nil {
+		return nil, err
+	}
+	return postgres.Open(ctx, d.URL, postgres.Options{MaxConns: int32(connections), Sealer: sealer})
+}
+
+// Built opens the built-in storage, after the API has started.
+func (d *Deployment) Built() (*local.Store, error) {
+	return local.Open(local.Options{Dir: filepath.Join(d.lab.Dir, d.name, "storage"), PublicURL: d.public})
 }
 
 // WorkDir is the folder for the work files of all workers.

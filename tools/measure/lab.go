@@ -1,4 +1,4 @@
-// Package measure is what `make bench` and `make load` share. It starts the program
+// Package measure is what `make bench`, `make encoders` and `make load` share. It starts the program
 // as users do, limits it to some cores, receives its webhooks, sends requests at a
 // fixed rate, and prints a table of results.
 package measure

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -52,6 +53,21 @@ func (r *Report) Print(w io.Writer) (missed int) {
 	}
 	_ = tw.Flush() // standard output
 	return missed
+}
+
+// Has reports whether anything was measured whose name begins with part and a colon.
+func (r *Report) Has(part string) bool {
+	return slices.ContainsFunc(r.rows, func(row row) bool { return strings.HasPrefix(row.what, part+": ") })
+}
+
+// Markdown writes the rows whose name begins with part and a colon as a table.
+func (r *Report) Markdown(w io.Writer, part string) {
+	fmt.Fprint(w, "| measured | result | expected |\n|---|---|---|\n")
+	for _, row := range r.rows {
+		if name, ok := strings.CutPrefix(row.what, part+": "); ok {
+			fmt.Fprintf(w, "| %s | %s | %s |\n", name, row.value, row.expected)
+		}
+	}
 }
 
 // Quantile returns the value below which a share q of the values lies, 0 to 1. It sorts

@@ -94,7 +94,7 @@ func goTests(ctx context.Context, r *report, plan []set, flags []string) error {
 }
 
 // goTest runs go test and passes its events to the report. It leaves go vet out, which
-// the Makefile has run on everything.
+// make lint runs on everything.
 func goTest(ctx context.Context, r *report, flags, packages []string) error {
 	args := append(append([]string{"test", "-json", "-vet=off"}, flags...), packages...)
 	cmd := exec.CommandContext(ctx, "go", args...)

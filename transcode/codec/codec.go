@@ -35,10 +35,12 @@ type Codec struct {
 	Lossless  bool // takes no bitrate
 	Quality   bool // takes the option quality
 	TwoPass   bool // can be encoded in two passes
-	Profiles  []Profile
-	Levels    []string
-	PixFmts   []string // pixel formats, the default first
-	Presets   []string // words for the option preset
+	// MinCRF and MaxCRF bound the option crf, the lower the better; 0: it takes none.
+	MinCRF, MaxCRF int
+	Profiles       []Profile
+	Levels         []string
+	PixFmts        []string // pixel formats, the default first
+	Presets        []string // words for the option preset
 
 	// Facts about the bitstream of a video codec.
 	HDR        bool   // players show PQ and HLG from it

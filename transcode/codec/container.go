@@ -46,6 +46,11 @@ type Container struct {
 	// container keeps facts that an intermediate would lose: LAME's gapless
 	// header, the sizes in WAV, the granule positions of Ogg.
 	DirectAudio bool
+	// Subtitles is FFmpeg's encoder for text that it holds; "": it holds none, or no
+	// player reads it.
+	Subtitles string
+	// OldLanguages: FFmpeg writes languages into it by the codes of ISO 639-2/B.
+	OldLanguages bool
 	// ConstantRate: it has no time stamps but a count of frames.
 	ConstantRate bool
 	// DisplayOrder: it cannot say that a frame is coded before it is shown.
@@ -111,7 +116,7 @@ var containers = []Container{
 		VideoCodec: "h264", AudioCodec: "aac", AudioBitrateK: 128,
 		VideoCodecs: []string{"h264", "hevc", "av1", "vp9", "mpeg4", "xvid", "mpeg2video", "mpeg1video", "mjpeg"},
 		AudioCodecs: []string{"aac", "mp3", "opus", "ac3", "mp2"}, CopyCodecs: []string{"eac3", "alac"},
-		Muxer: "mp4", ColourTags: true, MuxerArgs: fastStart, Fragments: true, Tags: appleTags,
+		Muxer: "mp4", ColourTags: true, MuxerArgs: fastStart, Fragments: true, Tags: appleTags, Subtitles: "mov_text",
 	},
 	{
 		Name: "webm", Kind: KindVideo, Extension: "webm", ContentType: "video/webm", AudioType: "audio/webm", Encodable: true,
@@ -125,7 +130,7 @@ var containers = []Container{
 		VideoCodec: "h264", AudioCodec: "aac", AudioBitrateK: 128,
 		VideoCodecs: []string{"h264", "hevc", "prores", "prores-ks", "dnxhd", "mpeg4", "xvid", "mjpeg", "mpeg2video", "mpeg1video", "qtrle", "h263", "huffyuv", "svq3"},
 		AudioCodecs: append([]string{"aac", "mp3", "ac3", "mp2", "amr-nb"}, pcmAll...), CopyCodecs: []string{"eac3", "alac", "png", "dvvideo"},
-		Muxer: "mov", ColourTags: true, MuxerArgs: fastStart, Fragments: true, Tags: appleTags,
+		Muxer: "mov", ColourTags: true, MuxerArgs: fastStart, Fragments: true, Tags: appleTags, Subtitles: "mov_text", OldLanguages: true,
 	},
 	{
 		Name: "mkv", Kind: KindVideo, Extension: "mkv", ContentType: "video/x-matroska", AudioType: "audio/x-matroska", Encodable: true,
@@ -133,7 +138,7 @@ var containers = []Container{
 		VideoCodecs: []string{"h264", "hevc", "vp8", "vp9", "av1", "theora", "prores", "prores-ks", "dnxhd", "mpeg4", "xvid", "mpeg2video", "mpeg1video", "mjpeg", "flv", "h263", "wmv1", "wmv2", "huffyuv"},
 		AudioCodecs: append([]string{"aac", "mp3", "vorbis", "opus", "flac", "ac3", "mp2", "wmav2"}, pcmAll...),
 		CopyCodecs:  []string{"eac3", "alac", "dts", "truehd", "ffv1"},
-		Muxer:       "matroska", ColourTags: true,
+		Muxer:       "matroska", ColourTags: true, Subtitles: "subrip", OldLanguages: true,
 	},
 	{
 		Name: "mpegts", Aliases: []string{"hls"}, Kind: KindVideo, Extension: "ts", ContentType: "video/mp2t", Encodable: true,

@@ -8,8 +8,8 @@ import (
 	"github.com/copra-video/copra/transcode/codec"
 )
 
-// gopArgs put an IDR frame at each multiple of KeyframeSeconds of the time
-// line, and nowhere else: scene cut detection is off, and -g is never shorter
+// gopArgs put an IDR frame at each multiple of the grid of the time line, and
+// nowhere else: scene cut detection is off, and -g is never shorter
 // than the grid. The half millisecond is for time stamps that are rounded down,
 // as in Matroska.
 //
@@ -22,8 +22,11 @@ func gopArgs(r Run) []string {
 		}
 		return []string{"-g", number(r.GOP), "-force_key_frames", strings.Join(times, ",")}
 	}
-	grid := number(KeyframeSeconds)
-	cell := func(t string) string { return "floor((" + t + "+0.0005)/" + grid + ")" }
+	cells := "/" + number(KeyframeSeconds)
+	if r.Grid.Num > 0 && r.Grid != DefaultGrid {
+		cells = "*" + number(r.Grid.Den) + "/" + number(r.Grid.Num)
+	}
+	cell := func(t string) string { return "floor((" + t + "+0.0005)" + cells + ")" }
 	return []string{
 		"-g", number(r.GOP),
 		"-force_key_frames", "expr:isnan(prev_forced_t)+gt(" + cell("t") + "," + cell("prev_forced_t") + ")",
@@ -40,6 +43,10 @@ func x264Args(s Settings, rate Rate, r Run) []string {
 		args = append(args, "-level", dotted(s.Level))
 	}
 	args = append(args, gopArgs(r)...)
+	if r.Pass > 0 && r.Keyframes != nil {
+		// A second pass chooses headers by the first, and those of chunks must be equal.
+		args = append(args, "-x264-params", "stitchable=1")
+	}
 	// cgop: no frame refers over a keyframe. sc_threshold 0: no keyframes off
 	// the grid.
 	return append(args, "-flags", "+cgop", "-sc_threshold", "0")
@@ -51,6 +58,10 @@ func x265Args(s Settings, rate Rate, r Run) []string {
 		params = append(params, "level-idc="+dotted(s.Level))
 	}
 	params = append(params, r.HDR.x265Params()...)
+	if r.Keyframes != nil {
+		// Chunks have different bitrates. x265 tells of its settings in the header.
+		params = append(params, "info=0")
+	}
 	if r.Pass > 0 {
 		params = append(params, "pass="+number(r.Pass), "stats="+r.Stats)
 	}

@@ -23,11 +23,14 @@ const (
 	Software Backend = "software"
 )
 
-// KeyframeSeconds is the grid of keyframes. There is one at each multiple of
-// it, and nowhere else, in plain files as in streams: so one encode serves both,
-// and segments of a multiple of it can be cut without encoding again
+// KeyframeSeconds is the grid of keyframes where none was asked for. There is one at
+// each multiple of it, and nowhere else, in plain files as in streams: so one encode
+// serves both, and segments of a multiple of it can be cut without encoding again
 // (streams.md rule 1.13).
 const KeyframeSeconds = 2
+
+// DefaultGrid is KeyframeSeconds as a fraction.
+var DefaultGrid = format.Rational{Num: KeyframeSeconds, Den: 1}
 
 // Video is a row of the table of video encoders. Rows are compared by their
 // address: a rendition names its encoder by a pointer to the row.
@@ -39,6 +42,8 @@ type Video struct {
 	Codecs []string
 	// Containers are those that it encodes for; nil: all.
 	Containers []string
+	// Depths are the bits of a sample that the encoder of a device takes.
+	Depths []int
 
 	Intermediate *Intermediate
 	Preset       string // when none is asked for
@@ -59,8 +64,6 @@ type Video struct {
 	// CountsKeyframes: it is told the distance of keyframes only, and counts it
 	// from its first frame.
 	CountsKeyframes bool
-	// SlowStart: with a bitrate, its first seconds are plainly worse.
-	SlowStart bool
 	// BT601 is the only name that it knows of the matrix BT.601; "": all.
 	BT601  string
 	Limits Limits
@@ -96,7 +99,12 @@ func (s Settings) EffectiveMaxrateK() int {
 
 // Run is what the arguments depend on besides the settings.
 type Run struct {
-	GOP int // frames in KeyframeSeconds, rounded up
+	GOP int // frames in a cell of the grid, rounded up
+	// Grid is the distance of keyframes in seconds; the zero value is DefaultGrid.
+	Grid format.Rational
+	// BitrateK replaces that of the settings, in kbit/s; 0: it does not. What bounds the
+	// rate stays.
+	BitrateK int
 	// Resumes: the encode goes on where another has ended.
 	Resumes bool
 	// Keyframes are the times from which on the next frame is a keyframe, in
@@ -112,6 +120,9 @@ type Run struct {
 func (e *Video) Args(s Settings, r Run) []string {
 	rate := e.Rate(s)
 	rate.Resumes = r.Resumes
+	if r.BitrateK > 0 {
+		rate.BitrateK = r.BitrateK
+	}
 	args := e.args(s, rate, r)
 	if r.Pass > 0 && !e.PassInParams {
 		args = append(args, "-pass", number(r.Pass), "-passlogfile", r.Stats)

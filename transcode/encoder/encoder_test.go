@@ -211,3 +211,36 @@ func TestHDRParameters(t *testing.T) {
 		t.Error("SDR has parameters of HDR")
 	}
 }
+
+// TestHardwareRows: a row of a card is complete, and is no row of the software.
+func TestHardwareRows(t *testing.T) {
+	for _, e := range HardwareRows() {
+		row := codec.Lookup(codec.Video, e.Codecs[0])
+		if e.Backend == Software || !slices.Contains(Backends(), e.Backend) || !strings.HasSuffix(e.Name, "_"+string(e.Backend)) {
+			t.Errorf("%s is of the backend %q", e.Name, e.Backend)
+		}
+		if e.Intermediate == nil || e.Weight <= 0 || e.args == nil || e.rate == nil || e.Quality == [5]int{} || len(e.Depths) == 0 || e.Limits.MinW == 0 || e.Limits.MaxW == 0 {
+			t.Errorf("the row of %s is not complete", e.Name)
+		}
+		if slices.Contains(VideoNames(func(*Video) bool { return true }), e.Name) {
+			t.Errorf("%s is a row of the software too", e.Name)
+		}
+		if !slices.IsSortedFunc(e.Quality[:], func(a, b int) int { return b - a }) {
+			t.Errorf("%s: a better quality has a larger quantiser: %v", e.Name, e.Quality)
+		}
+		for _, word := range row.Presets {
+			if _, known := e.Presets[word]; !known && len(e.Presets) > 0 {
+				t.Errorf("%s has no preset for %q", e.Name, word)
+			}
+		}
+		for _, s := range []Settings{{BitrateK: 700, PixFmt: "yuv420p"}, {CRF: e.Quality[2], PixFmt: "yuv420p", MaxrateK: 900}} {
+			args := strings.Join(e.Args(s, Run{GOP: 50}), " ")
+			if !strings.Contains(args, "-force_key_frames expr:") || !strings.Contains(args, "-g 50") {
+				t.Errorf("%s has no keyframes on the grid: %s", e.Name, args)
+			}
+			if s.MaxrateK > 0 && !strings.Contains(args, "-maxrate 900k") {
+				t.Errorf("%s does not keep to the maxrate: %s", e.Name, args)
+			}
+		}
+	}
+}

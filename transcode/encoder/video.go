@@ -43,21 +43,20 @@ var videos = []Video{
 	},
 	{
 		Name: "libx265", Backend: Software, Codecs: []string{"hevc"}, Intermediate: MP4,
-		Preset: "fast", Presets: sameWords("hevc"), Quality: [5]int{37, 34, 31, 28, 25}, Weight: 4,
+		Preset: "veryfast", Presets: sameWords("hevc"), Quality: [5]int{37, 34, 31, 28, 25}, Weight: 3.5,
 		PassInParams: true, BuildDependent: true, Limits: Limits{MinW: 16, MinH: 16},
 		rate: vbvRate, profile: hevcProfile, args: x265Args,
 	},
 	{
 		Name: "libvpx", Backend: Software, Codecs: []string{"vp8"}, Intermediate: Matroska,
 		Preset: "2", Presets: sameWords("vp8"), Quality: [5]int{39, 31, 23, 16, 10}, Weight: 2,
-		SlowStart: true,
-		rate:      vpxRate, args: vp8Args,
+		rate: vpxRate, args: vp8Args,
 	},
 	{
 		Name: "libvpx-vp9", Backend: Software, Codecs: []string{"vp9"}, Intermediate: Matroska,
 		Preset: "2", Presets: sameWords("vp9"), Quality: [5]int{51, 45, 39, 33, 26}, Weight: 4,
-		BuildDependent: true, SlowStart: true,
-		rate: vpxRate, args: vp9Args,
+		BuildDependent: true,
+		rate:           vpxRate, args: vp9Args,
 	},
 	{
 		Name: "libsvtav1", Backend: Software, Codecs: []string{"av1"}, Intermediate: MP4,

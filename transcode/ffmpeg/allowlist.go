@@ -42,15 +42,24 @@ var probeLimits = []string{"-probesize", "20M", "-analyzeduration", "15M"}
 // options of one input, so they cannot be set once for a run. A demuxer that the
 // planner forces by -f (lavfi, or concat of our own list) is allowed for that
 // input. The protocols of what such an input opens are restricted all the same.
-func allowlistInputs(args []string) []string {
+//
+// The input that is served is read by its address, and only it by HTTP.
+func allowlistInputs(args []string, served *Served) []string {
 	out := make([]string, 0, len(args)+12)
 	forced := ""
 	for i, a := range args {
+		if i > 0 && args[i-1] == "-i" && served != nil && a == served.Name {
+			a = served.URL
+		}
 		switch {
 		case a == "-f" && i+1 < len(args):
 			forced = args[i+1]
 		case a == "-i":
-			out = append(out, "-protocol_whitelist", fileProtocols, "-format_whitelist", formatAllowlist(forced))
+			protocols := fileProtocols
+			if served != nil && i+1 < len(args) && args[i+1] == served.Name {
+				protocols = loopbackProtocols
+			}
+			out = append(out, "-protocol_whitelist", protocols, "-format_whitelist", formatAllowlist(forced))
 			if forced == "" {
 				out = append(out, probeLimits...)
 			}

@@ -51,6 +51,30 @@ func (t *Toolchain) loadCache(ctx context.Context, path string) error {
 	return nil
 }
 
+// retryDevices tries the encoders of cards again that the cache file says do not
+// work, and keeps the outcome when it is another one.
+func (t *Toolchain) retryDevices(ctx context.Context, o Options) error {
+	was := t.capabilities.Devices
+	if !slices.ContainsFunc(was, func(d transcode.DeviceEncoder) bool { return !d.Works }) {
+		return nil
+	}
+	if err := t.tryDevices(ctx, was); err != nil {
+		return err
+	}
+	if slices.Equal(was, t.capabilities.Devices) {
+		return nil
+	}
+	c, err := readCache(o.CacheFile)
+	if err == nil {
+		c.Capabilities.Devices = t.capabilities.Devices
+		err = c.write(o.CacheFile)
+	}
+	if err != nil {
+		o.Log.WarnContext(ctx, "what the cards can do is not kept, so that the next start tries them again", "file", o.CacheFile, "error", err)
+	}
+	return nil
+}
+
 // ErrCacheWrong says that a cache file of these very programs holds other answers
 // than they give.
 var ErrCacheWrong = errors.New("the file holds other capabilities than were detected")
@@ -117,6 +141,9 @@ func (t *Toolchain) detectAndStore(ctx context.Context, o Options) error {
 	if err := g.Wait(); err != nil {
 		return contextCause(ctx, err)
 	}
+	if err := t.tryDevices(ctx, nil); err != nil {
+		return err
+	}
 	c.Capabilities, c.ProbeVersion = t.capabilities, t.probeVersion
 	err := unidentified
 	if err == nil {
@@ -126,7 +153,7 @@ func (t *Toolchain) detectAndStore(ctx context.Context, o Options) error {
 		err = c.write(o.CacheFile)
 	}
 	if err != nil && ctx.Err() == nil {
-		o.Log.Warn("what ffmpeg can do is not kept, so that the next start asks again", "file", o.CacheFile, "error", err)
+		o.Log.WarnContext(ctx, "what ffmpeg can do is not kept, so that the next start asks again", "file", o.CacheFile, "error", err)
 	}
 	return nil
 }

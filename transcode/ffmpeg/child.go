@@ -34,9 +34,10 @@ type child struct {
 	stdin          *stdinPump // nil: empty input
 	stdout, stderr io.Writer
 	killDelay      time.Duration
-	started        func(pid int)  // called when it runs; nil: none
-	rules          *sandbox.Rules // nil: no sandbox
-	nice           int            // added to the niceness of this process
+	started        func(pid int)           // called when it runs; nil: none
+	rules          *sandbox.Rules          // nil: no sandbox
+	nice           int                     // added to the niceness of this process
+	used           func(cpu time.Duration) // called when it has ended; nil: none
 }
 
 // run starts the child and waits for it. When ctx ends, its process group gets
@@ -100,6 +101,9 @@ func (c child) run(ctx context.Context) error {
 		c.started(cmd.Process.Pid)
 	}
 	err := cmd.Wait()
+	if c.used != nil && cmd.ProcessState != nil {
+		c.used(cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime())
+	}
 	mu.Lock()
 	defer mu.Unlock()
 	ended = true

@@ -7,6 +7,8 @@ package ffmpeg
 import (
 	"context"
 	"time"
+
+	"github.com/copra-video/copra/transcode"
 )
 
 // Command is one run of ffmpeg.
@@ -16,11 +18,28 @@ type Command struct {
 	// Input is pipe:0 of the arguments; nil: empty. A run that waits for its input
 	// does not count as stalled.
 	Input Input
+	// Devices are those that it encodes on. It waits until each has room for its
+	// sessions.
+	Devices []transcode.DeviceUse
+	// Served is an input that ffmpeg reads from a range server; nil: none.
+	Served *Served
 	// Progress is called about twice a second from one goroutine; nil: never.
 	Progress func(Progress)
 	// StallTimeout ends the run when time, frames and size of the output have not
 	// advanced for so long. Defaults to DefaultStallTimeout.
 	StallTimeout time.Duration
+	// Ended is called when the run has ended, before Run returns; nil: never.
+	Ended func(Report)
+}
+
+// Report says how a run of ffmpeg went.
+type Report struct {
+	Args  []string      // of the process
+	Said  string        // the end of its messages
+	Start time.Time     //
+	Took  time.Duration // by the clock
+	CPU   time.Duration // of all cores
+	Err   error         // what Run returns
 }
 
 // Input is what is piped into a run.
@@ -29,6 +48,16 @@ type Input interface {
 	// than io.EOF ends the run. When it is called, ffmpeg has taken all that was
 	// read before.
 	Read(ctx context.Context, p []byte) (n int, err error)
+}
+
+// Served is a file that is read from a range server while it arrives.
+type Served struct {
+	Name string // in the arguments, behind -i
+	URL  string // http://127.0.0.1:PORT/...
+	// Activity returns how many bytes were read so far, and whether ffmpeg waits for
+	// some. A run that reads or waits does not count as stalled: whoever fetches the
+	// file watches over that.
+	Activity func() (bytes int64, waiting bool)
 }
 
 // Progress is one block of what ffmpeg's -progress writes.

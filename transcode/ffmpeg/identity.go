@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -27,6 +28,9 @@ type identity struct {
 	// Banners are the answers to -version of the programs that Files do not
 	// describe, such as a shell script that starts another program.
 	Banners map[string]string
+	// Devices are the cards, with what tells one from another, and the versions
+	// of their drivers.
+	Devices []string
 	// Sandbox is where they run: without the right to read its libraries a program
 	// can do nothing.
 	Sandbox *Sandbox
@@ -39,7 +43,7 @@ var linkerFiles = []string{"/etc/ld.so.cache", "/etc/ld.so.preload"}
 // identify describes the programs of t. It starts the dynamic linker once for
 // each of them, to list the libraries, which takes some 10 ms.
 func (t *Toolchain) identify(ctx context.Context) (identity, error) {
-	id := identity{Programs: map[string]string{}, Files: map[string]string{}, Banners: map[string]string{}, Sandbox: t.sandbox}
+	id := identity{Programs: map[string]string{}, Files: map[string]string{}, Banners: map[string]string{}, Devices: t.deviceStates(), Sandbox: t.sandbox}
 	own, err := os.Executable()
 	if err != nil {
 		return identity{}, fmt.Errorf("find our own program: %w", err)
@@ -75,6 +79,9 @@ func (t *Toolchain) identify(ctx context.Context) (identity, error) {
 func (id identity) differs(ctx context.Context, t *Toolchain) error {
 	if len(id.Programs) != len(t.programs()) || !equalSandbox(id.Sandbox, t.sandbox) {
 		return errors.New("other programs, or another sandbox")
+	}
+	if !slices.Equal(id.Devices, t.deviceStates()) {
+		return errors.New("other devices, or other drivers")
 	}
 	for _, program := range t.programs() {
 		resolved, err := filepath.EvalSymlinks(program)

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/copra-video/copra/internal/devicestandin"
 	"github.com/copra-video/copra/internal/sandbox"
 	"github.com/copra-video/copra/internal/testmedia"
 )
@@ -25,6 +26,7 @@ const (
 
 func TestMain(m *testing.M) {
 	sandbox.Main()
+	devicestandin.Main()
 	countRun()
 	openOnce()
 	if script := os.Getenv(orphanEnv); script != "" {

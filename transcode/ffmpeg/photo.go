@@ -144,7 +144,7 @@ func (t *Toolchain) runPhotoDecoder(ctx context.Context, dir string, maxBytes in
 	}
 	limited, end := context.WithTimeout(ctx, photoTimeout)
 	defer end()
-	rules := t.runRules(dir)
+	rules := t.runRules(dir, nil)
 	if rules != nil {
 		rules.FileSize = min(rules.FileSize, maxBytes)
 	}

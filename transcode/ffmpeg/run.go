@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -84,6 +85,11 @@ func (t *Toolchain) Run(ctx context.Context, c Command) error {
 			return err
 		}
 	}
+	release, err := t.acquireDevices(ctx, c.Devices)
+	if err != nil {
+		return err
+	}
+	defer release()
 	inner, end := context.WithCancelCause(ctx)
 	defer end(nil)
 
@@ -93,6 +99,9 @@ func (t *Toolchain) Run(ctx context.Context, c Command) error {
 	}
 	w := newWatchdog(stall, func() { end(ErrStalled) })
 	defer w.stop()
+	if c.Served != nil {
+		w.setServed(c.Served.Activity)
+	}
 
 	messages := &stderrTail{line: func(line string) {
 		if mustEnd(line) {
@@ -110,19 +119,48 @@ func (t *Toolchain) Run(ctx context.Context, c Command) error {
 			box.put(p)
 		}
 	}}
-	args := append(append([]string(nil), globalArgs...), allowlistInputs(c.Args)...)
+	args := append(append([]string(nil), globalArgs...), allowlistInputs(c.Args, c.Served)...)
+	rules, err := t.commandRules(c)
+	if err != nil {
+		return err
+	}
+	var used time.Duration
 	ffmpeg := child{
 		path: t.ffmpeg, args: args, dir: c.Dir, stdout: parser, stderr: messages, killDelay: t.killDelay, started: w.setProcess,
-		rules: t.runRules(c.Dir), nice: niceness,
+		rules: rules, nice: niceness, used: func(cpu time.Duration) { used = cpu },
 	}
 	if c.Input != nil {
-		var err error
 		if ffmpeg.stdin, err = newStdinPump(c.Input, w.setIdle, end); err != nil {
 			return err
 		}
 	}
-	err := ffmpeg.run(inner)
+	start := time.Now()
+	err = ffmpeg.run(inner)
+	args, said := c.shown(args, messages.String())
+	err = outcome(ctx, inner, args, said, err)
+	if c.Ended != nil {
+		c.Ended(Report{Args: args, Said: said, Start: start, Took: time.Since(start), CPU: used, Err: err})
+	}
+	return err
+}
 
+// shown returns arguments and messages with the name of a served input in place of its
+// address, which is a secret of this process, and tells nobody anything.
+func (c Command) shown(args []string, said string) ([]string, string) {
+	if c.Served == nil {
+		return args, said
+	}
+	args = slices.Clone(args)
+	for i, a := range args {
+		if a == c.Served.URL {
+			args[i] = c.Served.Name
+		}
+	}
+	return args, strings.ReplaceAll(said, c.Served.URL, c.Served.Name)
+}
+
+// outcome is what Run returns for the error of a child.
+func outcome(ctx, inner context.Context, args []string, said string, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
 	}
@@ -130,7 +168,7 @@ func (t *Toolchain) Run(ctx context.Context, c Command) error {
 	if err == nil && cause == nil {
 		return nil
 	}
-	return runError(args, messages.String(), err, cause)
+	return runError(args, said, err, cause)
 }
 
 func runError(args []string, tail string, err, cause error) *RunError {
@@ -157,6 +195,9 @@ type watchdog struct {
 	pid       int
 	timer     *time.Timer // nil: ended
 	idle      bool        // it waits for input; the clock is stopped
+
+	served      func() (bytes int64, waiting bool) // see Served; nil: nothing is served
+	bytesServed int64
 }
 
 func newWatchdog(limit time.Duration, stalled func()) *watchdog {
@@ -186,6 +227,26 @@ func (w *watchdog) observe(p Progress) {
 	}
 }
 
+func (w *watchdog) setServed(activity func() (int64, bool)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.served = activity
+}
+
+// reads reports whether the process has read something since it was last asked, or waits
+// for what it reads.
+func (w *watchdog) reads() bool {
+	n := bytesRead(w.pid)
+	reads := n > w.bytesRead
+	w.bytesRead = max(n, w.bytesRead)
+	if w.served != nil {
+		served, waiting := w.served()
+		reads = reads || waiting || served > w.bytesServed
+		w.bytesServed = served
+	}
+	return reads
+}
+
 // setIdle stops the clock while the run has no input to read, and restarts it when
 // there is some: the run has then taken all input before.
 func (w *watchdog) setIdle(idle bool) {
@@ -211,8 +272,7 @@ func (w *watchdog) fire() {
 	if w.timer == nil || w.idle {
 		return
 	}
-	if n := bytesRead(w.pid); n > w.bytesRead {
-		w.bytesRead = n
+	if w.reads() {
 		w.timer.Reset(w.limit)
 		return
 	}

@@ -1,17 +1,20 @@
 package ffmpeg
 
 import (
+	"errors"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/copra-video/copra/internal/sandbox"
+	"github.com/copra-video/copra/transcode"
 )
 
 // Sandbox says how ffmpeg and ffprobe are restricted while they read files of
 // strangers.
 type Sandbox struct {
 	Landlock bool  // allow only the files and ports that a run needs
+	TCP      bool  // the kernel holds that for ports
 	User     int   // the user to run as, where this process is root; 0: as this process
 	Memory   int64 // data of one process in bytes; 0: no limit
 }
@@ -19,7 +22,7 @@ type Sandbox struct {
 // Sandboxed returns a copy of the toolchain that runs ffmpeg and ffprobe in a
 // sandbox. They can read the system's programs, libraries and fonts, their own
 // folder and the probed file. They can write in the folder of the run only, and
-// connect to nothing but the range server that is probed. The program must have
+// connect to nothing but the range server that they read. The program must have
 // called sandbox.Main.
 func (t *Toolchain) Sandboxed(s Sandbox) *Toolchain {
 	sandboxed := *t
@@ -32,7 +35,11 @@ func (t *Toolchain) rules(r sandbox.Rules) *sandbox.Rules {
 	if t.sandbox == nil {
 		return nil
 	}
-	r.Landlock, r.Memory, r.User = t.sandbox.Landlock, t.sandbox.Memory, t.sandbox.User
+	r.Landlock, r.User = t.sandbox.Landlock, t.sandbox.User
+	if len(r.Devices) == 0 {
+		// Drivers map the memory of a device, which is far more than they use.
+		r.Memory = t.sandbox.Memory
+	}
 	// A build outside the system's folders may have its libraries beside it.
 	for _, program := range []string{t.ffmpeg, t.ffprobe, t.heif} {
 		if program == "" {
@@ -55,10 +62,10 @@ func (t *Toolchain) rules(r sandbox.Rules) *sandbox.Rules {
 	return &r
 }
 
-// runRules are the rules of ffmpeg in dir. No file can become larger than the
-// free space there.
-func (t *Toolchain) runRules(dir string) *sandbox.Rules {
-	var r sandbox.Rules
+// runRules are the rules of ffmpeg in dir, with the devices that it encodes on. No
+// file can become larger than the free space there.
+func (t *Toolchain) runRules(dir string, devices []transcode.DeviceUse) *sandbox.Rules {
+	r := t.deviceRules(devices)
 	if dir != "" {
 		r.Write = []string{dir}
 		var fs unix.Statfs_t
@@ -67,6 +74,32 @@ func (t *Toolchain) runRules(dir string) *sandbox.Rules {
 		}
 	}
 	return t.rules(r)
+}
+
+// ServesInputs reports whether Command.Served may be used. Where ffmpeg could connect
+// to other servers than the range server it must not: the sandbox of a kernel before Linux
+// 6.7 denies all connections or none.
+func (t *Toolchain) ServesInputs() bool { return t.sandbox == nil || t.sandbox.TCP }
+
+var errNotServed = errors.New("the sandbox allows no connection to the range server")
+
+// commandRules are the rules of one command.
+func (t *Toolchain) commandRules(c Command) (*sandbox.Rules, error) {
+	rules := t.runRules(c.Dir, c.Devices)
+	if c.Served == nil {
+		return rules, nil
+	}
+	if !t.ServesInputs() {
+		return nil, errNotServed
+	}
+	in, err := openLoopbackSource(c.Served.URL)
+	if err != nil {
+		return nil, err
+	}
+	if rules != nil {
+		rules.Ports = []uint16{in.port}
+	}
+	return rules, nil
 }
 
 // probeRules are the rules of ffprobe. It writes nothing.

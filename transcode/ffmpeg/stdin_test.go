@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/internal/testmedia"
+	"github.com/copra-video/copra/internal/testtime"
 )
 
 // input returns data in pieces, and calls wait before each.
@@ -54,12 +55,14 @@ func TestInput(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	command := Command{Dir: dir, Args: []string{"-i", "pipe:0", "-map", "0:v", "-c", "copy", "out.mkv"}, StallTimeout: 300 * time.Millisecond}
+	// On a busy machine ffmpeg takes long to start, which is no stall.
+	stall := testtime.Allow(300 * time.Millisecond)
+	command := Command{Dir: dir, Args: []string{"-i", "pipe:0", "-map", "0:v", "-c", "copy", "out.mkv"}, StallTimeout: stall}
 	first := true
 	command.Input = &input{data: data, wait: func(ctx context.Context) error {
 		if first {
 			first = false
-			return after(700 * time.Millisecond)(ctx)
+			return after(stall * 7 / 3)(ctx)
 		}
 		return nil
 	}}

@@ -1,6 +1,7 @@
 package ffmpeg
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -21,7 +22,9 @@ type Toolchain struct {
 	probeVersion    string
 	cached          bool
 	killDelay       time.Duration
-	sandbox         *Sandbox // nil: none
+	sandbox         *Sandbox      // nil: none
+	devices         []device      // that encode
+	trialStall      time.Duration // 0: the constant of this name
 }
 
 // Options say which programs Open uses, and how.
@@ -34,6 +37,12 @@ type Options struct {
 	// Sandbox is where the programs run, already while they are asked what they
 	// can do. Defaults to none.
 	Sandbox *Sandbox
+	// Devices is the folder of the device files, /dev, whose cards are tried.
+	// Defaults to none: no device is used.
+	Devices string
+	// DeviceSessions is how many encoders may run on a card at once. Defaults to
+	// DefaultDeviceSessions.
+	DeviceSessions int
 	// CacheFile keeps what was detected. See cache.go. Defaults to none.
 	CacheFile string
 	// Complete asks also for what no plan depends on, for Report. What is read
@@ -59,19 +68,23 @@ func Open(ctx context.Context, o Options) (*Toolchain, error) {
 	if err := t.locate(o.FFmpeg, o.FFprobe); err != nil {
 		return nil, err
 	}
+	t.devices = findDevices(o.Devices, cmp.Or(max(0, o.DeviceSessions), DefaultDeviceSessions))
 	t.locatePhotoDecoder()
 	if o.Complete {
 		t.askPhotoDecoder(ctx)
 	}
 	if o.CacheFile == "" {
-		return t, t.detect(ctx, o.Complete)
+		if err := t.detect(ctx, o.Complete); err != nil {
+			return nil, err
+		}
+		return t, t.tryDevices(ctx, nil)
 	}
 	if err := t.loadCache(ctx, o.CacheFile); err == nil {
-		return t, nil
+		return t, t.retryDevices(ctx, o)
 	} else if ctx.Err() != nil {
 		return nil, context.Cause(ctx)
 	} else {
-		o.Log.Debug("asking ffmpeg what it can do", "reason", err)
+		o.Log.DebugContext(ctx, "asking ffmpeg what it can do", "reason", err)
 	}
 	return t, t.detectAndStore(ctx, o)
 }

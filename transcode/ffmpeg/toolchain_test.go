@@ -116,7 +116,7 @@ func TestParseFormats(t *testing.T) {
 }
 
 func TestAllowlistInputs(t *testing.T) {
-	got := allowlistInputs([]string{"-ss", "1", "-i", "source", "-f", "lavfi", "-i", "anullsrc", "-f", "mp4", "out"})
+	got := allowlistInputs([]string{"-ss", "1", "-i", "source", "-f", "lavfi", "-i", "anullsrc", "-f", "mp4", "out"}, nil)
 	lists := func(formats string) []string {
 		return []string{"-protocol_whitelist", fileProtocols, "-format_whitelist", formats}
 	}

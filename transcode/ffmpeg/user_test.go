@@ -70,7 +70,7 @@ func TestUserHasNothing(t *testing.T) {
 	}
 	var out bytes.Buffer
 	f := asUser(t, script(t, ""))
-	rules := f.runRules(dir)
+	rules := f.runRules(dir, nil)
 	err := child{path: "/bin/sh", args: []string{"-c", "id -u; id -G; while read -r k v; do case $k in CapInh:|CapPrm:|CapEff:|CapAmb:) test $v = 0000000000000000 || echo $k $v;; esac; done </proc/self/status; chmod 666 " + outside + " || echo held; chown 0 . || echo held; kill -0 1 || echo held"},
 		dir: dir, stdout: &out, killDelay: f.killDelay, rules: rules}.run(t.Context())
 	if want := "65532\n65532\nheld\nheld\nheld\n"; err != nil || out.String() != want {

@@ -75,7 +75,7 @@ func (f Format) AudioCodec() string {
 func (f Format) VideoBitrateK() int {
 	c := f.videoRow()
 	switch {
-	case c == nil || c.Lossless || f.Quality() > 0:
+	case c == nil || c.Lossless || f.ConstantQuality():
 		return 0
 	case f.Video.BitrateK > 0:
 		return f.Video.BitrateK
@@ -119,11 +119,31 @@ func (f Format) Quality() int {
 	return 0
 }
 
+// ConstantQuality reports whether a quality or a CRF decides instead of a bitrate.
+func (f Format) ConstantQuality() bool { return f.Quality() > 0 || f.CRF() > 0 }
+
+// CRF returns the constant quality on the codec's own scale; 0 when none was given.
+func (f Format) CRF() int {
+	if c := f.videoRow(); c != nil && c.MaxCRF > 0 {
+		return f.Options.CRF
+	}
+	return 0
+}
+
+// MaxrateK returns the bound of the bitrate in kbit/s; 0 when none was given. Beside a
+// CRF a bitrate is that bound.
+func (f Format) MaxrateK() int {
+	if f.Options.MaxrateK == 0 && f.CRF() > 0 {
+		return f.Video.BitrateK
+	}
+	return f.Options.MaxrateK
+}
+
 // TwoPass reports whether to encode in two passes. A constant quality has no
 // use for a first pass.
 func (f Format) TwoPass() bool {
 	c := f.videoRow()
-	return f.Options.TwoPass && c != nil && c.TwoPass && f.Quality() == 0
+	return f.Options.TwoPass && c != nil && c.TwoPass && !f.ConstantQuality()
 }
 
 // PixFmt returns the pixel format to encode: the one given, else the one that

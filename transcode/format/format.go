@@ -68,6 +68,16 @@ type Options struct {
 	Level    string // "31"
 	ForceSDR bool
 	Preset   string // extension: encoder preset
+	// Loudness is what one constant gain brings the audio to, in LUFS from -40 to
+	// -5 with one decimal; 0: not given. It is an extension.
+	Loudness float64
+	Encoder  string // extension: what encodes, one of Encoders; "": as the job says
+	// CRF is a constant quality on the codec's own scale, which a bitrate or a maxrate
+	// bounds; 0: not given. It is an extension.
+	CRF int
+	// GOP is the distance of keyframes in seconds, from MinGOP to MaxGOP with three
+	// decimals; 0: not given. It is an extension.
+	GOP float64
 }
 
 // Rational is an exact ratio, such as a frame rate of 30000/1001.

@@ -186,7 +186,7 @@ func optionToken(name, tok string) string {
 	switch name {
 	case "maxrate":
 		return withSuffix(roundNumbers(tok), "k")
-	case "quality":
+	case "quality", "crf":
 		return roundNumbers(tok)
 	case "metadata":
 		switch tok {

@@ -2,6 +2,7 @@ package format
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,7 +114,48 @@ var options = []option{
 			return slices.Contains(presetNames, v)
 		},
 		get: func(o Options) string { return o.Preset }},
+	{name: "loudness", help: "LUFS from -40 to -5, such as -14 or -23",
+		set: func(o *Options, v string) bool {
+			n, err := strconv.ParseFloat(v, 64)
+			o.Loudness = math.Round(10*n) / 10
+			return err == nil && strings.Trim(v, "-.0123456789") == "" && n >= -40 && n <= -5
+		},
+		get: func(o Options) string {
+			if o.Loudness == 0 {
+				return ""
+			}
+			return strconv.FormatFloat(o.Loudness, 'f', -1, 64)
+		}},
+	{name: "crf", help: "1 to 63, on the scale of the codec",
+		set: func(o *Options, v string) (ok bool) {
+			n, err := strconv.Atoi(v)
+			o.CRF = n
+			return err == nil && isDigits(v) && n >= 1 && n <= 63
+		},
+		get: func(o Options) string { return number(o.CRF, "") }},
+	{name: "gop", help: fmt.Sprintf("seconds from %g to %g, such as 2 or 0.5", MinGOP, float64(MaxGOP)),
+		set: func(o *Options, v string) bool {
+			n, err := strconv.ParseFloat(v, 64)
+			o.GOP = math.Round(1000*n) / 1000
+			return err == nil && strings.Trim(v, ".0123456789") == "" && n >= MinGOP && n <= MaxGOP
+		},
+		get: func(o Options) string {
+			if o.GOP == 0 {
+				return ""
+			}
+			return strconv.FormatFloat(o.GOP, 'f', -1, 64)
+		}},
+	{name: "encoder", help: "what encodes the video: " + strings.Join(Encoders, ", "),
+		set: func(o *Options, v string) bool {
+			o.Encoder = v
+			return slices.Contains(Encoders, v)
+		},
+		get: func(o Options) string { return o.Encoder }},
 }
+
+// Encoders are the words for what encodes: auto takes a device where it is good
+// enough, hardware any device, and the last three are kinds of device.
+var Encoders = []string{"auto", "software", "hardware", "nvenc", "qsv", "vaapi"}
 
 func setFlag(to *bool, v string) bool {
 	*to = v == "1" || v == "true"

@@ -175,7 +175,7 @@ func TestParseRefuses(t *testing.T) {
 		{"mp4:mono", []string{`"mono" is about audio`}},
 		{"mp3:720p", []string{`"720p" is about video`}},
 		{"mp4::h264", []string{`"h264" is about video`}},
-		{"mp4:::crf=20", []string{`"crf=20" is no option`, "quality=", "2pass"}},
+		{"mp4:::tune=film", []string{`"tune=film" is no option`, "quality=", "2pass"}},
 		{"mp4:::quality=6", []string{`"6" is no value of the option quality`, "1 to 5"}},
 		{"mp4:::quality", []string{`option quality`, "1 to 5"}},
 		{"mp4:::maxrate=fast", []string{`"fast"`, "maxrate", "200000k"}},

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -42,6 +43,9 @@ func supported(f Format) error {
 	}
 	if err := copySupported(f); err != nil {
 		return err
+	}
+	if a := f.AudioCodec(); f.Options.Loudness != 0 && (a == "" || a == Copy) {
+		return errors.New("loudness needs audio that is encoded: leave out loudness, or name an audio codec")
 	}
 	return settingsSupported(f)
 }
@@ -100,6 +104,18 @@ func settingsSupported(f Format) error {
 			return fmt.Errorf("%s=%s: %s takes %s", s.name, s.value, c.Name, strings.Join(s.allowed, ", "))
 		}
 	}
+	switch {
+	case o.CRF == 0:
+	case o.Quality > 0:
+		return fmt.Errorf("quality=%d and crf=%d are two ways to say the same: leave one of them out", o.Quality, o.CRF)
+	case c.MaxCRF == 0:
+		return fmt.Errorf("crf=%d: %s has no crf, use quality or a bitrate", o.CRF, c.Name)
+	case o.CRF < c.MinCRF || o.CRF > c.MaxCRF:
+		return fmt.Errorf("crf=%d: %s takes %d to %d, the lower the better", o.CRF, c.Name, c.MinCRF, c.MaxCRF)
+	}
+	if o.GOP > 0 && c.IntraOnly {
+		return fmt.Errorf("gop=%g: each frame of %s is a keyframe, so leave out gop", o.GOP, c.Name)
+	}
 	if o.Quality > 0 && !c.Quality {
 		return fmt.Errorf("quality=%d: %s has no quality setting, use a bitrate", o.Quality, c.Name)
 	}
@@ -110,8 +126,8 @@ func settingsSupported(f Format) error {
 }
 
 // SupportedVariant returns nil when f can be a variant of an httpstream
-// (coconut-v2.md section 5.4): mp4 with h264, hevc or no video, and
-// aac or no audio.
+// (coconut-v2.md section 5.4, and VP9 and AV1 besides): mp4 with h264, hevc, vp9, av1 or
+// no video, and aac or no audio.
 func SupportedVariant(f Format) error {
 	if f.Container != "mp4" {
 		return fmt.Errorf("variant %q: the container of a variant must be mp4, not %s", f.String(), f.Container)

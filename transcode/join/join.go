@@ -1,7 +1,8 @@
 // Package join makes one file of the files in which the chunks of a track were
 // written. No byte of a frame is changed: the file is the header of the first
 // chunk and the fragments or clusters of all, whose times count from the start of
-// the whole. The package is pure: it reads through io.ReaderAt.
+// the whole. It also writes the duration of a fragmented MP4 into its header. The
+// package is pure: it reads and writes through interfaces.
 package join
 
 import (
@@ -25,7 +26,7 @@ type Piece struct {
 var ErrDiffer = errors.New("the chunks differ in the parameters of their codec")
 
 // errDamaged says that a file ends too early, or is not what FFmpeg writes.
-var errDamaged = errors.New("the file of a chunk is damaged")
+var errDamaged = errors.New("the file is damaged")
 
 // layout says what is where in the file of a chunk.
 type layout struct {

@@ -3,6 +3,7 @@ package join
 import (
 	"encoding/binary"
 	"io"
+	"iter"
 )
 
 // maxBox is the largest box that is read into memory, in bytes. The index of a
@@ -100,22 +101,34 @@ func child(data []byte, path ...string) []byte {
 
 // find returns the body of the first box of a kind in data; nil if there is none.
 func find(data []byte, kind string) []byte {
-	for len(data) >= 8 {
-		n := int64(binary.BigEndian.Uint32(data))
-		if n < 8 || n > int64(len(data)) {
-			return nil
-		}
-		if string(data[4:8]) == kind {
-			return data[8:n]
-		}
-		data = data[n:]
+	for body := range boxes(data, kind) {
+		return body
 	}
 	return nil
 }
 
-// timescale returns the ticks a second of the track (mdhd); 0 if they cannot be read.
-func timescale(moov []byte) int64 {
-	mdhd := child(moov, "trak", "mdia", "mdhd")
+// boxes yields the bodies of all boxes of a kind in data.
+func boxes(data []byte, kind string) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		for len(data) >= 8 {
+			n := int64(binary.BigEndian.Uint32(data))
+			if n < 8 || n > int64(len(data)) {
+				return
+			}
+			if string(data[4:8]) == kind && !yield(data[8:n]) {
+				return
+			}
+			data = data[n:]
+		}
+	}
+}
+
+// timescale returns the ticks a second of the only track; 0 if they cannot be read.
+func timescale(moov []byte) int64 { return timescaleOf(child(moov, "trak", "mdia")) }
+
+// timescaleOf returns the ticks a second of a track by its media box (mdia).
+func timescaleOf(mdia []byte) int64 {
+	mdhd := find(mdia, "mdhd")
 	at := 12 // version and flags, creation and modification time
 	if len(mdhd) > 0 && mdhd[0] == 1 {
 		at = 20
@@ -151,16 +164,10 @@ func sampleEntry(moov []byte) []byte {
 // firstFrame returns the decode time and the composition offset of the first frame of a
 // fragment, in ticks.
 func firstFrame(moof []byte) (decode, offset int64, ok bool) {
-	tfdt, trun := child(moof, "traf", "tfdt"), child(moof, "traf", "trun")
-	switch {
-	case len(tfdt) >= 12 && tfdt[0] == 1:
-		decode = int64(binary.BigEndian.Uint64(tfdt[4:]))
-	case len(tfdt) >= 8 && tfdt[0] == 0:
-		decode = int64(binary.BigEndian.Uint32(tfdt[4:]))
-	default:
-		return 0, 0, false
-	}
-	if len(trun) < 8 {
+	traf := find(moof, "traf")
+	trun := find(traf, "trun")
+	decode, ok = decodeTime(traf)
+	if !ok || len(trun) < 8 {
 		return 0, 0, false
 	}
 	// ISO/IEC 14496-12 section 8.8.8: flags say which members are there.
@@ -178,4 +185,17 @@ func firstFrame(moof []byte) (decode, offset int64, ok bool) {
 		return 0, 0, false
 	}
 	return decode, int64(int32(binary.BigEndian.Uint32(trun[at:]))), true
+}
+
+// decodeTime returns the decode time of the first sample of a track in a fragment, in
+// ticks.
+func decodeTime(traf []byte) (ticks int64, ok bool) {
+	tfdt := find(traf, "tfdt")
+	switch {
+	case len(tfdt) >= 12 && tfdt[0] == 1:
+		return int64(binary.BigEndian.Uint64(tfdt[4:])), true
+	case len(tfdt) >= 8 && tfdt[0] == 0:
+		return int64(binary.BigEndian.Uint32(tfdt[4:])), true
+	}
+	return 0, false
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/aes"
 	"crypto/cipher"
 	"encoding/binary"
+	"encoding/hex"
 	"fmt"
 	"io/fs"
 )
@@ -34,7 +35,7 @@ func (m *trackInfo) readTS(fsys fs.FS, name string, number int) (tsData, error) 
 	if len(data) == 0 || len(data)%aes.BlockSize != 0 {
 		return tsData{}, fmt.Errorf("segment %s is broken: its %d bytes are no whole number of AES blocks", name, len(data))
 	}
-	cipher.NewCBCDecrypter(block, initVector(number)).CryptBlocks(data, data)
+	cipher.NewCBCDecrypter(block, m.initVector(number)).CryptBlocks(data, data)
 	pad := int(data[len(data)-1])
 	if pad < 1 || pad > aes.BlockSize {
 		return tsData{}, fmt.Errorf("segment %s is broken: it does not decrypt with its key", name)
@@ -44,7 +45,13 @@ func (m *trackInfo) readTS(fsys fs.FS, name string, number int) (tsData, error) 
 }
 
 // initVector is the initialisation vector of a segment.
-func initVector(number int) []byte {
+func (m *trackInfo) initVector(number int) []byte {
+	if e := m.Encryption; e != nil && e.IV != "" {
+		given, err := hex.DecodeString(e.IV)
+		if err == nil && len(given) == aes.BlockSize {
+			return given
+		}
+	}
 	var iv [aes.BlockSize]byte
 	binary.BigEndian.PutUint64(iv[8:], uint64(number))
 	return iv[:]
@@ -58,6 +65,6 @@ func (m *trackInfo) encrypt(data []byte, number int) ([]byte, error) {
 	}
 	pad := aes.BlockSize - len(data)%aes.BlockSize
 	data = append(data, bytes.Repeat([]byte{byte(pad)}, pad)...)
-	cipher.NewCBCEncrypter(block, initVector(number)).CryptBlocks(data, data)
+	cipher.NewCBCEncrypter(block, m.initVector(number)).CryptBlocks(data, data)
 	return data, nil
 }

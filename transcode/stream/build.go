@@ -20,6 +20,7 @@ const (
 	typeInitVideo = "video/mp4"
 	typeInitAudio = "audio/mp4"
 	typeText      = "text/vtt"
+	typeJPEG      = "image/jpeg"
 )
 
 // packager is a package on its way to files.
@@ -27,7 +28,8 @@ type packager struct {
 	Package
 	tracks []*trackInfo
 	texts  []*textTrack
-	target int // EXT-X-TARGETDURATION, seconds
+	sheets []sheet // of thumbnails
+	target int     // EXT-X-TARGETDURATION, seconds
 }
 
 // Build measures the segments of a package in fsys, the work directory, and
@@ -72,6 +74,10 @@ func Build(fsys fs.FS, p Package, keys Keys) ([]File, []Summary, error) {
 		return nil, nil, err
 	}
 	files = append(files, b.textFiles()...)
+	if err := b.readSheets(fsys, longest); err != nil {
+		return nil, nil, err
+	}
+	files = append(files, b.sheetFiles()...)
 	if p.HLS {
 		files = append(files, b.hls()...)
 	}
@@ -131,6 +137,8 @@ func (p *Package) check(keys Keys) error {
 			return fmt.Errorf("track %s: audio and video in one file need the layout ts", t.ID)
 		case t.Type != Muxed && t.Type != Video && t.Type != Audio && t.Type != Text:
 			return fmt.Errorf("track %s: the type %q is not supported", t.ID, t.Type)
+		case t.Protection != nil && (p.Layout != CMAF || t.Type == Text):
+			return fmt.Errorf("track %s: Common Encryption is for fragmented MP4", t.ID)
 		case t.Encryption == nil:
 		case p.Layout != TS:
 			return fmt.Errorf("track %s: AES-128 needs the layout ts", t.ID)

@@ -34,7 +34,9 @@ type (
 		Lang            string              `xml:"lang,attr,omitempty"`
 		Aligned         bool                `xml:"segmentAlignment,attr,omitempty"`
 		StartWithSAP    int                 `xml:"startWithSAP,attr,omitempty"`
+		Priority        int                 `xml:"selectionPriority,attr,omitempty"`
 		Par             string              `xml:"par,attr,omitempty"`
+		Protection      []xmlProtection     `xml:"ContentProtection"`
 		Properties      []xmlDescriptor     `xml:"SupplementalProperty"`
 		Label           string              `xml:"Label,omitempty"`
 		Accessibility   []xmlDescriptor     `xml:"Accessibility"`
@@ -55,15 +57,21 @@ type (
 		SAR       string          `xml:"sar,attr,omitempty"`
 		Sampling  int             `xml:"audioSamplingRate,attr,omitempty"`
 		Channels  []xmlDescriptor `xml:"AudioChannelConfiguration"`
+		Essential []xmlDescriptor `xml:"EssentialProperty"`
 		BaseURL   string          `xml:"BaseURL,omitempty"`
 		Template  *xmlTemplate    `xml:"SegmentTemplate"`
 	}
 	xmlTemplate struct {
-		Timescale int64  `xml:"timescale,attr"`
-		Init      string `xml:"initialization,attr"`
-		Media     string `xml:"media,attr"`
-		Start     int    `xml:"startNumber,attr"`
-		Timeline  []xmlS `xml:"SegmentTimeline>S"`
+		Timescale int64        `xml:"timescale,attr"`
+		Init      string       `xml:"initialization,attr,omitempty"`
+		Media     string       `xml:"media,attr"`
+		Duration  int64        `xml:"duration,attr,omitempty"`
+		Start     int          `xml:"startNumber,attr"`
+		End       int          `xml:"endNumber,attr,omitempty"`
+		Timeline  *xmlTimeline `xml:"SegmentTimeline"`
+	}
+	xmlTimeline struct {
+		S []xmlS `xml:"S"`
 	}
 	xmlS struct {
 		T *int64 `xml:"t,attr"`
@@ -87,6 +95,11 @@ func (b *packager) dash() File {
 	for _, set := range append(b.adaptationSets(), b.textSets()...) {
 		set.ID = len(doc.Period.Sets) + 1
 		doc.Period.Sets = append(doc.Period.Sets, set)
+	}
+	linkSwitchable(doc.Period.Sets)
+	preferCodecs(doc.Period.Sets)
+	if len(b.sheets) > 0 {
+		doc.Period.Sets = append(doc.Period.Sets, b.sheetSet(len(doc.Period.Sets)+1))
 	}
 	var w bytes.Buffer
 	w.WriteString(xml.Header)
@@ -112,11 +125,12 @@ func (b *packager) adaptationSets() []xmlSet {
 	type key struct {
 		codec, language string
 		alternative     int
+		keyID           string
 	}
 	var keys []key
 	sets := map[key][]*trackInfo{}
 	for _, m := range b.tracks {
-		k := key{family(m.codecs()), m.Language, m.Alternative}
+		k := key{family(m.codecs()), m.Language, m.Alternative, m.Protection.keyID()}
 		if m.video != nil {
 			k.language = ""
 		}
@@ -145,7 +159,7 @@ func order(m *trackInfo) int {
 
 func (b *packager) adaptationSet(tracks []*trackInfo) xmlSet {
 	first := tracks[0]
-	set := xmlSet{ContentType: "audio", MimeType: "audio/mp4", Aligned: aligned(tracks), StartWithSAP: 1}
+	set := xmlSet{ContentType: "audio", MimeType: "audio/mp4", Aligned: aligned(tracks), StartWithSAP: 1, Protection: first.Protection.descriptors()}
 	if v := first.video; v != nil {
 		set.ContentType, set.MimeType = "video", "video/mp4"
 		set.Par = pictureAspect(tracks)
@@ -182,7 +196,7 @@ func (b *packager) representation(m *trackInfo) xmlRepresentation {
 		Template: &xmlTemplate{
 			Timescale: m.timescale, Start: 1,
 			Init: template(uri("", b.initPath(m))), Media: template(uri("", m.ID+"-")) + "$Number%05d$.m4s",
-			Timeline: timeline(m),
+			Timeline: &xmlTimeline{timeline(m)},
 		},
 	}
 	if v := m.video; v != nil {

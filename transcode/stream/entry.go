@@ -1,12 +1,18 @@
 package stream
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 )
 
 // sampleEntry reads one entry of stsd.
 func (in *initSegment) sampleEntry(b box) error {
+	if fixed := map[string]int{"encv": videoEntrySize, "enca": audioEntrySize}[b.kind]; fixed > 0 && len(b.data) > fixed {
+		if err := in.protectedEntry(&b, b.data[fixed:]); err != nil {
+			return err
+		}
+	}
 	switch in.handler {
 	case "vide":
 		return in.videoEntry(b)
@@ -16,12 +22,25 @@ func (in *initSegment) sampleEntry(b box) error {
 	return fmt.Errorf("the handler %q is neither video nor audio", in.handler)
 }
 
+// The sizes of sample entries without the boxes in them.
+const videoEntrySize, audioEntrySize = 78, 28
+
+// protectedEntry gives an encrypted entry its kind before encryption, and takes
+// the id of its key (ISO/IEC 14496-12 section 8.12, ISO/IEC 23001-7 section 8.2).
+func (in *initSegment) protectedEntry(b *box, ext []byte) error {
+	frma, tenc := child(ext, "sinf", "frma"), child(ext, "sinf", "schi", "tenc")
+	if len(frma) != 4 || len(tenc) < 24 {
+		return fmt.Errorf("the sample entry %q does not say how it is encrypted", b.kind)
+	}
+	b.kind, in.keyID = string(frma), hex.EncodeToString(tenc[8:24])
+	return nil
+}
+
 func (in *initSegment) videoEntry(b box) error {
-	const fixed = 78
-	if len(b.data) < fixed {
+	if len(b.data) < videoEntrySize {
 		return errors.New("the sample entry is cut off")
 	}
-	ext := b.data[fixed:]
+	ext := b.data[videoEntrySize:]
 	v, err := videoCodec(b.kind, ext)
 	if err != nil {
 		return err
@@ -122,12 +141,11 @@ func hvccSPS(c []byte) []byte {
 }
 
 func (in *initSegment) audioEntry(b box) error {
-	const fixed = 28
-	if len(b.data) < fixed {
+	if len(b.data) < audioEntrySize {
 		return errors.New("the sample entry is cut off")
 	}
 	a := &audioConfig{channels: int(field(b.data, 16, 2)), sampleRate: int(field(b.data, 24, 2))}
-	ext := b.data[fixed:]
+	ext := b.data[audioEntrySize:]
 	switch b.kind {
 	case "mp4a":
 		if err := a.readESDS(child(ext, "esds")); err != nil {

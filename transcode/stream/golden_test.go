@@ -65,6 +65,10 @@ func TestPlaylists(t *testing.T) {
 		m.video.primaries, m.video.transfer, m.video.matrix = 9, 16, 9
 		return m
 	}
+	coded := func(m *trackInfo, codec string) *trackInfo {
+		m.video.codec = codec
+		return m
+	}
 	encrypted := video("720p", 1280, 720, 2_400_000)
 	encrypted.Encryption = &Encryption{KeyURI: `https://example.com/key?a="b"&c`}
 	narrow := video("pal", 720, 576, 1_000_000)
@@ -80,6 +84,8 @@ func TestPlaylists(t *testing.T) {
 		m.Purpose, m.Alternative = p, alternative
 		return m
 	}
+	tiled := &Thumbnails{Columns: 2, Rows: 2, Width: 160, Height: 90, Interval: 2.5}
+	sheets := []sheet{{size: 10_000, duration: 10}, {size: 9000, start: 10, duration: 4}}
 	for name, b := range map[string]*packager{
 		// The variant nearest to 2000 kbit/s first, audio alone last.
 		"ts": {Package: Package{Layout: TS, HLS: true, Name: "master"}, tracks: []*trackInfo{
@@ -93,6 +99,13 @@ func TestPlaylists(t *testing.T) {
 			group(audio("en", 130_000), "eng", "English", false), group(audio("de", 128_000), "ger", "", true),
 			cmaf(video("360p", 640, 360, 700_000), Video), hdr(cmaf(video("$1", 1280, 720, 2_000_000), Video)),
 		}},
+		// Several codecs: H.264 first, and a score on all.
+		"mixed": {Package: Package{Layout: CMAF, HLS: true, DASH: true, Name: "master", TargetDuration: 6}, tracks: []*trackInfo{
+			coded(cmaf(video("av1-720", 1280, 720, 1_200_000), Video), "av01.0.05M.08"), coded(cmaf(video("av1-360", 640, 360, 500_000), Video), "av01.0.01M.08"),
+			coded(cmaf(video("vp9-720", 1280, 720, 1_500_000), Video), "vp09.00.31.08"), cmaf(video("360p", 640, 360, 900_000), Video),
+			cmaf(video("720p", 1280, 720, 2_500_000), Video), coded(cmaf(video("hevc-720", 1280, 720, 1_600_000), Video), "hvc1.1.6.L93.90"),
+			cmaf(audio("audio", 128_000), Audio),
+		}},
 		// Tracks for some viewers; the shape of the largest picture counts.
 		"purposes": {Package: Package{Layout: CMAF, HLS: true, DASH: true, Name: "master", TargetDuration: 6}, tracks: []*trackInfo{
 			cmaf(video("240p", 427, 240, 400_000), Video), cmaf(video("720p", 1280, 720, 2_000_000), Video),
@@ -104,6 +117,11 @@ func TestPlaylists(t *testing.T) {
 			{Track: Track{ID: "talk-text", Type: Text, Language: "eng", Purpose: Commentary}, edges: []float64{0, 6}},
 			{Track: Track{ID: "forced", Type: Text, Language: "eng", Forced: true, Default: true}, edges: []float64{0, 6}},
 		}},
+		// Two sheets, the second filled in part.
+		"thumbnails": {Package: Package{Layout: CMAF, HLS: true, DASH: true, Name: "master", TargetDuration: 6, Thumbnails: tiled}, sheets: sheets, tracks: []*trackInfo{
+			cmaf(video("360p", 640, 360, 700_000), Video),
+		}},
+		"thumbnails-ts": {Package: Package{Layout: TS, HLS: true, Name: "master", Thumbnails: tiled}, sheets: sheets, tracks: []*trackInfo{video("360p", 640, 360, 700_000)}},
 		"audio-only": {Package: Package{Layout: CMAF, HLS: true, DASH: true, Name: "master", TargetDuration: 6}, tracks: []*trackInfo{
 			cmaf(audio("audio", 130_000), Audio),
 		}},

@@ -42,13 +42,18 @@ func (b *packager) hls() []File {
 	for _, m := range b.texts {
 		media = append(media, File{Path: b.textPlaylistPath(m), Data: []byte(b.textPlaylist(m)), ContentType: typeHLS})
 	}
+	if b.listsSheets() {
+		iframes = append(iframes, File{Path: b.sheetsPlaylistPath(), Data: []byte(b.sheetsPlaylist()), ContentType: typeHLS})
+	}
 	main := File{Path: b.Name + ".m3u8", Data: []byte(b.multivariant()), ContentType: typeHLS}
 	return append(append(media, iframes...), main)
 }
 
 // header starts a media or I-frame playlist.
-func (b *packager) header(w *strings.Builder, tags ...string) {
-	fmt.Fprintf(w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%d\n", b.version(), b.target)
+func (b *packager) header(w *strings.Builder, tags ...string) { b.headerOf(w, b.target, tags...) }
+
+func (b *packager) headerOf(w *strings.Builder, target int, tags ...string) {
+	fmt.Fprintf(w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-TARGETDURATION:%d\n", b.version(), target)
 	// Segments are numbered from 1. The number is also the initialisation
 	// vector of an encrypted segment.
 	w.WriteString("#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n")
@@ -62,7 +67,14 @@ func (b *packager) mediaPlaylist(m *trackInfo) string {
 	self := b.playlistPath(m)
 	b.header(&w, "#EXT-X-INDEPENDENT-SEGMENTS")
 	if m.Encryption != nil {
-		fmt.Fprintf(&w, "#EXT-X-KEY:METHOD=AES-128,URI=%s\n", quoted(m.Encryption.KeyURI))
+		fmt.Fprintf(&w, "#EXT-X-KEY:METHOD=AES-128,URI=%s", quoted(m.Encryption.KeyURI))
+		if iv := m.Encryption.IV; iv != "" {
+			fmt.Fprintf(&w, ",IV=0x%s", iv)
+		}
+		w.WriteString("\n")
+	}
+	for _, k := range m.Protection.keyAttributes() {
+		fmt.Fprintf(&w, "#EXT-X-KEY:%s\n", k)
 	}
 	if m.init != "" {
 		fmt.Fprintf(&w, "#EXT-X-MAP:URI=%s\n", quoted(uri(self, b.initPath(m))))
@@ -99,6 +111,9 @@ func (b *packager) iframePlaylist(m *trackInfo) string {
 	var w strings.Builder
 	self := b.iframesPath(m)
 	b.header(&w, "#EXT-X-I-FRAMES-ONLY")
+	for _, k := range m.Protection.keyAttributes() {
+		fmt.Fprintf(&w, "#EXT-X-KEY:%s\n", k)
+	}
 	if m.init != "" {
 		fmt.Fprintf(&w, "#EXT-X-MAP:URI=%s\n", quoted(uri(self, b.initPath(m))))
 	}

@@ -45,5 +45,10 @@ func languageName(s string) string {
 	if name, ok := languageNames[shortLanguage(s)]; ok {
 		return name
 	}
+	if base, region, ok := strings.Cut(s, "-"); ok {
+		if name, known := languageNames[shortLanguage(base)]; known {
+			return name + " (" + region + ")"
+		}
+	}
 	return s
 }

@@ -179,6 +179,9 @@ func (m *trackInfo) measureCMAF(fsys fs.FS, initName string, names []string) err
 	if (m.Type == Audio) != (in.audio != nil) {
 		return fmt.Errorf("init segment %s is broken: it has no %s track", initName, m.Type)
 	}
+	if in.keyID != m.Protection.keyID() {
+		return fmt.Errorf("init segment %s is broken: its key id is %q and not %q", initName, in.keyID, m.Protection.keyID())
+	}
 	m.init, m.initSize, m.timescale = initName, int64(len(data)), in.timescale
 	m.video, m.audio = in.video, in.audio
 	var next int64 // the decode time that must come

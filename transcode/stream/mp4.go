@@ -12,6 +12,7 @@ type initSegment struct {
 	handler   string // "vide", "soun"
 	video     *videoConfig
 	audio     *audioConfig
+	keyID     string // 32 hexadecimal digits; "": it is clear
 	// offset is the edit list in ticks: what to add to decode times to get times
 	// of the presentation.
 	offset int64

@@ -21,6 +21,8 @@ type variant struct {
 	rates  rates
 	codecs []string
 	group  string // audio group; "": none
+	// score is how desirable it is among all, from 1; 0: not said.
+	score int
 }
 
 // group is an audio group: tracks that differ in language or role.
@@ -54,7 +56,8 @@ func (g group) defaultIndex() int {
 }
 
 // variants are all variants in the order of the playlist: first the one that
-// players should start with, then the others by rate, audio alone last.
+// players should start with, then the others of its codec by rate, those of other
+// codecs, and audio alone last.
 func (b *packager) variants() []variant {
 	var video, audio []variant
 	groups := b.groups()
@@ -84,17 +87,22 @@ func (b *packager) variants() []variant {
 	byRate := func(a, b variant) int { return cmp.Compare(a.rates.peak, b.rates.peak) }
 	slices.SortStableFunc(video, byRate)
 	slices.SortStableFunc(audio, byRate)
+	mixed := orderCodecs(video)
 	if len(video) > 0 {
 		first := 0
 		for i, v := range video {
-			if distance(v) < distance(video[first]) {
+			if v.family() == video[0].family() && distance(v) < distance(video[first]) {
 				first = i
 			}
 		}
 		v := video[first]
 		video = slices.Insert(slices.Delete(video, first, first+1), 0, v)
 	}
-	return append(video, audio...)
+	all := append(video, audio...)
+	if mixed {
+		score(all)
+	}
+	return all
 }
 
 func distance(v variant) float64 {
@@ -134,6 +142,7 @@ func (b *packager) multivariant() string {
 	var w strings.Builder
 	self := b.Name + ".m3u8"
 	fmt.Fprintf(&w, "#EXTM3U\n#EXT-X-VERSION:%d\n#EXT-X-INDEPENDENT-SEGMENTS\n", b.version())
+	b.writeSessionKeys(&w)
 	variants := b.variants()
 	pictures := slices.ContainsFunc(variants, func(v variant) bool { return v.track.video != nil })
 	choice := slices.ContainsFunc(b.groups(), func(g group) bool { return len(g.tracks) > 1 })
@@ -152,6 +161,9 @@ func (b *packager) multivariant() string {
 	})
 	for _, v := range variants {
 		fmt.Fprintf(&w, "#EXT-X-STREAM-INF:%s", rateAttributes(v.rates, strings.Join(v.codecs, ",")))
+		if v.score > 0 {
+			fmt.Fprintf(&w, ",SCORE=%d.0", v.score)
+		}
 		if c := v.track.video; c != nil {
 			width, height := c.display()
 			fmt.Fprintf(&w, ",RESOLUTION=%dx%d,FRAME-RATE=%.3f", width, height, v.track.rate)
@@ -171,6 +183,9 @@ func (b *packager) multivariant() string {
 		if m := v.track; b.iframes(m) {
 			b.writeIFrameVariant(&w, self, m, sdr)
 		}
+	}
+	if b.listsSheets() {
+		b.writeSheetsVariant(&w, self)
 	}
 	return w.String()
 }

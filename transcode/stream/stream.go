@@ -31,6 +31,18 @@ type Package struct {
 	Tracks         []Track
 	// Duration of the time line in seconds, for checks.
 	Duration float64
+	// Thumbnails are sheets of pictures that players show on their bar; nil: none.
+	Thumbnails *Thumbnails `json:",omitempty"`
+}
+
+// Thumbnails are pictures of the time line, one every Interval seconds from its start
+// on, tiled row by row on sheets of one size. The last sheet may be filled in part.
+type Thumbnails struct {
+	Sheets        string // printf pattern of the JPEG files in the work directory, numbered from 1
+	Count         int    // of sheets, at most: a source may be shorter than it says
+	Columns, Rows int
+	Width, Height int // of a picture
+	Interval      float64
 }
 
 // TSOrigin is the timestamp, in seconds, that MPEG-TS segments give to the
@@ -80,6 +92,21 @@ type Track struct {
 	// without video.
 	NoVariant  bool
 	Encryption *Encryption // of TS segments; nil: clear
+	Protection *Protection `json:",omitempty"` // of fragmented MP4, by Common Encryption; nil: clear
+}
+
+// Protection is Common Encryption of a track (ISO/IEC 23001-7). Its segments are
+// encrypted when Build reads them.
+type Protection struct {
+	Scheme  string // "cenc" or "cbcs"
+	KeyID   string // 32 hexadecimal digits
+	KeyName string // by which the key is known; Build does not need it
+	// KeyURI is the address of the key for HLS: skd:// for FairPlay, else one that
+	// answers with the 16 bytes of the key; "": none.
+	KeyURI string
+	// LicenseURL is the address of a ClearKey license server for DASH; "": none.
+	LicenseURL string
+	PSSH       [][]byte // whole pssh boxes
 }
 
 // Encryption is AES-128 of whole segments (RFC 8216 section 4.3.2.4). The key
@@ -87,6 +114,9 @@ type Track struct {
 type Encryption struct {
 	KeyURI  string // address from which players fetch the key
 	KeyName string // by which Build asks for the key
+	// IV is the initialisation vector of all segments, 32 hexadecimal digits; "": it
+	// is the number of each.
+	IV string `json:",omitempty"`
 }
 
 // Keys returns the 16 bytes of a key by its name, or nil when there is none.

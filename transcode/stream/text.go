@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"math"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -20,6 +21,8 @@ type textTrack struct {
 	source string // work file
 	cues   []cue
 	edges  []float64 // seconds; segment i lasts from edges[i] to edges[i+1]
+	// within are the cues of each segment, by their indices.
+	within [][]int
 }
 
 // cue is one of WebVTT. Seconds count from the start of the time line.
@@ -104,6 +107,16 @@ func (m *textTrack) cut(media *trackInfo, end float64) {
 		m.edges = append(m.edges, s.start)
 	}
 	m.edges = append(m.edges, max(end, m.edges[len(m.edges)-1]+0.001))
+	m.within = make([][]int, len(m.edges)-1)
+	for c, q := range m.cues {
+		first, exact := slices.BinarySearch(m.edges, q.start)
+		if !exact {
+			first--
+		}
+		for i := max(0, first); i < len(m.within) && q.end > m.edges[i]; i++ {
+			m.within[i] = append(m.within[i], c)
+		}
+	}
 }
 
 // segment is the file of segment i, or of all for -1. origin is the timestamp
@@ -111,21 +124,25 @@ func (m *textTrack) cut(media *trackInfo, end float64) {
 func (m *textTrack) segment(i int, origin int64) []byte {
 	var w bytes.Buffer
 	w.WriteString("WEBVTT\n")
-	from, to := 0.0, m.edges[len(m.edges)-1]
-	if i >= 0 {
-		// streams.md rule 5.3: without it players do not know where the cues belong.
-		fmt.Fprintf(&w, "X-TIMESTAMP-MAP=MPEGTS:%d,LOCAL:00:00:00.000\n", origin)
-		from, to = m.edges[i], m.edges[i+1]
-	}
-	for _, c := range m.cues {
-		if c.start >= to || c.end <= from {
-			continue
-		}
+	write := func(c cue) {
 		fmt.Fprintf(&w, "\n%s --> %s", cueTime(c.start), cueTime(c.end))
 		if c.settings != "" {
 			w.WriteString(" " + c.settings)
 		}
 		w.WriteString("\n" + c.text + "\n")
+	}
+	if i < 0 {
+		for _, c := range m.cues {
+			if c.start < m.edges[len(m.edges)-1] {
+				write(c)
+			}
+		}
+		return w.Bytes()
+	}
+	// streams.md rule 5.3: without it players do not know where the cues belong.
+	fmt.Fprintf(&w, "X-TIMESTAMP-MAP=MPEGTS:%d,LOCAL:00:00:00.000\n", origin)
+	for _, c := range m.within[i] {
+		write(m.cues[c])
 	}
 	return w.Bytes()
 }
@@ -186,11 +203,20 @@ func (b *packager) writeTexts(w *strings.Builder, self string) {
 	names := map[string]bool{}
 	standard := b.defaultTextIndex()
 	for i, m := range b.texts {
-		name := uniqueName(names, cmp.Or(m.Name, languageName(m.Language), "Subtitles"))
+		name := uniqueName(names, m.label())
 		fmt.Fprintf(w, "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=%s,NAME=%s,LANGUAGE=%s,DEFAULT=%s,AUTOSELECT=%s,FORCED=%s%s,URI=%s\n",
 			quoted(textGroup), quoted(name), quoted(cmp.Or(shortLanguage(m.Language), "und")), yes(i == standard),
 			yes(i == standard || !signals[m.Purpose].manual), yes(m.Forced), signals[m.Purpose].attributes(), quoted(uri(self, b.textPlaylistPath(m))))
 	}
+}
+
+// label is the name of the track for viewers.
+func (m *textTrack) label() string {
+	name := cmp.Or(m.Name, languageName(m.Language), "Subtitles")
+	if m.Name == "" && m.Purpose == SDH {
+		name += " (SDH)"
+	}
+	return name
 }
 
 // defaultTextIndex is the index of the subtitles that are on unless a viewer
@@ -214,17 +240,22 @@ func yes(b bool) string {
 // textSets are the subtitles in DASH: one file each, beside the media.
 func (b *packager) textSets() []xmlSet {
 	var out []xmlSet
-	for _, m := range b.texts {
+	standard := b.defaultTextIndex()
+	for i, m := range b.texts {
 		role := cmp.Or(signals[m.Purpose].role, "subtitle")
 		if m.Forced {
 			role = "forced-subtitle"
 		}
+		roles := []xmlDescriptor{{"urn:mpeg:dash:role:2011", role}}
+		if i == standard && !m.Forced {
+			roles = append(roles, xmlDescriptor{"urn:mpeg:dash:role:2011", "main"})
+		}
 		length := m.edges[len(m.edges)-1]
 		out = append(out, xmlSet{
 			ContentType: "text", MimeType: typeText, Lang: cmp.Or(shortLanguage(m.Language), "und"),
-			Label:         cmp.Or(m.Name, languageName(m.Language)),
+			Label:         m.label(),
 			Accessibility: signals[m.Purpose].accessibility(),
-			Roles:         []xmlDescriptor{{"urn:mpeg:dash:role:2011", role}},
+			Roles:         roles,
 			Representations: []xmlRepresentation{{
 				ID: m.ID, Bandwidth: max(1, int(math.Ceil(float64(len(m.segment(-1, 0)))*8/length))),
 				BaseURL: uri("", b.wholeTextPath(m)),

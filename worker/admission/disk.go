@@ -4,6 +4,7 @@
 package admission
 
 import (
+	"context"
 	"io/fs"
 	"log/slog"
 	"path/filepath"
@@ -13,7 +14,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
 )
 
@@ -86,11 +86,11 @@ func diskUsage(folder string) uint64 {
 	return sum
 }
 
-// Need returns how many bytes a job takes on the disk at most: its input and what
-// the plan makes of it. cached says that intermediates stay until they are in the
+// Need returns how many bytes a job takes on the disk at most: what it keeps of its input
+// and what the plan makes of it. cached says that intermediates stay until they are in the
 // artifact store.
-func Need(input job.Media, plan transcode.Space, cached bool) uint64 {
-	need := uint64(max(0, input.Size)) + uint64(plan.Bytes)
+func Need(input int64, plan transcode.Space, cached bool) uint64 {
+	need := uint64(max(0, input)) + uint64(plan.Bytes)
 	if cached {
 		need += uint64(plan.CachedBytes)
 	}
@@ -101,7 +101,7 @@ func Need(input job.Media, plan transcode.Space, cached bool) uint64 {
 // too little is free besides what other runs have reserved. The job should then
 // come back later: other jobs end, and an operator may free some space. A job that
 // needs more than the whole disk does not wait.
-func (d *Disk) Reserve(jobID, folder string, bytes uint64) (r *Reservation, ok bool) {
+func (d *Disk) Reserve(ctx context.Context, jobID, folder string, bytes uint64) (r *Reservation, ok bool) {
 	r = &Reservation{disk: d, folder: folder, bytes: bytes}
 	if d.minFree <= 0 {
 		return r, true
@@ -121,12 +121,12 @@ func (d *Disk) Reserve(jobID, folder string, bytes uint64) (r *Reservation, ok b
 	fits := free >= need+reserved || total < need
 	if !fits {
 		waited := d.wait(jobID, time.Now())
-		log := d.log.With("job", jobID, "free_mib", free>>20, "needed_mib", need>>20, "reserved_mib", reserved>>20)
+		log := d.log.With("free_mib", free>>20, "needed_mib", need>>20, "reserved_mib", reserved>>20)
 		if len(d.reservations) > 0 || waited < reserveTimeout {
-			log.Warn("waiting for disk space")
+			log.WarnContext(ctx, "waiting for disk space")
 			return nil, false
 		}
-		log.Warn("starting without enough disk space")
+		log.WarnContext(ctx, "starting without enough disk space")
 	}
 	delete(d.waiting, jobID)
 	d.reservations[r] = struct{}{}

@@ -1,6 +1,7 @@
 package admission
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -9,7 +10,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
 )
 
@@ -29,7 +29,7 @@ func newTestDisk(t *testing.T, least int64) *Disk {
 // reserve reserves what a plan needs for a job without an input; nil: there is too
 // little.
 func (d *Disk) reserve(id string, plan transcode.Space) *Reservation {
-	r, _ := d.Reserve(id, filepath.Join(d.dir, id), Need(job.Media{}, plan, false))
+	r, _ := d.Reserve(context.Background(), id, filepath.Join(d.dir, id), Need(0, plan, false))
 	return r
 }
 
@@ -51,7 +51,7 @@ func TestReserve(t *testing.T) {
 		{"a disk that never had so much", total + 1, 1, transcode.Space{}, true},
 	} {
 		d := newTestDisk(t, c.min)
-		if _, got := d.Reserve("job", d.dir, Need(job.Media{Size: c.size}, c.plan, false)); got != c.want {
+		if _, got := d.Reserve(t.Context(), "job", d.dir, Need(c.size, c.plan, false)); got != c.want {
 			t.Errorf("%s: %v with %d free of %d", c.name, got, free, total)
 		}
 	}

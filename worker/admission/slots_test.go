@@ -46,7 +46,7 @@ func TestSlotsFor(t *testing.T) {
 	}{
 		{"small", []string{"mp4:240p"}, 8, 1},
 		{"a ladder", []string{"mp4:360p", "mp4:480p", "mp4:720p", "mp4:1080p"}, 8, 1}, // as docs/operations.md has it
-		{"large", []string{"mp4:hevc_2160p"}, 8, 5},
+		{"large", []string{"mp4:hevc_2160p"}, 8, 4},
 		{"large on a small machine", []string{"mp4:hevc_2160p"}, 4, 4},
 	} {
 		if got := slotsFor(planned(t, c.formats...), c.slots); got != c.want {

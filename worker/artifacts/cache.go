@@ -9,7 +9,6 @@ package artifacts
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"os"
 
@@ -41,22 +40,8 @@ func (c *Cache) Open(ctx context.Context, jobID, dir string) *Session {
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		c.log.Warn("artifact cache disabled", "job", jobID, "error", err)
+		c.log.WarnContext(ctx, "artifact cache disabled", "error", err)
 		return &Session{}
 	}
 	return newSession(ctx, c, jobID, root)
-}
-
-// Sum returns the SHA-256 of a file in dir in hex.
-func (c *Cache) Sum(ctx context.Context, dir, name string) (string, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return "", fmt.Errorf("open folder: %w", err)
-	}
-	defer root.Close()
-	sum, err := checksum(ctx, root, name)
-	if err != nil {
-		return "", fmt.Errorf("compute checksum: %w", err)
-	}
-	return sum, nil
 }

@@ -42,7 +42,7 @@ type Collector struct {
 func (c Collector) Run(ctx context.Context) {
 	for {
 		if err := c.collect(ctx, time.Now()); err != nil && ctx.Err() == nil {
-			c.Log.Warn("artifact collection failed", "error", err)
+			c.Log.WarnContext(ctx, "artifact collection failed", "error", err)
 		}
 		wait := time.NewTimer(collectEvery/2 + rand.N(collectEvery))
 		select {
@@ -76,7 +76,7 @@ func (c Collector) collect(ctx context.Context, now time.Time) error {
 			if err := c.Artifacts.Drop(ctx, id); err != nil {
 				return err
 			}
-			c.Log.Debug("artifacts deleted", "job", id, "known", known)
+			c.Log.DebugContext(ctx, "artifacts deleted", "job", id, "known", known)
 		}
 	}
 	return c.Artifacts.Tidy(ctx, now.Add(-unknownFor))

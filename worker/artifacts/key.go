@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"slices"
+	"strings"
 
 	artifactstore "github.com/copra-video/copra/storage/artifacts"
 	"github.com/copra-video/copra/transcode"
@@ -29,7 +30,8 @@ func (s *Session) key(plan transcode.Plan, inputs []string) (string, error) {
 	add(s.program)
 	names := []string{transcode.SourceName}
 	for _, f := range plan.Fetches {
-		if slices.Contains(inputs, f.Name) {
+		// A LUT is named inside a filter graph.
+		if slices.ContainsFunc(inputs, func(in string) bool { return strings.Contains(in, f.Name) }) {
 			names = append(names, f.Name)
 		}
 	}

@@ -21,7 +21,7 @@ const (
 // NewMetrics registers the metrics with r.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{artifacts: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "copra_artifacts_total", Help: "Artifacts of jobs, by what became of them."}, []string{"result"})}
+		Name: "copra_artifacts_total", Help: "Artifacts of jobs: stored, restored, missing or broken (so made again), and errors of the store."}, []string{"result"})}
 	r.MustRegister(m.artifacts)
 	return m
 }

@@ -101,7 +101,7 @@ func (c *PlanCache) restore(ctx context.Context, st transcode.Step) bool {
 	for range st.Artifacts {
 		c.metrics.count(resultRestored)
 	}
-	c.log.Info("step restored", "step", st.ID)
+	c.log.InfoContext(ctx, "step restored", "step", st.ID)
 	return true
 }
 
@@ -227,7 +227,7 @@ func (c *PlanCache) notRestored(ctx context.Context, st transcode.Step, key stri
 	c.unusable[key] = true
 	c.mu.Unlock()
 	c.metrics.count(result)
-	c.log.Warn("artifact not restored", "step", st.ID, "error", err)
+	c.log.WarnContext(ctx, "artifact not restored", "step", st.ID, "error", err)
 }
 
 // remove removes restored files that have not got their names.
@@ -254,7 +254,7 @@ func (c *PlanCache) Store(st transcode.Step) {
 			case c.ctx.Err() != nil: // the run has ended
 			case err != nil:
 				c.metrics.count(resultError)
-				c.log.Warn("artifact not stored", "step", st.ID, "error", err)
+				c.log.WarnContext(c.ctx, "artifact not stored", "step", st.ID, "error", err)
 			case stored:
 				c.metrics.count(resultStored)
 			}
@@ -276,6 +276,6 @@ func (c *PlanCache) put(a transcode.Artifact) (stored bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	c.log.Debug("artifact stored", "files", a.Files, "bytes", size)
+	c.log.DebugContext(c.ctx, "artifact stored", "files", a.Files, "bytes", size)
 	return true, nil
 }

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/copra-video/copra/api/coconut"
+	"github.com/copra-video/copra/internal/streamtest"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
 	artifactstore "github.com/copra-video/copra/storage/artifacts"
@@ -39,13 +40,7 @@ func (n *noted) Run(ctx context.Context, c ffmpeg.Command) error {
 // steps read. The remaining steps run on what was restored, and a second pass runs
 // on the logs of the first.
 func TestResumeOfRealPlans(t *testing.T) {
-	testmedia.Long(t)
-	tools, err := ffmpeg.Open(t.Context(), ffmpeg.Options{
-		FFmpeg: os.Getenv("COPRA_FFMPEG"), FFprobe: os.Getenv("COPRA_FFPROBE"), CacheFile: filepath.Join(testmedia.Dir(t), "capabilities.json"),
-	})
-	if err != nil {
-		testmedia.Missing(t, err.Error())
-	}
+	tools := streamtest.Tools(t)
 	clip := testmedia.Clip(t, testmedia.Short)
 	film, err := tools.Probe(t.Context(), clip)
 	if err != nil {

@@ -49,7 +49,7 @@ type Session struct {
 
 func newSession(ctx context.Context, c *Cache, jobID string, root *os.Root) *Session {
 	s := &Session{
-		store: c.store, job: jobID, root: root, program: c.program, log: c.log.With("job", jobID), metrics: c.metrics,
+		store: c.store, job: jobID, root: root, program: c.program, log: c.log, metrics: c.metrics,
 		restoreSlots: semaphore.NewWeighted(transfersAtOnce), storeSlots: semaphore.NewWeighted(transfersAtOnce),
 		unusable: map[string]bool{}, added: map[string]bool{}, pinned: map[string]bool{},
 	}
@@ -101,19 +101,22 @@ func (s *Session) usable(key string) bool {
 // Enabled reports whether the session has a store.
 func (s *Session) Enabled() bool { return s.store != nil }
 
-// SourceSum returns the SHA-256 of the source in hex. It reads the source once.
+// SourceSum names the content of the source in hex. The first call may read all of it.
 func (s *Session) SourceSum() (string, error) { return s.checksum(transcode.SourceName) }
 
-// KnowSourceSum tells the session the checksum of the source, so that it need not read
-// it. It must be called before all else.
-func (s *Session) KnowSourceSum(sum string) {
+// IdentifySource tells the session how the source is identified, which may not be in the
+// folder. Without it its SHA-256 is. It must be called before all else.
+func (s *Session) IdentifySource(identity func(context.Context) (string, error)) {
+	if s.store == nil {
+		return
+	}
 	read := s.checksum
-	s.checksum = func(name string) (string, error) {
+	s.checksum = onceEach(func(name string) (string, error) {
 		if name == transcode.SourceName {
-			return sum, nil
+			return identity(s.ctx)
 		}
 		return read(name)
-	}
+	})
 }
 
 // Program is the version of ffmpeg, which is part of every key.
@@ -148,7 +151,7 @@ func (s *Session) unpin(artifacts ...transcode.Artifact) {
 // warn logs an error of the store, unless ctx has ended and caused it.
 func (s *Session) warn(ctx context.Context, message string, err error) {
 	if ctx.Err() == nil {
-		s.log.Warn(message, "error", err)
+		s.log.WarnContext(ctx, message, "error", err)
 	}
 }
 
@@ -205,6 +208,6 @@ func (s *Session) Close(ctx context.Context, end End) {
 		return
 	}
 	if err := s.store.Drop(context.WithoutCancel(ctx), s.job); err != nil {
-		s.log.Warn("artifacts not deleted", "error", err) // the Collector will try again
+		s.log.WarnContext(ctx, "artifacts not deleted", "error", err) // the Collector will try again
 	}
 }

@@ -46,7 +46,7 @@ func (e *Execution) compareSeams(s transcode.Seams) error {
 			if err != nil {
 				return fmt.Errorf("read frames at edge: %w", err)
 			}
-			if err := join.CompareSeam(seam.Seconds, before, after); err != nil {
+			if err := join.CompareSeam(seam.Seconds, seam.Length, before, after); err != nil {
 				return err
 			}
 		}
@@ -73,9 +73,9 @@ func (e *Execution) joinChunks(ctx context.Context, st transcode.Step, j transco
 	if err != nil {
 		return fmt.Errorf("join chunks: %w", err)
 	}
-	command := e.command(st, j.Args)
+	command := e.command(st, j.Args, 0, 1)
 	command.Input = plainInput{joined}
-	return e.c.Media.Run(ctx, command)
+	return e.ffmpeg(ctx, command)
 }
 
 // plainInput is an ffmpeg.Input that never has to wait.

@@ -32,6 +32,15 @@ type Media interface {
 	Run(ctx context.Context, c ffmpeg.Command) error
 }
 
+// Source is the input, which may still be arriving.
+type Source interface {
+	// Use lets a run of ffmpeg in dir read the input. It returns nil when the input is
+	// in dir. done must be called when the run has ended.
+	Use(ctx context.Context, dir string) (served *ffmpeg.Served, done func(), err error)
+	// Err is why no more of the input can be read; nil while there is no reason.
+	Err() error
+}
+
 // Cache keeps what steps make for later runs of the job.
 type Cache interface {
 	// Satisfied reports whether a step need not run: its files are there, or
@@ -60,6 +69,8 @@ func (NoCache) Pinned(string) bool { return false }
 type Config struct {
 	Media Media
 	Cache Cache
+	// Source is the input that the steps read; nil: it is in the folder.
+	Source Source
 	// Sharer lets other processes run steps; nil: all run here.
 	Sharer Sharer
 	// StallTimeout is how long ffmpeg may make no progress; 0: ffmpeg's default.
@@ -68,8 +79,10 @@ type Config struct {
 	// progress of each, 0 to 1 by key, at most once a second.
 	Keys     []string
 	Progress func(map[string]float64)
-	Log      *slog.Logger
-	Metrics  *Metrics
+	// Ran gets each run of ffmpeg that has ended; nil: nobody asks.
+	Ran     func(transcode.Step, ffmpeg.Report)
+	Log     *slog.Logger
+	Metrics *Metrics
 }
 
 // Execution is a plan whose steps run. One heavy step runs at a time, because an
@@ -114,7 +127,7 @@ func (e *Execution) start(ctx context.Context) {
 	for _, st := range e.plan.Steps {
 		e.running.Go(func() {
 			defer close(e.done[st.ID])
-			defer e.intermediates.release(st)
+			defer e.intermediates.release(ctx, st)
 			if err := e.step(ctx, st); err != nil {
 				e.mu.Lock()
 				e.errs[st.ID] = err
@@ -147,6 +160,20 @@ func (e *Execution) Wait(ctx context.Context, i int) (shared bool, err error) {
 		}
 	}
 	return false, nil
+}
+
+// SourceRead reports whether no step reads the source any more.
+func (e *Execution) SourceRead() bool {
+	for _, st := range e.plan.Steps {
+		select {
+		case <-e.done[st.ID]:
+		default:
+			if st.ReadsSource() {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // errSkipped marks a step that did not run, or broke off, because one that it
@@ -225,7 +252,7 @@ func (e *Execution) slotsFor(st transcode.Step) *semaphore.Weighted {
 	switch {
 	case st.Tail.Name != "":
 		return e.tails
-	case st.Kind == transcode.StepEncode, st.Kind == transcode.StepPass1, st.Kind == transcode.StepThumbnails:
+	case st.Kind == transcode.StepEncode, st.Kind == transcode.StepPass1, st.Kind == transcode.StepThumbnails, st.Kind == transcode.StepQuality:
 		return e.heavy
 	default:
 		return e.light

@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"os"
@@ -59,7 +60,7 @@ func newIntermediates(log *slog.Logger, dir string, plan transcode.Plan, pinned 
 
 // advance notes how far a step has read what it follows, and gives back to the
 // disk what all have read.
-func (m *intermediates) advance(st transcode.Step, offset int64) {
+func (m *intermediates) advance(ctx context.Context, st transcode.Step, offset int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f := m.files[st.Tail.Name]
@@ -73,7 +74,7 @@ func (m *intermediates) advance(st transcode.Step, offset int64) {
 	}
 	if err := punch(m.dir, st.Tail.Name, f.punchedTo, offset-f.punchedTo); err != nil {
 		f.noHolePunch = true
-		m.log.Debug("hole not punched", "file", st.Tail.Name, "error", err)
+		m.log.DebugContext(ctx, "hole not punched", "file", st.Tail.Name, "error", err)
 		return
 	}
 	f.punchedTo = offset
@@ -91,7 +92,7 @@ func punch(dir, name string, offset, length int64) error {
 
 // release notes that a step has ended, and removes the files that no step needs
 // any more.
-func (m *intermediates) release(st transcode.Step) {
+func (m *intermediates) release(ctx context.Context, st transcode.Step) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	names := slices.Clone(st.Reads)
@@ -107,7 +108,7 @@ func (m *intermediates) release(st transcode.Step) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(m.dir, name)); err != nil && !errors.Is(err, os.ErrNotExist) {
-			m.log.Debug("intermediate not removed", "file", name, "error", err)
+			m.log.DebugContext(ctx, "intermediate not removed", "file", name, "error", err)
 		}
 	}
 }

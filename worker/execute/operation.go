@@ -4,11 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"strings"
 
+	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/transcode/captions"
 	"github.com/copra-video/copra/transcode/ffmpeg"
+	"github.com/copra-video/copra/transcode/join"
+	"github.com/copra-video/copra/worker/workdir"
 )
 
 // operate carries out the operation of a step. It has one case for each kind of
@@ -31,6 +37,16 @@ func (e *Execution) operate(ctx context.Context, st transcode.Step, tail *tailRe
 		return e.joinChunks(ctx, st, *st.Op.Join)
 	case st.Op.NumberPictures != nil:
 		return e.numberPictures(*st.Op.NumberPictures)
+	case st.Op.Protect != nil:
+		return e.protect(ctx, *st.Op.Protect)
+	case st.Op.Loudness != nil:
+		return e.measureLoudness(ctx, st, *st.Op.Loudness)
+	case st.Op.Quality != nil:
+		return e.measureQuality(ctx, st, *st.Op.Quality)
+	case st.Op.WriteCaptions != nil:
+		return e.writeCaptions(*st.Op.WriteCaptions)
+	case st.Op.WriteDuration != nil:
+		return e.writeDuration(*st.Op.WriteDuration)
 	default:
 		return errors.New("the step has no operation")
 	}
@@ -51,30 +67,71 @@ func (e *Execution) makeDirs(st transcode.Step) error {
 
 // runFFmpeg writes the small input files of a run of ffmpeg, and runs it.
 func (e *Execution) runFFmpeg(ctx context.Context, st transcode.Step, op transcode.FFmpeg, tail *tailReader) error {
-	err := e.inRoot(func(root *os.Root) error {
-		for _, f := range op.Inputs {
+	if err := e.writeInputs(op.Inputs); err != nil {
+		return err
+	}
+	e.c.Metrics.started(st)
+	from := 0.0
+	if op.First != nil {
+		from = transcode.FirstPassShare
+		if err := e.ffmpeg(ctx, e.command(st, op.First, 0, from)); err != nil {
+			return err
+		}
+	}
+	command := e.command(st, op.Args, from, 1)
+	if tail != nil {
+		command.Input = tail
+	}
+	if err := e.ffmpeg(ctx, command); err != nil {
+		return err
+	}
+	return e.picturesMade(st)
+}
+
+// writeInputs writes the small input files of a run.
+func (e *Execution) writeInputs(list []transcode.InputFile) error {
+	return e.inRoot(func(root *os.Root) error {
+		for _, f := range list {
 			if err := root.WriteFile(f.Name, f.Content(e.plan.Secrets), 0o600); err != nil {
 				return fmt.Errorf("write input file: %w", err)
 			}
 		}
 		return nil
 	})
-	if err != nil {
-		return err
-	}
-	e.c.Metrics.started(st)
-	command := e.command(st, op.Args)
-	if tail != nil {
-		command.Input = tail
-	}
-	return e.c.Media.Run(ctx, command)
 }
 
-// command is a run of ffmpeg that advances the progress of a step.
-func (e *Execution) command(st transcode.Step, args []string) ffmpeg.Command {
+// picturesMade fails when a picture that a step was to find is not there: where its index
+// leads nowhere, ffmpeg ends well without one. A decode from the start may find it.
+func (e *Execution) picturesMade(st transcode.Step) error {
+	if st.Kind != transcode.StepThumbnails {
+		return nil
+	}
+	return e.inRoot(func(root *os.Root) error {
+		for _, name := range st.Files {
+			if strings.Contains(name, "%") {
+				continue
+			}
+			if _, err := root.Lstat(name); errors.Is(err, fs.ErrNotExist) {
+				return job.Errorf(job.OutputNotValid, "A picture could not be taken from the input.").WithCause(fmt.Errorf("%s was not made", name))
+			} else if err != nil {
+				return fmt.Errorf("look for picture: %w", err)
+			}
+		}
+		return nil
+	})
+}
+
+// command is a run of ffmpeg that advances the progress of a step from one share of
+// it to another.
+func (e *Execution) command(st transcode.Step, args []string, from, to float64) ffmpeg.Command {
+	var ended func(ffmpeg.Report)
+	if e.c.Ran != nil {
+		ended = func(r ffmpeg.Report) { e.c.Ran(st, r) }
+	}
 	return ffmpeg.Command{
-		Args: args, Dir: e.dir, StallTimeout: e.c.StallTimeout,
-		Progress: func(p ffmpeg.Progress) { e.progress.advance(st, p.OutTime) },
+		Ended: ended,
+		Args:  args, Dir: e.dir, Devices: st.Devices, StallTimeout: e.c.StallTimeout,
+		Progress: func(p ffmpeg.Progress) { e.progress.advance(st, p.OutTime, from, to) },
 	}
 }
 
@@ -95,6 +152,46 @@ func (e *Execution) writeThumbnailTrack(t transcode.ThumbnailTrack) error {
 		}
 		return nil
 	})
+}
+
+// writeCaptions writes captions that were fetched as WebVTT.
+func (e *Execution) writeCaptions(w transcode.WriteCaptions) error {
+	f, err := workdir.OpenRegularIn(e.dir, w.From, os.O_RDONLY)
+	if err != nil {
+		return fmt.Errorf("open captions: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, captions.MaxBytes))
+	if err != nil {
+		return fmt.Errorf("read captions: %w", err)
+	}
+	text, err := w.WebVTT(data)
+	if err != nil {
+		return err
+	}
+	return e.inRoot(func(root *os.Root) error {
+		if err := root.WriteFile(w.To, text, 0o600); err != nil {
+			return fmt.Errorf("write captions: %w", err)
+		}
+		return nil
+	})
+}
+
+// writeDuration writes the duration of a fragmented MP4 into its header.
+func (e *Execution) writeDuration(w transcode.WriteDuration) error {
+	file, err := workdir.OpenRegularIn(e.dir, w.Name, os.O_RDWR)
+	if err != nil {
+		return fmt.Errorf("open fragmented MP4: %w", err)
+	}
+	defer file.Close()
+	st, err := file.Stat()
+	if err == nil {
+		err = join.WriteDuration(file, st.Size())
+	}
+	if err != nil {
+		return fmt.Errorf("write duration: %w", err)
+	}
+	return file.Close()
 }
 
 // inRoot calls f with the work directory as a root that links do not leave.

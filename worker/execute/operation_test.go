@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
@@ -96,5 +97,32 @@ func TestPunchFollowsNoLink(t *testing.T) {
 		if err := punch(dir, name, 0, punchStep); err == nil {
 			t.Errorf("%s was punched", name)
 		}
+	}
+}
+
+// A picture that ffmpeg did not make, although it ended well, is an error that another
+// plan may mend.
+func TestPicturesMade(t *testing.T) {
+	dir := t.TempDir()
+	e := &Execution{c: Config{Media: &noted{}}, dir: dir}
+	st := transcode.Step{
+		Kind: transcode.StepThumbnails, Dirs: []string{"p"}, Files: []string{"p/00001.jpg", "p/00003.jpg", "p/%05d.png"},
+		Op: transcode.Operation{FFmpeg: &transcode.FFmpeg{}},
+	}
+	for _, name := range []string{"", "p/00001.jpg"} {
+		if name != "" {
+			if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := e.operate(t.Context(), st, nil); ffmpeg.Reason(err) != job.OutputNotValid {
+			t.Errorf("with %q: %v", name, err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "p/00003.jpg"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := e.operate(t.Context(), st, nil); err != nil {
+		t.Error(err)
 	}
 }

@@ -40,12 +40,15 @@ func newProgress(plan transcode.Plan, keys []string, report func(map[string]floa
 	return p
 }
 
-// advance notes how far st has got on its time line. The progress of a step of
-// unknown length is not known before it is complete.
-func (p *progress) advance(st transcode.Step, at time.Duration) {
-	if st.Duration > 0 {
-		p.set(st, max(0, min(float64(at)/float64(st.Duration), 1)))
+// advance notes how far a run of ffmpeg has got on the time line of st. The run goes from
+// one share of the step to another. The progress of a step of unknown length is not known
+// before it is complete.
+func (p *progress) advance(st transcode.Step, at time.Duration, from, to float64) {
+	if st.Duration <= 0 {
+		return
 	}
+	at -= st.Begins() // times of a chunk are those of the whole
+	p.set(st, from+(to-from)*max(0, min(float64(at)/float64(st.Duration), 1)))
 }
 
 // complete notes that st is done.

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/transcode"
 )
 
@@ -137,13 +139,15 @@ func endWith(ctx context.Context, c <-chan struct{}) (context.Context, func()) {
 // artifacts.
 func (e *Execution) runStep(ctx context.Context, st transcode.Step, tail *tailReader) error {
 	start := time.Now()
+	ctx, span := telemetry.Start(ctx, string(st.Kind), slog.String("step", st.ID))
 	err := e.operate(ctx, st, tail)
+	span.End(err)
 	switch {
 	case err == nil:
-		e.c.Log.Debug("step done", "step", st.ID, "took", time.Since(start))
+		e.c.Log.DebugContext(ctx, "step done", "step", st.ID, "took", time.Since(start))
 		e.c.Cache.Store(st)
 	case st.Optional && ctx.Err() == nil:
-		e.c.Log.Warn("optional step failed", "step", st.ID, "error", err)
+		e.c.Log.WarnContext(ctx, "optional step failed", "step", st.ID, "error", err)
 	default:
 		return fmt.Errorf("step %s: %w", st.ID, err)
 	}

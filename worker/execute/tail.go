@@ -27,7 +27,7 @@ func (e *Execution) openTail(ctx context.Context, st transcode.Step) (*tailReade
 	t := &tailReader{
 		dir: e.dir, name: st.Tail.Name, complete: e.done[st.Tail.Step],
 		failed:  func() error { return e.err(st.Tail.Step) },
-		advance: func(offset int64) { e.intermediates.advance(st, offset) },
+		advance: func(offset int64) { e.intermediates.advance(ctx, st, offset) },
 	}
 	return t, t.await(ctx)
 }

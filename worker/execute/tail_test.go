@@ -195,13 +195,13 @@ func TestIntermediateStaysWhole(t *testing.T) {
 	put("v1.mp4")
 	put("a1.mp4")
 	m := newIntermediates(log, dir, transcode.Plan{Steps: []transcode.Step{one, two, mux}}, NoCache{}.Pinned)
-	m.advance(one, 3*punchStep)
-	m.advance(two, 3*punchStep)
-	m.release(one)
+	m.advance(t.Context(), one, 3*punchStep)
+	m.advance(t.Context(), two, 3*punchStep)
+	m.release(t.Context(), one)
 	if !whole("v1.mp4") {
 		t.Error("a file that is muxed later was damaged")
 	}
-	m.release(mux)
+	m.release(t.Context(), mux)
 	if whole("a1.mp4") || !whole("v1.mp4") {
 		t.Error("not that file was removed which nobody reads")
 	}
@@ -209,17 +209,17 @@ func TestIntermediateStaysWhole(t *testing.T) {
 	put("a1.mp4")
 	pinned := false
 	m = newIntermediates(log, dir, transcode.Plan{Steps: []transcode.Step{one, two}}, func(string) bool { return pinned })
-	m.advance(one, 3*punchStep)
+	m.advance(t.Context(), one, 3*punchStep)
 	if !whole("v1.mp4") {
 		t.Error("what the slowest has not read was damaged")
 	}
 	pinned = true
-	m.advance(two, 2*punchStep+1)
+	m.advance(t.Context(), two, 2*punchStep+1)
 	if !whole("v1.mp4") {
 		t.Error("a file that somebody else needs was damaged")
 	}
 	pinned = false
-	m.advance(two, 2*punchStep+1)
+	m.advance(t.Context(), two, 2*punchStep+1)
 	got, err := os.ReadFile(filepath.Join(dir, "v1.mp4"))
 	if err != nil {
 		t.Fatal(err)
@@ -227,8 +227,8 @@ func TestIntermediateStaysWhole(t *testing.T) {
 	if noHolePunch := m.files["v1.mp4"].noHolePunch; !noHolePunch && !bytes.Equal(got[:2*punchStep], make([]byte, 2*punchStep)) || !bytes.Equal(got[2*punchStep:], data[2*punchStep:]) {
 		t.Error("not that part was given back which all have read")
 	}
-	m.release(one)
-	m.release(two)
+	m.release(t.Context(), one)
+	m.release(t.Context(), two)
 	if _, err := os.Stat(filepath.Join(dir, "v1.mp4")); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("it is still there: %v", err)
 	}

@@ -18,9 +18,13 @@ import (
 type beats struct {
 	begin time.Time
 
-	mu    sync.Mutex
-	away  bool
-	reaps []time.Duration // since begin
+	mu   sync.Mutex
+	away bool
+	due  bool
+	// orderly: no node is dead.
+	orderly bool
+	beaten  []time.Duration // since begin
+	reaps   []time.Duration // since begin
 }
 
 func (b *beats) goAway(away bool) {
@@ -29,19 +33,26 @@ func (b *beats) goAway(away bool) {
 	b.away = away
 }
 
+func (b *beats) isDue(due bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.due = due
+}
+
 func (b *beats) looked() []time.Duration {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Clone(b.reaps)
 }
 
-func (b *beats) Heartbeat(context.Context, string) error {
+func (b *beats) Heartbeat(context.Context, string, time.Duration, []string) (job.Unattended, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.away {
-		return errors.New("no connection")
+		return job.Unattended{}, errors.New("no connection")
 	}
-	return nil
+	b.beaten = append(b.beaten, time.Since(b.begin))
+	return job.Unattended{Orphans: !b.orderly, Due: b.due}, nil
 }
 
 func (b *beats) Reap(context.Context, time.Duration) (job.Reaped, error) {
@@ -87,5 +98,65 @@ func TestHeartbeatOutage(t *testing.T) {
 		}
 		stop()
 		<-ended
+	})
+}
+
+// A heartbeat tells of work that is due, and a process without work seldom looks for what else
+// may be left behind.
+func TestHeartbeatDue(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &beats{begin: time.Now(), orderly: true}
+		var called []string
+		h := NewHeartbeat(HeartbeatConfig{Store: store, Every: 2 * time.Second, IdleEvery: 4 * time.Second, Stale: 10 * time.Second,
+			Due: func() { called = append(called, time.Since(store.begin).String()) }, Log: slog.New(slog.DiscardHandler)})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { h.Run(ctx, nil); close(ended) }()
+		<-time.After(30 * time.Second)
+		store.isDue(true)
+		<-time.After(5 * time.Second)
+		store.isDue(false)
+		<-time.After(100 * time.Second)
+		_, done := h.Track(t.Context())
+		defer done(nil)
+		<-time.After(25 * time.Second)
+		stop()
+		<-ended
+		if want := []string{"32s"}; !slices.Equal(called, want) {
+			t.Errorf("called of work after %s, want %s", called, want)
+		}
+		var reaps []string
+		for _, at := range store.looked() {
+			reaps = append(reaps, at.String())
+		}
+		if want := []string{"0s", "2m0s", "2m21s"}; !slices.Equal(reaps, want) {
+			t.Errorf("reaped after %s, want %s", reaps, want)
+		}
+	})
+}
+
+// A process without work renews its heartbeat less often, and as usual from the moment on at
+// which work begins.
+func TestHeartbeatIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		store := &beats{begin: time.Now()}
+		h := NewHeartbeat(HeartbeatConfig{Store: store, Every: 2 * time.Second, IdleEvery: 5 * time.Second, Stale: 10 * time.Second, Log: slog.New(slog.DiscardHandler)})
+		ctx, stop := context.WithCancel(t.Context())
+		ended := make(chan struct{})
+		go func() { h.Run(ctx, nil); close(ended) }()
+		<-time.After(9 * time.Second) // at 5 s it has renewed it
+		_, done := h.Track(t.Context())
+		<-time.After(3500 * time.Millisecond)
+		done(nil)
+		<-time.After(8 * time.Second)
+		stop()
+		<-ended
+		var got []string
+		for _, at := range store.beaten {
+			got = append(got, at.String())
+		}
+		if want := []string{"0s", "5s", "9s", "11s", "13s", "18s"}; !slices.Equal(got, want) {
+			t.Errorf("renewed after %s, want %s", got, want)
+		}
 	})
 }

@@ -87,7 +87,7 @@ type Lease struct {
 func (c *Claimer) Claim(ctx context.Context, id string, riverID int64, attempt int) (*Lease, job.LoadedJob, error) {
 	fence, err := c.store.Claim(ctx, id, riverID, attempt, c.node)
 	if errors.Is(err, job.ErrLeaseLost) || errors.Is(err, job.ErrNotFound) {
-		c.log.Info("job not claimed", "job", id, "cause", err)
+		c.log.InfoContext(ctx, "job not claimed", "cause", err)
 		return nil, job.LoadedJob{}, nil
 	}
 	if err != nil {
@@ -153,9 +153,9 @@ func (l *Lease) SetProgress(ctx context.Context, progress map[string]float64) er
 // IgnoreLost returns nil for job.ErrLeaseLost, and every other error as it is. A
 // run whose lease is lost must end without an error: the River job belongs to the
 // other run.
-func (l *Lease) IgnoreLost(err error) error {
+func (l *Lease) IgnoreLost(ctx context.Context, err error) error {
 	if errors.Is(err, job.ErrLeaseLost) {
-		l.log.Info("lease lost", "job", l.id, "fence", l.fence)
+		l.log.InfoContext(ctx, "lease lost", "fence", l.fence)
 		return nil
 	}
 	return err

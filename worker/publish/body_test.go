@@ -23,6 +23,15 @@ type leaseStore struct {
 	mu  sync.Mutex
 	n   int   // how often it was asked
 	err error // its answer
+
+	events []job.Event
+}
+
+func (s *leaseStore) Record(_ context.Context, _ string, _ int64, events ...job.Event) (job.State, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.events = append(s.events, events...)
+	return job.State{}, nil
 }
 
 func (s *leaseStore) Claim(context.Context, string, int64, int, string) (int64, error) { return 1, nil }
@@ -77,6 +86,53 @@ func TestBodyNeedsLease(t *testing.T) {
 		store.err = job.ErrLeaseLost
 		if err := read(); !errors.Is(err, job.ErrLeaseLost) || store.n != 2 {
 			t.Errorf("after a while: %v, asked %d times", err, store.n)
+		}
+	})
+}
+
+// TestBodyMoves: a result that may be moved loses its name, and can be read after that. It
+// is not moved for a run that has lost the job.
+func TestBodyMoves(t *testing.T) {
+	dir := t.TempDir()
+	name := filepath.Join(dir, "a.mp4")
+	if err := os.WriteFile(name, []byte("content"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		store := &leaseStore{}
+		out := New(Config{Log: slog.New(slog.DiscardHandler)}).Open(leased(t, store), Target{}, nil).Output(dir, &job.Output{})
+		calls := 0
+		take := func(*os.File) (bool, error) { calls++; return true, nil }
+		move := func() (bool, error) {
+			t.Helper()
+			body, err := out.open(t.Context(), "a.mp4")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer body.Close()
+			moved, err := observedBody{body, newLastRead()}.Move(take)
+			if got := make([]byte, 7); err == nil {
+				if _, err := body.ReadAt(got, 0); err != nil || string(got) != "content" {
+					t.Errorf("after that: %q, %v", got, err)
+				}
+			}
+			return moved, err
+		}
+		if moved, err := move(); moved || err != nil || calls > 0 {
+			t.Errorf("what may not be moved: %v, %v", moved, err)
+		}
+		out.MayMove(func(name string) bool { return name == "a.mp4" })
+		<-time.After(time.Minute)
+		store.err = job.ErrLeaseLost
+		if moved, err := move(); moved || !errors.Is(err, job.ErrLeaseLost) || calls > 0 {
+			t.Errorf("without a lease: %v, %v", moved, err)
+		}
+		store.err = nil
+		if moved, err := move(); !moved || err != nil {
+			t.Errorf("%v, %v", moved, err)
+		}
+		if _, err := os.Stat(name); !errors.Is(err, os.ErrNotExist) {
+			t.Errorf("its name: %v", err)
 		}
 	})
 }

@@ -1,6 +1,8 @@
 package publish
 
 import (
+	"context"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -36,9 +38,18 @@ func (b observedBody) ReadAt(p []byte, off int64) (int, error) {
 	return b.Body.ReadAt(p, off)
 }
 
+// Move implements storage.Movable.
+func (b observedBody) Move(take func(*os.File) (bool, error)) (bool, error) {
+	b.read.now()
+	if m, ok := b.Body.(storage.Movable); ok {
+		return m.Move(take)
+	}
+	return false, nil
+}
+
 // watchIdle counts an upload as one that waits for its storage once it was not read
 // for uploadIdleTimeout, until end is called.
-func (p *Output) watchIdle(read *lastRead) (end func()) {
+func (p *Output) watchIdle(ctx context.Context, read *lastRead) (end func()) {
 	var mu sync.Mutex
 	var timer *time.Timer
 	var done func()
@@ -53,7 +64,7 @@ func (p *Output) watchIdle(read *lastRead) (end func()) {
 		case idle < uploadIdleTimeout:
 			timer.Reset(uploadIdleTimeout - idle)
 		default:
-			p.log.Warn("upload idle", "for", uploadIdleTimeout)
+			p.log.WarnContext(ctx, "upload idle", "for", uploadIdleTimeout)
 			done = p.waitForStorage()
 		}
 	})

@@ -10,10 +10,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
+	"regexp"
+	"strings"
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
+	"github.com/copra-video/copra/transcode"
 	"github.com/copra-video/copra/transcode/stream"
 )
 
@@ -49,6 +51,9 @@ func (p *Output) publishStream(ctx context.Context, packages []stream.Package, k
 	return streamResult(bucket, entries)
 }
 
+// publishedSuffix names the tree of a package as it is published, after its folder.
+const publishedSuffix = ".published"
+
 // packageStream builds one package. It lays the published tree out beside the work
 // files, by hard links, so that ffprobe finds it as players will.
 func (p *Output) packageStream(ctx context.Context, root *os.Root, pkg stream.Package, keys stream.Keys) ([]object, []verifiedEntry, error) {
@@ -57,7 +62,7 @@ func (p *Output) packageStream(ctx context.Context, root *os.Root, pkg stream.Pa
 		return nil, nil, brokenStream(fmt.Errorf("package %s: %w", pkg.Path, err))
 	}
 	var objects []object
-	tree := pkg.Dir + ".published"
+	tree := pkg.Dir + publishedSuffix
 	for _, f := range files {
 		name := filepath.Join(tree, filepath.FromSlash(f.Path))
 		if err := linkInto(root, name, f); err != nil {
@@ -119,22 +124,52 @@ func linkInto(root *os.Root, name string, f stream.File) error {
 }
 
 // decryptedTree returns the tree for ffprobe. For an encrypted package it is a
-// second one, in which playlists hold the key itself in place of the key's address,
-// since ffprobe must not ask that address.
+// second one. With AES-128, playlists hold the key itself in place of the key's
+// address, since ffprobe must not ask that address. With Common Encryption, the
+// segments are those from before, since ffprobe would have to be told the key in its
+// arguments.
 func decryptedTree(root *os.Root, tree string, p stream.Package, keys stream.Keys, files []stream.File) (string, error) {
-	i := slices.IndexFunc(p.Tracks, func(t stream.Track) bool { return t.Encryption != nil })
-	if i < 0 {
+	var clear func(f stream.File) stream.File
+	for _, t := range p.Tracks {
+		switch {
+		case t.Encryption != nil:
+			clear = withKey(t.Encryption, keys)
+		case t.Protection != nil:
+			clear = beforeProtection(p)
+		}
+	}
+	if clear == nil {
 		return tree, nil
 	}
-	key := p.Tracks[i].Encryption
 	tree = p.Dir + ".decrypted"
-	address := []byte(`URI="` + key.KeyURI + `"`)
-	inline := []byte(`URI="data:application/octet-stream;base64,` + base64.StdEncoding.EncodeToString(keys(key.KeyName)) + `"`)
 	for _, f := range files {
-		f.Data = bytes.Replace(f.Data, address, inline, 1)
+		f = clear(f)
 		if err := linkInto(root, filepath.Join(tree, filepath.FromSlash(f.Path)), f); err != nil {
 			return "", err
 		}
 	}
 	return tree, nil
+}
+
+// withKey returns a function that puts the key into playlists.
+func withKey(key *stream.Encryption, keys stream.Keys) func(f stream.File) stream.File {
+	address := []byte(`URI="` + key.KeyURI + `"`)
+	inline := []byte(`URI="data:application/octet-stream;base64,` + base64.StdEncoding.EncodeToString(keys(key.KeyName)) + `"`)
+	return func(f stream.File) stream.File {
+		f.Data = bytes.Replace(f.Data, address, inline, 1)
+		return f
+	}
+}
+
+// beforeProtection returns a function that gives clear segments, and playlists
+// without key lines.
+func beforeProtection(p stream.Package) func(f stream.File) stream.File {
+	keyLine := regexp.MustCompile(`(?m)^#EXT-X-(SESSION-)?KEY:.*\n`)
+	return func(f stream.File) stream.File {
+		if below, ok := strings.CutPrefix(f.Source, p.Dir+"/"); ok {
+			f.Source = transcode.ClearDir(p.Dir) + "/" + below
+		}
+		f.Data = keyLine.ReplaceAll(f.Data, nil)
+		return f
+	}
 }

@@ -11,8 +11,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/transcode"
@@ -76,7 +78,7 @@ type Session struct {
 // when it begins to wait for a storage that is away, and done when it no longer
 // waits.
 func (p *Publisher) Open(l *lease.Lease, target Target, waiting func() (done func())) *Session {
-	return &Session{c: p.c, lease: l, target: target, waiting: waiting, streams: newStreams(), log: p.c.Log.With("job", l.JobID())}
+	return &Session{c: p.c, lease: l, target: target, waiting: waiting, streams: newStreams(), log: p.c.Log}
 }
 
 // checkTimeout bounds each look at the storage that decides nothing for good.
@@ -90,7 +92,7 @@ func (s *Session) CheckStorage(ctx context.Context, o *job.Output) error {
 	if err != nil {
 		return err
 	}
-	defer s.close(bucket)
+	defer s.close(ctx, bucket)
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	return bucket.Check(ctx)
@@ -108,9 +110,9 @@ func (s *Session) bucket(ctx context.Context, o *job.Output) (storage.Bucket, er
 	return s.c.Opener.Bucket(ctx, s.target.Storage, storage.Namespace{JobID: s.lease.JobID(), Kind: kind, Created: s.target.Created})
 }
 
-func (s *Session) close(bucket storage.Bucket) {
+func (s *Session) close(ctx context.Context, bucket storage.Bucket) {
 	if err := storage.Close(bucket); err != nil {
-		s.log.Debug("storage not closed", "error", err)
+		s.log.DebugContext(ctx, "storage not closed", "error", err)
 	}
 }
 
@@ -120,6 +122,9 @@ type Output struct {
 	o   *job.Output
 	dir string // of the run's work files
 	log *slog.Logger
+
+	movable  func(name string) bool // see MayMove
+	uploaded atomic.Int64           // bytes handed to storage
 }
 
 // Output begins the publishing of an output whose files are in dir.
@@ -127,13 +132,19 @@ func (s *Session) Output(dir string, o *job.Output) *Output {
 	return &Output{Session: s, o: o, dir: dir, log: s.log.With("output", o.Key)}
 }
 
+// MayMove has a storage on the same disk take files of which movable reports true, instead
+// of copying them. Nothing may need such a file once it is uploaded.
+func (p *Output) MayMove(movable func(name string) bool) { p.movable = movable }
+
 // Publish verifies what the steps of an output have made, and uploads it. keys are
 // those that segments are encrypted with. uploaded are the segments that are in the
 // storage already, as SegmentUploader.Finish returns them.
 //
 // The error is job.ErrLeaseLost or lease.ErrDatabase when it says nothing about the
 // output.
-func (p *Output) Publish(ctx context.Context, res transcode.Result, keys stream.Keys, uploaded map[string]int64) (job.Result, error) {
+func (p *Output) Publish(ctx context.Context, res transcode.Result, keys stream.Keys, uploaded map[string]int64) (result job.Result, err error) {
+	ctx, span := telemetry.Start(ctx, "publish")
+	defer func() { span.End(err) }()
 	bucket, err := p.bucket(ctx, p.o)
 	if err != nil {
 		return job.Result{}, fmt.Errorf("open storage: %w", err)
@@ -142,11 +153,23 @@ func (p *Output) Publish(ctx context.Context, res transcode.Result, keys stream.
 		p.streamExists(ctx, bucket, res.Packages) // before anything is uploaded, for Rollback
 	}
 	bucket = p.retrying(bucket)
-	defer p.close(bucket)
+	defer p.close(ctx, bucket)
 	if p.o.Type == job.TypeStream {
-		return p.publishStream(ctx, res.Packages, keys, bucket, uploaded)
+		result, err = p.publishStream(ctx, res.Packages, keys, bucket, uploaded)
+	} else {
+		result, err = p.publishFiles(ctx, res, bucket)
 	}
-	return p.publishFiles(ctx, res, bucket)
+	if err == nil && res.Copied != nil {
+		result.Metadata, err = withMember(result.Metadata, "copied", res.Copied)
+	}
+	if err == nil && len(res.Loudness) > 0 {
+		result.Metadata, err = withLoudness(result.Metadata, p.dir, res.Loudness)
+	}
+	if err == nil && len(res.Quality) > 0 {
+		err = p.addQuality(ctx, &result, res.Quality)
+	}
+	result.Bytes = p.uploaded.Load()
+	return result, err
 }
 
 // object is one file to be stored.

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/copra-video/copra/internal/retry"
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/storage"
 )
 
@@ -63,17 +64,18 @@ var uploadWaits = retry.Doubling(2*time.Second, 30*time.Second)
 // Config.RetryTimeout is over.
 func (b retryingBucket) putWithRetry(ctx context.Context, read *lastRead, put func() error) error {
 	c, log, begin, failures := b.p.c, b.p.log, time.Now(), 0
-	defer b.p.watchIdle(read)()
+	defer b.p.watchIdle(ctx, read)()
 	var stopWaiting func()
 	policy := retry.Policy{
 		Waits: uploadWaits, Jitter: 0.125, Limit: c.RetryTimeout, Retryable: storage.IsUnavailable,
 		OnRetry: func(n int, err error, _ time.Duration) {
 			failures = n
 			if n > 1 {
-				log.Debug("upload still waiting for storage", "error", err)
+				log.DebugContext(ctx, "upload still waiting for storage", "error", err)
 				return
 			}
-			log.Warn("upload waiting for storage", "timeout", c.RetryTimeout, "error", err)
+			log.WarnContext(ctx, "upload waiting for storage", "timeout", c.RetryTimeout, "error", err)
+			telemetry.Note(ctx, "waits for the storage")
 			stopWaiting = b.p.waitForStorage()
 		},
 	}
@@ -85,7 +87,7 @@ func (b retryingBucket) putWithRetry(ctx context.Context, read *lastRead, put fu
 		stopWaiting()
 	}
 	if err == nil && failures > 0 {
-		log.Info("storage is back", "waited", time.Since(begin).Round(time.Second))
+		log.InfoContext(ctx, "storage is back", "waited", time.Since(begin).Round(time.Second))
 	}
 	if away, ok := errors.AsType[*storage.Unavailable](err); ok {
 		message := away.Message

@@ -24,6 +24,7 @@ type streams struct {
 
 // uploadedStream is what the storage may have of one stream of this run.
 type uploadedStream struct {
+	asking    sync.Mutex // of existing
 	existing  existing
 	segments  []string // keys; a segment that was uploaded twice is in it twice
 	playlists []string // keys, in the order of their upload
@@ -66,7 +67,9 @@ func (s *streams) add(o *job.Output, obj object) {
 	defer s.mu.Unlock()
 	u := s.locked(o.Key)
 	if obj.isPlaylist {
-		u.playlists = append(u.playlists, obj.key)
+		if !slices.Contains(u.playlists, obj.key) { // one that grows is stored many times
+			u.playlists = append(u.playlists, obj.key)
+		}
 	} else {
 		u.segments = append(u.segments, obj.key)
 	}
@@ -85,14 +88,15 @@ func (s *streams) take(output string) *uploadedStream {
 // the storage once, before the run has uploaded anything. The answer is false if it
 // cannot be found out.
 //
-// The SegmentUploader of an output has ended when Publish begins, so calls do not
-// overlap.
+// An early stream may ask beside the output itself.
 func (p *Output) streamExists(ctx context.Context, bucket storage.Bucket, packages []stream.Package) bool {
 	b, ok := bucket.(storage.Deleter)
 	if !ok {
 		return false
 	}
 	s := p.streams.of(p.o.Key)
+	s.asking.Lock()
+	defer s.asking.Unlock()
 	if s.existing == notAsked {
 		s.existing = p.askExisting(ctx, b, packages)
 	}
@@ -108,7 +112,7 @@ func (p *Output) askExisting(ctx context.Context, bucket storage.Deleter, packag
 		for _, e := range entryPoints(pkg) {
 			there, err := bucket.Exists(ctx, pkg.Path+"/"+e.file)
 			if err != nil {
-				p.log.Debug("existing stream unknown", "error", err)
+				p.log.DebugContext(ctx, "existing stream unknown", "error", err)
 				if answer == found {
 					return found
 				}
@@ -142,16 +146,16 @@ func (s *Session) Rollback(ctx context.Context, output string) {
 	log := s.log.With("output", output, "files", len(u.segments)+len(u.playlists))
 	bucket, err := s.bucket(ctx, &job.Output{Key: output, Type: job.TypeStream})
 	if err != nil {
-		log.Warn("rollback failed", "error", err)
+		log.WarnContext(ctx, "rollback failed", "error", err)
 		return
 	}
-	defer s.close(bucket)
+	defer s.close(ctx, bucket)
 	if b, ok := bucket.(storage.Deleter); ok {
 		if err := s.deleteObjects(ctx, b, u); err != nil {
-			log.Warn("rollback failed", "error", err)
+			log.WarnContext(ctx, "rollback failed", "error", err)
 			return
 		}
-		log.Info("stream rolled back")
+		log.InfoContext(ctx, "stream rolled back")
 	}
 }
 

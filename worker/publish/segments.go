@@ -3,12 +3,14 @@ package publish
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
 	"time"
 
 	"github.com/copra-video/copra/internal/retry"
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/transcode/stream"
@@ -60,7 +62,10 @@ func (p *Output) StartSegments(ctx context.Context, packages []stream.Package) *
 	}
 	go func() {
 		defer close(u.done)
+		ctx, span := telemetry.Start(ctx, "upload segments", slog.String("service", p.service()))
 		u.run(ctx)
+		span.Set(slog.Int("files", len(u.uploaded)))
+		span.End(nil) // Publish uploads what it could not
 	}()
 	return u
 }
@@ -89,13 +94,13 @@ func (u *SegmentUploader) Finish() map[string]int64 {
 // run looks for segments and uploads them until it is told to stop. The loop is not
 // a retry.Policy: each attempt is a round over the segments that exist by then.
 func (u *SegmentUploader) run(ctx context.Context) {
-	level := u.p.log.Warn // for the first failure only
+	level := u.p.log.WarnContext // for the first failure only
 	failures := 0
 	var bucket storage.Bucket
 	closeBucket := func() {
 		u.puts.Wait()
 		if bucket != nil {
-			u.p.close(bucket)
+			u.p.close(ctx, bucket)
 			bucket = nil
 		}
 	}
@@ -123,8 +128,8 @@ func (u *SegmentUploader) run(ctx context.Context) {
 		if _, final := errors.AsType[*job.Error](err); final || ctx.Err() != nil {
 			return // Publish will meet the same error and report it
 		}
-		level("segment upload failed", "error", err)
-		level = u.p.log.Debug
+		level(ctx, "segment upload failed", "error", err)
+		level = u.p.log.DebugContext
 		closeBucket() // its connection may have died while it was idle
 		queue = append(u.requeueFailed(), queue...)
 		failures++

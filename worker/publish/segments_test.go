@@ -32,7 +32,8 @@ type fakeStorage struct {
 	closed int
 	keys   []string
 	types  map[string]string
-	batch  bool // it is a storage.BatchPutter
+	bodies map[string]string // nil: they are not kept
+	batch  bool              // it is a storage.BatchPutter
 
 	deletes bool            // it is a storage.Deleter
 	there   map[string]bool // what is there beforehand; nil: it does not tell
@@ -73,15 +74,21 @@ func (b fakeBucket) Put(ctx context.Context, key string, body storage.Body, opts
 			return err
 		}
 	}
-	if _, err := io.ReadAll(io.NewSectionReader(body, 0, body.Size())); err != nil {
+	content, err := io.ReadAll(io.NewSectionReader(body, 0, body.Size()))
+	if err != nil {
 		return err
 	}
 	b.s.mu.Lock()
 	defer b.s.mu.Unlock()
 	b.s.keys = append(b.s.keys, key)
 	b.s.types[key] = opts.ContentType
+	if b.s.bodies != nil {
+		b.s.bodies[key] = string(content)
+	}
 	return nil
 }
+
+func (b fakeBucket) URL(key string) string { return "https://storage" + key }
 
 func (b fakeBucket) Close() error {
 	b.s.mu.Lock()

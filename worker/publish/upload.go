@@ -3,10 +3,13 @@ package publish
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage"
 	"github.com/copra-video/copra/worker/workdir"
@@ -15,7 +18,13 @@ import (
 // upload stores objects: first all that are no playlists, several at once, and then
 // the playlists one by one in their order, in which the outermost is the last. So a
 // player never finds a playlist that names a missing object.
-func (p *Output) upload(ctx context.Context, bucket storage.Bucket, objects []object) error {
+func (p *Output) upload(ctx context.Context, bucket storage.Bucket, objects []object) (err error) {
+	ctx, span := telemetry.Start(ctx, "upload", slog.String("service", p.service()), slog.Int("files", len(objects)))
+	before := p.uploaded.Load()
+	defer func() {
+		span.Set(slog.Int64("bytes", p.uploaded.Load()-before))
+		span.End(err)
+	}()
 	if b, ok := bucket.(storage.BatchPutter); ok {
 		return p.putAll(ctx, b, objects)
 	}
@@ -47,8 +56,20 @@ func (p *Output) put(ctx context.Context, bucket storage.Bucket, o object) error
 	}
 	defer body.Close()
 	p.c.Metrics.uploading(body.size)
+	p.uploaded.Add(body.size)
 	p.streams.add(p.o, o) // before it is stored: after an error the storage may have it
-	return bucket.Put(ctx, o.key, body, p.putOptions(o))
+	begin := time.Now()
+	err = bucket.Put(ctx, o.key, body, p.putOptions(o))
+	p.c.Metrics.put(p.service(), time.Since(begin), err)
+	return err
+}
+
+// service is the storage service of the output; url: it has an address of its own.
+func (p *Output) service() string {
+	if p.target.Storage == nil || !p.o.URL.IsZero() {
+		return "url"
+	}
+	return p.target.Storage.Service
 }
 
 // putAll stores all objects in one call.
@@ -61,9 +82,13 @@ func (p *Output) putAll(ctx context.Context, bucket storage.BatchPutter, objects
 		}
 		defer body.Close()
 		p.c.Metrics.uploading(body.size)
+		p.uploaded.Add(body.size)
 		items[i] = storage.Item{Key: o.key, Body: body, Options: p.putOptions(o)}
 	}
-	return bucket.PutBatch(ctx, items)
+	begin := time.Now()
+	err := bucket.PutBatch(ctx, items)
+	p.c.Metrics.put(p.service(), time.Since(begin), err)
+	return err
 }
 
 func (p *Output) putOptions(o object) storage.PutOptions {
@@ -87,7 +112,10 @@ func (p *Output) open(ctx context.Context, name string) (fileBody, error) {
 		f.Close()
 		return fileBody{}, fmt.Errorf("measure result: %w", err)
 	}
-	return fileBody{file: f, size: st.Size(), check: func() error { return p.lease.Check(ctx) }}, nil
+	return fileBody{
+		file: f, size: st.Size(), check: func() error { return p.lease.Check(ctx) },
+		dir: p.dir, name: name, movable: p.movable != nil && p.movable(name),
+	}, nil
 }
 
 // fileBody is a file to be stored. It can be read only while the run holds the
@@ -104,6 +132,9 @@ type fileBody struct {
 	file  *os.File
 	size  int64
 	check func() error
+
+	dir, name string // of the file
+	movable   bool   // see Output.MayMove
 }
 
 // ReadAt implements io.ReaderAt. It may block, and fails with job.ErrLeaseLost when
@@ -113,6 +144,31 @@ func (b fileBody) ReadAt(p []byte, off int64) (int, error) {
 		return 0, err
 	}
 	return b.file.ReadAt(p, off)
+}
+
+// Move implements storage.Movable. Under its name the file could still be changed: by a
+// run of ffmpeg that gets the whole folder, or by a step that makes a file of this name.
+// So the name goes.
+func (b fileBody) Move(take func(*os.File) (bool, error)) (bool, error) {
+	if !b.movable {
+		return false, nil
+	}
+	if err := b.check(); err != nil {
+		return false, err
+	}
+	taken, err := take(b.file)
+	if err != nil || !taken {
+		return false, err
+	}
+	root, err := os.OpenRoot(b.dir)
+	if err != nil {
+		return false, fmt.Errorf("move result: %w", err)
+	}
+	defer root.Close()
+	if err := root.Remove(b.name); err != nil {
+		return false, fmt.Errorf("move result: %w", err)
+	}
+	return true, nil
 }
 
 // Size implements storage.Body.

@@ -67,17 +67,12 @@ func (p *Output) verify(ctx context.Context, name string, want transcode.File, p
 		return job.Media{}, nil
 	case want.Check == transcode.CheckAnimation:
 		return job.Media{}, verifyAnimation(p.dir, name)
+	case probe && p.o.Type == job.TypeImage && decodes(name):
+		return job.Media{}, verifyPicture(p.dir, name, want.Expect)
 	case probe:
 		return p.c.Media.Verify(ctx, filepath.Join(p.dir, name), want.Expect)
 	}
-	st, err := os.Stat(filepath.Join(p.dir, name))
-	if err != nil {
-		return job.Media{}, fmt.Errorf("verify picture: %w", err)
-	}
-	if st.Size() == 0 {
-		return job.Media{}, job.Errorf(job.OutputNotValid, "A picture could not be written.")
-	}
-	return job.Media{}, nil
+	return job.Media{}, verifyWritten(p.dir, name)
 }
 
 // verifyAnimation parses an animated WebP, which ffprobe cannot read.

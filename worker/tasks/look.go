@@ -62,7 +62,7 @@ func (s *Share) look() {
 		}
 	}
 	for _, t := range slow {
-		s.c.Log.Info("slow step offered again", "step", t.step.ID)
+		s.c.Log.InfoContext(s.ctx, "slow step offered again", "step", t.step.ID)
 		s.c.Metrics.count(t.step, resultStraggler)
 	}
 	if len(slow) > 0 {
@@ -140,7 +140,7 @@ func (s *Share) made(t *Step, st job.TaskState) {
 			s.outputs[i] = append(s.outputs[i], st.Node)
 		}
 	}
-	s.c.Log.Debug("step made elsewhere", "step", t.step.ID, "node", st.Node, "took", st.Running)
+	s.c.Log.DebugContext(s.ctx, "step made elsewhere", "step", t.step.ID, "worker", st.Node, "took", st.Running)
 	s.c.Metrics.count(t.step, resultElsewhere)
 	t.set(Made)
 }
@@ -148,7 +148,7 @@ func (s *Share) made(t *Step, st job.TaskState) {
 // failed records that a worker could not run a step. The step is offered again, to other
 // workers first, or after maxFailures run here.
 func (s *Share) failed(t *Step, st job.TaskState) {
-	s.c.Log.Warn("step failed elsewhere", "step", t.step.ID, "node", st.Node, "error", st.Error)
+	s.c.Log.WarnContext(s.ctx, "step failed elsewhere", "step", t.step.ID, "worker", st.Node, "error", st.Error)
 	s.c.Metrics.count(t.step, resultFailed)
 	s.drop = append(s.drop, st.ID)
 	t.failures++

@@ -24,7 +24,7 @@ const (
 // NewMetrics registers the metrics with r.
 func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{tasks: prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "copra_tasks_total", Help: "Steps that were offered to other workers, by kind and by what became of them."}, []string{"kind", "result"})}
+		Name: "copra_tasks_total", Help: "Steps that were offered to all workers: here (taken by the worker that has the job), made elsewhere, failed elsewhere, or a straggler, which was offered again."}, []string{"kind", "result"})}
 	r.MustRegister(m.tasks)
 	return m
 }

@@ -110,7 +110,7 @@ func (s *Share) Close() map[string]int {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(s.ctx), callTimeout)
 		defer cancel()
 		if err := s.c.Store.DropTasks(ctx, s.c.JobID, s.c.Run); err != nil {
-			s.c.Log.Warn("tasks not ended", "error", err) // they are void when the job has ended
+			s.c.Log.WarnContext(ctx, "tasks not ended", "error", err) // they are void when the job has ended
 		}
 	}
 	return s.nodes
@@ -164,7 +164,7 @@ func (s *Share) call(what string, f func(ctx context.Context) error) bool {
 	defer cancel()
 	err := f(ctx)
 	if err != nil && s.ctx.Err() == nil {
-		s.c.Log.Warn(what, "error", err)
+		s.c.Log.WarnContext(s.ctx, what, "error", err)
 	}
 	return err == nil
 }
@@ -207,7 +207,7 @@ func (s *Share) offer(steps []*Step) {
 		}
 		s.mu.Lock()
 		if err != nil {
-			s.c.Log.Warn("step not offered", "step", step.step.ID, "error", err)
+			s.c.Log.WarnContext(s.ctx, "step not offered", "step", step.step.ID, "error", err)
 			step.local = true
 		} else if step.offerable() || step.duplicated {
 			offered = append(offered, step)
@@ -235,7 +235,7 @@ func (s *Share) offer(steps []*Step) {
 		}
 		step.rows = append(step.rows, row{id: ids[i]})
 	}
-	s.c.Log.Info("steps offered", "steps", len(rows))
+	s.c.Log.InfoContext(s.ctx, "steps offered", "steps", len(rows))
 }
 
 // hasRows reports whether any step has tasks.

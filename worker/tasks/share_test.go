@@ -16,6 +16,7 @@ import (
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
 // database has the tasks of one run. The other nodes are played by the tests.
@@ -393,63 +394,73 @@ func (s *sourceStore) JobsWithTasks(context.Context, []string) (map[string]bool,
 	return map[string]bool{"j": s.open["j"]}, nil
 }
 
-// TestSources fetches an input once for several tasks, and removes it when its job has
-// none. A run of this process lends its own.
+// fakeSource is an input that notes how it is used.
+type fakeSource struct {
+	users, closed int
+	err           error
+}
+
+func (*fakeSource) Use(context.Context, string) (*ffmpeg.Served, func(), error) {
+	return nil, func() {}, nil
+}
+func (f *fakeSource) Err() error                             { return f.err }
+func (*fakeSource) Identity(context.Context) (string, error) { return "sum", nil }
+func (f *fakeSource) Retain()                                { f.users++ }
+func (f *fakeSource) Close()                                 { f.users--; f.closed++ }
+
+// TestSources opens an input once for several tasks, and removes it when its job has
+// none. One that has failed is opened anew. A run of this process lends its own.
 func TestSources(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		root := t.TempDir()
 		store := &sourceStore{open: map[string]bool{"j": true}}
 		folder := func(id string) string { return filepath.Join(root, id) }
 		s := NewSources(store, folder, slog.New(slog.DiscardHandler))
-		fetched := 0
-		fetch := func(_ context.Context, dir string) (string, error) {
-			fetched++
-			return "sum", os.WriteFile(filepath.Join(dir, transcode.SourceName), []byte("input"), 0o600)
-		}
-		place := func(f func(context.Context, string) (string, error)) (string, func(), error) {
-			dir := t.TempDir()
-			sum, release, err := s.Place(t.Context(), "j", dir, f)
-			if err == nil {
-				if got, rerr := os.ReadFile(filepath.Join(dir, transcode.SourceName)); rerr != nil || len(got) == 0 {
-					t.Errorf("placed %q, %v", got, rerr)
-				}
-			}
-			return sum, release, err
+		var opened []*fakeSource
+		open := func(_ context.Context, dir string) (Source, error) {
+			opened = append(opened, &fakeSource{users: 1})
+			return opened[len(opened)-1], os.WriteFile(filepath.Join(dir, transcode.SourceName), []byte("input"), 0o600)
 		}
 		gone := errors.New("not found")
-		if _, _, err := place(func(context.Context, string) (string, error) { return "", gone }); !errors.Is(err, gone) {
+		if _, err := s.Open(t.Context(), "j", func(context.Context, string) (Source, error) { return nil, gone }); !errors.Is(err, gone) {
 			t.Errorf("%v", err)
 		}
-		for range 3 {
-			sum, release, err := place(fetch)
-			if err != nil || sum != "sum" {
+		for n := range 4 {
+			source, err := s.Open(t.Context(), "j", open)
+			if err != nil {
 				t.Fatal(err)
 			}
-			release()
-			release() // a second call does nothing
+			if _, err := os.Stat(filepath.Join(folder("j"), transcode.SourceName)); err != nil {
+				t.Error(err)
+			}
+			source.Close()
+			source.Close() // a second call does nothing
 			<-time.After(3 * sweepEvery)
+			if n == 2 {
+				opened[0].err = gone
+			}
 		}
-		if fetched != 1 {
-			t.Errorf("fetched %d times", fetched)
+		if len(opened) != 2 || opened[0].closed != 1 || opened[1].closed != 0 {
+			t.Errorf("opened %d times: %+v", len(opened), opened)
 		}
 		store.mu.Lock()
 		store.open["j"] = false
 		store.mu.Unlock()
 		<-time.After(2 * sweepEvery)
-		if _, err := os.Stat(folder("j")); !os.IsNotExist(err) {
-			t.Errorf("kept: %v", err)
+		if _, err := os.Stat(folder("j")); !os.IsNotExist(err) || opened[1].closed != 1 {
+			t.Errorf("kept: %v, closed %d times", err, opened[1].closed)
 		}
 
-		own := filepath.Join(root, "own")
-		if err := os.WriteFile(own, []byte("input"), 0o600); err != nil {
-			t.Fatal(err)
+		own := &fakeSource{users: 1}
+		revoke := s.Lend("j", own)
+		source, err := s.Open(t.Context(), "j", open)
+		if err != nil || source != Source(own) || own.users != 2 {
+			t.Errorf("%v, %v, %d users", source, err, own.users)
 		}
-		revoke := s.Lend("j", Source{Path: own, Sum: "own"})
-		sum, release, err := place(fetch)
-		if err != nil || sum != "own" || fetched != 1 {
-			t.Errorf("%q, %v, fetched %d times", sum, err, fetched)
-		}
-		release()
 		revoke()
+		source.Close()
+		if own.users != 1 {
+			t.Errorf("%d users are left", own.users)
+		}
 	})
 }

@@ -5,12 +5,11 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
 // sweepEvery is how often a process asks whether the jobs of unused inputs have tasks left.
@@ -22,14 +21,21 @@ type SourceStore interface {
 	JobsWithTasks(ctx context.Context, jobIDs []string) (map[string]bool, error)
 }
 
-// Source is the input of a job on the disk of this process.
-type Source struct {
-	Path string
-	Sum  string // its SHA-256 in hex
+// Source is the copy of a job's input on the disk of this process, which may still be
+// arriving.
+type Source interface {
+	// Use and Err are those of execute.Source.
+	Use(ctx context.Context, dir string) (served *ffmpeg.Served, done func(), err error)
+	Err() error
+	// Identity names the content, equally in every process.
+	Identity(ctx context.Context) (string, error)
+	// Retain notes one more user. Close ends one use, and with the last one the transfers.
+	Retain()
+	Close()
 }
 
 // Sources keeps the inputs of the jobs whose tasks this process runs. An input is
-// fetched once, and stays until its job has no task left.
+// opened once, and stays until its job has no task left.
 type Sources struct {
 	store  SourceStore
 	folder func(jobID string) string
@@ -41,12 +47,13 @@ type Sources struct {
 	sweeps bool              // a sweep is under way
 }
 
-// kept is one input. Its lock is held while it is fetched.
+// kept is one input. Its lock is held while it is opened.
 type kept struct {
 	users int // guarded by Sources.mu
 
 	mu     sync.Mutex
-	source *Source // nil: not fetched
+	source Source // nil: not opened
+	cancel context.CancelFunc
 }
 
 // NewSources returns an empty set. folder names the folder for the input of a job.
@@ -67,49 +74,74 @@ func (s *Sources) Lend(jobID string, source Source) (revoke func()) {
 	}
 }
 
-// Place links the input of a job into dir as transcode.SourceName, and returns its checksum,
-// a SHA-256 in hex. If the process does not have the input, fetch downloads it into a folder
-// under that name. The caller must call release when it no longer needs the input.
-func (s *Sources) Place(ctx context.Context, jobID, dir string, fetch func(ctx context.Context, dir string) (sum string, err error)) (sum string, release func(), err error) {
+// Open returns the input of a job. If the process does not have it, open opens it, with its
+// file in a folder; transfers end with the context that open gets. The caller must call Close
+// when it no longer needs the input.
+func (s *Sources) Open(ctx context.Context, jobID string, open func(ctx context.Context, dir string) (Source, error)) (Source, error) {
 	s.mu.Lock()
 	lent, here := s.lent[jobID]
+	if here {
+		lent.Retain()
+	}
 	s.mu.Unlock()
-	if here && os.Link(lent.Path, filepath.Join(dir, transcode.SourceName)) == nil {
-		return lent.Sum, func() {}, nil // the hard link is still there when the run has ended
+	if here {
+		return lent, nil
 	}
 	k := s.use(jobID)
-	release = sync.OnceFunc(func() { s.leave(ctx, k) })
-	source, err := k.get(ctx, s.folder(jobID), fetch)
-	if err == nil {
-		err = os.Link(source.Path, filepath.Join(dir, transcode.SourceName))
-	}
+	source, err := k.get(ctx, s.folder(jobID), open)
 	if err != nil {
-		release()
-		return "", nil, err
+		s.leave(ctx, k)
+		return nil, err
 	}
-	return source.Sum, release, nil
+	return &use{Source: source, leave: sync.OnceFunc(func() { s.leave(ctx, k) })}, nil
 }
 
-// get returns the input, which it fetches if it is not there.
-func (k *kept) get(ctx context.Context, folder string, fetch func(ctx context.Context, dir string) (string, error)) (Source, error) {
+// use is one use of a kept input.
+type use struct {
+	Source
+	leave func()
+}
+
+// Retain implements Source.
+func (u *use) Retain() { panic("a kept input has one user for each Open") }
+
+// Close implements Source.
+func (u *use) Close() { u.leave() }
+
+// get returns the input, which it opens if it is not there, or has failed.
+func (k *kept) get(ctx context.Context, folder string, open func(ctx context.Context, dir string) (Source, error)) (Source, error) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.source != nil {
-		return *k.source, nil
+	if k.source != nil && k.source.Err() == nil {
+		return k.source, nil
 	}
+	k.close()
 	if err := os.RemoveAll(folder); err != nil {
-		return Source{}, fmt.Errorf("clear folder of input: %w", err)
+		return nil, fmt.Errorf("clear folder of input: %w", err)
 	}
 	if err := os.MkdirAll(folder, 0o700); err != nil {
-		return Source{}, fmt.Errorf("make folder of input: %w", err)
+		return nil, fmt.Errorf("make folder of input: %w", err)
 	}
-	sum, err := fetch(ctx, folder)
+	// It may serve other tasks after this one.
+	kept, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer context.AfterFunc(ctx, cancel)() // while it is opened
+	source, err := open(kept, folder)
 	if err != nil {
+		cancel()
 		_ = os.RemoveAll(folder)
-		return Source{}, err
+		return nil, err
 	}
-	k.source = &Source{Path: filepath.Join(folder, transcode.SourceName), Sum: sum}
-	return *k.source, nil
+	k.source, k.cancel = source, cancel
+	return source, nil
+}
+
+// close closes the input, if it was opened. The lock is held, or nobody uses it.
+func (k *kept) close() {
+	if k.source != nil {
+		k.source.Close()
+		k.cancel()
+		k.source = nil
+	}
 }
 
 // use begins one use of the input of a job.
@@ -153,19 +185,21 @@ func (s *Sources) sweepOnce(ctx context.Context) (left bool) {
 	if len(unused) > 0 {
 		var err error
 		if open, err = s.store.JobsWithTasks(ctx, unused); err != nil {
-			s.log.Debug("sources not swept", "error", err)
+			s.log.DebugContext(ctx, "sources not swept", "error", err)
 			return true
 		}
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, id := range unused {
-		if k := s.kept[id]; k == nil || k.users > 0 || open[id] {
+		k := s.kept[id]
+		if k == nil || k.users > 0 || open[id] {
 			continue
 		}
 		delete(s.kept, id)
+		k.close()
 		if err := os.RemoveAll(s.folder(id)); err != nil {
-			s.log.Warn("folder of input not removed", "job", id, "error", err)
+			s.log.WarnContext(ctx, "folder of input not removed", "job", id, "error", err)
 		}
 	}
 	for _, k := range s.kept {

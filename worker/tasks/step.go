@@ -102,7 +102,7 @@ func (t *Step) Take(ctx context.Context) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
-		s.c.Log.Warn("task not taken", "step", t.step.ID, "error", err)
+		s.c.Log.WarnContext(ctx, "task not taken", "step", t.step.ID, "error", err)
 	}
 	if taken || err != nil {
 		for i := range t.rows {

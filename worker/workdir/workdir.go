@@ -9,6 +9,7 @@
 package workdir
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -33,20 +34,20 @@ func (d *Dir) Root() string { return d.root }
 
 // Create makes the folder of one run of a job and returns the function that
 // removes it.
-func (d *Dir) Create(jobID string, fence int64) (dir string, remove func(), err error) {
+func (d *Dir) Create(ctx context.Context, jobID string, fence int64) (dir string, remove func(), err error) {
 	dir = d.RunFolder(jobID, fence)
-	remove, err = d.create(dir)
+	remove, err = d.create(ctx, dir)
 	return dir, remove, err
 }
 
 // CreateForTask is Create for a claim of a task.
-func (d *Dir) CreateForTask(jobID string, task, fence int64) (dir string, remove func(), err error) {
+func (d *Dir) CreateForTask(ctx context.Context, jobID string, task, fence int64) (dir string, remove func(), err error) {
 	dir = d.TaskFolder(jobID, task, fence)
-	remove, err = d.create(dir)
+	remove, err = d.create(ctx, dir)
 	return dir, remove, err
 }
 
-func (d *Dir) create(dir string) (remove func(), err error) {
+func (d *Dir) create(ctx context.Context, dir string) (remove func(), err error) {
 	if err := os.RemoveAll(dir); err != nil {
 		return nil, fmt.Errorf("clear work directory: %w", err)
 	}
@@ -55,7 +56,7 @@ func (d *Dir) create(dir string) (remove func(), err error) {
 	}
 	return func() {
 		if err := os.RemoveAll(dir); err != nil {
-			d.log.Error("run folder not removed", "folder", dir, "error", err)
+			d.log.ErrorContext(ctx, "run folder not removed", "folder", dir, "error", err)
 		}
 	}, nil
 }

@@ -26,6 +26,9 @@ var tests = map[string]string{
 	"12.1 Idempotency-Key":                                  "internal/postgres.TestIdempotency",
 	"12.1 settings.priority":                                "internal/server.TestPriority",
 	"12.1 settings.max_duration":                            "worker.TestMaxDuration",
+	"12.1 POST /v2/uploads":                                 "e2e.TestTusClient",
+	"12.1 settings.encoder":                                 "e2e.TestDevice",
+	"12.2 HLS and DASH recordings as inputs":                "e2e.TestRecordings",
 
 	"errors.md cursor_not_valid":         "internal/postgres.TestListByStatus",
 	"errors.md idempotency_key_reused":   "internal/postgres.TestIdempotency",
@@ -37,7 +40,9 @@ var tests = map[string]string{
 	"errors.md input_photo_not_readable": "transcode/ffmpeg.TestProbeRefusesPhotos",
 	"errors.md input_encrypted":          "transcode/ffmpeg.TestProbeRefuses",
 	"errors.md input_not_self_contained": "transcode/ffmpeg.TestReason",
+	"errors.md input_playlist_not_valid": "worker/input.TestRecordingRefused",
 	"errors.md input_stream_missing":     "transcode/ffmpeg.TestReason",
+	"errors.md captions_not_valid":       "e2e.TestBadCaptions",
 	"errors.md encoder_missing":          "transcode/ffmpeg.TestReason",
 	"errors.md encoding_failed":          "transcode/ffmpeg.TestReason",
 	"errors.md encoding_stalled":         "transcode/ffmpeg.TestRunStalls",
@@ -50,6 +55,7 @@ var tests = map[string]string{
 	"errors.md worker_lost":              "internal/postgres.TestReapLastAttempt",
 	"errors.md output_not_valid":         "transcode/ffmpeg.TestVerify",
 	"errors.md watermark_not_valid":      "e2e.TestPictures",
+	"errors.md overlay_not_valid":        "worker/input.TestFetchLUT",
 }
 
 // Tests returns the tests by row.

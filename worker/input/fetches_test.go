@@ -17,10 +17,12 @@ type failing struct{ err error }
 
 func (f failing) Source(context.Context, job.Input) (storage.Source, error) { return nil, f.err }
 
+func (f failing) Whole(context.Context, job.Input) (storage.Source, error) { return nil, f.err }
+
 // TestWatermarkFails: the customer is at fault for a watermark that cannot be
 // read, unless this server is.
 func TestWatermarkFails(t *testing.T) {
-	explain := func(err error) *job.Error {
+	explain := func(err error, _ job.Reason) *job.Error {
 		if e, ok := errors.AsType[*job.Error](err); ok {
 			return e
 		}
@@ -37,7 +39,7 @@ func TestWatermarkFails(t *testing.T) {
 		{fmt.Errorf("open: %w", syscall.EMFILE), job.InternalError, "The watermark could not be read."},
 	} {
 		r := Reader{Opener: failing{tt.err}}
-		err := r.Watermark(t.Context(), transcode.Fetch{Name: "logo"}, job.NewSecret("https://example.com/logo.png"), t.TempDir(), explain)
+		err := r.Fetch(t.Context(), transcode.Fetch{Name: "logo"}, job.NewSecret("https://example.com/logo.png"), t.TempDir(), explain)
 		e, ok := errors.AsType[*job.Error](err)
 		if !ok || e.Reason != tt.reason || e.Message != tt.says || !errors.Is(err, tt.err) {
 			t.Errorf("%v: got %v", tt.err, err)

@@ -1,0 +1,108 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/copra-video/copra/internal/devicestandin"
+	"github.com/copra-video/copra/internal/pgtest"
+	"github.com/copra-video/copra/internal/spec/observed"
+	"github.com/copra-video/copra/internal/testmedia"
+)
+
+// notes are the notes of a job's events.
+func (c client) notes(t testing.TB, id string) (list []string) {
+	t.Helper()
+	var history struct {
+		Events []struct {
+			Data struct{ Note string }
+			Note string
+		}
+	}
+	_, body, _ := c.send(t, http.MethodGet, "/jobs/"+id+"/events", nil)
+	if err := json.Unmarshal(body, &history); err != nil {
+		t.Fatalf("%v: %s", err, body)
+	}
+	for _, e := range history.Events {
+		if n := e.Note + e.Data.Note; n != "" {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// TestDevice: a card is tried at start, told of, used where a job asks for it, and
+// given up for the software where it is not there or fails in the middle. The next
+// job has it again. The card is a stand-in: see package devicestandin.
+func TestDevice(t *testing.T) {
+	t.Parallel()
+	d := newDeployment(t, pgtest.New(t).URL)
+	ffmpeg, err := exec.LookPath("ffmpeg")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ffprobe, err := exec.LookPath("ffprobe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	card, err := devicestandin.Install(openDir(t), ffmpeg, ffprobe, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.env = append(d.env, "COPRA_FFMPEG="+card.FFmpeg, "COPRA_FFPROBE="+ffprobe, "COPRA_DEVICES="+card.Devices, "COPRA_OPERATOR_KEY=operator-of-devices-0123456789")
+	d.start(t, 0)
+	w := launchFor(t, launch{args: []string{"worker", "--metrics-listen", "127.0.0.1:0"}, env: append(d.env, "COPRA_WORK_DIR="+d.workDir())})
+	if _, err := w.says(2*startTime, `msg="encoder of a card".* encoder=h264_nvenc device=0 `); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := w.says(startTime, `msg="copra worker".* node=(\S+)`); err != nil {
+		t.Fatal(err)
+	}
+	c := d.client(t, "devices")
+	input := inputs(t).add(testmedia.Clip(t, testmedia.NoAudio))
+	for _, row := range []struct {
+		name, state, key, use, note string
+	}{
+		{"used", devicestandin.Works, "mp4:240p", "hardware", "Encoded by h264_nvenc."},
+		{"10 bits", devicestandin.Works, "mp4:hevc_240p:x:pix_fmt=yuv420p10le", "nvenc", "Encoded by hevc_nvenc."},
+		{"not asked for", devicestandin.Works, "mp4:240p", "software", ""},
+		{"of another kind", devicestandin.Works, "mp4:240p::encoder=qsv", "", "Encoded by libx264: this worker has no device for h264_qsv."},
+		{"second pass", devicestandin.Works, "mp4:240p_400k:x:2pass", "nvenc", "Encoded by libx264: h264_nvenc has no second pass."},
+		{"lost", devicestandin.Lost, "mp4:240p", "nvenc", "The device failed, so it is encoded in software."},
+		{"gone", devicestandin.Gone, "mp4:240p::encoder=nvenc", "", "The device failed, so it is encoded in software."},
+		{"there again", devicestandin.Works, "mp4:240p", "nvenc", "Encoded by h264_nvenc."},
+	} {
+		if err := card.Set(row.state); err != nil {
+			t.Fatal(err)
+		}
+		spec := jobOf(input, object{row.key: object{"path": "/" + strings.ReplaceAll(row.name, " ", "-") + ".mp4"}})
+		if row.use != "" {
+			spec["settings"] = object{"encoder": row.use}
+		}
+		j := c.completed(t, 90*time.Second, spec)
+		notes := c.notes(t, j.ID)
+		if last := strings.Join(notes[max(0, len(notes)-1):], ""); last != row.note {
+			t.Errorf("%s: notes %q, want %q", row.name, notes, row.note)
+		}
+		f := probe(t, j.Outputs[0].URL, "-count_frames")
+		if len(f.Streams) != 1 || f.Streams[0].Frames != "100" {
+			t.Errorf("%s: made %+v", row.name, f.Streams)
+		}
+	}
+	var nodes struct {
+		Nodes []struct{ Encoders []string }
+	}
+	if _, body, _ := (client{d.base, "operator-of-devices-0123456789"}).send(t, http.MethodGet, "/nodes", nil); json.Unmarshal(body, &nodes) != nil ||
+		len(nodes.Nodes) != 1 || !slices.Equal(nodes.Nodes[0].Encoders, []string{"h264_nvenc", "hevc_nvenc"}) {
+		t.Errorf("the nodes are %s", body)
+	}
+	if status, body, _ := c.send(t, http.MethodPost, "/jobs", jobOf(input, object{"mp4:240p::encoder=cuda": object{"path": "/x.mp4"}})); status != http.StatusBadRequest || !strings.Contains(string(body), "nvenc") {
+		t.Errorf("an encoder that is not known: %d %s", status, body)
+	}
+	observed.Row(t, "12.1 settings.encoder")
+}
