@@ -26,17 +26,18 @@ type set struct {
 var parallel = []string{"-p=" + strconv.Itoa(runtime.NumCPU()+1)}
 
 // newPlan resolves the patterns and divides the packages: those of race, and the rest.
-func newPlan(ctx context.Context, patterns, race []string) ([]set, error) {
-	all, err := list(ctx, patterns)
+// dirs are the folders of all packages.
+func newPlan(ctx context.Context, patterns, race []string) (plan []set, dirs map[string]string, err error) {
+	all, dirs, err := list(ctx, patterns)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if len(race) == 0 {
-		return []set{{flags: parallel, packages: all}}, nil
+		return []set{{flags: parallel, packages: all}}, dirs, nil
 	}
-	raced, err := list(ctx, race)
+	raced, _, err := list(ctx, race)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	withRace, rest := set{}, set{flags: parallel}
 	for _, p := range all {
@@ -51,22 +52,28 @@ func newPlan(ctx context.Context, patterns, race []string) ([]set, error) {
 		// One package at a time, because the other set runs beside it.
 		withRace.flags = []string{"-race", "-p=1"}
 	case os.Getenv("CI") == "true":
-		return nil, errors.New(why)
+		return nil, nil, errors.New(why)
 	default:
 		fmt.Printf("without the race detector: %s\n", why)
 	}
-	return []set{rest, withRace}, nil
+	return []set{rest, withRace}, dirs, nil
 }
 
-func list(ctx context.Context, patterns []string) ([]string, error) {
-	out, err := exec.CommandContext(ctx, "go", append([]string{"list"}, patterns...)...).Output()
+// list returns the packages in the order of the patterns, and their folders.
+func list(ctx context.Context, patterns []string) (packages []string, dirs map[string]string, err error) {
+	out, err := exec.CommandContext(ctx, "go", append([]string{"list", "-f", "{{.ImportPath}}\t{{.Dir}}"}, patterns...)...).Output()
 	if err != nil {
 		if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 			err = errors.New(strings.TrimSpace(string(exit.Stderr)))
 		}
-		return nil, fmt.Errorf("list packages: %w", err)
+		return nil, nil, fmt.Errorf("list packages: %w", err)
 	}
-	return strings.Fields(string(out)), nil
+	dirs = map[string]string{}
+	for line := range strings.Lines(string(out)) {
+		pkg, dir, _ := strings.Cut(strings.TrimSpace(line), "\t")
+		packages, dirs[pkg] = append(packages, pkg), dir
+	}
+	return packages, dirs, nil
 }
 
 // canRace reports whether the race detector can be built, which needs cgo, and why not.

@@ -1,6 +1,7 @@
 // Command testreport runs go test and reports the output of what failed, a line for each
-// package as go test prints it, what was skipped and why, the slowest tests, and how many
-// passed, failed and were skipped.
+// package as go test prints it, what was skipped and why, the slowest tests, once more each
+// failed test with its own messages, without logs, and how many passed, failed and were
+// skipped.
 //
 //	testreport [-program PACKAGE] [-race PACKAGES] [-slowest N] PACKAGES [FLAGS of go test]
 //
@@ -45,7 +46,7 @@ func run(ctx context.Context, args []string) (ok bool, err error) {
 		return false, err
 	}
 	patterns, flags := divide(f.Args())
-	plan, err := newPlan(ctx, patterns, strings.Fields(*race))
+	plan, dirs, err := newPlan(ctx, patterns, strings.Fields(*race))
 	if err != nil {
 		return false, err
 	}
@@ -55,7 +56,7 @@ func run(ctx context.Context, args []string) (ok bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	r := newReport(os.Stdout)
+	r := newReport(os.Stdout, dirs)
 	if err := goTests(ctx, r, plan, flags); err != nil {
 		return false, err
 	}

@@ -12,12 +12,13 @@ import (
 
 // event is a line of go test -json (go doc cmd/test2json).
 type event struct {
-	Action     string
-	Package    string
-	ImportPath string // of build-output
-	Test       string // "": of the package
-	Elapsed    float64
-	Output     string
+	Action      string
+	Package     string
+	ImportPath  string // of build-output
+	Test        string // "": of the package
+	Elapsed     float64
+	Output      string
+	FailedBuild string // ImportPath of the build that failed
 }
 
 // report collects events, and prints failures and packages as they come. Several runs of
@@ -29,9 +30,12 @@ type report struct {
 	running map[string][]string         // tests of a package that have not ended
 
 	passed, failed, skipped int
-	broken                  int // packages that failed without a failed test
+	broken                  int // packages that failed
 	slow                    []timed
 	skips                   []string
+	failures                []failure
+	dirs                    map[string]string   // folders of packages
+	builds                  map[string][]string // what the compiler said, by ImportPath
 }
 
 type timed struct {
@@ -39,8 +43,8 @@ type timed struct {
 	name    string
 }
 
-func newReport(w io.Writer) *report {
-	return &report{w: w, outputs: map[string]*strings.Builder{}, running: map[string][]string{}}
+func newReport(w io.Writer, dirs map[string]string) *report {
+	return &report{w: w, dirs: dirs, builds: map[string][]string{}, outputs: map[string]*strings.Builder{}, running: map[string][]string{}}
 }
 
 // ok reports whether nothing has failed so far.
@@ -62,6 +66,7 @@ func (r *report) line(text []byte) {
 	switch e.Action {
 	case "build-output":
 		fmt.Fprint(r.w, e.Output)
+		r.builds[e.ImportPath] = append(r.builds[e.ImportPath], strings.TrimRight(e.Output, "\n"))
 	case "output":
 		r.output(e.Package, e.Test).WriteString(e.Output)
 	case "start":
@@ -111,6 +116,19 @@ func (r *report) testEnded(e event) {
 	case "fail":
 		r.failed++
 		fmt.Fprint(r.w, text)
+		r.fail(e.Package, e.Test, text)
+	}
+}
+
+// fail keeps a failure for the summary, unless it is that of a test of which only a part
+// failed: that is there already.
+func (r *report) fail(pkg, test, text string) {
+	f := newFailure(pkg, test, text, r.dirs[pkg])
+	part := func(other failure) bool {
+		return other.pkg == pkg && (test == "" || strings.HasPrefix(other.test, test+"/"))
+	}
+	if len(f.messages) > 0 || !slices.ContainsFunc(r.failures, part) {
+		r.failures = append(r.failures, f)
 	}
 }
 
@@ -131,20 +149,27 @@ func (r *report) packageEnded(e event) {
 	text := r.take(e.Package, "")
 	if e.Action == "fail" {
 		for _, test := range r.running[e.Package] {
-			fmt.Fprint(r.w, r.take(e.Package, test))
+			text := r.take(e.Package, test)
+			fmt.Fprint(r.w, text)
+			r.fail(e.Package, test, text)
 		}
 		fmt.Fprint(r.w, text)
 		if !strings.Contains(text, "FAIL\t") {
 			fmt.Fprintf(r.w, "FAIL\t%s\t%.3fs\n", e.Package, e.Elapsed)
 		}
 		r.broken++
+		if said := r.builds[e.FailedBuild]; len(said) > 0 {
+			r.failures = append(r.failures, failure{pkg: e.Package, messages: [][]string{said}})
+		} else {
+			r.fail(e.Package, "", text)
+		}
 	} else if i := strings.LastIndex(text, "ok  \t"); i >= 0 {
 		fmt.Fprint(r.w, text[i:])
 	}
 	delete(r.running, e.Package)
 }
 
-// close prints the summary.
+// close prints the summary. What failed is last, where it is seen.
 func (r *report) close(took time.Duration, slowest int) {
 	if len(r.skips) > 0 {
 		fmt.Fprintln(r.w, "\nskipped:")
@@ -158,5 +183,8 @@ func (r *report) close(took time.Duration, slowest int) {
 		fmt.Fprintf(r.w, "  %6.1fs  %s\n", t.seconds, t.name)
 	}
 	fmt.Fprintf(r.w, "in %.0fs\n\n", took.Seconds())
+	for _, f := range r.failures {
+		f.print(r.w)
+	}
 	fmt.Fprintf(r.w, "%d passed, %d failed, %d skipped\n", r.passed, r.failed, r.skipped)
 }

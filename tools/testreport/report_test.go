@@ -22,7 +22,14 @@ func TestSub(t *testing.T) { t.Run("a", func(t *testing.T) {}); t.Run("b", func(
 `,
 	"bad/bad_test.go": `package bad
 import "testing"
-func TestBad(t *testing.T) { t.Run("fine", func(t *testing.T) {}); t.Run("wrong", func(t *testing.T) { t.Error("it is wrong") }) }
+func TestBad(t *testing.T) {
+	t.Run("fine", func(t *testing.T) {})
+	t.Run("wrong", func(t *testing.T) {
+		t.Cleanup(func() { t.Log("the server wrote:\nmsg=request") })
+		t.Error("it is wrong:\n-one\n+two")
+		t.Error("so is this")
+	})
+}
 `,
 	"panics/panics_test.go": `package panics
 import "testing"
@@ -56,11 +63,11 @@ func runIn(t *testing.T, files map[string]string, args ...string) (printed strin
 	}
 	t.Chdir(dir)
 	var w strings.Builder
-	plan, err := newPlan(t.Context(), args, nil)
+	plan, dirs, err := newPlan(t.Context(), args, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := newReport(&w)
+	r := newReport(&w, dirs)
 	for _, s := range plan {
 		if err := goTest(t.Context(), r, []string{"-p=1", "-count=1"}, s.packages); err != nil {
 			t.Fatal(err)
@@ -90,13 +97,44 @@ in 3s
 	}
 }
 
+// TestSummary: at the end stands each failed test once more with its messages, without logs,
+// the first of them on the line that names it.
+func TestSummary(t *testing.T) {
+	got, _ := runIn(t, module, "./bad", "./panics", "./exits", "./good")
+	_, summary, _ := strings.Cut(got, "in 3s\n\n")
+	want := `FAIL	m/bad TestBad/wrong: bad_test.go:7: it is wrong:
+        -one
+        +two
+    bad_test.go:8: so is this
+FAIL	m/panics TestPanic: panic: all is lost [recovered, repanicked]
+FAIL	m/exits TestExit
+5 passed, 3 failed, 1 skipped
+`
+	if diff := cmp.Diff(want, summary); diff != "" {
+		t.Errorf("summary (-want +got):\n%s\nof\n%s", diff, got)
+	}
+}
+
+// TestBounds: a message of any length takes few lines of the summary.
+func TestBounds(t *testing.T) {
+	var text strings.Builder
+	for range 20 {
+		text.WriteString("    a_test.go:1: " + strings.Repeat("ä", 500) + "\n" + strings.Repeat("        more\n", 20))
+	}
+	var w strings.Builder
+	newFailure("p", "TestA", text.String(), "").print(&w)
+	if lines := strings.Count(w.String(), "\n"); lines != mostMessages*(mostLines+1)+1 || w.Len() > 8000 {
+		t.Errorf("%d lines, %d bytes:\n%s", lines, w.Len(), w.String())
+	}
+}
+
 // TestBad: whatever goes wrong is seen, and makes the end a bad one.
 func TestBad(t *testing.T) {
 	for name, wanted := range map[string][]string{
 		"bad":    {"--- FAIL: TestBad/wrong", "it is wrong", "--- FAIL: TestBad", "FAIL\tm/bad", "5 passed, 2 failed, 1 skipped\n"},
 		"panics": {"panic: all is lost", "FAIL\tm/panics"},
 		"exits":  {"said before the end", "FAIL\tm/exits"},
-		"broken": {"broken_test.go:2", "FAIL\tm/broken"},
+		"broken": {"broken_test.go:2", "FAIL\tm/broken [build failed]", "FAIL\tm/broken: # m/broken [m/broken.test]\n    broken/broken_test.go:2:13: cannot use"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, ok := runIn(t, module, "./"+name, "./good")
