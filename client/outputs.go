@@ -84,9 +84,11 @@ type Watermark struct {
 	Position string `json:"position,omitempty"` // "topright" by default, "topleft", "bottomleft", "bottomright"
 }
 
-// Captions are a file of SRT, WebVTT, TTML or ASS that becomes a track of text.
+// Captions are a file of SRT, WebVTT, TTML or ASS that becomes a track of text, or what is
+// spoken in the input.
 type Captions struct {
-	URL      string `json:"url"`
+	URL      string `json:"url,omitempty"`
+	Speech   bool   `json:"speech,omitempty"`   // in place of URL: the server's speech service transcribes the sound
 	Language string `json:"language,omitempty"` // a tag of BCP 47: "pt-BR"
 	Name     string `json:"name,omitempty"`     // what viewers choose from
 	Default  bool   `json:"default,omitempty"`  // on unless a viewer chooses

@@ -135,6 +135,7 @@ type fixtures struct {
 	inputs  *inputServer
 	hooks   *sink
 	bucket  *s3server.Server
+	speech  *speechService
 }
 
 // close stops the shared server. A server that has left work files behind, or
@@ -149,6 +150,7 @@ func (f *fixtures) close() error {
 	if f.server == nil {
 		return nil
 	}
+	defer f.speech.Close()
 	select {
 	case <-f.server.done:
 		return fmt.Errorf("the shared server ended by itself: %w\n%s", f.server.err, tellingLines(f.server.stderr.String()))
@@ -189,7 +191,7 @@ func (f *fixtures) cleared() error {
 }
 
 // shared returns the server that tests share. Its service "s3" is our own S3
-// server.
+// server, and its speech service a stand-in.
 func shared(t testing.TB) *standalone {
 	t.Helper()
 	gateway := s3(t)
@@ -198,7 +200,11 @@ func shared(t testing.TB) *standalone {
 	if common.server == nil {
 		data := filepath.Join(common.dir, "shared")
 		started := knownFFmpeg(t, filepath.Join(data, "work"), "")
-		s, err := launchStandalone(launch{args: []string{allow, "--s3-endpoint", gateway.Endpoint, "--slots", "4", "--upload-retry-timeout", "5s"}}, data)
+		common.speech = newSpeechService()
+		s, err := launchStandalone(launch{
+			args: []string{allow, "--s3-endpoint", gateway.Endpoint, "--slots", "4", "--upload-retry-timeout", "5s", "--speech-url", common.speech.URL},
+			env:  []string{"COPRA_SPEECH_KEY=" + speechKey},
+		}, data)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -154,10 +154,11 @@ type VideoParams struct {
 	QualityMetrics bool
 }
 
-// Captions are a file of text beside the input: SRT, WebVTT, TTML or ASS. It is an
-// extension.
+// Captions are a file of text beside the input: SRT, WebVTT, TTML or ASS; or what is
+// spoken in it. It is an extension.
 type Captions struct {
 	URL      Secret
+	Speech   bool   // in place of URL: what a speech service hears in the sound
 	Charset  string // "": it is detected
 	Language string // tag of BCP 47; "": not known
 	Name     string // shown to viewers

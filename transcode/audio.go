@@ -46,9 +46,7 @@ func (s *source) newAudioRendition(f format.Format, w window) (audioRendition, *
 		return audioRendition{}, job.Errorf(job.OutputFormatNotValid, "The audio codec %q is not supported yet.", f.AudioCodec())
 	}
 	t := audioRendition{window: w, stream: s.audio.Index, encoder: enc, loudness: f.Options.Loudness}
-	if s.audioMayChange() {
-		t.settled = math.Round(1e3*(max(0, s.startOffset(s.audio.StartTime)-w.offset)+1)) / 1e3
-	}
+	t.settled = s.settles(*s.audio, w)
 	t.channels = row.ChannelsFor(channelsFor(f.Audio.Channels, s.audio.Channels))
 	t.rate = f.AudioRate()
 	if t.rate == 0 {
@@ -117,11 +115,19 @@ func trimmedByEditList(a *job.AudioStream) bool {
 	return a.SampleRate > 0 && float64(a.Frames)*samples/float64(a.SampleRate) > a.Duration+lateStart
 }
 
+// settles is audioRendition.settled of a track.
+func (s *source) settles(a job.AudioStream, w window) float64 {
+	if !s.audioMayChange(a) {
+		return 0
+	}
+	return math.Round(1e3*(max(0, s.startOffset(a.StartTime)-w.offset)+1)) / 1e3
+}
+
 // audioMayChange reports whether the sound may change its rate or its channels
 // on the way, as broadcasts and joined recordings do. Formats with an index say
 // once for the whole stream what it is, and so do some codecs.
-func (s *source) audioMayChange() bool {
-	if s.audio.Codec == "opus" || s.audio.Codec == "vorbis" || s.audio.Codec == "flac" || strings.HasPrefix(s.audio.Codec, "pcm_") {
+func (s *source) audioMayChange(a job.AudioStream) bool {
+	if a.Codec == "opus" || a.Codec == "vorbis" || a.Codec == "flac" || strings.HasPrefix(a.Codec, "pcm_") {
 		return false
 	}
 	return slices.ContainsFunc([]string{"mpegts", "mpeg", "matroska", "flv", "avi", "asf", "aac", "loas", "ac3", "eac3", "dts", "mp3"}, s.isFormat)

@@ -49,16 +49,28 @@ func (p *planner) fetchCaptions(c job.Captions, i int) string {
 	return name
 }
 
-// captionStep is a step that writes captions to a file.
-func (p *planner) captionStep(i, n int, kind string, c job.Captions, to string, w window, length float64) Step {
+// captionStep is a step that writes captions to a file; false: there are none to write. w
+// is the part of the source that the output shows, and late is by how much the output
+// begins after that.
+func (p *planner) captionStep(i, n int, kind string, c job.Captions, to string, w window, late, length float64) (Step, bool) {
 	part := fmt.Sprintf("captions-%d", n+1)
 	if kind != "" {
 		part = kind + "-" + part
 	}
-	return Step{
-		ID: p.outputStepID(StepText, i, part), Kind: StepText, Files: []string{to}, Outputs: []int{i}, Cost: 0.01,
-		Op: Operation{WriteCaptions: &WriteCaptions{From: p.fetchCaptions(c, i), To: to, Hint: captionHint(c), Offset: w.offset, Length: length}},
+	s := Step{ID: p.outputStepID(StepText, i, part), Kind: StepText, Files: []string{to}, Outputs: []int{i}, Cost: 0.01}
+	op := &WriteCaptions{To: to, Hint: captionHint(c), Offset: w.offset + late, Length: length}
+	if c.Speech {
+		spoken := p.speech(c, w, i)
+		if spoken == nil {
+			return s, false
+		}
+		s.Optional, s.Needs = true, []string{spoken.id}
+		op.From, op.Hint, op.Offset = spoken.text(), captions.Hint{}, late // its sound is cut already
+	} else {
+		op.From = p.fetchCaptions(c, i)
 	}
+	s.Op.WriteCaptions = op
+	return s, true
 }
 
 // addCaptions adds the captions that the request names as tracks of text.
@@ -66,9 +78,9 @@ func (b *packageBuilder) addCaptions() {
 	list := b.params.Captions
 	// Who names no default means that forced ones are shown to everybody.
 	chosen := slices.ContainsFunc(list, func(c job.Captions) bool { return c.Default })
-	shift := 0.0
+	late := 0.0
 	if b.Layout == stream.CMAF {
-		shift = b.startShift()
+		late = b.startShift()
 	}
 	for n, c := range list {
 		t := stream.Track{
@@ -80,7 +92,10 @@ func (b *packageBuilder) addCaptions() {
 		}
 		t.Dir = t.ID
 		dir := b.Dir + "/" + t.Dir
-		s := b.captionStep(b.output, n, b.kind, c, dir+"/"+t.Segments, window{offset: shift}, b.Duration)
+		s, ok := b.captionStep(b.output, n, b.kind, c, dir+"/"+t.Segments, window{}, late, b.Duration)
+		if !ok {
+			continue
+		}
 		s.Dirs = []string{dir}
 		b.addOutputStep(outputStep{Step: s})
 		b.Tracks = append(b.Tracks, t)
@@ -92,6 +107,29 @@ type captionInputs struct {
 	list  []job.Captions
 	names []string // of WebVTT files
 	steps []string // that make them
+}
+
+// speech returns the name of the captions that may turn out not to be there; "": all will
+// be. without are the others.
+func (in captionInputs) speech() (name string, without captionInputs) {
+	at := slices.IndexFunc(in.list, func(c job.Captions) bool { return c.Speech })
+	if at < 0 {
+		return "", in
+	}
+	return in.names[at], captionInputs{
+		list: slices.Delete(slices.Clone(in.list), at, at+1), names: slices.Delete(slices.Clone(in.names), at, at+1),
+		steps: slices.Delete(slices.Clone(in.steps), at, at+1),
+	}
+}
+
+// mux returns the step that make makes of the captions. Where they may turn out not to be
+// there, it can do without.
+func (in captionInputs) mux(make func(captionInputs) Step) Step {
+	s := make(in)
+	if name, others := in.speech(); name != "" {
+		s.Op.FFmpeg.Without = &Without{File: name, Args: make(others).FFmpegArgs()}
+	}
+	return s
 }
 
 // noCaptionsIn refuses captions in a container that holds none; nil: it does.
@@ -108,13 +146,16 @@ func (p *planner) noCaptionsIn(c *codec.Container, list []job.Captions) *job.Err
 
 // fileCaptions plans the steps that make the captions of a file for the part w.
 func (p *planner) fileCaptions(i int, list []job.Captions, w window) captionInputs {
-	in := captionInputs{list: list}
+	var in captionInputs
 	for n, c := range list {
 		name := fmt.Sprintf("%sout%d-captions-%d.vtt", p.prefix, i+1, n+1)
 		length := w.duration(p.src.Duration)
-		s := p.captionStep(i, n, "", c, name, window{offset: w.offset}, length)
+		s, ok := p.captionStep(i, n, "", c, name, w, 0, length)
+		if !ok {
+			continue
+		}
 		p.addOutputStep(outputStep{Step: s})
-		in.names, in.steps = append(in.names, name), append(in.steps, s.ID)
+		in.list, in.names, in.steps = append(in.list, c), append(in.names, name), append(in.steps, s.ID)
 	}
 	return in
 }

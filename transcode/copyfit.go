@@ -174,26 +174,22 @@ func (p *planner) otherRate(f format.Format, r rendition, gops *job.GOPs) string
 func (p *planner) planCopy(i int, o *job.Output, c *codec.Container, audio *audioRendition) Result {
 	v := p.src.video
 	s := Step{ID: p.outputStepID(StepMux, i, ""), Kind: StepMux, Outputs: []int{i}, Duration: p.length(window{}), Cost: 1}
-	s.addArgs(window{}.inputArgs()...)
-	texts := p.fileCaptions(i, o.Video.Captions, window{})
-	maps := texts.open(&s, 1)
-	s.addArgs("-map", "0:"+strconv.Itoa(v.Index))
+	maps := []string{"-map", "0:" + strconv.Itoa(v.Index)}
 	codecs := []string{"-c", "copy"}
 	sound := "there is no sound"
 	switch {
 	case audio == nil:
 	case audio.encoder == nil:
-		s.addArgs("-map", "0:"+strconv.Itoa(audio.stream))
+		maps = append(maps, "-map", "0:"+strconv.Itoa(audio.stream))
 		sound = "the sound is copied too"
 	default:
-		s.addArgs("-map", "0:"+strconv.Itoa(audio.stream))
+		maps = append(maps, "-map", "0:"+strconv.Itoa(audio.stream))
 		codecs = append([]string{"-c:v", "copy"}, audio.encodeArgs(p.needLoudness(&s, *audio, i))...)
 		s.AudioEncodes = 1
 		sound = "the sound is encoded"
 	}
-	s.addArgs(maps...)
 	name := p.outputName(i, o.Format)
-	p.finishCopy(i, o.Format, c, s, codecs, texts, audio != nil, name)
+	p.addCopy(i, o.Format, c, p.fileCaptions(i, o.Video.Captions, window{}), copying{step: s, maps: maps, codecs: codecs, audio: audio != nil, name: name})
 	r := p.published(o, name, window{}, Expect{Video: true, Audio: audio != nil, Width: v.Width, Height: v.Height})
 	r.Seeks = true // another plan may make it
 	g := p.gops()
@@ -207,18 +203,36 @@ func (p *planner) planCopy(i int, o *job.Output, c *codec.Container, audio *audi
 	return r
 }
 
-// finishCopy completes the step of a file whose video is copied, and adds it.
-func (p *planner) finishCopy(i int, f format.Format, c *codec.Container, s Step, codecs []string, texts captionInputs, audio bool, name string) {
-	s.Files = []string{name}
-	s.addArgs(codecs...)
-	s.addArgs(tagArgs(c, p.src.video.Codec)...)
-	s.addArgs(rateArgs(c, p.src.rate())...)
-	s.addArgs(p.metadataArgs(keepsTags(f), "0", audio)...)
-	s.addArgs(texts.args(c)...)
-	s.addArgs(muxerArgs(c, f)...)
-	s.addArgs(name)
-	p.addOutputStep(outputStep{Step: s, copiesSource: true})
-	p.addDuration(i, c, f, name)
+// copying is a run of ffmpeg that copies the video of the source into a file.
+type copying struct {
+	step   Step // without arguments
+	window window
+	maps   []string // of the source's streams
+	codecs []string
+	audio  bool
+	name   string // of the file
+}
+
+// addCopy adds the step of a file whose video is copied.
+func (p *planner) addCopy(i int, f format.Format, c *codec.Container, texts captionInputs, k copying) {
+	k.step.Files = []string{k.name}
+	p.addOutputStep(outputStep{copiesSource: true, Step: texts.mux(func(texts captionInputs) Step {
+		s := k.step
+		s.Needs = slices.Clone(s.Needs)
+		s.addArgs(k.window.inputArgs()...)
+		ofTexts := texts.open(&s, 1)
+		s.addArgs(k.maps...)
+		s.addArgs(ofTexts...)
+		s.addArgs(k.codecs...)
+		s.addArgs(tagArgs(c, p.src.video.Codec)...)
+		s.addArgs(rateArgs(c, p.src.rate())...)
+		s.addArgs(p.metadataArgs(keepsTags(f), "0", k.audio)...)
+		s.addArgs(texts.args(c)...)
+		s.addArgs(muxerArgs(c, f)...)
+		s.addArgs(k.name)
+		return s
+	})})
+	p.addDuration(i, c, f, k.name)
 }
 
 // Copied is what of an output is copied from the source, where that was left to the

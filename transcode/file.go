@@ -84,7 +84,9 @@ func (p *planner) planFile(i int, o *job.Output) (Result, *job.Error) {
 		audio = &input{name: a.name, step: a.id}
 	}
 	name := p.outputName(i, f)
-	p.addOutputStep(p.muxStep(i, f, c, video, audio, p.fileCaptions(i, o.Video.Captions, w), p.rate(key), name))
+	p.addOutputStep(outputStep{Step: p.fileCaptions(i, o.Video.Captions, w).mux(func(texts captionInputs) Step {
+		return p.muxStep(i, f, c, video, audio, texts, p.rate(key), name)
+	})})
 	p.addDuration(i, c, f, name)
 	r := p.published(o, name, w, Expect{Video: wantsVideo, Audio: wantsAudio, Width: key.geometry.W, Height: key.geometry.H})
 	r.Seeks, r.Quality = !p.NoSeek && w.offset > 0, quality
@@ -222,7 +224,7 @@ func (s *Step) read(in *input) string {
 }
 
 // muxStep copies intermediates into the final file. rate is that of the video.
-func (p *planner) muxStep(i int, f format.Format, c *codec.Container, video, audio *input, texts captionInputs, rate format.Rational, name string) outputStep {
+func (p *planner) muxStep(i int, f format.Format, c *codec.Container, video, audio *input, texts captionInputs, rate format.Rational, name string) Step {
 	s := Step{ID: p.outputStepID(StepMux, i, ""), Kind: StepMux, Files: []string{name}, Outputs: []int{i}, Cost: 0.5}
 	// Each input would be shifted to zero by itself; copyts leaves audio and
 	// video where their encoders put them.
@@ -258,7 +260,7 @@ func (p *planner) muxStep(i int, f format.Format, c *codec.Container, video, aud
 	s.addArgs(texts.args(c)...)
 	s.addArgs(muxerArgs(c, f)...)
 	s.addArgs(name)
-	return outputStep{Step: s}
+	return s
 }
 
 // published is the result of a file.

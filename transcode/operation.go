@@ -22,6 +22,7 @@ type Operation struct {
 	WriteDuration  *WriteDuration   `json:",omitempty"`
 	Protect        *Protect         `json:",omitempty"`
 	WriteCaptions  *WriteCaptions   `json:",omitempty"`
+	Transcribe     *Transcribe      `json:",omitempty"`
 }
 
 // FFmpeg is one run of ffmpeg, or two in a row.
@@ -35,6 +36,8 @@ type FFmpeg struct {
 	// Inputs are small files to write before the run. They hold keys, so they
 	// are for the eyes of their owner only (mode 0600) and are never kept.
 	Inputs []InputFile `json:",omitempty"`
+	// Without replaces Args where its file is not there; nil: nothing does.
+	Without *Without `json:",omitempty"`
 }
 
 // Seams compares what the neighbours at each edge between chunks have decoded

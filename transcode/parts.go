@@ -353,7 +353,7 @@ func (j *joiner) sound(s *partSource, n int) string {
 	}
 	f := s.skip("atrim", "asetpts")
 	t := audioRendition{rate: j.hz, channels: 1}
-	if s.audioMayChange() {
+	if s.audioMayChange(*s.audio) {
 		t.settled = 1
 	}
 	// Labels are unique in the whole graph.

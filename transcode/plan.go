@@ -50,6 +50,8 @@ type Options struct {
 	// ChunkSeconds is about how long the chunks are into which the time line is
 	// cut for encoding; 0: it is encoded in one piece.
 	ChunkSeconds float64
+	// NoSpeech: there is no service that transcribes speech.
+	NoSpeech bool
 	// Weights say how the chunks share a bitrate; see Plan.Weighed.
 	Weights Weights
 }
@@ -101,6 +103,8 @@ const (
 	StepSpriteSheets StepKind = "sprite"     // put thumbnails together on sprite sheets
 	StepProtect      StepKind = "protect"    // encrypt segments
 	StepText         StepKind = "text"       // extract subtitles, write captions
+	StepSound        StepKind = "sound"      // make the sound of which the speech is transcribed
+	StepSpeech       StepKind = "speech"     // have a service transcribe speech
 	StepSeams        StepKind = "seams"      // compare the frames at the edges of chunks
 	StepJoin         StepKind = "join"       // join the chunks of a rendition or a row of pictures
 	StepDuration     StepKind = "duration"   // write the duration of a fragmented MP4 into its header

@@ -67,6 +67,8 @@ type planner struct {
 	layers       map[string][]layer // by the key of overlays in renditions
 	copyNotes    []Note             // which outputs are copied, and which are not
 	copied       *copiedVideo
+	speeches     []*speechNode
+	speechNotes  []Note // why outputs have no captions of their speech
 }
 
 // decodeGroup is what one ffmpeg makes from one decode: all renditions of a
@@ -145,7 +147,7 @@ func (p *planner) plan(outputs []*job.Output) Plan {
 	}
 	return Plan{
 		Fetches: p.fetches, Steps: p.steps(), Results: p.results, Space: p.space(), OnePiece: p.onePiece(),
-		Notes: append(p.deviceNotes(), p.copyNotes...), Weighed: p.weighed(), Secrets: p.secrets,
+		Notes: slices.Concat(p.deviceNotes(), p.copyNotes, p.speechNotes), Weighed: p.weighed(), Secrets: p.secrets,
 	}
 }
 

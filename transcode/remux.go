@@ -26,7 +26,6 @@ func (p *planner) planRemux(i int, o *job.Output, c *codec.Container, w window) 
 		return Result{}, err
 	}
 	s := Step{ID: p.outputStepID(StepMux, i, ""), Kind: StepMux, Outputs: []int{i}, Duration: p.length(w), Cost: 1}
-	s.addArgs(w.inputArgs()...)
 	maps := []string{"-map", "0:" + strconv.Itoa(v.Index)}
 	codecs := []string{"-c", "copy"}
 	audio := f.AudioCodec() != "" && p.src.audio != nil
@@ -52,10 +51,7 @@ func (p *planner) planRemux(i int, o *job.Output, c *codec.Container, w window) 
 		}
 	}
 	name := p.outputName(i, f)
-	texts := p.fileCaptions(i, o.Video.Captions, w)
-	maps = append(maps, texts.open(&s, 1)...)
-	s.addArgs(maps...)
-	p.finishCopy(i, f, c, s, codecs, texts, audio, name)
+	p.addCopy(i, f, c, p.fileCaptions(i, o.Video.Captions, w), copying{step: s, window: w, maps: maps, codecs: codecs, audio: audio, name: name})
 	r := p.published(o, name, w, Expect{Video: true, Audio: audio})
 	if w != (window{}) {
 		r.Files[0].Expect.Duration = 0 // where the keyframes lie is not known

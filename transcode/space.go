@@ -52,7 +52,7 @@ func (s sizeEstimate) ts() float64  { return s.bytes*tsShare + s.frames*tsFrame 
 func (p *planner) space() Space {
 	total, cached := 0.0, 0.0
 	bounded := true
-	total += p.loudnessSpace() + p.qualitySpace()
+	total += p.loudnessSpace() + p.qualitySpace() + p.speechSpace()
 	tracks := map[string]sizeEstimate{}
 	for _, g := range p.decodeGroups {
 		for _, v := range g.videos {

@@ -60,6 +60,7 @@ func (p *planner) steps() []Step {
 			steps = append(steps, p.trackStep(t, makers[t]))
 		}
 	}
+	steps = append(steps, p.speechSteps()...)
 	for _, s := range p.outputSteps {
 		steps = append(steps, s.Step)
 	}

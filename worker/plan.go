@@ -208,7 +208,8 @@ func (p *planned) recordNotes(ctx context.Context) error {
 // failed. An error means that the run cannot go on.
 //
 // The CPU slots and the reserved disk space are released when the last step has
-// ended, since uploads need neither.
+// ended, since uploads need neither; the slots before, when only a speech service is
+// waited for.
 func (p *planned) run(ctx context.Context, space *admission.Reservation) (again []int, err error) {
 	n, release, err := p.w.slots.Acquire(ctx, p.plan)
 	if err != nil {
@@ -235,8 +236,13 @@ func (p *planned) run(ctx context.Context, space *admission.Reservation) (again 
 	steps := execute.Start(ctx, p.dir, p.plan, settings)
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		steps.WaitAll()
+		left := steps.WaitEncoded()
 		release()
+		if left { // the rest waits for a speech service, and other jobs need not
+			p.slot.SetEncoded(true)
+			defer p.slot.WaitForOthers()()
+		}
+		steps.WaitAll()
 		space.Release() // uploads write no files
 		p.slot.SetEncoded(true)
 	})
@@ -280,12 +286,26 @@ func (p *planned) execution(ctx context.Context, cache *artifacts.PlanCache, sha
 				p.stop(err)
 			}
 		},
+		Speech: p.w.speech, Note: p.note,
 		Log: p.log, Metrics: p.w.metrics.execute,
 	}
 	if shared != nil {
 		c.Sharer = shared
 	}
 	return c
+}
+
+// note records a sentence on the outputs of a step.
+func (p *planned) note(ctx context.Context, st transcode.Step, text string) {
+	var events []job.Event
+	for _, i := range st.Outputs {
+		if o := p.outputs[i]; o != nil {
+			events = append(events, job.Event{Kind: job.OutputNoteEvent, Output: o.Key, Note: text})
+		}
+	}
+	if err := p.lease.Record(ctx, events...); err != nil {
+		p.log.WarnContext(ctx, "event not recorded", "error", err)
+	}
 }
 
 // recordEncoding records of every output in the plan that it is being encoded.

@@ -102,7 +102,7 @@ type transcoding struct {
 func (c *claimed) startTranscode(stop context.CancelCauseFunc) *transcoding {
 	slot := c.w.yielded.Lease()
 	target := publish.Target{Storage: c.spec.Storage, Created: c.acceptedAt}
-	return &transcoding{claimed: c, stop: stop, slot: slot, publish: c.w.publisher.Open(c.lease, target, slot.WaitForStorage)}
+	return &transcoding{claimed: c, stop: stop, slot: slot, publish: c.w.publisher.Open(c.lease, target, slot.WaitForOthers)}
 }
 
 // failRemaining records that every output that is not done has failed, which ends

@@ -142,6 +142,8 @@ type Config struct {
 	Encoder transcode.EncoderChoice
 	// ContentKeys makes keys for streams; nil: streams that ask for them fail.
 	ContentKeys ContentKeys
+	// Speech transcribes speech; nil: there are no captions of it.
+	Speech execute.Speech
 	// Chunks allows to encode long inputs in chunks, where a job asks for it or other workers
 	// have nothing else to do.
 	Chunks bool
@@ -181,6 +183,7 @@ type Worker struct {
 	nodes     nodeStore
 
 	contentKeys ContentKeys
+	speech      execute.Speech
 	cache       *artifacts.Cache
 	collector   artifacts.Collector
 	publisher   *publish.Publisher
@@ -193,7 +196,7 @@ func New(c Config) *Worker {
 	}
 	dir := workdir.New(c.WorkDir, c.Node, c.Log)
 	w := &Worker{
-		log: c.Log, metrics: c.Metrics, tracer: c.Tracer, contentKeys: c.ContentKeys,
+		log: c.Log, metrics: c.Metrics, tracer: c.Tracer, contentKeys: c.ContentKeys, speech: c.Speech,
 		runSlots: c.Store, runs: c.Store,
 		claimer: lease.NewClaimer(c.Store, c.Node, c.Log),
 		heartbeat: lease.NewHeartbeat(lease.HeartbeatConfig{
@@ -207,7 +210,7 @@ func New(c Config) *Worker {
 		input:   input.Reader{Opener: c.Opener, Media: c.Media, Serves: c.Media.ServesInputs(), MaxBytes: c.MaxInputBytes, StallTimeout: c.StallTimeout},
 		media:   c.Media, stall: c.StallTimeout,
 		node: c.Node, tasks: c.Store, sources: tasks.NewSources(c.Store, dir.SourceFolder, c.Log),
-		planning:  transcode.Options{Capabilities: c.Media.Capabilities(), Presets: c.Presets, Encoder: c.Encoder},
+		planning:  transcode.Options{Capabilities: c.Media.Capabilities(), Presets: c.Presets, Encoder: c.Encoder, NoSpeech: c.Speech == nil},
 		chunks:    c.Chunks,
 		nodes:     c.Store,
 		cache:     artifacts.NewCache(c.Artifacts, c.Media.Version(), c.Log, c.Metrics.artifacts),

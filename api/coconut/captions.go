@@ -32,17 +32,23 @@ func (h hash) captions() []job.Captions {
 	if len(list) > maxCaptions {
 		h.refuse("captions", "at most 50 of them")
 	}
-	defaults := 0
+	defaults, spoken := 0, 0
 	for _, c := range list {
 		if c.Default {
 			defaults++
 		}
+		if c.Speech {
+			spoken++
+		}
+	}
+	if spoken > 1 {
+		h.d.refuse(h.reason, "%s is not valid: only one of them can be of the 'speech', in the language that is spoken.", h.subject("captions"))
 	}
 	if defaults > 1 {
 		h.d.refuse(h.reason, "%s is not valid: only one of them can be the 'default'.", h.subject("captions"))
 	}
 	// What an expression stands for is known later.
-	return slices.DeleteFunc(list, func(c job.Captions) bool { return c.URL.IsZero() })
+	return slices.DeleteFunc(list, func(c job.Captions) bool { return c.URL.IsZero() && !c.Speech })
 }
 
 // caption reads one element of 'captions'.
@@ -57,13 +63,20 @@ func (h hash) caption(e *value) job.Captions {
 	}
 	one := h
 	one.v, one.before, one.outer = e, h.before+"captions.", nil
-	one.only("url", "language", "name", "default", "forced", "sdh", "charset")
+	one.only("url", "speech", "language", "name", "default", "forced", "sdh", "charset")
 	c := job.Captions{
-		URL: one.url("url", inputSchemes...), Language: one.language("language"), Name: one.captionName("name"),
+		URL: one.url("url", inputSchemes...), Speech: one.boolean("speech"), Language: one.language("language"), Name: one.captionName("name"),
 		Default: one.boolean("default"), Forced: one.boolean("forced"), SDH: one.boolean("sdh"), Charset: one.word("charset"),
 	}
-	if u := one.get("url"); u == nil || u.kind != kindDeferred && blank(u) {
-		one.refuse("url", "the URL of a file with SRT, WebVTT, TTML or ASS")
+	switch u := one.get("url"); {
+	case c.Speech:
+		for _, name := range []string{"url", "charset"} {
+			if v := one.get(name); v != nil && !blank(v) {
+				h.d.refuse(h.reason, "%s is not valid beside 'speech': the text comes from the sound, so leave out '%s'.", h.subject("captions"), name)
+			}
+		}
+	case u == nil || u.kind != kindDeferred && blank(u):
+		one.refuse("url", "the URL of a file with SRT, WebVTT, TTML or ASS, or 'speech' of true")
 	}
 	if c.Charset != "" && !captions.KnownCharset(c.Charset) {
 		one.refuse("charset", "a charset such as utf-8, windows-1252, shift_jis or gb18030")

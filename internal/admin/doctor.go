@@ -22,6 +22,7 @@ import (
 	"github.com/copra-video/copra/internal/server"
 	"github.com/copra-video/copra/internal/settings"
 	"github.com/copra-video/copra/internal/telemetry/otlp"
+	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage/artifacts"
 	"github.com/copra-video/copra/transcode/ffmpeg"
 )
@@ -103,6 +104,7 @@ func checkMachine(ctx context.Context, out *findings, s *settings.Settings) {
 		out.ok("built-in storage", "none, and no uploads; --storage-dir gives it a folder")
 	}
 	checkNetworks(out, s)
+	checkSpeech(ctx, out, s)
 	checkTraces(ctx, out, s)
 }
 
@@ -292,6 +294,29 @@ func checkTraces(ctx context.Context, out *findings, s *settings.Settings) {
 		return
 	}
 	out.ok(what, "taken by %s", o.URL)
+}
+
+// checkSpeech has the speech service transcribe a second of silence.
+func checkSpeech(ctx context.Context, out *findings, s *settings.Settings) {
+	const what = "speech service"
+	service, err := server.OpenSpeech(s)
+	switch {
+	case err != nil:
+		out.fail(what, "%v", err) // no worker starts
+		return
+	case service == nil:
+		out.ok(what, "none, so there are no captions of speech; --speech-url names one")
+		return
+	}
+	begin := time.Now()
+	ctx, cancel := context.WithTimeout(ctx, min(s.Speech.Timeout, 30*time.Second))
+	defer cancel()
+	if err := service.Check(ctx); err != nil {
+		e, _ := errors.AsType[*job.Error](err)
+		out.warn(what, "%s: %s (%v)", service, strings.TrimPrefix(e.Message, "the speech service "), e.Cause)
+		return
+	}
+	out.ok(what, "%s answered for the model %s in %d ms", service, s.Speech.Model, time.Since(begin).Milliseconds())
 }
 
 // checkArtifactStore writes to the store, reads it and deletes again.

@@ -104,7 +104,11 @@ func (s *Server) newWorker(ctx context.Context, activity *queue.Activity) (*work
 	if err != nil {
 		return nil, err
 	}
-	return worker.New(worker.Config{
+	speech, err := OpenSpeech(st)
+	if err != nil {
+		return nil, err
+	}
+	c := worker.Config{
 		Store: s.store, Media: tools, Log: s.log, Metrics: worker.NewMetrics(s.metrics), Tracer: s.tracer,
 		Opener: backends.New(backends.Options{
 			Guard: s.guard, S3Endpoint: st.S3Endpoint, S3PublicURL: st.S3PublicURL, Local: s.local, Log: s.log,
@@ -116,7 +120,11 @@ func (s *Server) newWorker(ctx context.Context, activity *queue.Activity) (*work
 		StallTimeout: st.StallTimeout, UploadRetryTimeout: st.UploadRetryTimeout,
 		ContentKeys: playback.New(sealer, st.PublicURL),
 		Artifacts:   artifacts, ArtifactRetention: st.ArtifactStore.Retention,
-	}), nil
+	}
+	if speech != nil {
+		c.Speech = speech
+	}
+	return worker.New(c), nil
 }
 
 // newPodCost is nil where Kubernetes is not to be told how busy this worker is.

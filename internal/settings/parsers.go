@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -78,6 +79,17 @@ func URL(p *string) Parser {
 		}
 		*p = strings.TrimRight(v, "/")
 		return nil
+	}
+}
+
+// plainURL takes what URL takes without a password, which would show in errors. Its place
+// is in the variable credential.
+func plainURL(p *string, credential string) Parser {
+	return func(v string) error {
+		if u, err := url.Parse(v); err == nil && u.User != nil {
+			return errors.New("the address may hold no user and no password; put its credential into " + credential)
+		}
+		return URL(p)(v)
 	}
 }
 

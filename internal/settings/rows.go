@@ -61,7 +61,7 @@ const (
 
 // rows are all settings that more than one subcommand takes.
 func (s *Settings) rows() []Row {
-	return slices.Concat(s.processRows(), s.databaseRows(), s.apiRows(), s.networkRows(), s.mediaRows(), s.artifactRows(), s.workRows(), s.poolRows(), s.Traces.rows())
+	return slices.Concat(s.processRows(), s.databaseRows(), s.apiRows(), s.networkRows(), s.mediaRows(), s.artifactRows(), s.speechRows(), s.workRows(), s.poolRows(), s.Traces.rows())
 }
 
 // processRows are for every process: its log and its data.
@@ -173,6 +173,25 @@ func (s *Settings) artifactRows() []Row {
 			Help: "access key of the artifact store; its secret key is in COPRA_ARTIFACT_S3_SECRET_KEY."},
 		{Group: Media, Env: "COPRA_ARTIFACT_S3_SECRET_KEY", Set: Secret(&a.SecretKey),
 			Help: "the secret key to --artifact-s3-access-key."},
+	}
+}
+
+// speechRows are the service that transcribes speech.
+func (s *Settings) speechRows() []Row {
+	p := &s.Speech
+	return []Row{
+		{Group: Media, Flag: "speech-url", Env: "COPRA_SPEECH_URL", Shown: "none, so that there are no captions of speech", Set: plainURL(&p.URL, "COPRA_SPEECH_KEY_FILE"),
+			Help: "speech service that gets the sound of inputs of which a job wants captions, and answers with WebVTT, http://whisper:8000; /v1/audio/transcriptions is added."},
+		{Group: Media, Flag: "speech-model", Env: "COPRA_SPEECH_MODEL", Default: "whisper-1", Set: Text(&p.Model),
+			Help: "the speech service's model."},
+		{Group: Media, Flag: "speech-key-file", Env: "COPRA_SPEECH_KEY_FILE", Set: Text(&p.KeyFile),
+			Help: "file with the key of the speech service, sent as a bearer token."},
+		{Group: Media, Env: "COPRA_SPEECH_KEY", Shown: "the file of --speech-key-file", Set: Secret(&p.Key),
+			Help: "the key of the speech service itself."},
+		{Group: Media, Flag: "speech-timeout", Env: "COPRA_SPEECH_TIMEOUT", Default: "10m", Set: Duration(&p.Timeout, time.Second),
+			Help: "how long the speech service may take for ten minutes of sound, with all attempts, 5m. After that an output is made without its captions."},
+		{Group: Media, Flag: "speech-requests", Env: "COPRA_SPEECH_REQUESTS", Default: "2", Set: Number(&p.Requests, 1, 1000),
+			Help: "requests to the speech service that are under way at once."},
 	}
 }
 

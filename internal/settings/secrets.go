@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"unicode"
 
 	"github.com/copra-video/copra/internal/command"
 	"github.com/copra-video/copra/internal/seal"
@@ -57,6 +58,22 @@ func (s *Settings) Operator() (job.Secret, error) {
 		return job.Secret{}, command.Usagef("the operator's key (COPRA_OPERATOR_KEY or COPRA_OPERATOR_KEY_FILE) has %d characters: at least %d are needed", len(text), minOperatorKey)
 	}
 	return job.NewSecret(text), nil
+}
+
+// SpeechKey reads the key of the speech service, zero when there is none.
+func (s *Settings) SpeechKey() (job.Secret, error) {
+	if !s.Speech.Key.IsZero() || s.Speech.KeyFile == "" {
+		return s.Speech.Key, nil
+	}
+	data, err := os.ReadFile(s.Speech.KeyFile)
+	if err != nil {
+		return job.Secret{}, fmt.Errorf("read the key of the speech service (--speech-key-file, COPRA_SPEECH_KEY_FILE): %w", err)
+	}
+	key := strings.TrimSpace(string(data))
+	if strings.ContainsFunc(key, unicode.IsControl) {
+		return job.Secret{}, command.Usagef("the file of --speech-key-file (COPRA_SPEECH_KEY_FILE) holds more than one line: a key is expected")
+	}
+	return job.NewSecret(key), nil
 }
 
 // DatabaseAddress is the database's address with the password from its file.

@@ -57,6 +57,7 @@ type Settings struct {
 	FFmpegUser      int    // user id; 0: the server's own
 	WorkDir         string // "": DefaultWorkDir
 	ArtifactStore   ArtifactStore
+	Speech          Speech
 
 	Slots         int
 	Uploads       int
@@ -90,6 +91,16 @@ type ArtifactStore struct {
 	Retention                   time.Duration
 	Endpoint, Region, AccessKey string
 	SecretKey                   job.Secret
+}
+
+// Speech are the settings of the service that transcribes speech.
+type Speech struct {
+	URL      string // "": none
+	Model    string
+	KeyFile  string     // "": none
+	Key      job.Secret // before KeyFile
+	Timeout  time.Duration
+	Requests int // at once
 }
 
 // Values of Settings.Sandbox.

@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -29,9 +28,9 @@ const localCollector = "http://localhost:4318"
 
 func (t *tracing) rows() []Row {
 	return []Row{
-		{Group: Traces, Env: "OTEL_EXPORTER_OTLP_ENDPOINT", Set: collector(&t.endpoint),
+		{Group: Traces, Env: "OTEL_EXPORTER_OTLP_ENDPOINT", Set: plainURL(&t.endpoint, "OTEL_EXPORTER_OTLP_HEADERS"),
 			Help: "collector of OpenTelemetry that gets traces, http://otel:4318; /v1/traces is added. Without it and OTEL_TRACES_EXPORTER nothing is traced."},
-		{Group: Traces, Env: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Shown: "that of OTEL_EXPORTER_OTLP_ENDPOINT", Set: collector(&t.tracesEndpoint),
+		{Group: Traces, Env: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", Shown: "that of OTEL_EXPORTER_OTLP_ENDPOINT", Set: plainURL(&t.tracesEndpoint, "OTEL_EXPORTER_OTLP_HEADERS"),
 			Help: "the same with its path, http://otel:4318/v1/traces."},
 		{Group: Traces, Env: "OTEL_TRACES_EXPORTER", Shown: "otlp where an endpoint is set", Set: oneOf(&t.exporter, "otlp", "none"),
 			Help: "otlp sends traces, to " + localCollector + " where no endpoint is set; none sends none."},
@@ -79,16 +78,6 @@ func (s *Settings) Tracing(service string) (o otlp.Options, on bool) {
 	}
 	o.Headers, _ = parseHeaders(set.Reveal()) // it was parsed when it was set
 	return o, true
-}
-
-// collector takes what URL takes. A password in it would show in errors.
-func collector(p *string) Parser {
-	return func(v string) error {
-		if u, err := url.Parse(v); err == nil && u.User != nil {
-			return errors.New("the address of a collector may hold no user and no password; put its credential into OTEL_EXPORTER_OTLP_HEADERS")
-		}
-		return URL(p)(v)
-	}
 }
 
 // headers takes name=value pairs and keeps them out of logs, also where they are wrong.

@@ -6,6 +6,7 @@ package captions
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -41,6 +42,9 @@ type Hint struct {
 func refuse(format string, args ...any) *job.Error {
 	return job.Errorf(job.CaptionsNotValid, format, args...)
 }
+
+// ErrNoCues is the cause of the error of a file that could be read and has no text.
+var ErrNoCues = errors.New("there are no cues")
 
 // Parse reads a file of captions. The cues are in the order of their starts. Cues
 // that are never seen are left out. The error is a *job.Error that says what is
@@ -116,7 +120,7 @@ func tidy(cues []Cue) ([]Cue, error) {
 		kept = append(kept, c)
 	}
 	if len(kept) == 0 {
-		return nil, refuse("The captions hold no cue, that is no text with a time at which it is shown.")
+		return nil, refuse("The captions hold no cue, that is no text with a time at which it is shown.").WithCause(ErrNoCues)
 	}
 	slices.SortStableFunc(kept, func(a, b Cue) int { return cmp.Compare(a.Start, b.Start) })
 	kept = slices.Compact(kept) // ASS draws the same text in several layers

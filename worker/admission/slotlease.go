@@ -13,25 +13,27 @@ func (y *Yielded) Count() int { return int(y.n.Load()) }
 
 // SlotLease is a run's place among the jobs that the process works on at once. A
 // run yields it when all its steps have ended and it only waits for a storage that
-// is away, so that one customer's storage does not stop the jobs of others. What is
+// is away, so that one customer's storage does not stop the jobs of others; and when it
+// only waits for a speech service. What is
 // yielded is not taken back: another job may have started.
 type SlotLease struct {
 	all *Yielded
 
 	mu      sync.Mutex
-	encoded bool // no step is left
-	waiting int  // uploads that wait for their storage
+	encoded bool // no step is left that needs the processor
+	waiting int  // uploads that wait for their storage, and what else waits for others
 	yielded bool
 }
 
 // Lease returns the place of a run that begins.
 func (y *Yielded) Lease() *SlotLease { return &SlotLease{all: y} }
 
-// SetEncoded says whether all steps of the run's plan have ended.
+// SetEncoded says whether all steps of the run's plan have ended that need the processor.
 func (s *SlotLease) SetEncoded(yes bool) { s.change(func() { s.encoded = yes }) }
 
-// WaitForStorage says that an upload waits for its storage until done is called.
-func (s *SlotLease) WaitForStorage() (done func()) {
+// WaitForOthers says that the run waits for others until done is called: an upload for its
+// storage, a step for a speech service.
+func (s *SlotLease) WaitForOthers() (done func()) {
 	s.change(func() { s.waiting++ })
 	return func() { s.change(func() { s.waiting-- }) }
 }

@@ -25,6 +25,8 @@ const (
 	// tailSteps is how many steps follow the one that encodes pictures. They wait
 	// most of the time, and each takes some 15 MiB of memory.
 	tailSteps = 16
+	// waitingSteps is how many steps wait for a speech service.
+	waitingSteps = 8
 )
 
 // Media runs ffmpeg.
@@ -79,6 +81,10 @@ type Config struct {
 	// progress of each, 0 to 1 by key, at most once a second.
 	Keys     []string
 	Progress func(map[string]float64)
+	// Speech transcribes speech; nil: nothing does.
+	Speech Speech
+	// Note gets a sentence on the outputs of a step; nil: nobody asks.
+	Note func(ctx context.Context, st transcode.Step, text string)
 	// Ran gets each run of ffmpeg that has ended; nil: nobody asks.
 	Ran     func(transcode.Step, ffmpeg.Report)
 	Log     *slog.Logger
@@ -93,7 +99,7 @@ type Execution struct {
 	plan     transcode.Plan
 	progress *progress
 
-	heavy, light, tails *semaphore.Weighted
+	heavy, light, tails, waiting *semaphore.Weighted
 
 	intermediates *intermediates
 	done          map[string]chan struct{} // by step: closed when it has ended
@@ -114,6 +120,7 @@ func newExecution(dir string, plan transcode.Plan, c Config) *Execution {
 	e := &Execution{
 		c: c, dir: dir, plan: plan, progress: newProgress(plan, c.Keys, c.Progress),
 		heavy: semaphore.NewWeighted(1), light: semaphore.NewWeighted(lightSteps), tails: semaphore.NewWeighted(tailSteps),
+		waiting:       semaphore.NewWeighted(waitingSteps),
 		intermediates: newIntermediates(c.Log, dir, plan, c.Cache.Pinned),
 		done:          map[string]chan struct{}{}, errs: map[string]error{},
 	}
@@ -139,6 +146,25 @@ func (e *Execution) start(ctx context.Context) {
 
 // WaitAll waits until every step has ended.
 func (e *Execution) WaitAll() { e.running.Wait() }
+
+// WaitEncoded waits until every step has ended but those that wait for a speech service,
+// and what needs its answer, which only copies. It reports whether one of these is left.
+func (e *Execution) WaitEncoded() (left bool) {
+	waits := e.plan.Waits()
+	for _, st := range e.plan.Steps {
+		if !waits[st.ID] {
+			<-e.done[st.ID]
+		}
+	}
+	for id, wait := range waits {
+		select {
+		case <-e.done[id]:
+		default:
+			left = left || wait
+		}
+	}
+	return left
+}
 
 // Wait waits until every step that output i depends on has ended, or one of them
 // has failed. It returns the error of that step. shared reports whether another plan
@@ -250,6 +276,8 @@ func (e *Execution) awaitNeeds(ctx context.Context, st transcode.Step) error {
 // slotsFor returns the slots that st takes one of.
 func (e *Execution) slotsFor(st transcode.Step) *semaphore.Weighted {
 	switch {
+	case st.Op.Transcribe != nil:
+		return e.waiting
 	case st.Tail.Name != "":
 		return e.tails
 	case st.Kind == transcode.StepEncode, st.Kind == transcode.StepPass1, st.Kind == transcode.StepThumbnails, st.Kind == transcode.StepQuality:

@@ -45,6 +45,8 @@ func (e *Execution) operate(ctx context.Context, st transcode.Step, tail *tailRe
 		return e.measureQuality(ctx, st, *st.Op.Quality)
 	case st.Op.WriteCaptions != nil:
 		return e.writeCaptions(*st.Op.WriteCaptions)
+	case st.Op.Transcribe != nil:
+		return e.transcribe(ctx, st, *st.Op.Transcribe)
 	case st.Op.WriteDuration != nil:
 		return e.writeDuration(*st.Op.WriteDuration)
 	default:
@@ -70,6 +72,10 @@ func (e *Execution) runFFmpeg(ctx context.Context, st transcode.Step, op transco
 	if err := e.writeInputs(op.Inputs); err != nil {
 		return err
 	}
+	args, err := e.withoutMissing(op)
+	if err != nil {
+		return err
+	}
 	e.c.Metrics.started(st)
 	from := 0.0
 	if op.First != nil {
@@ -78,7 +84,7 @@ func (e *Execution) runFFmpeg(ctx context.Context, st transcode.Step, op transco
 			return err
 		}
 	}
-	command := e.command(st, op.Args, from, 1)
+	command := e.command(st, args, from, 1)
 	if tail != nil {
 		command.Input = tail
 	}

@@ -57,7 +57,7 @@ func waiter(t *testing.T, timeout time.Duration) (*Output, *admission.SlotLease,
 	yielded := &admission.Yielded{}
 	slot := yielded.Lease()
 	p := New(Config{RetryTimeout: timeout, Log: slog.New(slog.DiscardHandler)})
-	return p.Open(leased(t, &leaseStore{}), Target{}, slot.WaitForStorage).Output(t.TempDir(), &job.Output{}), slot, yielded
+	return p.Open(leased(t, &leaseStore{}), Target{}, slot.WaitForOthers).Output(t.TempDir(), &job.Output{}), slot, yielded
 }
 
 func TestPutWithRetry(t *testing.T) {
