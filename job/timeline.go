@@ -54,6 +54,9 @@ const maxTimelinePackets = 11_000_000
 // hours of 30 frames a second.
 const maxFrameTimes = 1_000_000
 
+// noTime is how framecrc writes that a packet has no time (AV_NOPTS_VALUE).
+const noTime = math.MinInt64
+
 // ReadTimeline reads what ffmpeg's framecrc muxer writes of copied streams:
 // "stream, dts, pts, duration, size, checksum, flags" in the stream's time base, which
 // the header lines tell. streams are the indices in the source of the streams in
@@ -62,7 +65,8 @@ const maxFrameTimes = 1_000_000
 func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 	bases := make([]format.Rational, len(streams))
 	type times struct {
-		pts, duration []int64
+		count         int64
+		pts, duration []int64 // of those with a time
 		packets       []Packet // of video
 		restarts      restart
 	}
@@ -91,10 +95,18 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 			return Timeline{}, InputErrorf(InputNotValid, "has more than %d frames, which is more than can be measured", maxTimelinePackets)
 		}
 		s := &all[fields[0]]
-		s.pts, s.duration = append(s.pts, fields[2]), append(s.duration, fields[3])
+		s.count++
+		if fields[1] == noTime && fields[2] == noTime {
+			continue
+		}
+		shown := fields[2]
+		if shown == noTime {
+			shown = fields[1] // AVI with B-frames, Matroska with times before zero
+		}
+		s.pts, s.duration = append(s.pts, shown), append(s.duration, fields[3])
 		s.restarts.add(fields[1], fields[3])
 		if video[fields[0]] && len(s.packets) <= maxFrameTimes {
-			s.packets = append(s.packets, Packet{Time: fields[2], Duration: fields[3], Bytes: fields[4], Key: keyPacket(line)})
+			s.packets = append(s.packets, Packet{Time: shown, Duration: fields[3], Bytes: fields[4], Key: keyPacket(line)})
 		}
 	}
 	if err := scan.Err(); err != nil {
@@ -104,6 +116,7 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 	for i, s := range all {
 		tick := float64(bases[i].Num) / float64(max(1, bases[i].Den))
 		stream := streamTimeline(s.pts, s.duration, tick, video[i])
+		stream.Packets = s.count
 		if len(s.packets) <= maxFrameTimes {
 			stream.GOPs = NewGOPs(s.packets, tick, 0)
 		}
@@ -167,7 +180,7 @@ func firstInts(line []byte) (out [5]int64, ok bool) {
 }
 
 func streamTimeline(pts, duration []int64, tick float64, video bool) StreamTimeline {
-	t := StreamTimeline{Packets: int64(len(pts))}
+	var t StreamTimeline
 	if len(pts) == 0 {
 		return t
 	}

@@ -153,3 +153,23 @@ func TestRestart(t *testing.T) {
 		}
 	}
 }
+
+// Packets without a presentation time, as of AVI with B-frames and of Matroska whose time
+// begins before zero, have the time at which they are decoded. Those with neither are counted.
+func TestPacketsWithoutTime(t *testing.T) {
+	const none = "-9223372036854775808"
+	var b strings.Builder
+	b.WriteString("#tb 0: 1/1000\n0, " + none + ", " + none + ", 40, 100, 0x00000000\n0, -40, " + none + ", 40, 100, 0x00000000\n")
+	for n := range 100 {
+		fmt.Fprintf(&b, "0, %d, %d, 40, 100, 0x00000000, F=0x0\n", n*40, n*40)
+	}
+	b.WriteString("0, 4000, " + none + ", 40, 100, 0x00000000\n")
+	line, err := ReadTimeline(strings.NewReader(b.String()), []int{0}, []bool{true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := line.Streams[0]
+	if s.Packets != 103 || len(s.Times) != 102 || s.Start != -0.04 || s.End != 4.04 || s.GOPs == nil || s.GOPs.Mean != 20000 {
+		t.Errorf("%+v, %+v", s, s.GOPs)
+	}
+}
