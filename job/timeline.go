@@ -66,9 +66,10 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 	bases := make([]format.Rational, len(streams))
 	type times struct {
 		count         int64
-		pts, duration []int64 // of those with a time
+		pts, duration []int64  // of those with a time
 		packets       []Packet // of video
 		restarts      restart
+		untimed       untimed
 	}
 	all := make([]times, len(streams))
 	total := 0
@@ -99,10 +100,7 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 		if fields[1] == noTime && fields[2] == noTime {
 			continue
 		}
-		shown := fields[2]
-		if shown == noTime {
-			shown = fields[1] // AVI with B-frames, Matroska with times before zero
-		}
+		shown := s.untimed.shown(len(s.pts), fields[1], fields[2], fields[3])
 		s.pts, s.duration = append(s.pts, shown), append(s.duration, fields[3])
 		s.restarts.add(fields[1], fields[3])
 		if video[fields[0]] && len(s.packets) <= maxFrameTimes {
@@ -114,6 +112,7 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 	}
 	t := Timeline{Streams: map[int]StreamTimeline{}}
 	for i, s := range all {
+		s.untimed.mend(s.pts, s.packets)
 		tick := float64(bases[i].Num) / float64(max(1, bases[i].Den))
 		stream := streamTimeline(s.pts, s.duration, tick, video[i])
 		stream.Packets = s.count
@@ -126,6 +125,45 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 		}
 	}
 	return t, nil
+}
+
+// untimed are the packets of a stream that have no presentation time. In AVI those are
+// the ones that others refer to: each is shown when the next of them is decoded, as ffmpeg
+// has it (compute_pkt_fields in its libavformat/demux.c). Elsewhere, as at times
+// before zero in Matroska, the time of decoding is all that is known.
+type untimed struct {
+	at      []int // their places among all packets
+	end     int64 // when the last packet ends
+	delayed bool  // other packets are shown later than they are decoded, so this is no AVI
+}
+
+// shown is when packet n is shown, for all that is known so far.
+func (u *untimed) shown(n int, dts, pts, duration int64) int64 {
+	if dts != noTime {
+		u.end = max(u.end, dts+max(0, duration))
+	}
+	if pts != noTime {
+		u.delayed = u.delayed || pts != dts
+		return pts
+	}
+	u.at = append(u.at, n)
+	return dts
+}
+
+// mend brings in what the packets behind have told.
+func (u *untimed) mend(pts []int64, packets []Packet) {
+	if u.delayed {
+		return
+	}
+	for i, n := range u.at {
+		next := u.end
+		if i+1 < len(u.at) {
+			next = pts[u.at[i+1]]
+		}
+		if pts[n] = next; n < len(packets) {
+			packets[n].Time = next
+		}
+	}
 }
 
 // restart finds where time stands still: ffmpeg gives every packet after a jump back

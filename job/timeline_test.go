@@ -154,22 +154,34 @@ func TestRestart(t *testing.T) {
 	}
 }
 
-// Packets without a presentation time, as of AVI with B-frames and of Matroska whose time
-// begins before zero, have the time at which they are decoded. Those with neither are counted.
+// Packets without a presentation time: of AVI with B-frames each is shown when the next of
+// them is decoded; of Matroska whose time begins before zero it is the time of decoding.
+// Those with neither are counted.
 func TestPacketsWithoutTime(t *testing.T) {
 	const none = "-9223372036854775808"
-	var b strings.Builder
-	b.WriteString("#tb 0: 1/1000\n0, " + none + ", " + none + ", 40, 100, 0x00000000\n0, -40, " + none + ", 40, 100, 0x00000000\n")
+	read := func(lines ...string) StreamTimeline {
+		line, err := ReadTimeline(strings.NewReader("#tb 0: 1/25\n"+strings.Join(lines, "\n")), []int{0}, []bool{true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return line.Streams[0]
+	}
+	packet := func(dts int, pts string) string { return fmt.Sprintf("0, %d, %s, 1, 100, 0x00000000", dts, pts) }
+	var avi, matroska []string
 	for n := range 100 {
-		fmt.Fprintf(&b, "0, %d, %d, 40, 100, 0x00000000, F=0x0\n", n*40, n*40)
+		shown := none
+		if n%4 >= 2 {
+			shown = fmt.Sprint(n) // I P B B P P B B ...
+		}
+		avi = append(avi, packet(n, shown))
+		matroska = append(matroska, packet(n, fmt.Sprint(n+1)))
 	}
-	b.WriteString("0, 4000, " + none + ", 40, 100, 0x00000000\n")
-	line, err := ReadTimeline(strings.NewReader(b.String()), []int{0}, []bool{true})
-	if err != nil {
-		t.Fatal(err)
+	s := read(avi...)
+	if s.Packets != 100 || len(s.Times) != 100 || s.Start != 0.04 || s.End != 4.04 || s.Irregular || s.GOPs == nil || s.GOPs.Mean != 20000 {
+		t.Errorf("AVI: %+v, %+v", s, s.GOPs)
 	}
-	s := line.Streams[0]
-	if s.Packets != 103 || len(s.Times) != 102 || s.Start != -0.04 || s.End != 4.04 || s.GOPs == nil || s.GOPs.Mean != 20000 {
-		t.Errorf("%+v, %+v", s, s.GOPs)
+	s = read(append([]string{"0, " + none + ", " + none + ", 1, 100, 0x00000000", packet(-2, none), packet(-1, none)}, matroska...)...)
+	if s.Packets != 103 || len(s.Times) != 102 || s.Start != -0.08 || s.End != 4.04 || s.GOPs == nil {
+		t.Errorf("Matroska: %+v, %+v", s, s.GOPs)
 	}
 }
