@@ -25,7 +25,18 @@ func (m *Media) Estimated() bool {
 			return true
 		}
 	}
-	return m.emptyTrack()
+	return m.emptyTrack() || m.delayedTrack()
+}
+
+// delayedTrack reports whether an edit list delays a track. Where it takes something off
+// too, ffprobe counts the delay as a part of the track's duration.
+func (m *Media) delayedTrack() bool {
+	if !strings.Contains(m.FormatName, "mp4") {
+		return false
+	}
+	const late = 0.1 // seconds: more than reordering and priming
+	return slices.ContainsFunc(m.Video, func(v VideoStream) bool { return v.StartTime > late }) ||
+		slices.ContainsFunc(m.Audio, func(a AudioStream) bool { return a.StartTime > late })
 }
 
 // estimatedFormats are ffprobe's names of demuxers whose duration is not to be
@@ -36,14 +47,13 @@ var estimatedFormats = []string{
 }
 
 // emptyTrack reports whether a track of an index is declared without any sample.
-// ffprobe shows such a track without a number of frames and without a duration.
+// ffprobe shows such a track without a duration, and so one whose edit list leaves all out.
 func (m *Media) emptyTrack() bool {
 	if !strings.Contains(m.FormatName, "mp4") {
 		return false
 	}
-	empty := func(frames int64, duration float64) bool { return frames == 0 && duration == 0 }
-	return slices.ContainsFunc(m.Video, func(v VideoStream) bool { return empty(v.Frames, v.Duration) }) ||
-		slices.ContainsFunc(m.Audio, func(a AudioStream) bool { return empty(a.Frames, a.Duration) })
+	return slices.ContainsFunc(m.Video, func(v VideoStream) bool { return v.Duration == 0 }) ||
+		slices.ContainsFunc(m.Audio, func(a AudioStream) bool { return a.Duration == 0 })
 }
 
 // NeedsTimeline reports whether a plan for the file needs its timeline: its

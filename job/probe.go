@@ -92,16 +92,16 @@ func ParseMedia(raw []byte) (Media, error) {
 }
 
 // durationsFromEnds subtracts the start time from durations that are end times.
-// In Matroska and NUT the first timestamp may be greater than 0, and the duration
+// In Matroska and NUT the first timestamp may be other than 0, and the duration
 // of the file is the end on that clock. So is that of a stream if it would reach
-// far beyond the end of the file otherwise.
+// far beyond the end of the file otherwise, or if the clock begins before 0.
 func (m *Media) durationsFromEnds() {
-	if m.FormatName != "nut" && !strings.Contains(m.FormatName, "matroska") || m.StartTime <= 0 || m.Duration <= m.StartTime {
+	if m.FormatName != "nut" && !strings.Contains(m.FormatName, "matroska") || m.StartTime == 0 || m.Duration <= m.StartTime {
 		return
 	}
 	m.Duration -= m.StartTime
 	length := func(start, d float64) float64 {
-		if start-m.StartTime+d > m.Duration+m.StartTime/2 && d > start {
+		if d > start && d > 0 && (m.StartTime < 0 || start-m.StartTime+d > m.Duration+m.StartTime/2) {
 			return d - start
 		}
 		return d

@@ -168,6 +168,7 @@ func TestParseMediaDuration(t *testing.T) {
 			{"codec_type":"subtitle","codec_name":"subrip","duration":"8"}]}`: 6,
 		`{"format":{"format_name":"matroska,webm","duration":"11.3","start_time":"7.277"},"streams":[
 			{"codec_type":"video","codec_name":"h264","width":64,"height":36,"start_time":"7.3","tags":{"DURATION":"00:00:11.300"}}]}`: 4.023,
+		`{"format":{"format_name":"matroska,webm","duration":"5.5","start_time":"-0.5"}}`:                                                      6,
 		`{"format":{"format_name":"matroska,webm","duration":"4","start_time":"7"}}`:                                                           4,
 		`{"format":{"duration":"9"},"streams":[{"codec_type":"audio","codec_name":"aac","sample_rate":"8000","channels":1},{"duration":"4"}]}`: 9,
 		`{"format":{"duration":"N/A"},"streams":[{"duration":"3"}]}`:                                                                           3,

@@ -100,11 +100,14 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 		if fields[1] == noTime && fields[2] == noTime {
 			continue
 		}
-		shown := s.untimed.shown(len(s.pts), fields[1], fields[2], fields[3])
-		s.pts, s.duration = append(s.pts, shown), append(s.duration, fields[3])
+		flags := packetFlags(line)
+		shown := s.untimed.shown(len(s.pts), len(s.packets), fields)
+		if flags&discardFlag == 0 {
+			s.pts, s.duration = append(s.pts, shown), append(s.duration, fields[3])
+		}
 		s.restarts.add(fields[1], fields[3])
 		if video[fields[0]] && len(s.packets) <= maxFrameTimes {
-			s.packets = append(s.packets, Packet{Time: shown, Duration: fields[3], Bytes: fields[4], Key: keyPacket(line)})
+			s.packets = append(s.packets, Packet{Time: shown, Duration: fields[3], Bytes: fields[4], Key: flags&keyFlag != 0})
 		}
 	}
 	if err := scan.Err(); err != nil {
@@ -115,7 +118,9 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 		s.untimed.mend(s.pts, s.packets)
 		tick := float64(bases[i].Num) / float64(max(1, bases[i].Den))
 		stream := streamTimeline(s.pts, s.duration, tick, video[i])
-		stream.Packets = s.count
+		if len(s.pts) > 0 {
+			stream.Packets = s.count
+		}
 		if len(s.packets) <= maxFrameTimes {
 			stream.GOPs = NewGOPs(s.packets, tick, 0)
 		}
@@ -132,13 +137,15 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 // has it (compute_pkt_fields in its libavformat/demux.c). Elsewhere, as at times
 // before zero in Matroska, the time of decoding is all that is known.
 type untimed struct {
-	at      []int // their places among all packets
-	end     int64 // when the last packet ends
-	delayed bool  // other packets are shown later than they are decoded, so this is no AVI
+	at      [][2]int // their places in the lists of times and of packets
+	end     int64    // when the last packet ends
+	delayed bool     // other packets are shown later than they are decoded, so this is no AVI
 }
 
-// shown is when packet n is shown, for all that is known so far.
-func (u *untimed) shown(n int, dts, pts, duration int64) int64 {
+// shown is when a packet with these fields is shown, for all that is known so far. Its
+// places are those of untimed.at.
+func (u *untimed) shown(n, packet int, fields [5]int64) int64 {
+	dts, pts, duration := fields[1], fields[2], fields[3]
 	if dts != noTime {
 		u.end = max(u.end, dts+max(0, duration))
 	}
@@ -146,7 +153,7 @@ func (u *untimed) shown(n int, dts, pts, duration int64) int64 {
 		u.delayed = u.delayed || pts != dts
 		return pts
 	}
-	u.at = append(u.at, n)
+	u.at = append(u.at, [2]int{n, packet})
 	return dts
 }
 
@@ -155,13 +162,14 @@ func (u *untimed) mend(pts []int64, packets []Packet) {
 	if u.delayed {
 		return
 	}
-	for i, n := range u.at {
+	for i, at := range u.at {
 		next := u.end
 		if i+1 < len(u.at) {
-			next = pts[u.at[i+1]]
+			next = pts[u.at[i+1][0]]
 		}
-		if pts[n] = next; n < len(packets) {
-			packets[n].Time = next
+		pts[at[0]] = next
+		if at[1] < len(packets) {
+			packets[at[1]].Time = next
 		}
 	}
 }
@@ -189,16 +197,25 @@ func timeBaseLine(s string) (stream int, base format.Rational, ok bool) {
 	return stream, base, err == nil && stream >= 0 && base.Num > 0 && base.Den > 0
 }
 
-// keyPacket reports whether a line is of a keyframe. The muxer writes the flags where
-// they are others than AV_PKT_FLAG_KEY alone (ffmpeg's libavformat/framecrcenc.c).
-func keyPacket(line []byte) bool {
+// The flags of a packet (ffmpeg's libavcodec/packet.h).
+const (
+	keyFlag     = 1 << 0
+	discardFlag = 1 << 2 // decoded and not shown: an edit list leaves it out
+)
+
+// packetFlags reads the flags in a line. The muxer writes them where they are others
+// than AV_PKT_FLAG_KEY alone (ffmpeg's libavformat/framecrcenc.c).
+func packetFlags(line []byte) uint64 {
 	_, flags, found := bytes.Cut(line, []byte(", F=0x"))
 	if !found {
-		return true
+		return keyFlag
 	}
 	flags, _, _ = bytes.Cut(flags, []byte(","))
 	n, err := strconv.ParseUint(string(bytes.TrimSpace(flags)), 16, 32)
-	return err == nil && n&1 == 1
+	if err != nil {
+		return 0
+	}
+	return n
 }
 
 // firstInts reads stream, dts, pts, duration and size.

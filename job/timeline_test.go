@@ -156,7 +156,7 @@ func TestRestart(t *testing.T) {
 
 // Packets without a presentation time: of AVI with B-frames each is shown when the next of
 // them is decoded; of Matroska whose time begins before zero it is the time of decoding.
-// Those with neither are counted.
+// Those with neither are counted, and so are those that are not shown.
 func TestPacketsWithoutTime(t *testing.T) {
 	const none = "-9223372036854775808"
 	read := func(lines ...string) StreamTimeline {
@@ -183,5 +183,13 @@ func TestPacketsWithoutTime(t *testing.T) {
 	s = read(append([]string{"0, " + none + ", " + none + ", 1, 100, 0x00000000", packet(-2, none), packet(-1, none)}, matroska...)...)
 	if s.Packets != 103 || len(s.Times) != 102 || s.Start != -0.08 || s.End != 4.04 || s.GOPs == nil {
 		t.Errorf("Matroska: %+v, %+v", s, s.GOPs)
+	}
+	// The first and the last are decoded and not shown: an edit list leaves them out.
+	s = read("0, -1, -1, 1, 100, 0x00000000, F=0x5", packet(0, "0"), packet(1, "1"), "0, 2, 2, 1, 100, 0x00000000, F=0x4")
+	if s.Packets != 4 || s.Start != 0 || s.End != 0.08 || len(s.Times) != 2 {
+		t.Errorf("with an edit list: %+v", s)
+	}
+	if s = read("0, -1, -1, 1, 100, 0x00000000, F=0x5"); s.Packets != 0 {
+		t.Errorf("a stream of which nothing is shown: %+v", s)
 	}
 }

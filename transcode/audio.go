@@ -104,7 +104,15 @@ func (s *source) canPassThrough(t audioRendition) bool {
 		a.Codec == "aac" && a.Profile == "LC" &&
 		a.Channels == t.channels && a.SampleRate == t.rate &&
 		a.BitRate > 0 && a.BitRate <= int64(t.bitrateK)*1100 &&
-		s.startOffset(a.StartTime) < 0.001 && !trimmedByEditList(a)
+		s.startOffset(a.StartTime) < 0.001 && !trimmedByEditList(a) && !stretched(a)
+}
+
+// stretched reports whether AAC-LC lasts longer than its packets hold, as where a muxer
+// without edit lists has lengthened the first one until the picture begins. In TS, whose
+// packets of sound share time stamps, those behind it would come that much too early.
+func stretched(a *job.AudioStream) bool {
+	const samples, tolerance = 1024, 0.005 // of a packet; seconds
+	return a.Frames > 0 && a.SampleRate > 0 && a.Duration > float64(a.Frames)*samples/float64(a.SampleRate)+tolerance
 }
 
 // trimmedByEditList reports whether an edit list takes more off AAC-LC than its

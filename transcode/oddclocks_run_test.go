@@ -1,0 +1,102 @@
+package transcode
+
+import (
+	"bytes"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/Eyevinn/mp4ff/mp4"
+
+	"github.com/copra-video/copra/internal/testmedia"
+)
+
+// delayed writes edit lists that delay all tracks of the MP4 in dir by a second, and end
+// it after three seconds of its media. Its index is at the end.
+func delayed(t testing.TB, dir string) {
+	t.Helper()
+	data := []byte(text(t, dir, SourceName))
+	file, err := mp4.DecodeFile(bytes.NewReader(data))
+	if err != nil {
+		t.Fatal(err)
+	}
+	scale := float64(file.Moov.Mvhd.Timescale)
+	for _, trak := range file.Moov.Traks {
+		list := trak.Edts.Elst[0]
+		whole := list.Entries[0]
+		whole.SegmentDuration = uint64(3 * scale)
+		list.Entries = []mp4.ElstEntry{{SegmentDuration: uint64(scale), MediaTime: -1, MediaRateInteger: 1}, whole}
+		trak.Tkhd.Duration = uint64(4 * scale)
+	}
+	var out bytes.Buffer
+	out.Write(data[:file.Moov.StartPos])
+	if err := file.Moov.Encode(&out); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, SourceName), out.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Sources whose packets lack times, whose clock begins before zero or late, and whose sound
+// has a hole behind its first packet: files and streams last as long as what is shown, and
+// are in step.
+func TestOddClocks(t *testing.T) {
+	testmedia.Long(t)
+	t.Parallel()
+	film := beepAndFlash[:8]
+	mp4Of := func(more ...string) string { return clip(t, append(slices.Clone(beepAndFlash), more...)...) }
+	for name, tt := range map[string]struct {
+		dir     func() string
+		want    float64 // seconds
+		streams int     // that are tried as well
+		sounds  int     // encodes of the sound
+	}{
+		"AVI with B-frames": {func() string {
+			return clip(t, append(slices.Clone(film), "-c:v", "mpeg4", "-bf", "2", "-c:a", "pcm_s16le", "-f", "avi")...)
+		}, 4, 1, 1},
+		"Matroska from before zero": {func() string {
+			return mp4Of("-output_ts_offset", "-0.5", "-avoid_negative_ts", "disabled", "-f", "matroska")
+		}, 4, 0, 1},
+		"MP4 delayed and cut": {func() string {
+			dir := mp4Of("-f", "mp4")
+			delayed(t, dir)
+			return dir
+		}, 3, 1, 0},
+		"MP4 without edit lists": {func() string {
+			return mp4Of("-movflags", "+frag_keyframe+empty_moov", "-f", "mp4")
+		}, 4.08, 1, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := tt.dir()
+			m := measured(t, dir)
+			if math.Abs(m.Duration-tt.want) > 0.05 {
+				t.Errorf("lasts %.3f s, want %.3f", m.Duration, tt.want)
+			}
+			lines := []string{"mp4:80x::quality=3 path=/a.mp4", "httpstream hls=/h variants=mp4:80x::quality=3"}
+			p := runMedia(t, dir, m, fast, lines[:1+tt.streams]...)
+			names := []string{SourceName, p.Results[0].Files[0].Name}
+			if tt.streams > 0 {
+				k := p.Results[1].Packages[0]
+				names = append(names, k.Dir+"/"+k.Tracks[0].Dir+"/segment-00001.ts")
+			}
+			if _, sounds := encodes(p); sounds != tt.sounds {
+				t.Errorf("%d encodes of sound, want %d", sounds, tt.sounds)
+			}
+			for name, got := range lengths(t, dir, names[1]) {
+				if math.Abs(got-tt.want) > 0.05 {
+					t.Errorf("%s lasts %.3f s, want %.3f", name, got, tt.want)
+				}
+			}
+			got := offsets(t, dir, names...)
+			for _, name := range names[1:] {
+				if math.Abs(got[name]-got[SourceName]) > 0.005 {
+					t.Errorf("%s: flash - beep = %.3f s, in the source %.3f", name, got[name], got[SourceName])
+				}
+			}
+		})
+	}
+}
