@@ -37,7 +37,7 @@ type Jobs interface {
 	// CreateJob accepts a job and returns its first state. For an idempotency key
 	// that was used with the same body it returns the job of that time; with
 	// another body it fails with a *job.Error with job.IdempotencyKeyReused. When
-	// the API key has reached its limit, it fails with job.TooManyJobs.
+	// the API key has reached its limit, it fails with job.TooManyJobs or job.QuotaUsedUp.
 	CreateJob(ctx context.Context, s job.Submission) (job.State, error)
 	// GetJob fails with job.ErrNotFound when the job does not exist.
 	GetJob(ctx context.Context, keyID, id string) (job.State, error)

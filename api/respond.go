@@ -12,7 +12,7 @@ import (
 
 // retryAfter is the Retry-After header of a limit, in seconds. Jobs take longer to
 // end than a rate limit to pass.
-var retryAfter = map[job.Reason]string{job.TooManyJobs: "15", job.TooManyRequests: "1"}
+var retryAfter = map[job.Reason]string{job.TooManyJobs: "15", job.QuotaUsedUp: "3600", job.TooManyRequests: "1"}
 
 // unavailableRetryAfter is the Retry-After header while the database is away, in
 // seconds: about as long as a failover takes.

@@ -29,6 +29,7 @@ const (
 	CodeJobNotFinished       = "job_not_finished"       // 409: the job cannot be retried yet
 	CodeNothingToRetry       = "nothing_to_retry"       // 409: all outputs of the job are done
 	CodeTooManyJobs          = "too_many_jobs"          // 429: the API key has as many unfinished jobs as it may
+	CodeQuotaUsedUp          = "quota_used_up"          // 429: the API key has made as many minutes in this month as it may
 	CodeTooManyRequests      = "too_many_requests"      // 429: the API key makes too many requests a second
 )
 

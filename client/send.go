@@ -148,7 +148,7 @@ func (t timing) wait(err error, failures int) (wait time.Duration, temporary boo
 		_, cert := errors.AsType[*tls.CertificateVerificationError](err)
 		return wait, !unclear && !cert
 	}
-	temporary = errors.Is(e, ErrUnavailable) || errors.Is(e, ErrLimited) && e.Code != CodeTooManyJobs
+	temporary = errors.Is(e, ErrUnavailable) || errors.Is(e, ErrLimited) && e.Code != CodeTooManyJobs && e.Code != CodeQuotaUsedUp
 	if e.RetryAfter > 0 {
 		wait = e.RetryAfter
 	}

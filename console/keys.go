@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/copra-video/copra/job"
 )
@@ -41,7 +42,8 @@ func (c *console) createKey(w http.ResponseWriter, r *http.Request, v viewer) er
 
 func (c *console) limitKey(w http.ResponseWriter, r *http.Request, _ viewer) error {
 	var l job.Limits
-	for name, to := range map[string]*int{"queued": &l.Queued, "running": &l.Running} {
+	hours := 0
+	for name, to := range map[string]*int{"queued": &l.Queued, "running": &l.Running, "minutes": &l.Minutes, "keep": &hours} {
 		text := strings.TrimSpace(r.PostFormValue(name))
 		if text == "" {
 			continue // no limit
@@ -52,6 +54,11 @@ func (c *console) limitKey(w http.ResponseWriter, r *http.Request, _ viewer) err
 		}
 		*to = int(n)
 	}
+	const most = 24 * 36500
+	if hours > most {
+		return job.Errorf(job.QueryNotValid, "Jobs are kept for at most %d hours; empty is as long as those of other keys.", most)
+	}
+	l.Keep = time.Duration(hours) * time.Hour
 	if err := c.Store.LimitKey(r.Context(), r.PathValue("id"), l); err != nil {
 		return err
 	}

@@ -36,9 +36,9 @@ var layout string
 // sections order the pages of the menu. What is not listed here follows below
 // "More", and decisions have a page that lists them.
 var sections = []section{
-	{"Begin", []string{"quickstart", "move-from-coconut", "webhooks"}},
+	{"Begin", []string{"quickstart", "move-from-coconut", "webhooks", "compare"}},
 	{"Use", []string{"api", "formats", "expressions", "storage", "errors", "check", "console"}},
-	{"Run", []string{"configuration", "operations", "tracing", "hardware", "regions", "deploy/debian", "deploy/kubernetes", "deploy/nginx", "deploy/haproxy", "deploy/caddy", "deploy/traefik", "deploy/pgbouncer"}},
+	{"Run", []string{"configuration", "operations", "sizing", "tracing", "hardware", "regions", "deploy/debian", "deploy/kubernetes", "deploy/nginx", "deploy/haproxy", "deploy/caddy", "deploy/traefik", "deploy/pgbouncer"}},
 	{"Know", []string{"spec/coconut-v2", "spec/streams", "glossary", "decisions/README"}},
 }
 

@@ -17,6 +17,10 @@ type Key struct {
 type Limits struct {
 	Queued  int // jobs that have not ended, including running ones
 	Running int // jobs that are transcoded at once
+	Minutes int // that outputs play which were made in a calendar month, UTC, see Played
+	// Keep is how long jobs are kept that have ended; 0 is as long as the server keeps
+	// those of other keys.
+	Keep time.Duration
 }
 
 // Session is somebody who is signed in to the console.

@@ -41,6 +41,7 @@ const (
 	JobNotFinished
 	NothingToRetry
 	TooManyJobs
+	QuotaUsedUp
 	TooManyRequests
 	QueryNotValid
 	CursorNotValid
@@ -137,6 +138,8 @@ var reasons = [reasonCount]reasonRow{
 		"all outputs of the job are done or skipped", "nothing is left to do"},
 	TooManyJobs: {"too_many_jobs", 429, CustomerFault, true, "",
 		"the API key has as many unfinished jobs as it may have", "try again after the seconds in `Retry-After`; the operator may raise the limit with `copra keys limit`"},
+	QuotaUsedUp: {"quota_used_up", 429, CustomerFault, true, "",
+		"the outputs that the API key made in this calendar month play as many minutes as it may make", "wait for the next month; the operator may raise the limit with `copra keys limit`"},
 	TooManyRequests: {"too_many_requests", 429, CustomerFault, true, "",
 		"the API key makes more requests a second than `--rate-limit`", "wait for the seconds in `Retry-After`; use webhooks or the event stream instead of polling"},
 	QueryNotValid: {"query_not_valid", 400, CustomerFault, false, "",

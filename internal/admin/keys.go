@@ -50,7 +50,11 @@ func Keys(ctx context.Context, c command.Call) error {
 		settings.Row{Flag: "queued", Default: "0", Set: settings.Number(&k.limits.Queued, 0, 1<<30),
 			Help: "create, limit: most jobs of the key that have not ended; a POST over it is answered 429. 0 is no limit."},
 		settings.Row{Flag: "running", Default: "0", Set: settings.Number(&k.limits.Running, 0, 1<<30),
-			Help: "create, limit: most jobs of the key that are transcoded at once; the others wait. 0 is no limit."})
+			Help: "create, limit: most jobs of the key that are transcoded at once; the others wait. 0 is no limit."},
+		settings.Row{Flag: "minutes", Default: "0", Set: settings.Number(&k.limits.Minutes, 0, 1<<30),
+			Help: "create, limit: most minutes that outputs play which the key makes in a calendar month (UTC); a POST after that is answered 429. 0 is no limit."},
+		settings.Row{Flag: "keep", Default: "0s", Set: settings.Duration(&k.limits.Keep, 0),
+			Help: "create, limit: how long jobs of the key are kept that have ended, such as 720h. 0s is as long as --job-retention of the workers says."})
 	if err != nil {
 		return err
 	}
@@ -129,10 +133,10 @@ func (k *keysCall) list(ctx context.Context) error {
 		return err
 	}
 	tw := tabwriter.NewWriter(k.Stdout, 0, 4, 2, ' ', 0)
-	fmt.Fprintln(tw, "ID\tKEY\tNAME\tCREATED\tREVOKED\tSIGNS\tQUEUED\tRUNNING")
+	fmt.Fprintln(tw, "ID\tKEY\tNAME\tCREATED\tREVOKED\tSIGNS\tQUEUED\tRUNNING\tMINUTES\tKEEP")
 	for _, key := range keys {
-		fmt.Fprintf(tw, "%s\t%s...\t%s\t%s\t%s\t%s\t%s\t%s\n", key.ID, key.Prefix, key.Name, minute(key.CreatedAt), minute(key.RevokedAt),
-			yesNo(key.HasSigningSecret), limitText(key.Limits.Queued), limitText(key.Limits.Running))
+		fmt.Fprintf(tw, "%s\t%s...\t%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", key.ID, key.Prefix, key.Name, minute(key.CreatedAt), minute(key.RevokedAt),
+			yesNo(key.HasSigningSecret), limitText(key.Limits.Queued), limitText(key.Limits.Running), limitText(key.Limits.Minutes), keepText(key.Limits.Keep))
 	}
 	return tw.Flush()
 }
@@ -150,6 +154,14 @@ func limitText(n int) string {
 		return "-"
 	}
 	return strconv.Itoa(n)
+}
+
+// keepText is how long jobs are kept, as list shows it.
+func keepText(d time.Duration) string {
+	if d == 0 {
+		return "-"
+	}
+	return d.String()
 }
 
 // minute is a time as list shows it.

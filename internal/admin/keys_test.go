@@ -50,9 +50,9 @@ func TestKeyLimits(t *testing.T) {
 			t.Errorf("%d %s, want %d", status, answer, want)
 		}
 	}
-	keys("limit", id, "--queued", "1", "--running", "2")
+	keys("limit", id, "--queued", "1", "--running", "2", "--minutes", "500", "--keep", "720h")
 	list, _ := keys("list")
-	if words := strings.Fields(list); len(words) < 2 || strings.Join(words[len(words)-2:], " ") != "1 2" {
+	if words := strings.Fields(list); len(words) < 4 || strings.Join(words[len(words)-4:], " ") != "1 2 500 720h0m0s" {
 		t.Errorf("listed as %q", words)
 	}
 	post(201)

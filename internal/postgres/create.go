@@ -54,8 +54,7 @@ func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n job.Subm
 	}
 	// If a concurrent transaction has inserted the same idempotency key, this
 	// statement waits for its end, and then inserts nothing or goes on.
-	var accepted bool
-	var limit int
+	var accepted, limited bool
 	err = tx.QueryRow(ctx, `
 		WITH accepted AS (
 			INSERT INTO jobs (id, key_id, created_at, status, input_status, request_sealed, priority, river_id, idempotency_key, body_hash, metadata, traceparent)
@@ -67,10 +66,10 @@ func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n job.Subm
 			SELECT accepted.id, o.place - 1, o.key, o.type, o.format, o.stage
 			FROM accepted, unnest($11::text[], $12::text[], $13::text[], $14::text[]) WITH ORDINALITY o (key, type, format, stage, place)
 		)
-		SELECT EXISTS (SELECT FROM accepted), coalesce((SELECT max_queued FROM api_keys WHERE id = $2), 0)`,
+		SELECT EXISTS (SELECT FROM accepted), coalesce((SELECT max_queued IS NOT NULL OR max_minutes IS NOT NULL FROM api_keys WHERE id = $2), false)`,
 		st.ID, n.KeyID, st.CreatedAt, st.Status, st.Input.Status, s.sealer.Seal(n.Request, sealContext(st.ID)),
 		n.Spec.Settings.Priority, probe.ID, idempotency, hash,
-		keys, types, formats, stages, st.Metadata, telemetry.Traceparent(ctx)).Scan(&accepted, &limit)
+		keys, types, formats, stages, st.Metadata, telemetry.Traceparent(ctx)).Scan(&accepted, &limited)
 	if err != nil {
 		return fmt.Errorf("insert the job: %w", err)
 	}
@@ -78,7 +77,10 @@ func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n job.Subm
 		return errIdempotentRepeat // it adds no job, so no limit applies
 	}
 	tx.jobs = append(tx.jobs, st.ID) // for those who watch all jobs
-	return checkQueued(ctx, tx, n.KeyID, limit)
+	if !limited {
+		return nil
+	}
+	return s.checkLimits(ctx, tx, n.KeyID)
 }
 
 // idempotentRepeat returns the job that was created with the idempotency key of n.

@@ -25,11 +25,11 @@ const minToken = 16
 const prefixLength = 6
 
 const keyColumns = `id, name, prefix, created_at, coalesce(revoked_at, '0001-01-01 00:00:00+00'), signing_sealed IS NOT NULL,
-	coalesce(max_queued, 0), coalesce(max_running, 0)`
+	coalesce(max_queued, 0), coalesce(max_running, 0), coalesce(max_minutes, 0), coalesce(keep_jobs, interval '0')`
 
 func scanKey(row pgx.CollectableRow) (Key, error) {
 	var k Key
-	err := row.Scan(&k.ID, &k.Name, &k.Prefix, &k.CreatedAt, &k.RevokedAt, &k.HasSigningSecret, &k.Limits.Queued, &k.Limits.Running)
+	err := row.Scan(&k.ID, &k.Name, &k.Prefix, &k.CreatedAt, &k.RevokedAt, &k.HasSigningSecret, &k.Limits.Queued, &k.Limits.Running, &k.Limits.Minutes, &k.Limits.Keep)
 	k.CreatedAt, k.RevokedAt = k.CreatedAt.UTC(), k.RevokedAt.UTC()
 	return k, err
 }

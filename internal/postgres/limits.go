@@ -22,7 +22,9 @@ func (s *Store) LimitKey(ctx context.Context, idOrPrefix string, l Limits) error
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, `UPDATE api_keys SET max_queued = nullif($2, 0), max_running = nullif($3, 0) WHERE id = $1`, id, l.Queued, l.Running)
+		_, err = tx.Exec(ctx, `
+			UPDATE api_keys SET max_queued = nullif($2, 0), max_running = nullif($3, 0), max_minutes = nullif($4, 0), keep_jobs = nullif($5, interval '0')
+			WHERE id = $1`, id, l.Queued, l.Running, l.Minutes, l.Keep)
 		return err
 	})
 	if err != nil {
@@ -31,7 +33,21 @@ func (s *Store) LimitKey(ctx context.Context, idOrPrefix string, l Limits) error
 	return nil
 }
 
-// checkQueued fails with a *job.Error when a key has more jobs than the limit,
+// checkLimits fails with a *job.Error when a key may have no further job, see
+// checkQueued and quotas.check.
+func (s *Store) checkLimits(ctx context.Context, tx *txn, keyID string) error {
+	var queued, minutes int
+	err := tx.QueryRow(ctx, `SELECT coalesce(max_queued, 0), coalesce(max_minutes, 0) FROM api_keys WHERE id = $1`, keyID).Scan(&queued, &minutes)
+	if err != nil {
+		return fmt.Errorf("read the limits of the key: %w", err)
+	}
+	if err := s.quotas.check(ctx, tx, keyID, minutes, s.now()); err != nil {
+		return err
+	}
+	return checkQueued(ctx, tx, keyID, queued)
+}
+
+// checkQueued fails with job.TooManyJobs when a key has more jobs than the limit,
 // including those that tx has added. 0 is no limit. The lock on the key makes
 // concurrent transactions count each other's jobs.
 func checkQueued(ctx context.Context, tx *txn, keyID string, limit int) error {

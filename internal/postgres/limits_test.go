@@ -2,7 +2,9 @@ package postgres_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -183,5 +185,50 @@ func TestLockOrder(t *testing.T) {
 	}
 	if err := <-acquired; err != nil {
 		t.Error(err)
+	}
+}
+
+// TestMonthlyMinutes: a key that has made its minutes of the month gets no further job,
+// also not by a retry, until the next month or a higher limit.
+func TestMonthlyMinutes(t *testing.T) {
+	f := open(t)
+	observed.Row(t, "errors.md quota_used_up")
+	usedUp := func(err error) bool {
+		e, ok := errors.AsType[*job.Error](err)
+		return ok && e.Reason == job.QuotaUsedUp
+	}
+	again := func() error { _, err := f.CreateJob(t.Context(), f.newJob(request)); return err }
+	f.limitKey(postgres.Limits{Minutes: 2})
+	id := f.create(request).ID
+	run := f.claim(id, "a")
+	f.record(id, run, job.Event{Kind: job.InputTransferredEvent})
+	f.record(id, run, job.Event{Kind: job.OutputCompletedEvent, Output: "mp4:720p", Result: job.Result{
+		Metadata: json.RawMessage(`{"streams":[{"codec_type":"video","width":1280,"height":720}],"format":{"duration":"125"}}`)}})
+	f.record(id, run, completed("jpg:300x"))
+	other := f.another() // has read no sum yet
+	if _, err := other.CreateJob(t.Context(), f.newJob(request)); !usedUp(err) || !strings.Contains(err.Error(), "play 2 minutes; its limit is 2") {
+		t.Errorf("a job over the quota: %v", err)
+	}
+	if err := again(); err != nil {
+		t.Errorf("the sum is read every ten seconds only: %v", err)
+	}
+	if _, err := other.RetryJob(t.Context(), f.keyID, id); err == nil || usedUp(err) {
+		t.Errorf("a retry of a job with nothing to retry: %v", err)
+	}
+	failed := f.create(request).ID
+	if _, err := f.CancelJob(t.Context(), f.keyID, failed); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.RetryJob(t.Context(), f.keyID, failed); !usedUp(err) {
+		t.Errorf("a retry over the quota: %v", err)
+	}
+	f.limitKey(postgres.Limits{Minutes: 3})
+	if _, err := other.CreateJob(t.Context(), f.newJob(request)); err != nil {
+		t.Errorf("under a higher limit: %v", err)
+	}
+	f.limitKey(postgres.Limits{Minutes: 2})
+	f.exec(`UPDATE jobs SET completed_at = date_trunc('month', now() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC' - interval '1 second' WHERE id = $1`, id)
+	if _, err := f.another().CreateJob(t.Context(), f.newJob(request)); err != nil {
+		t.Errorf("what was made in the month before counts: %v", err)
 	}
 }

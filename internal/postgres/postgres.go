@@ -82,6 +82,7 @@ type Store struct {
 	listener *jobListener
 	notifier *notifier
 	now      func() time.Time
+	quotas   quotas
 
 	lastStrandedScan atomic.Int64 // Unix time in nanoseconds
 }

@@ -34,11 +34,7 @@ func (s *Store) RetryJob(ctx context.Context, keyID, id string) (job.State, erro
 			st.ID, telemetry.Traceparent(ctx)); err != nil {
 			return fmt.Errorf("save the time of the retry: %w", err)
 		}
-		var limit int
-		if err := tx.QueryRow(ctx, `SELECT coalesce(max_queued, 0) FROM api_keys WHERE id = $1`, r.keyID).Scan(&limit); err != nil {
-			return fmt.Errorf("read the limit of the key: %w", err)
-		}
-		if err := checkQueued(ctx, tx, r.keyID, limit); err != nil {
+		if err := s.checkLimits(ctx, tx, r.keyID); err != nil {
 			return err
 		}
 		r.state = st

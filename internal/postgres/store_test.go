@@ -20,9 +20,10 @@ import (
 // fixture is a store with a database of its own and an API key.
 type fixture struct {
 	*postgres.Store
-	t     *testing.T
-	url   string
-	keyID string
+	t      *testing.T
+	url    string
+	sealer *seal.Sealer
+	keyID  string
 }
 
 func open(t *testing.T) *fixture {
@@ -32,14 +33,21 @@ func open(t *testing.T) *fixture {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := postgres.Open(t.Context(), db.URL, postgres.Options{Sealer: sealer})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(s.Close)
-	f := &fixture{Store: s, t: t, url: db.URL}
+	f := &fixture{t: t, url: db.URL, sealer: sealer}
+	f.Store = f.another()
 	f.keyID = f.key("main")
 	return f
+}
+
+// another opens the same database as another process does.
+func (f *fixture) another() *postgres.Store {
+	f.t.Helper()
+	s, err := postgres.Open(f.t.Context(), f.url, postgres.Options{Sealer: f.sealer})
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(s.Close)
+	return s
 }
 
 func (f *fixture) key(name string) string {

@@ -51,9 +51,10 @@ func (s *Store) Usage(ctx context.Context, keyID string, from, to time.Time) ([]
 // dayOf is the begin of a day, UTC.
 func dayOf(t time.Time) time.Time { return t.UTC().Truncate(24 * time.Hour) }
 
-// SweepJobs deletes jobs that ended longer ago than retention, with all that belongs
-// to them but their usage, and returns how many. One whose webhooks are not all
-// delivered or given up stays.
+// SweepJobs deletes jobs that ended longer ago than their key says, or than retention
+// where it says nothing, with all that belongs to them but their usage, and returns how
+// many. retention 0 is for ever. One whose webhooks are not all delivered or given up
+// stays.
 func (s *Store) SweepJobs(ctx context.Context, retention time.Duration) (int64, error) {
 	const batch = 200
 	for swept := int64(0); ; {
@@ -75,9 +76,11 @@ func sweepJobs(ctx context.Context, tx pgx.Tx, retention time.Duration, most int
 	var ids []string
 	err := tx.QueryRow(ctx, `
 		SELECT coalesce(array_agg(id), '{}') FROM (
-			SELECT j.id FROM jobs j WHERE j.completed_at < now() - $1::interval
+			SELECT j.id FROM jobs j JOIN api_keys k ON k.id = j.key_id
+			WHERE j.completed_at < now() - coalesce(k.keep_jobs, nullif($1::interval, interval '0'))
+				AND j.completed_at < now() - least((SELECT min(keep_jobs) FROM api_keys), nullif($1::interval, interval '0')) -- for the index
 				AND NOT EXISTS (SELECT FROM deliveries d WHERE d.job_id = j.id AND d.state = 'pending')
-			ORDER BY j.completed_at LIMIT $2 FOR UPDATE SKIP LOCKED) old`, retention, most).Scan(&ids)
+			ORDER BY j.completed_at LIMIT $2 FOR UPDATE OF j SKIP LOCKED) old`, retention, most).Scan(&ids)
 	if err != nil || len(ids) == 0 {
 		return 0, err
 	}

@@ -61,6 +61,12 @@ func TestUsage(t *testing.T) {
 	sweep(1)
 	sweep(0)
 	diff(t, "after the sweep", want, usage(f.keyID))
+	// What a key says holds for its own jobs, longer or shorter.
+	f.exec(`UPDATE deliveries SET state = 'given_up'`)
+	f.exec(`UPDATE jobs SET completed_at = completed_at - interval '30 days' WHERE completed_at > now() - interval '1 day' AND status = 'job.completed'`)
+	f.limitKey(job.Limits{Keep: 90 * 24 * time.Hour})
+	sweep(0)
+	f.limitKey(job.Limits{})
 	if n := f.count(`jobs`); n != 2 {
 		t.Errorf("%d jobs are left", n)
 	}

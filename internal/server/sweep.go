@@ -48,9 +48,6 @@ func (s *Server) sweepDatabase(ctx context.Context) {
 }
 
 func (s *Server) sweepJobs(ctx context.Context) {
-	if s.settings.JobRetention == 0 {
-		return
-	}
 	if n, err := s.store.SweepJobs(ctx, s.settings.JobRetention); err != nil && ctx.Err() == nil {
 		s.log.WarnContext(ctx, "sweep the database", "error", err)
 	} else if n > 0 {

@@ -217,7 +217,7 @@ func (s *Settings) workRows() []Row {
 		{Group: Work, Flag: "ffmpeg-stall-timeout", Env: "COPRA_FFMPEG_STALL_TIMEOUT", Default: short(ffmpeg.DefaultStallTimeout), Set: Duration(&s.StallTimeout, time.Second),
 			Help: "how long ffmpeg may run without any progress before it is ended, 30s."},
 		{Group: Work, Flag: "job-retention", Env: "COPRA_JOB_RETENTION", Default: "0s", Set: Duration(&s.JobRetention, 0),
-			Help: "how long jobs that have ended stay in the database, with their events and webhooks, 2160h. Their usage stays. 0s is for ever."},
+			Help: "how long jobs that have ended stay in the database, with their events and webhooks, 2160h. Their usage stays. 0s is for ever. copra keys limit --keep says so for the jobs of one key."},
 		{Group: Work, Flag: "log-retention", Env: "COPRA_LOG_RETENTION", Default: "720h", Set: Duration(&s.LogRetention, 0),
 			Help: "how long the logs of jobs stay in the database: what ffmpeg was told and what it said, 24h. 0s is for ever."},
 

@@ -9,6 +9,7 @@
 //	ready    the time from a server's start until it is ready, with -against
 //	         beside another build
 //	start    the time from POST to ffmpeg's start
+//	sizing   the CPU time for a minute of film of what people ask for
 //	idle     transactions and CPU time of a worker and an API without work
 //	workers  a job of chunks by one, two and four real workers of one core each
 //	spread   a job of a long film that many workers with simulated encoders share
@@ -126,14 +127,14 @@ func run(ctx context.Context, args []string) int {
 }
 
 // usual are the parts that `make bench` runs.
-var usual = []string{"sharing", "pictures", "input", "workers", "post", "ready", "start", "idle", "memory", "spread"}
+var usual = []string{"sharing", "pictures", "input", "workers", "post", "ready", "start", "idle", "memory", "sizing", "spread"}
 
 // run runs the parts. When one fails the others run all the same, and the error says which
 // failed, or were not begun before limit.
 func (b *bench) run(ctx context.Context, parts []string, limit time.Duration) error {
 	all := map[string]func(context.Context) error{
 		"sharing": b.sharing, "pictures": b.pictures, "input": b.input, "workers": b.realWorkers, "post": b.post, "ready": b.ready, "start": b.start, "idle": b.idle, "memory": b.memory,
-		"spread": b.spread, "stream": b.stream, "rates": b.rates, "rules": b.rules,
+		"sizing": b.sizing, "spread": b.spread, "stream": b.stream, "rates": b.rates, "rules": b.rules,
 	}
 	for _, p := range parts {
 		if all[p] == nil {

@@ -21,6 +21,7 @@ var chapters = []struct{ part, title, text string }{
 	{"idle", "What does a worker cost that has nothing to do?", "One worker, with an artifact store, and one API, two minutes long. Autovacuum's transactions are among those of the database."},
 	{"ready", "How soon is a server ready?", "From the start of the process, with its own PostgreSQL."},
 	{"memory", "How much memory does a large input take?", "The peak of the server's own process."},
+	{"sizing", "What does a minute of film cost?", "CPU time of ffmpeg, of all cores together, for a minute of 1080p at 30 frames a second. [Sizing](sizing.md) says what follows."},
 	{"spread", "How much sooner is a job done by many workers?", spreadText},
 }
 

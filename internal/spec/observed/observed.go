@@ -36,6 +36,7 @@ var tests = map[string]string{
 	"errors.md job_not_finished":         "internal/postgres.TestRetry",
 	"errors.md nothing_to_retry":         "internal/postgres.TestRetry",
 	"errors.md too_many_jobs":            "internal/postgres.TestQueuedLimit",
+	"errors.md quota_used_up":            "internal/postgres.TestMonthlyMinutes",
 	"errors.md input_damaged":            "transcode/ffmpeg.TestProbeRefuses",
 	"errors.md input_photo_not_readable": "transcode/ffmpeg.TestProbeRefusesPhotos",
 	"errors.md input_encrypted":          "transcode/ffmpeg.TestProbeRefuses",
