@@ -118,6 +118,9 @@ type Config struct {
 	// CheckStorage tries out a storage. A *job.Error is shown. nil: storages cannot be
 	// tried out here.
 	CheckStorage func(ctx context.Context, st *job.Storage) (job.StorageCheck, error)
+	// Queue serves the queue's own pages below /console/queue, for the operator. nil: there
+	// are none.
+	Queue http.Handler
 	// Stopping returns a channel that is closed when the server of a request begins
 	// to stop, so that streams end. Defaults to none.
 	Stopping func(ctx context.Context) <-chan struct{}
@@ -197,6 +200,13 @@ func (c *console) routes() http.Handler {
 		"GET /console/system":            c.systemPage,
 	} {
 		m.Handle(pattern, c.signedIn(operatorOnly(page)))
+	}
+	if c.Queue != nil {
+		m.Handle("/console/queue/", c.signedIn(operatorOnly(func(w http.ResponseWriter, r *http.Request, _ viewer) error {
+			allowInlineStyles(w)
+			c.Queue.ServeHTTP(w, r)
+			return nil
+		})))
 	}
 	m.Handle("/console/", c.signedIn(func(http.ResponseWriter, *http.Request, viewer) error { return job.ErrNotFound }))
 	return m

@@ -6,12 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -21,6 +23,7 @@ import (
 	"github.com/copra-video/copra/console"
 	"github.com/copra-video/copra/internal/pgtest"
 	"github.com/copra-video/copra/internal/postgres"
+	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/internal/seal"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/job"
@@ -80,7 +83,11 @@ func start(t *testing.T) *rig {
 
 // serve serves the console with another operator's key.
 func (r *rig) serve(operator string) {
-	srv := httptest.NewServer(console.New(console.Config{Store: r.Store, Operator: job.NewSecret(operator), StaleAfter: time.Minute, Refresh: time.Millisecond, Check: r.check, CheckStorage: r.checkStorage}))
+	pages, err := queue.Pages(r.Queue(), "/console/queue", slog.New(slog.DiscardHandler))
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	srv := httptest.NewServer(console.New(console.Config{Store: r.Store, Queue: pages, Operator: job.NewSecret(operator), StaleAfter: time.Minute, Refresh: time.Millisecond, Check: r.check, CheckStorage: r.checkStorage}))
 	r.t.Cleanup(srv.Close)
 	jar, _ := cookiejar.New(nil) // never fails
 	if r.client != nil {
@@ -185,7 +192,7 @@ func TestSignIn(t *testing.T) {
 	r.signIn(r.token.Reveal())
 	for path, want := range map[string]int{
 		"/console/jobs/" + mine: 200, "/console/jobs/" + theirs: 404, "/console/jobs/" + theirs + "/request": 404,
-		"/console/keys": 404, "/console/system": 404, "/console/live?page=job&id=" + theirs: 404,
+		"/console/keys": 404, "/console/system": 404, "/console/queue/": 404, "/console/queue/api/jobs": 404, "/console/live?page=job&id=" + theirs: 404,
 	} {
 		if a := r.get(path); a.status != want {
 			t.Errorf("%s with a key: %d, want %d", path, a.status, want)
@@ -225,6 +232,30 @@ func TestSignIn(t *testing.T) {
 	var sessions int
 	if err := r.Pool().QueryRow(t.Context(), `SELECT count(*) FROM console_sessions WHERE key_id IS NULL`).Scan(&sessions); err != nil || sessions != 1 {
 		t.Errorf("%d sessions are left, want that of the changed key alone: %v", sessions, err)
+	}
+}
+
+// TestQueue: River's pages show an operator the rows of the queue, and change none.
+func TestQueue(t *testing.T) {
+	r := start(t)
+	if a := r.get("/console/queue/api/jobs?state=available"); a.path != "/console/sign-in" {
+		t.Errorf("without a session: %s", a.path)
+	}
+	id := r.create(r.key.ID)
+	r.signIn(operator)
+	if a := r.get("/console/queue/api/jobs?state=available&limit=10"); a.status != 200 || !strings.Contains(a.body, id) || strings.Contains(a.body, "canary") {
+		t.Errorf("the rows that wait: %d %s", a.status, a.body)
+	}
+	a := r.get("/console/queue/")
+	if a.status != 200 || !strings.Contains(a.body, "River") || !strings.Contains(a.header.Get("Content-Security-Policy"), "script-src 'self';") {
+		t.Errorf("the page: %d %v\n%s", a.status, a.header, a.body)
+	}
+	script := regexp.MustCompile(`src="(/console/queue/assets/[^"]+)"`).FindStringSubmatch(a.body)
+	if script == nil || r.get(script[1]).status != 200 {
+		t.Errorf("the page's script %q is not served", script)
+	}
+	if a := r.post("/console/queue/api/jobs/cancel"); a.status != 405 {
+		t.Errorf("a change: %d", a.status)
 	}
 }
 

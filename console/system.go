@@ -14,6 +14,7 @@ func (c *console) systemPage(w http.ResponseWriter, r *http.Request, v viewer) e
 	c.show(w, r, http.StatusOK, "system", v, "System", struct {
 		Findings []Finding
 		Nodes    []job.Node
-	}{c.System(r.Context()), nodes})
+		Queue    bool
+	}{c.System(r.Context()), nodes, c.Queue != nil})
 	return nil
 }

@@ -143,6 +143,9 @@ func (s *Store) Close() {
 // Pool returns the connections, which the River client of a worker shares.
 func (s *Store) Pool() *pgxpool.Pool { return s.pool }
 
+// Queue returns the client by which jobs are queued; it works none.
+func (s *Store) Queue() *river.Client[pgx.Tx] { return s.river }
+
 // Pooler returns what stands between this process and PostgreSQL.
 func (s *Store) Pooler() Pooler { return s.pooler }
 

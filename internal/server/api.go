@@ -68,7 +68,9 @@ func (s *Server) serveAPI(_, life context.Context) error {
 	storages := s.newStorageChecker()
 	c.CheckStorage = storages.check
 	if s.settings.Console != settings.ConsoleOff {
-		c.Console = s.newConsole(operator, storages)
+		if c.Console, err = s.newConsole(operator, storages); err != nil {
+			return err
+		}
 	}
 	s.serve(life, s.listener, api.New(c))
 	return nil

@@ -11,6 +11,7 @@ import (
 	"github.com/copra-video/copra/console"
 	"github.com/copra-video/copra/internal/buildinfo"
 	"github.com/copra-video/copra/internal/postgres"
+	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/internal/secretfile"
 	"github.com/copra-video/copra/internal/settings"
 	"github.com/copra-video/copra/job"
@@ -18,12 +19,16 @@ import (
 )
 
 // newConsole makes the console from the settings.
-func (s *Server) newConsole(operator job.Secret, storages *storageChecker) http.Handler {
+func (s *Server) newConsole(operator job.Secret, storages *storageChecker) (http.Handler, error) {
+	pages, err := queue.Pages(s.store.Queue(), "/console/queue", s.log)
+	if err != nil {
+		return nil, err
+	}
 	return console.New(console.Config{
-		Store: s.store, Operator: operator, PublicURL: s.settings.PublicURL, StaleAfter: worker.StaleAfter,
+		Store: s.store, Queue: pages, Operator: operator, PublicURL: s.settings.PublicURL, StaleAfter: worker.StaleAfter,
 		Check: s.newStreamChecker().check, CheckStorage: storages.check,
 		Version: buildinfo.Version(), Region: s.settings.Region, System: s.findings, Stopping: api.Stopping, Log: s.log,
-	})
+	}), nil
 }
 
 // makeOperatorKey makes the operator's key of a standalone server, unless the
