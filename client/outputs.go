@@ -37,6 +37,7 @@ type Video struct {
 	Watermark   *Watermark     `json:"watermark,omitempty"`
 	Captions    []Captions     `json:"captions,omitempty"` // of mp4, mov and mkv
 	Overlay     []Overlay      `json:"overlay,omitempty"`
+	Burn        *Burn          `json:"burn,omitempty"`
 	// QualityMetrics asks for SSIM and PSNR of the encode, see Quality.
 	QualityMetrics bool           `json:"quality_metrics,omitempty"`
 	Extra          map[string]any `json:"-"`
@@ -97,6 +98,14 @@ type Captions struct {
 	Charset  string `json:"charset,omitempty"`  // "": it is found out
 }
 
+// Burn are captions that become part of the picture: of a file at URL, or Track of the input.
+type Burn struct {
+	URL      string `json:"url,omitempty"`
+	Language string `json:"language,omitempty"` // of the file
+	Charset  string `json:"charset,omitempty"`  // of the file; "": it is found out
+	Track    any    `json:"track,omitempty"`    // an int from 1, or a language tag
+}
+
 // Overlay is drawn over the video, or a LUT for its colours: one of Text, Timecode, Image and
 // LUT is set. Sizes are in percent of the picture.
 type Overlay struct {
@@ -152,6 +161,7 @@ type HTTPStream struct {
 	Thumbnails *Thumbnails `json:"thumbnails,omitempty"` // pictures on the bar of players; nil: none
 	Captions   []Captions  `json:"captions,omitempty"`
 	Overlay    []Overlay   `json:"overlay,omitempty"`
+	Burn       *Burn       `json:"burn,omitempty"`
 	// QualityMetrics asks for SSIM and PSNR of each variant, see Quality.
 	QualityMetrics bool `json:"quality_metrics,omitempty"`
 

@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,11 +35,27 @@ func TestOverlay(t *testing.T) {
 		{"image": inputs(t).add(mark), "position": "center", "width": 20},
 		{"text": `It's 100% {pts}:x=0,drawtext`, "position": "bottom", "margin": 0, "size": 20, "color": "black", "box": true, "box_color": "white", "box_opacity": 1},
 	}
+	// The font has no such letters, and libass draws boxes: what counts is that it draws.
+	text := filepath.Join(dir, "drawn.srt")
+	if err := os.WriteFile(text, []byte("1\n00:00:00,000 --> 00:00:02,000\n"+strings.Repeat("中M", 15)+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	j := srv.completed(t, 3*time.Minute, jobOf(inputs(t).add(testmedia.Clip(t, plainFilm)), object{
+		"mkv":        object{"path": "/burn.mkv", "burn": inputs(t).add(text)},
 		"mp4":        object{"path": "/a.mp4", "overlay": overlay},
 		"httpstream": object{"hls": object{"path": "/hls"}, "variants": []string{"mp4:240p"}, "overlay": overlay},
 	}))
 	file, stream := save(t, j.output(t, "mp4").URL, "a.mp4"), j.output(t, "httpstream").stream(t, "hls")
+	burnt, err := exec.CommandContext(t.Context(), ffmpeg, "-v", "error", "-ss", "0.5", "-i", save(t, j.output(t, "mkv").URL, "burn.mkv"), "-frames:v", "1", "-vf", "crop=iw:ih/4:0:ih*3/4,format=gray", "-f", "rawvideo", "-").Output()
+	bright := 0
+	for _, v := range burnt {
+		if v > 180 {
+			bright++
+		}
+	}
+	if err != nil || bright < 50 {
+		t.Errorf("no letters: %d of %d pixels are bright: %v", bright, len(burnt), err)
+	}
 	for what, c := range map[string]struct {
 		crop string
 		want [3]int

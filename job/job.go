@@ -150,6 +150,7 @@ type VideoParams struct {
 	Copy     string
 	Captions []Captions // tracks of text, in MP4, MOV and Matroska
 	Overlay  []Overlay
+	Burn     *Burn // nil: nothing
 	// QualityMetrics: the encode is compared with what went into the encoder.
 	QualityMetrics bool
 }
@@ -165,6 +166,15 @@ type Captions struct {
 	Default  bool   // on unless a viewer chooses
 	Forced   bool   // shown to everybody: translations of signs and the like
 	SDH      bool   // for the deaf and hard of hearing: it names sounds too
+}
+
+// Burn are captions that become part of the picture: those of a file, or a track of
+// subtitles of the source. It is an extension.
+type Burn struct {
+	URL               Secret
+	Charset, Language string // as in Captions
+	Track             int    // from 1; 0: by its language
+	TrackLanguage     string // tag of BCP 47
 }
 
 // Watermark is a picture laid over the video.
@@ -240,6 +250,7 @@ type StreamParams struct {
 	// the server. It is an extension.
 	SegmentSeconds float64
 	Overlay        []Overlay
+	Burn           *Burn // nil: nothing
 	// QualityMetrics is as VideoParams.QualityMetrics, of each variant.
 	QualityMetrics bool
 }

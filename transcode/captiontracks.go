@@ -15,17 +15,22 @@ import (
 )
 
 // WriteCaptions reads captions that were fetched, cuts them like the video, and writes
-// them as WebVTT.
+// them as WebVTT or ASS.
 type WriteCaptions struct {
 	From, To string // in the work directory
 	Hint     captions.Hint
 	// Offset and Length are the part of the source that the video shows, in seconds. A
 	// length of 0 reaches to the end.
 	Offset, Length float64
+	// Style: they are written as ASS, to be drawn, and not cut; nil: as WebVTT.
+	Style *captions.Style `json:",omitempty"`
 }
 
-// WebVTT is what is written for a file of captions.
-func (w WriteCaptions) WebVTT(data []byte) ([]byte, error) {
+// Text is what is written for a file of captions.
+func (w WriteCaptions) Text(data []byte) ([]byte, error) {
+	if w.Style != nil {
+		return captions.ASS(data, w.Hint, *w.Style)
+	}
 	cues, err := captions.Parse(data, w.Hint)
 	if err != nil {
 		return nil, err

@@ -29,20 +29,28 @@ func (p *planner) tree(videos []*renditionNode, pictures []*thumbnails, watermar
 		fps        format.Rational
 		toneMap    bool
 		frames     string // of a chunk: the filter that chooses its frames
+		burned     int    // the track of pictures that is laid over, from 1; 0: none
 	}
 	stems := map[stem][]graphOutput{}
 	for i, v := range videos {
 		r := v.rendition()
-		k := stem{r.preFilters, r.fps, r.toneMap, p.frameFilter(r, c)}
+		k := stem{r.preFilters, r.fps, r.toneMap, p.frameFilter(r, c), 0}
+		if track, ok := p.burnedPicture(r); ok {
+			k.burned = track + 1
+		}
 		stems[k] = append(stems[k], graphOutput{r, videoLabel(i)})
 	}
 	order := slices.SortedFunc(maps.Keys(stems), func(a, b stem) int {
-		return cmp.Or(cmp.Compare(a.preFilters, b.preFilters), cmp.Compare(a.fps.Num, b.fps.Num), cmp.Compare(a.fps.Den, b.fps.Den), compareBool(a.toneMap, b.toneMap), cmp.Compare(a.frames, b.frames))
+		return cmp.Or(cmp.Compare(a.preFilters, b.preFilters), cmp.Compare(a.fps.Num, b.fps.Num), cmp.Compare(a.fps.Den, b.fps.Den), compareBool(a.toneMap, b.toneMap), cmp.Compare(a.frames, b.frames), cmp.Compare(a.burned, b.burned))
 	})
 	root := &branch{}
 	root.add(p.src.sourceTags(), p.endFilter(c))
 	for _, k := range order {
-		node := root.child(k.preFilters, p.src.fpsFilter(k.fps, c.from, slices.ContainsFunc(stems[k], countsFrames)), k.frames)
+		node := root
+		if k.burned > 0 {
+			node = p.overSource(root, k.burned-1)
+		}
+		node = node.child(k.preFilters, p.src.fpsFilter(k.fps, c.from, slices.ContainsFunc(stems[k], countsFrames)), k.frames)
 		in := p.src.frame
 		if k.preFilters != "" {
 			in = frame{} // the size after these filters is not the source's

@@ -94,6 +94,8 @@ func (p *planner) notCut(r rendition) string {
 		return fmt.Sprintf("Encoded %s cannot be joined.", codec.Lookup(codec.Video, r.encoder.Codecs[0]).Name)
 	case slices.ContainsFunc(p.chunks, func(c chunk) bool { return !r.onGrid(c.from) }):
 		return "Its keyframes do not come at the edges of chunks."
+	case p.drawsPictures(r):
+		return "Subtitles of the input that are pictures are drawn, and one may begin before a chunk."
 	case p.src.spreads(r.fps):
 		return "The frames of the input come irregularly, and where each goes at a constant rate depends on all before it."
 	}

@@ -120,7 +120,7 @@ func (p *planner) fileRendition(f format.Format, w window, v *job.VideoParams) (
 		return r, err
 	}
 	r.watermark = p.newWatermark(v.Watermark)
-	r.overlays, err = p.newOverlays(v.Overlay, w, p.rate(r))
+	r.overlays, err = p.newOverlays(v.Overlay, v.Burn, r)
 	return r, err
 }
 

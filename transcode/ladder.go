@@ -128,7 +128,7 @@ func (p *planner) variants(params *job.StreamParams) ([]variant, cadence, *job.E
 		}
 		r := *v.video
 		var err *job.Error
-		if r.overlays, err = p.newOverlays(params.Overlay, window{}, p.rate(r)); err != nil {
+		if r.overlays, err = p.newOverlays(params.Overlay, params.Burn, r); err != nil {
 			return nil, cadence{}, err
 		}
 		all[i].video = &r

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/captions"
 	"github.com/copra-video/copra/transcode/codec"
 	"github.com/copra-video/copra/transcode/format"
 )
@@ -23,12 +24,17 @@ type layer struct {
 	File string
 	// Data is what is written into File before ffmpeg runs; "": it is fetched.
 	Data string
+	// Burn: captions are drawn, those of Track of the source or of a file that was fetched.
+	Burn  burning         `json:",omitempty"`
+	Track int             `json:",omitempty"`
+	Style *captions.Style `json:",omitempty"`
+	Hint  captions.Hint
 }
 
-// newOverlays resolves the overlays of an output for rate, the one of its frames. The key
-// stands for them in a rendition: equal lists have the same.
-func (p *planner) newOverlays(list []job.Overlay, w window, rate format.Rational) (key string, err *job.Error) {
-	if len(list) == 0 {
+// newOverlays resolves the overlays of a rendition, and the captions that are drawn over
+// them. The key stands for all of them in a rendition: equal lists have the same.
+func (p *planner) newOverlays(list []job.Overlay, burn *job.Burn, r rendition) (key string, err *job.Error) {
+	if len(list) == 0 && burn == nil {
 		return "", nil
 	}
 	layers := make([]layer, len(list))
@@ -45,7 +51,7 @@ func (p *planner) newOverlays(list []job.Overlay, w window, rate format.Rational
 			p.secrets[SecretName(l.File)] = o.LUT
 		default:
 			if l.Data = o.Text; o.Timecode != "" {
-				if l.Data, err = p.timecodeText(o.Timecode, p.leadIn(w), rate); err != nil {
+				if l.Data, err = p.timecodeText(o.Timecode, p.leadIn(r.window), p.rate(r)); err != nil {
 					return "", err
 				}
 			}
@@ -58,6 +64,13 @@ func (p *planner) newOverlays(list []job.Overlay, w window, rate format.Rational
 		l.Image, l.LUT = job.Secret{}, job.Secret{} // keys are no place for addresses
 		layers[i] = l
 	}
+	if burn != nil {
+		l, err := p.newBurn(burn, r)
+		if err != nil {
+			return "", err
+		}
+		layers = append(layers, l)
+	}
 	text, _ := json.Marshal(layers)
 	key = string(text)
 	p.layers[key] = layers
@@ -68,6 +81,11 @@ func (p *planner) newOverlays(list []job.Overlay, w window, rate format.Rational
 func (p *planner) fetchOverlays(key string, i int) {
 	for _, l := range p.layers[key] {
 		switch {
+		case l.Burn == burnFile:
+			p.fetch(Fetch{Name: l.File, URL: SecretName(l.File), Captions: &l.Hint, Style: l.Style}, i)
+		case l.Burn == burnText:
+			p.burnTrack(l, i)
+		case l.Burn != "":
 		case strings.HasPrefix(l.File, "lut-"):
 			p.fetch(Fetch{Name: l.File, URL: SecretName(l.File), LUT: true}, i)
 		case l.Data == "":
@@ -90,7 +108,7 @@ func (p *planner) overlayTexts(videos []*renditionNode) []InputFile {
 }
 
 // picture reports whether the layer is an image.
-func (l layer) picture() bool { return l.Data == "" && !l.isLUT() }
+func (l layer) picture() bool { return l.Data == "" && !l.isLUT() && l.Burn == "" }
 
 func (l layer) isLUT() bool { return strings.HasPrefix(l.File, "lut-") }
 
@@ -130,7 +148,9 @@ func (p *planner) lutFilters(r rendition) []string {
 func (p *planner) overlayLayers(at *branch, r rendition, watermarks []string) *branch {
 	for _, l := range p.layers[r.overlays] {
 		switch {
-		case l.isLUT():
+		case l.isLUT(), l.Burn == burnPicture:
+		case l.Burn != "":
+			at.add(p.drawBurn(l, r)...)
 		case l.Data != "":
 			at.add(p.drawText(l, r))
 		default:

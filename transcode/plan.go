@@ -50,6 +50,9 @@ type Options struct {
 	// ChunkSeconds is about how long the chunks are into which the time line is
 	// cut for encoding; 0: it is encoded in one piece.
 	ChunkSeconds float64
+	// Fonts is a folder of fonts for captions that are drawn, besides those of the system;
+	// "": none. It may hold only letters, digits, and the characters /._-
+	Fonts string
 	// NoSpeech: there is no service that transcribes speech.
 	NoSpeech bool
 	// Weights say how the chunks share a bitrate; see Plan.Weighed.
@@ -85,6 +88,8 @@ type Fetch struct {
 	// Captions is what is known of a file of captions; nil: it is a watermark.
 	Captions *captions.Hint `json:",omitempty"`
 	LUT      bool           `json:",omitempty"` // it is a .cube, and no watermark
+	// Style: the captions are written as ASS, to be drawn; nil: they stay as they are.
+	Style *captions.Style `json:",omitempty"`
 }
 
 // StepKind says what a step is for.

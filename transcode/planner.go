@@ -68,6 +68,7 @@ type planner struct {
 	copyNotes    []Note             // which outputs are copied, and which are not
 	copied       *copiedVideo
 	speeches     []*speechNode
+	burns        []*burnNode
 	speechNotes  []Note // why outputs have no captions of their speech
 }
 

@@ -68,7 +68,7 @@ func step(t testing.TB, dir string, secrets Secrets, s Step, args ...string) (st
 	if w := s.Op.WriteCaptions; w != nil {
 		data, err := os.ReadFile(filepath.Join(dir, w.From))
 		if err == nil {
-			data, err = w.WebVTT(data)
+			data, err = w.Text(data)
 		}
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, w.To), data, 0o600)

@@ -11,7 +11,8 @@ import (
 
 // steps writes everything that was registered.
 func (p *planner) steps() []Step {
-	var steps, measured []Step
+	var measured []Step
+	steps := p.burnSteps()
 	inGraph, alone := placeThumbnails(p.decodeGroups, p.thumbnails)
 	makers := map[*thumbnails][]string{} // IDs of the steps that make the pictures
 	for _, g := range p.decodeGroups {
@@ -100,7 +101,7 @@ func (p *planner) passStep(g *decodeGroup) (Step, bool) {
 	}
 	s := Step{ID: g.pass1ID, Kind: StepPass1, Duration: p.length(g.window), VideoEncodes: len(two)}
 	s.addArgs(p.firstPass(g.window, two, chunk{})...)
-	s.Op.FFmpeg.Inputs = p.overlayTexts(two)
+	s.Op.FFmpeg.Inputs, s.Needs = p.overlayTexts(two), p.burnNeeds(two)
 	for _, v := range two {
 		s.Cost += firstPassCost * p.cost(v.key)
 		s.Outputs = union(s.Outputs, v.outputs)
@@ -182,7 +183,7 @@ func (p *planner) encodeStep(g *decodeGroup, pictures []*thumbnails, c chunk) St
 		s.Outputs = union(s.Outputs, []int{t.output})
 	}
 	s.addArgs(p.syncWithAudio(each)...)
-	s.Op.FFmpeg.Inputs = p.overlayTexts(all)
+	s.Op.FFmpeg.Inputs, s.Needs = p.overlayTexts(all), append(s.Needs, p.burnNeeds(all)...)
 	return s
 }
 

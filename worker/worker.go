@@ -144,6 +144,8 @@ type Config struct {
 	ContentKeys ContentKeys
 	// Speech transcribes speech; nil: there are no captions of it.
 	Speech execute.Speech
+	// Fonts is a folder of fonts for captions that are drawn; "": those of the system.
+	Fonts string
 	// Chunks allows to encode long inputs in chunks, where a job asks for it or other workers
 	// have nothing else to do.
 	Chunks bool
@@ -210,7 +212,7 @@ func New(c Config) *Worker {
 		input:   input.Reader{Opener: c.Opener, Media: c.Media, Serves: c.Media.ServesInputs(), MaxBytes: c.MaxInputBytes, StallTimeout: c.StallTimeout},
 		media:   c.Media, stall: c.StallTimeout,
 		node: c.Node, tasks: c.Store, sources: tasks.NewSources(c.Store, dir.SourceFolder, c.Log),
-		planning:  transcode.Options{Capabilities: c.Media.Capabilities(), Presets: c.Presets, Encoder: c.Encoder, NoSpeech: c.Speech == nil},
+		planning:  transcode.Options{Capabilities: c.Media.Capabilities(), Presets: c.Presets, Encoder: c.Encoder, NoSpeech: c.Speech == nil, Fonts: c.Fonts},
 		chunks:    c.Chunks,
 		nodes:     c.Store,
 		cache:     artifacts.NewCache(c.Artifacts, c.Media.Version(), c.Log, c.Metrics.artifacts),

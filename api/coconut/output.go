@@ -29,7 +29,7 @@ type output struct {
 var (
 	videoParams = []string{
 		"path", "url", "if", "key", "format", "offset", "duration", "fit", "transpose", "vflip", "hflip",
-		"deinterlace", "square", "crop", "watermark", "overlay", "copy", "quality_metrics", "captions", "caption_urls", "caption_languages", "caption_names",
+		"deinterlace", "square", "crop", "watermark", "overlay", "burn", "copy", "quality_metrics", "captions", "caption_urls", "caption_languages", "caption_names",
 	}
 	imageParams = []string{
 		"path", "url", "if", "key", "format", "number", "interval", "offsets", "square", "blur", "fit",
@@ -40,7 +40,7 @@ var (
 		"watermark",
 	}
 	streamParams = []string{
-		"path", "if", "key", "variants", "playlist_name", "segment_duration", "gop", "loudness", "protection", "thumbnails", "captions", "overlay", "copy", "quality_metrics", "hls", "dash", "hls_encryption_key",
+		"path", "if", "key", "variants", "playlist_name", "segment_duration", "gop", "loudness", "protection", "thumbnails", "captions", "overlay", "burn", "copy", "quality_metrics", "hls", "dash", "hls_encryption_key",
 		"hls_encryption_key_uri", "caption_urls", "caption_languages", "caption_names",
 	}
 )
@@ -90,8 +90,10 @@ func (d *decoder) output(mapKey, name string, v *value, vars expr.Vars) *output 
 		h.checkCopied(o)
 		h.checkCaptions(o)
 		h.checkQuality(o)
-		if o.Format.VideoCodec() == "" && len(o.Video.Overlay) > 0 {
-			h.d.refuse(h.reason, "%s is not valid: %s has no video to lay anything over, so leave it out.", h.subject("overlay"), quote(o.Format.String()))
+		for name, used := range map[string]bool{"overlay": len(o.Video.Overlay) > 0, "burn": o.Video.Burn != nil} {
+			if used && o.Format.VideoCodec() == "" {
+				h.d.refuse(h.reason, "%s is not valid: %s has no video to lay anything over, so leave it out.", h.subject(name), quote(o.Format.String()))
+			}
 		}
 	}
 	return o
@@ -109,7 +111,7 @@ func (h hash) checkCopied(o *output) {
 	}{
 		{"fit", v.Fit == "crop"}, {"transpose", v.Transpose != nil}, {"vflip", v.VFlip}, {"hflip", v.HFlip},
 		{"deinterlace", v.Deinterlace}, {"square", v.Square}, {"crop", v.CropW != ""}, {"watermark", v.Watermark != nil},
-		{"overlay", len(v.Overlay) > 0},
+		{"overlay", len(v.Overlay) > 0}, {"burn", v.Burn != nil},
 	} {
 		if p.used {
 			h.d.refuse(h.reason, "%s is not valid: the video codec 'copy' keeps the picture as it is, so leave out one of the two.", h.subject(p.name))

@@ -54,6 +54,7 @@ func (h hash) stream() *job.StreamParams {
 	p.Thumbnails = h.thumbnails()
 	p.Captions = h.captions()
 	p.Overlay = h.overlay()
+	p.Burn = h.burn()
 	if p.HLS != nil && p.HLS.Version == 3 && len(p.Captions) > 0 {
 		h.d.refuse(h.reason, "%s is not valid beside an 'hls.version' of 3: playlists of that version know no captions.", h.subject("captions"))
 	}

@@ -25,6 +25,7 @@ func (h hash) video() *job.VideoParams {
 		Copy:        h.oneOf("copy", "", copyModes...),
 		Captions:    h.captions(),
 		Overlay:     h.overlay(),
+		Burn:        h.burn(),
 
 		QualityMetrics: h.boolean("quality_metrics"),
 	}

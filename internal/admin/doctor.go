@@ -151,6 +151,7 @@ func checkFFmpeg(ctx context.Context, out *findings, s *settings.Settings, workD
 	}
 	checkCapabilityFile(ctx, out, server.CapabilityFile(workDir), media.Tools)
 	checkSandbox(out, s, media)
+	checkFonts(ctx, out, s, media.Tools.Capabilities().HasFilter("ass"))
 }
 
 // checkCapabilityFile compares what was just detected with what a server reads.

@@ -61,7 +61,7 @@ func OpenMedia(ctx context.Context, s *settings.Settings, o MediaOptions) (Media
 	if m.Sandbox, m.SandboxErr = sandbox.Check(ctx, trial); m.SandboxErr != nil {
 		return m, open(nil)
 	}
-	box := ffmpeg.Sandbox{Landlock: m.Sandbox.Files, TCP: m.Sandbox.TCP && m.Sandbox.Sockets, Memory: s.FFmpegMemory, User: trial.User}
+	box := ffmpeg.Sandbox{Landlock: m.Sandbox.Files, TCP: m.Sandbox.TCP && m.Sandbox.Sockets, Memory: s.FFmpegMemory, User: trial.User, Fonts: s.Fonts}
 	switch {
 	case m.Sandbox.UserError != "":
 		m.UserErr = errors.New(m.Sandbox.UserError)

@@ -118,6 +118,7 @@ func (s *Server) newWorker(ctx context.Context, activity *queue.Activity) (*work
 		Slots: st.Slots, Uploads: st.Uploads, Presets: st.Presets, Chunks: st.Chunks != "off",
 		Encoder:      transcode.EncoderChoice{Use: st.Encoder, Prefer: st.Prefer},
 		StallTimeout: st.StallTimeout, UploadRetryTimeout: st.UploadRetryTimeout,
+		Fonts:       st.Fonts,
 		ContentKeys: playback.New(sealer, st.PublicURL),
 		Artifacts:   artifacts, ArtifactRetention: st.ArtifactStore.Retention,
 	}

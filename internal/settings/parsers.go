@@ -82,6 +82,20 @@ func URL(p *string) Parser {
 	}
 }
 
+// filterPath takes a path that can be part of a filter of ffmpeg as it is.
+func filterPath(p *string) Parser {
+	odd := func(r rune) bool {
+		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && !strings.ContainsRune("/._-", r)
+	}
+	return func(v string) error {
+		if !strings.HasPrefix(v, "/") || strings.ContainsFunc(v, odd) {
+			return fmt.Errorf("%q is no path such as /srv/fonts, of letters, digits and ._-", v)
+		}
+		*p = v
+		return nil
+	}
+}
+
 // plainURL takes what URL takes without a password, which would show in errors. Its place
 // is in the variable credential.
 func plainURL(p *string, credential string) Parser {

@@ -152,6 +152,8 @@ func (s *Settings) mediaRows() []Row {
 			Help: "folder of the device files of the cards that may encode; none is to use no card."},
 		{Group: Media, Flag: "device-sessions", Env: "COPRA_DEVICE_SESSIONS", Default: strconv.Itoa(ffmpeg.DefaultDeviceSessions), Set: Number(&s.DeviceSessions, 1, 1000),
 			Help: "encoders that run on a card at once; a job waits for its turn."},
+		{Group: Media, Flag: "fonts", Env: "COPRA_FONTS", Shown: "those of the system alone", Set: filterPath(&s.Fonts),
+			Help: "folder of fonts for captions that are drawn into the picture, besides those of the system, /srv/fonts."},
 		{Group: Media, Flag: "work-dir", Env: "COPRA_WORK_DIR", Shown: "a folder below the system's temporary one, or below --data", Set: Text(&s.WorkDir),
 			Help: "folder for work files; needs room for the input and all outputs of the jobs that run."},
 	}

@@ -58,6 +58,7 @@ type Settings struct {
 	WorkDir         string // "": DefaultWorkDir
 	ArtifactStore   ArtifactStore
 	Speech          Speech
+	Fonts           string // folder; "": those of the system alone
 
 	Slots         int
 	Uploads       int

@@ -128,3 +128,36 @@ func TestCut(t *testing.T) {
 		}
 	}
 }
+
+// TestASS: captions are drawn where they say, with no override that is not ours. ASS stays as
+// it is.
+func TestASS(t *testing.T) {
+	in := "WEBVTT\n\n00:00:01.000 --> 00:00:02.504 line:0 align:start\n<b>a</b> &amp; {\\fs99}<v Bob>b\n\n00:00:03.000 --> 01:00:00.000 line:90%\nc\\Nd\n"
+	got, err := ASS([]byte(in), Hint{}, Style{Size: 9.5, Color: "0a0b0c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"Style: Default,sans-serif,9.5,&H000C0B0A,",
+		"Dialogue: 0,0:00:01.00,0:00:02.50,Default,,0,0,0,,{\\an7}{\\b1}a{\\b0} & \\{\\\u2060fs99\\}b\n",
+		"Dialogue: 0,0:00:03.00,1:00:00.00,Default,,0,0,0,,c\\\u2060Nd\n",
+	} {
+		if !strings.Contains(string(got), want) {
+			t.Errorf("%q is not in %s", want, got)
+		}
+	}
+	own := "\ufeff[Script Info]\nPlayResX: 100\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,D,,0,0,0,,{\\fs9}x\n"
+	if got, err := ASS([]byte(own), Hint{}, Style{Color: "ffffff"}); err != nil || string(got) != own[3:] {
+		t.Errorf("%v, ASS became %s", err, got)
+	}
+	if got, err := ASS([]byte("WEBVTT\n\n"), Hint{}, Style{Color: "ffffff"}); err != nil || strings.Contains(string(got), "Dialogue") {
+		t.Errorf("%v, no cues became %s", err, got)
+	}
+	if _, err := ASS([]byte("<html></html>"), Hint{}, Style{}); err == nil {
+		t.Error("a web page is drawn")
+	}
+	// What only looks like ASS is not taken as it is.
+	if got, err := ASS([]byte("ffconcat version 1.0\nfile x\n[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,D,,0,0,0,,x\n"), Hint{}, Style{Color: "ffffff"}); err != nil || !strings.HasPrefix(string(got), "[Script Info]") || strings.Contains(string(got), "file x") {
+		t.Errorf("%v, %s", err, got)
+	}
+}

@@ -13,10 +13,11 @@ import (
 // Sandbox says how ffmpeg and ffprobe are restricted while they read files of
 // strangers.
 type Sandbox struct {
-	Landlock bool  // allow only the files and ports that a run needs
-	TCP      bool  // the kernel holds that for ports
-	User     int   // the user to run as, where this process is root; 0: as this process
-	Memory   int64 // data of one process in bytes; 0: no limit
+	Landlock bool   // allow only the files and ports that a run needs
+	TCP      bool   // the kernel holds that for ports
+	User     int    // the user to run as, where this process is root; 0: as this process
+	Memory   int64  // data of one process in bytes; 0: no limit
+	Fonts    string // a folder that filters may read; "": none
 }
 
 // Sandboxed returns a copy of the toolchain that runs ffmpeg and ffprobe in a
@@ -39,6 +40,9 @@ func (t *Toolchain) rules(r sandbox.Rules) *sandbox.Rules {
 	if len(r.Devices) == 0 {
 		// Drivers map the memory of a device, which is far more than they use.
 		r.Memory = t.sandbox.Memory
+	}
+	if f := t.sandbox.Fonts; f != "" && isDir(f) {
+		r.Read = append(r.Read, f)
 	}
 	// A build outside the system's folders may have its libraries beside it.
 	for _, program := range []string{t.ffmpeg, t.ffprobe, t.heif} {

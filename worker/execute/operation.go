@@ -160,7 +160,7 @@ func (e *Execution) writeThumbnailTrack(t transcode.ThumbnailTrack) error {
 	})
 }
 
-// writeCaptions writes captions that were fetched as WebVTT.
+// writeCaptions writes captions that were fetched or extracted as WebVTT or ASS.
 func (e *Execution) writeCaptions(w transcode.WriteCaptions) error {
 	f, err := workdir.OpenRegularIn(e.dir, w.From, os.O_RDONLY)
 	if err != nil {
@@ -171,7 +171,7 @@ func (e *Execution) writeCaptions(w transcode.WriteCaptions) error {
 	if err != nil {
 		return fmt.Errorf("read captions: %w", err)
 	}
-	text, err := w.WebVTT(data)
+	text, err := w.Text(data)
 	if err != nil {
 		return err
 	}

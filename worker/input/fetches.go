@@ -40,7 +40,7 @@ func (r Reader) Fetch(ctx context.Context, f transcode.Fetch, url job.Secret, di
 	switch {
 	case f.Captions != nil:
 		what, notValid = "The file of captions ", job.CaptionsNotValid
-		err = r.fetchCaptions(ctx, url, part, *f.Captions)
+		err = r.fetchCaptions(ctx, url, part, *f.Captions, f.Style)
 	case f.LUT:
 		what, notValid = "The LUT ", job.OverlayNotValid
 		err = r.fetchLUT(ctx, url, part)
@@ -122,8 +122,9 @@ func (r Reader) fetchLUT(ctx context.Context, url job.Secret, path string) error
 	return f.Close()
 }
 
-// fetchCaptions fetches and checks a file of captions.
-func (r Reader) fetchCaptions(ctx context.Context, url job.Secret, path string, hint captions.Hint) error {
+// fetchCaptions fetches and checks a file of captions. With a style it is written as ASS:
+// ffmpeg sees nothing else.
+func (r Reader) fetchCaptions(ctx context.Context, url job.Secret, path string, hint captions.Hint, style *captions.Style) error {
 	src, err := r.Opener.Source(ctx, job.Input{URL: url})
 	if err != nil {
 		return fmt.Errorf("open captions: %w", err)
@@ -142,6 +143,17 @@ func (r Reader) fetchCaptions(ctx context.Context, url job.Secret, path string, 
 	}
 	if _, err := captions.Parse(data, hint); err != nil {
 		return err
+	}
+	if style != nil {
+		if data, err = captions.ASS(data, hint, *style); err != nil {
+			return err
+		}
+		if err = f.Truncate(0); err == nil {
+			_, err = f.WriteAt(data, 0)
+		}
+		if err != nil {
+			return fmt.Errorf("write captions: %w", err)
+		}
 	}
 	return f.Close()
 }
