@@ -43,7 +43,7 @@ func TestGOPs(t *testing.T) {
 func TestTimelineGOPs(t *testing.T) {
 	const list = "#tb 0: 1/10\n" +
 		"0, 0, 2, 1, 500, 0x1\n0, 1, 3, 1, 100, 0x2, F=0x0\n0, 2, 4, 1, 100, 0x3, F=0x5, S=1, 8\n0, 3, 5, 1, 100, 0x4, F=0x0\n"
-	line, err := ReadTimeline(strings.NewReader(list), []int{0}, []bool{true})
+	line, err := ReadTimeline(strings.NewReader(list), []TimelineStream{{Video: true}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,6 +45,8 @@ type VideoStream struct {
 	Duration      float64
 	StartTime     float64
 	Frames        int64 // 0: unknown
+	// Reorder is how many frames a picture is decoded before it is shown, at most.
+	Reorder int
 	// Rate, Irregular, LongestGap and Times are those of StreamTimeline, where the
 	// file was measured: the nominal frame rate, whether frames are not all the same
 	// time apart, for how many seconds one is shown at most, and when each begins,

@@ -219,7 +219,7 @@ func (s probeStream) videoStream() (VideoStream, bool) {
 		SAR: s.SAR.rational(), Rotation: s.rotation(),
 		PixFmt: string(s.PixFmt), BitDepth: bitDepth(string(s.PixFmt), s.RawBits.int()),
 		FieldOrder: string(s.FieldOrder), FPS: s.fps(), BaseFPS: plausibleFPS(s.BaseFPS.rational()),
-		BitRate: s.BitRate.int(), Duration: s.duration(), StartTime: s.startTime(), Frames: s.Frames.int(),
+		BitRate: s.BitRate.int(), Duration: s.duration(), StartTime: s.startTime(), Frames: s.Frames.int(), Reorder: int(s.Reorder.int()),
 		ColorSpace: s.ColorSpace.value(), ColorTransfer: s.ColorTransfer.value(),
 		ColorPrimaries: s.ColorPrimaries.value(), ColorRange: s.ColorRange.value(),
 		HDR: s.SideData.hdrMetadata(), DolbyOnly: s.SideData.dolbyOnly(), Default: s.Disposition.has("default"),

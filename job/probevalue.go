@@ -32,6 +32,7 @@ type probeStream struct {
 	PixFmt         text         `json:"pix_fmt"`
 	RawBits        number       `json:"bits_per_raw_sample"`
 	FieldOrder     text         `json:"field_order"`
+	Reorder        number       `json:"has_b_frames"`
 	AvgFPS         text         `json:"avg_frame_rate"`
 	BaseFPS        text         `json:"r_frame_rate"`
 	SampleRate     number       `json:"sample_rate"`

@@ -54,15 +54,22 @@ const maxTimelinePackets = 11_000_000
 // hours of 30 frames a second.
 const maxFrameTimes = 1_000_000
 
+// TimelineStream is a stream whose packets are read.
+type TimelineStream struct {
+	Index   int // in the source
+	Video   bool
+	Reorder int // that of VideoStream
+}
+
 // noTime is how framecrc writes that a packet has no time (AV_NOPTS_VALUE).
 const noTime = math.MinInt64
 
 // ReadTimeline reads what ffmpeg's framecrc muxer writes of copied streams:
 // "stream, dts, pts, duration, size, checksum, flags" in the stream's time base, which
-// the header lines tell. streams are the indices in the source of the streams in
-// the order in which they were mapped, video says which of them are video.
+// the header lines tell. streams are those of the source in the order in which they
+// were mapped.
 // (ffmpeg's libavformat/framecrcenc.c.)
-func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
+func ReadTimeline(r io.Reader, streams []TimelineStream) (Timeline, error) {
 	bases := make([]format.Rational, len(streams))
 	type times struct {
 		count         int64
@@ -106,7 +113,7 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 			s.pts, s.duration = append(s.pts, shown), append(s.duration, fields[3])
 		}
 		s.restarts.add(fields[1], fields[3])
-		if video[fields[0]] && len(s.packets) <= maxFrameTimes {
+		if streams[fields[0]].Video && len(s.packets) <= maxFrameTimes {
 			s.packets = append(s.packets, Packet{Time: shown, Duration: fields[3], Bytes: fields[4], Key: flags&keyFlag != 0})
 		}
 	}
@@ -115,16 +122,16 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 	}
 	t := Timeline{Streams: map[int]StreamTimeline{}}
 	for i, s := range all {
-		s.untimed.mend(s.pts, s.packets)
+		s.untimed.mend(streams[i].Reorder, s.pts, s.packets)
 		tick := float64(bases[i].Num) / float64(max(1, bases[i].Den))
-		stream := streamTimeline(s.pts, s.duration, tick, video[i])
+		stream := streamTimeline(s.pts, s.duration, tick, streams[i].Video)
 		if len(s.pts) > 0 {
 			stream.Packets = s.count
 		}
 		if len(s.packets) <= maxFrameTimes {
 			stream.GOPs = NewGOPs(s.packets, tick, 0)
 		}
-		t.Streams[streams[i]] = stream
+		t.Streams[streams[i].Index] = stream
 		if r := s.restarts; t.Restart == 0 && float64(r.longest)*tick >= 1 {
 			t.Restart = float64(r.at) * tick
 		}
@@ -132,44 +139,57 @@ func ReadTimeline(r io.Reader, streams []int, video []bool) (Timeline, error) {
 	return t, nil
 }
 
-// untimed are the packets of a stream that have no presentation time. In AVI those are
-// the ones that others refer to: each is shown when the next of them is decoded, as ffmpeg
-// has it (compute_pkt_fields in its libavformat/demux.c). Elsewhere, as at times
-// before zero in Matroska, the time of decoding is all that is known.
+// untimed are the packets of a stream that have no presentation time, as many have in AVI
+// and MPEG-PS, and those at times before zero in Matroska. They are decoded in order.
 type untimed struct {
-	at      [][2]int // their places in the lists of times and of packets
-	end     int64    // when the last packet ends
-	delayed bool     // other packets are shown later than they are decoded, so this is no AVI
+	packets []untimedPacket
+	// next is when the packets are decoded that are shown later than that.
+	next []int64
+	end  int64 // when the last packet ends
 }
 
-// shown is when a packet with these fields is shown, for all that is known so far. Its
-// places are those of untimed.at.
-func (u *untimed) shown(n, packet int, fields [5]int64) int64 {
-	dts, pts, duration := fields[1], fields[2], fields[3]
+// untimedPacket is a packet with its places in the lists of times, of packets and in
+// untimed.next.
+type untimedPacket struct {
+	time, packet, next int
+	dts, duration      int64
+}
+
+// shown is when a packet with these fields is shown, for all that is known so far, and
+// where it is in the lists of times and of packets.
+func (u *untimed) shown(time, packet int, fields [5]int64) int64 {
+	dts, pts, duration := fields[1], fields[2], max(0, fields[3])
 	if dts != noTime {
-		u.end = max(u.end, dts+max(0, duration))
+		u.end = max(u.end, dts+duration)
+		if dts != pts {
+			u.next = append(u.next, dts)
+		}
 	}
 	if pts != noTime {
-		u.delayed = u.delayed || pts != dts
 		return pts
 	}
-	u.at = append(u.at, [2]int{n, packet})
+	u.packets = append(u.packets, untimedPacket{time, packet, len(u.next), dts, duration})
 	return dts
 }
 
-// mend brings in what the packets behind have told.
-func (u *untimed) mend(pts []int64, packets []Packet) {
-	if u.delayed {
-		return
-	}
-	for i, at := range u.at {
-		next := u.end
-		if i+1 < len(u.at) {
-			next = pts[u.at[i+1][0]]
+// mend says when the packets are shown, as ffmpeg's decoders do. Without a pyramid of
+// B-frames those have no time that others refer to: such a one is shown when the next of
+// them is decoded. With one a picture is as late as the reordering is deep; which comes
+// first is not known then, but the times of all are.
+func (u *untimed) mend(reorder int, times []int64, packets []Packet) {
+	for _, p := range u.packets {
+		at := p.dts + int64(reorder)*p.duration
+		if reorder == 1 {
+			at = u.end
+			if p.next < len(u.next) {
+				at = u.next[p.next]
+			}
 		}
-		pts[at[0]] = next
-		if at[1] < len(packets) {
-			packets[at[1]].Time = next
+		if p.time < len(times) {
+			times[p.time] = at
+		}
+		if p.packet < len(packets) {
+			packets[p.packet].Time = at
 		}
 	}
 }

@@ -53,7 +53,7 @@ func TestNominalRate(t *testing.T) {
 				times = append(times, at)
 			}
 		}
-		line, err := ReadTimeline(strings.NewReader(framecrc(c.base, times, 1)), []int{4}, []bool{true})
+		line, err := ReadTimeline(strings.NewReader(framecrc(c.base, times, 1)), []TimelineStream{{Index: 4, Video: true}})
 		if err != nil {
 			t.Errorf("%s: %v", c.name, err)
 			continue
@@ -69,11 +69,11 @@ func TestNominalRate(t *testing.T) {
 // are an empty stream.
 func TestReadTimelineRefuses(t *testing.T) {
 	for _, text := range []string{"0, 1, 2\n", "#tb 0: 1/0\n", "#tb 3: 1/25\n", "7, 1, 2, 3, 4, 0x0\n", "0, a, 2, 3, 4, 0x0\n"} {
-		if _, err := ReadTimeline(strings.NewReader(text), []int{0}, []bool{true}); err == nil {
+		if _, err := ReadTimeline(strings.NewReader(text), []TimelineStream{{Video: true}}); err == nil {
 			t.Errorf("%q is read", text)
 		}
 	}
-	line, err := ReadTimeline(strings.NewReader("#tb 0: 1/25\n"), []int{0}, []bool{true})
+	line, err := ReadTimeline(strings.NewReader("#tb 0: 1/25\n"), []TimelineStream{{Video: true}})
 	if err != nil || line.Streams[0].Packets != 0 {
 		t.Errorf("an empty stream: %+v, %v", line, err)
 	}
@@ -147,7 +147,7 @@ func TestRestart(t *testing.T) {
 		times []int64
 		want  float64
 	}{{regular, 0}, {rounded, 0}, {restarted, 2.4}} {
-		line, err := ReadTimeline(strings.NewReader(packets(tt.times...)), []int{0}, []bool{true})
+		line, err := ReadTimeline(strings.NewReader(packets(tt.times...)), []TimelineStream{{Video: true}})
 		if err != nil || line.Restart != tt.want {
 			t.Errorf("begins anew at %v, want %v (%v)", line.Restart, tt.want, err)
 		}
@@ -159,8 +159,8 @@ func TestRestart(t *testing.T) {
 // Those with neither are counted, and so are those that are not shown.
 func TestPacketsWithoutTime(t *testing.T) {
 	const none = "-9223372036854775808"
-	read := func(lines ...string) StreamTimeline {
-		line, err := ReadTimeline(strings.NewReader("#tb 0: 1/25\n"+strings.Join(lines, "\n")), []int{0}, []bool{true})
+	read := func(reorder int, lines ...string) StreamTimeline {
+		line, err := ReadTimeline(strings.NewReader("#tb 0: 1/25\n"+strings.Join(lines, "\n")), []TimelineStream{{Video: true, Reorder: reorder}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -176,20 +176,25 @@ func TestPacketsWithoutTime(t *testing.T) {
 		avi = append(avi, packet(n, shown))
 		matroska = append(matroska, packet(n, fmt.Sprint(n+1)))
 	}
-	s := read(avi...)
+	s := read(1, avi...)
 	if s.Packets != 100 || len(s.Times) != 100 || s.Start != 0.04 || s.End != 4.04 || s.Irregular || s.GOPs == nil || s.GOPs.Mean != 20000 {
 		t.Errorf("AVI: %+v, %+v", s, s.GOPs)
 	}
-	s = read(append([]string{"0, " + none + ", " + none + ", 1, 100, 0x00000000", packet(-2, none), packet(-1, none)}, matroska...)...)
-	if s.Packets != 103 || len(s.Times) != 102 || s.Start != -0.08 || s.End != 4.04 || s.GOPs == nil {
+	s = read(2, append([]string{"0, " + none + ", " + none + ", 1, 100, 0x00000000", packet(-2, none), packet(-1, none)}, matroska...)...)
+	if s.Packets != 103 || len(s.Times) != 101 || s.Start != 0 || s.End != 4.04 || s.GOPs == nil {
 		t.Errorf("Matroska: %+v, %+v", s, s.GOPs)
 	}
+	// MPEG-PS: the first picture says its time, and so do those that no other refers to.
+	s = read(1, packet(-1, "0"), packet(0, none), packet(1, "1"), packet(2, "2"), packet(3, none), packet(4, "4"), packet(5, "5"))
+	if s.Start != 0 || s.End != 0.28 || s.Irregular || len(s.Times) != 7 {
+		t.Errorf("MPEG-PS: %+v", s)
+	}
 	// The first and the last are decoded and not shown: an edit list leaves them out.
-	s = read("0, -1, -1, 1, 100, 0x00000000, F=0x5", packet(0, "0"), packet(1, "1"), "0, 2, 2, 1, 100, 0x00000000, F=0x4")
+	s = read(0, "0, -1, -1, 1, 100, 0x00000000, F=0x5", packet(0, "0"), packet(1, "1"), "0, 2, 2, 1, 100, 0x00000000, F=0x4")
 	if s.Packets != 4 || s.Start != 0 || s.End != 0.08 || len(s.Times) != 2 {
 		t.Errorf("with an edit list: %+v", s)
 	}
-	if s = read("0, -1, -1, 1, 100, 0x00000000, F=0x5"); s.Packets != 0 {
+	if s = read(0, "0, -1, -1, 1, 100, 0x00000000, F=0x5"); s.Packets != 0 {
 		t.Errorf("a stream of which nothing is shown: %+v", s)
 	}
 }

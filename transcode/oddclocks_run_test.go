@@ -57,6 +57,9 @@ func TestOddClocks(t *testing.T) {
 		"AVI with B-frames": {func() string {
 			return clip(t, append(slices.Clone(film), "-c:v", "mpeg4", "-bf", "2", "-c:a", "pcm_s16le", "-f", "avi")...)
 		}, 4, 1, 1},
+		"AVI with a pyramid of B-frames": {func() string {
+			return clip(t, append(slices.Clone(film), "-c:v", "libx264", "-preset", "veryfast", "-bsf:v", "h264_mp4toannexb", "-c:a", "pcm_s16le", "-f", "avi")...)
+		}, 4.08, 1, 1},
 		"Matroska from before zero": {func() string {
 			return mp4Of("-output_ts_offset", "-0.5", "-avoid_negative_ts", "disabled", "-f", "matroska")
 		}, 4, 0, 1},

@@ -22,16 +22,15 @@ func measured(t testing.TB, dir string) job.Media {
 		return m
 	}
 	args := []string{"-v", "error", "-i", SourceName}
-	var streams []int
-	var video []bool
+	var streams []job.TimelineStream
 	for _, v := range m.Video {
-		args, streams, video = append(args, "-map", "0:"+strconv.Itoa(v.Index)), append(streams, v.Index), append(video, true)
+		args, streams = append(args, "-map", "0:"+strconv.Itoa(v.Index)), append(streams, job.TimelineStream{Index: v.Index, Video: true, Reorder: v.Reorder})
 	}
 	for _, a := range m.Audio {
-		args, streams, video = append(args, "-map", "0:"+strconv.Itoa(a.Index)), append(streams, a.Index), append(video, false)
+		args, streams = append(args, "-map", "0:"+strconv.Itoa(a.Index)), append(streams, job.TimelineStream{Index: a.Index})
 	}
 	out, _ := command(t, dir, "ffmpeg", append(args, "-c", "copy", "-copyinkf", "-f", "framecrc", "-")...)
-	line, err := job.ReadTimeline(strings.NewReader(out), streams, video)
+	line, err := job.ReadTimeline(strings.NewReader(out), streams)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -22,17 +22,15 @@ const timelineFile = "timeline.framecrc"
 // The error is a *job.Error when the file is at fault.
 func (t *Toolchain) Timeline(ctx context.Context, dir, name string, m job.Media, stall time.Duration) (job.Timeline, error) {
 	args := []string{"-i", name}
-	var streams []int
-	var video []bool
-	add := func(index int, isVideo bool) {
-		args = append(args, "-map", "0:"+strconv.Itoa(index))
-		streams, video = append(streams, index), append(video, isVideo)
-	}
+	var streams []job.TimelineStream
 	for _, v := range m.Video {
-		add(v.Index, true)
+		streams = append(streams, job.TimelineStream{Index: v.Index, Video: true, Reorder: v.Reorder})
 	}
 	for _, a := range m.Audio {
-		add(a.Index, false)
+		streams = append(streams, job.TimelineStream{Index: a.Index})
+	}
+	for _, s := range streams {
+		args = append(args, "-map", "0:"+strconv.Itoa(s.Index))
 	}
 	if len(streams) == 0 {
 		return job.Timeline{}, nil
@@ -41,7 +39,7 @@ func (t *Toolchain) Timeline(ctx context.Context, dir, name string, m job.Media,
 	args = append(args, "-c", "copy", "-copyinkf", "-f", "framecrc", timelineFile)
 	var line job.Timeline
 	err := t.listPackets(ctx, dir, args, stall, func(list io.Reader) (err error) {
-		line, err = job.ReadTimeline(list, streams, video)
+		line, err = job.ReadTimeline(list, streams)
 		return err
 	})
 	if _, fault := errors.AsType[*job.Error](err); fault {

@@ -70,7 +70,7 @@ func TestAdd(t *testing.T) {
 				return
 			}
 			packets := command(t, "ffmpeg", "-v", "error", "-i", file, "-map", "0:v", "-c", "copy", "-f", "framecrc", "-")
-			line, err := job.ReadTimeline(strings.NewReader(string(packets)), []int{0}, []bool{true})
+			line, err := job.ReadTimeline(strings.NewReader(string(packets)), []job.TimelineStream{{Video: true}})
 			if err != nil {
 				t.Fatal(err)
 			}
