@@ -20,6 +20,7 @@ import (
 	"github.com/copra-video/copra/internal/playback"
 	"github.com/copra-video/copra/internal/podcost"
 	"github.com/copra-video/copra/internal/queue"
+	"github.com/copra-video/copra/internal/retry"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/storage/backends"
 	"github.com/copra-video/copra/transcode"
@@ -112,6 +113,7 @@ func (s *Server) newWorker(ctx context.Context, activity *queue.Activity) (*work
 		Store: s.store, Media: tools, Log: s.log, Metrics: worker.NewMetrics(s.metrics), Tracer: s.tracer,
 		Opener: backends.New(backends.Options{
 			Guard: s.guard, S3Endpoint: st.S3Endpoint, S3PublicURL: st.S3PublicURL, Local: s.local, Log: s.log,
+			UploadRetry: uploadRetry(st.UploadRetryTimeout),
 		}),
 		Queues: slices.Sorted(maps.Keys(s.queues(false))), Due: activity.Note,
 		Node: s.node, WorkDir: st.WorkDir, MaxInputBytes: st.MaxInputBytes, MinFreeDisk: st.MinFreeDisk,
@@ -126,6 +128,20 @@ func (s *Server) newWorker(ctx context.Context, activity *queue.Activity) (*work
 		c.Speech = speech
 	}
 	return worker.New(c), nil
+}
+
+// uploadRetry has the attempts of one request to a storage take no longer than results may
+// wait for it. For a timeout of half a minute or more it is the default of the backends.
+func uploadRetry(timeout time.Duration) retry.Policy {
+	p := retry.Policy{Tries: 3, Waits: retry.Doubling(500*time.Millisecond, 6*time.Second), Jitter: 0.125}
+	waited := time.Duration(0)
+	for failures := 1; failures < backends.UploadTries; failures++ {
+		if waited += p.Waits[min(failures, len(p.Waits))-1]; waited > timeout {
+			break
+		}
+		p.Tries = max(p.Tries, failures+1)
+	}
+	return p
 }
 
 // newPodCost is nil where Kubernetes is not to be told how busy this worker is.

@@ -38,11 +38,14 @@ type Options struct {
 	HTTP netguard.Options
 	// Retry is for downloads.
 	Retry retry.Policy
-	// UploadRetry is for requests to buckets. Tries defaults to 10. Waits default
+	// UploadRetry is for requests to buckets. Tries defaults to UploadTries. Waits default
 	// to half a second, doubled each time up to 6 s, with jitter: 36 to 40 s in
 	// all, since a service may be away for half a minute.
 	UploadRetry retry.Policy
 }
+
+// UploadTries is how often a request to a bucket is made by default.
+const UploadTries = 10
 
 // Opener opens buckets and sources. It is safe for concurrent use.
 type Opener struct {
@@ -62,7 +65,7 @@ func New(o Options) *Opener {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.UploadRetry.Tries == 0 {
-		o.UploadRetry.Tries = 10
+		o.UploadRetry.Tries = UploadTries
 	}
 	if o.UploadRetry.Waits == nil {
 		o.UploadRetry.Waits = retry.Doubling(500*time.Millisecond, 6*time.Second)
