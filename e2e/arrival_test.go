@@ -14,7 +14,7 @@ func TestInputsArrive(t *testing.T) {
 	srv, in := shared(t), inputs(t)
 	clip := testmedia.Clip(t, testmedia.Large)
 	outputs := object{
-		"mp4:240p": object{"path": "/a.mp4"}, "jpg:100x": object{"path": "/a_#num#.jpg", "number": 3},
+		"mp4:160x0": object{"path": "/a.mp4"}, "jpg:100x": object{"path": "/a_#num#.jpg", "number": 3},
 		"mp4:160x90": object{"path": "/clip.mp4", "key": "clip", "offset": 2, "duration": 1},
 	}
 	for _, tt := range []struct{ way, says string }{
@@ -39,7 +39,7 @@ func TestInputsArrive(t *testing.T) {
 			if j.Input.Status != "input.transferred" {
 				t.Errorf("the input is %s", j.Input.Status)
 			}
-			for _, s := range probe(t, j.output(t, "mp4:240p").URL, "-count_frames").Streams {
+			for _, s := range probe(t, j.output(t, "mp4:160x0").URL, "-count_frames").Streams {
 				if s.Type == "video" && s.Frames != "100" {
 					t.Errorf("%s frames", s.Frames)
 				}

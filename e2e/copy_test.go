@@ -64,10 +64,10 @@ func TestCopyAuto(t *testing.T) {
 		}
 		got[2] = packets(t, ts)
 		notes := srv.notes(t, j.ID)
-		copied := slices.ContainsFunc(notes, func(n string) bool {
+		copied := slices.ContainsFunc(notes["httpstream"], func(n string) bool {
 			return strings.HasPrefix(n, "Video of the variant 180p copied") && strings.Contains(n, "46p (its size is")
 		}) &&
-			slices.ContainsFunc(notes, func(n string) bool { return strings.HasPrefix(n, "Video copied: it is h264") })
+			slices.ContainsFunc(notes["mp4"], func(n string) bool { return strings.HasPrefix(n, "Video copied: it is h264") })
 		if copied != (mode == "auto") {
 			t.Errorf("copy %s: the notes %q", mode, notes)
 		}

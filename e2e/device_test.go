@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os/exec"
 	"slices"
@@ -15,26 +16,29 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
-// notes are the notes of a job's events.
-func (c client) notes(t testing.TB, id string) (list []string) {
+// notes are the notes of a job's outputs, in the order of its events.
+func (c client) notes(t testing.TB, id string) map[string][]string {
 	t.Helper()
 	var history struct {
-		Events []struct {
-			Data struct{ Note string }
-			Note string
-		}
+		Events []struct{ Output, Note string }
 	}
 	_, body, _ := c.send(t, http.MethodGet, "/jobs/"+id+"/events", nil)
 	if err := json.Unmarshal(body, &history); err != nil {
 		t.Fatalf("%v: %s", err, body)
 	}
+	notes := map[string][]string{}
 	for _, e := range history.Events {
-		if n := e.Note + e.Data.Note; n != "" {
-			list = append(list, n)
+		if e.Note != "" {
+			notes[e.Output] = append(notes[e.Output], e.Note)
 		}
 	}
-	return list
+	return notes
 }
+
+// deviceClip is a second without audio.
+var deviceClip = testmedia.Recipe{Name: "second.mp4", Args: []string{
+	"-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=1", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p",
+}}
 
 // TestDevice: a card is tried at start, told of, used where a job asks for it, and
 // given up for the software where it is not there or fails in the middle. The next
@@ -64,34 +68,43 @@ func TestDevice(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := d.client(t, "devices")
-	input := inputs(t).add(testmedia.Clip(t, testmedia.NoAudio))
+	input := inputs(t).add(testmedia.Clip(t, deviceClip))
 	for _, row := range []struct {
-		name, state, key, use, note string
+		name, state, use string
+		notes            map[string]string // the last of each output; "": none
 	}{
-		{"used", devicestandin.Works, "mp4:240p", "hardware", "Encoded by h264_nvenc."},
-		{"10 bits", devicestandin.Works, "mp4:hevc_240p:x:pix_fmt=yuv420p10le", "nvenc", "Encoded by hevc_nvenc."},
-		{"not asked for", devicestandin.Works, "mp4:240p", "software", ""},
-		{"of another kind", devicestandin.Works, "mp4:240p::encoder=qsv", "", "Encoded by libx264: this worker has no device for h264_qsv."},
-		{"second pass", devicestandin.Works, "mp4:240p_400k:x:2pass", "nvenc", "Encoded by libx264: h264_nvenc has no second pass."},
-		{"lost", devicestandin.Lost, "mp4:240p", "nvenc", "The device failed, so it is encoded in software."},
-		{"gone", devicestandin.Gone, "mp4:240p::encoder=nvenc", "", "The device failed, so it is encoded in software."},
-		{"there again", devicestandin.Works, "mp4:240p", "nvenc", "Encoded by h264_nvenc."},
+		{"used", devicestandin.Works, "hardware", map[string]string{"mp4:160x0": "Encoded by h264_nvenc."}},
+		{"not asked for", devicestandin.Works, "software", map[string]string{"mp4:160x0": ""}},
+		{"each in its way", devicestandin.Works, "nvenc", map[string]string{
+			"mp4:hevc_160x0:x:pix_fmt=yuv420p10le": "Encoded by hevc_nvenc.",
+			"mp4:160x0::encoder=qsv":               "Encoded by libx264: this worker has no device for h264_qsv.",
+			"mp4:160x0_400k:x:2pass":               "Encoded by libx264: h264_nvenc has no second pass.",
+		}},
+		{"lost", devicestandin.Lost, "nvenc", map[string]string{"mp4:160x0": "The device failed, so it is encoded in software."}},
+		{"gone", devicestandin.Gone, "", map[string]string{"mp4:160x0::encoder=nvenc": "The device failed, so it is encoded in software."}},
+		{"there again", devicestandin.Works, "nvenc", map[string]string{"mp4:160x0": "Encoded by h264_nvenc."}},
 	} {
 		if err := card.Set(row.state); err != nil {
 			t.Fatal(err)
 		}
-		spec := jobOf(input, object{row.key: object{"path": "/" + strings.ReplaceAll(row.name, " ", "-") + ".mp4"}})
+		outputs := object{}
+		for key := range row.notes {
+			outputs[key] = object{"path": fmt.Sprintf("/%d.mp4", len(outputs))}
+		}
+		spec := jobOf(input, outputs)
 		if row.use != "" {
 			spec["settings"] = object{"encoder": row.use}
 		}
 		j := c.completed(t, 90*time.Second, spec)
 		notes := c.notes(t, j.ID)
-		if last := strings.Join(notes[max(0, len(notes)-1):], ""); last != row.note {
-			t.Errorf("%s: notes %q, want %q", row.name, notes, row.note)
-		}
-		f := probe(t, j.Outputs[0].URL, "-count_frames")
-		if len(f.Streams) != 1 || f.Streams[0].Frames != "100" {
-			t.Errorf("%s: made %+v", row.name, f.Streams)
+		for key, want := range row.notes {
+			if last := strings.Join(notes[key][max(0, len(notes[key])-1):], ""); last != want {
+				t.Errorf("%s, %s: notes %q, want %q", row.name, key, notes[key], want)
+			}
+			f := probe(t, j.output(t, key).URL, "-count_frames")
+			if len(f.Streams) != 1 || f.Streams[0].Frames != "25" {
+				t.Errorf("%s, %s: made %+v", row.name, key, f.Streams)
+			}
 		}
 	}
 	var nodes struct {
@@ -101,7 +114,7 @@ func TestDevice(t *testing.T) {
 		len(nodes.Nodes) != 1 || !slices.Equal(nodes.Nodes[0].Encoders, []string{"h264_nvenc", "hevc_nvenc"}) {
 		t.Errorf("the nodes are %s", body)
 	}
-	if status, body, _ := c.send(t, http.MethodPost, "/jobs", jobOf(input, object{"mp4:240p::encoder=cuda": object{"path": "/x.mp4"}})); status != http.StatusBadRequest || !strings.Contains(string(body), "nvenc") {
+	if status, body, _ := c.send(t, http.MethodPost, "/jobs", jobOf(input, object{"mp4:160x0::encoder=cuda": object{"path": "/x.mp4"}})); status != http.StatusBadRequest || !strings.Contains(string(body), "nvenc") {
 		t.Errorf("an encoder that is not known: %d %s", status, body)
 	}
 	observed.Row(t, "12.1 settings.encoder")

@@ -99,21 +99,21 @@ func TestAwkwardInputs(t *testing.T) {
 		width, height int
 		audio         int
 	}{
-		{testmedia.Portrait90, 136, 240, 1},
-		{testmedia.OddSize, 428, 240, 1}, // its pixels are not square
-		{testmedia.TenBit, 426, 240, 1},
-		{testmedia.VFR, 426, 240, 1},
-		{testmedia.MultiAudio, 426, 240, 1},
-		{testmedia.SurroundFivePointOne, 426, 240, 1},
-		{testmedia.NoAudio, 426, 240, 0},
-		{testmedia.OneFrame, 426, 240, 0},
+		{testmedia.Portrait90, 68, 120, 1},
+		{testmedia.OddSize, 214, 120, 1}, // its pixels are not square
+		{testmedia.TenBit, 214, 120, 1},
+		{testmedia.VFR, 214, 120, 1},
+		{testmedia.MultiAudio, 214, 120, 1},
+		{testmedia.SurroundFivePointOne, 214, 120, 1},
+		{testmedia.NoAudio, 214, 120, 0},
+		{testmedia.OneFrame, 214, 120, 0},
 	}
 	ids := map[string]string{}
 	for _, tt := range tests {
 		ids[tt.clip.Name] = srv.create(t, jobOf(inputs(t).add(testmedia.Clip(t, tt.clip)), object{
-			"mp4:240p":   object{"path": "/a.mp4", "duration": 1},
+			"mp4:0x120":  object{"path": "/a.mp4", "duration": 1},
 			"jpg:100x":   object{"path": "/a.jpg"},
-			"httpstream": object{"hls": object{"path": "/hls"}, "variants": []string{"mp4:240p"}},
+			"httpstream": object{"hls": object{"path": "/hls"}, "variants": []string{"mp4:0x120"}},
 		})).ID
 	}
 	for _, tt := range tests {
@@ -122,7 +122,7 @@ func TestAwkwardInputs(t *testing.T) {
 			if j.Status != "job.completed" {
 				t.Fatalf("the job failed: %s", j.raw)
 			}
-			f := probe(t, j.output(t, "mp4:240p").URL)
+			f := probe(t, j.output(t, "mp4:0x120").URL)
 			if w, h := f.video(t, "mp4"); w != tt.width || h != tt.height {
 				t.Errorf("mp4 is %dx%d, want %dx%d", w, h, tt.width, tt.height)
 			}
