@@ -96,7 +96,7 @@ func ParseMedia(raw []byte) (Media, error) {
 // of the file is the end on that clock. So is that of a stream if it would reach
 // far beyond the end of the file otherwise, or if the clock begins before 0.
 func (m *Media) durationsFromEnds() {
-	if m.FormatName != "nut" && !strings.Contains(m.FormatName, "matroska") || m.StartTime == 0 || m.Duration <= m.StartTime {
+	if m.FormatName != "nut" && !strings.Contains(m.FormatName, "matroska") || m.StartTime == 0 || m.Duration <= max(0, m.StartTime) {
 		return
 	}
 	m.Duration -= m.StartTime
