@@ -48,6 +48,10 @@ test: ## install what tests need and run all of them
 	@scripts/setup.sh test
 	go run ./tools/testreport -program ./cmd/copra -race "$(RACED)" $(LONGEST) ./... -shuffle=on -timeout 40m
 
+.PHONY: test-whole
+test-whole: export COPRA_WHOLE := 1
+test-whole: test ## make test with whole matrices, of which it makes some cases otherwise
+
 .PHONY: test-quick
 test-quick: ## the tests that need nothing but Go: no database, no ffmpeg; half a minute
 	go test -short ./...
@@ -83,7 +87,8 @@ seams: ## hold 3 min in chunks against 3 min in one piece, at many rates and in 
 	COPRA_SEAMS=1 go test -count=1 -timeout 60m -parallel $(or $(PARALLEL),2) -run 'TestChunks' -v ./transcode
 
 .PHONY: nightly
-nightly: ## what takes too long for every change: players, chaos, seams, load, every fuzz target [FUZZTIME=60s]
+nightly: ## what takes too long for every change: tests of whole matrices, players, chaos, seams, load, every fuzz target [FUZZTIME=60s]
+	@$(MAKE) --no-print-directory test-whole
 	@$(MAKE) --no-print-directory players
 	@$(MAKE) --no-print-directory chaos
 	@$(MAKE) --no-print-directory seams

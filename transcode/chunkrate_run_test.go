@@ -17,8 +17,12 @@ import (
 func uneven(t testing.TB) string {
 	t.Helper()
 	const same = "fps=25,scale=320:180:force_original_aspect_ratio=decrease,pad=320:180:-1:-1,setsar=1,format=yuv420p"
-	return clip(t, "-i", testmedia.Shared(t, "two-video-streams-subtitles.mp4"), "-i", testmedia.Shared(t, "parametric-stereo.mp4"),
-		"-filter_complex", "[0:v:0]"+same+"[a];[1:v:0]"+same+"[b];[a][b]concat=n=2", "-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-f", "mp4")
+	dir := t.TempDir()
+	copyTo(t, dir, testmedia.Clip(t, testmedia.Recipe{Name: "uneven.mp4", Args: []string{
+		"-i", testmedia.Shared(t, "two-video-streams-subtitles.mp4"), "-i", testmedia.Shared(t, "parametric-stereo.mp4"),
+		"-filter_complex", "[0:v:0]" + same + "[a];[1:v:0]" + same + "[b];[a][b]concat=n=2", "-c:v", "libx264", "-preset", "veryfast", "-crf", "16", "-f", "mp4",
+	}}))
+	return dir
 }
 
 var ssimOfFrame = regexp.MustCompile(`All:([0-9.]+)`)

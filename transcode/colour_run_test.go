@@ -2,13 +2,16 @@ package transcode
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
+	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/transcode/stream"
 )
 
@@ -74,7 +77,7 @@ func TestSameColoursInAllOutputs(t *testing.T) {
 		return append(args, "-colorspace", matrix, "-color_primaries", matrix, "-color_trc", matrix, "-color_range", levels)
 	}
 	bt601, bt709 := "out_color_matrix=bt601:out_range=tv", "out_color_matrix=bt709:out_range=tv"
-	for name, tt := range map[string]struct {
+	sources := map[string]struct {
 		args   []string
 		format string
 		space  string // of outputs that can say it
@@ -85,19 +88,23 @@ func TestSameColoursInAllOutputs(t *testing.T) {
 		"VP8, BT.709 and full range": {tagged(source("160x90", "out_color_matrix=bt709:out_range=pc", "yuv420p", vp8...), "bt709", "pc"), "webm", "bt709"},
 		"RGB":                        {source("160x90", "w=160:h=90", "bgr24", "-c:v", "png"), "mov", "bt709"},
 		"Motion JPEG":                {source("160x90", "out_color_matrix=bt601:out_range=pc", "yuvj420p", "-c:v", "mjpeg", "-q:v", "1"), "mov", "bt470bg"},
-	} {
+	}
+	kinds := map[string][]string{
+		"able": {"mp4::x:quality=5", "webm:120x_1000k", "mkv:mpeg4_64x:x:quality=5", "mov:prores_64x:x"},
+		// These cannot say what their colours are.
+		"silent":  {"avi:64x:x:quality=5", "avi:1280x96:x:quality=5 fit=crop", "ogv:64x:x:quality=5", "mov:mjpeg_64x:x:quality=5"},
+		"picture": {"jpg:64x", "png:64x", "webp:64x", "gif:64x", "webp:1280x96 fit=crop", "jpg:64x sprite"},
+		"stream":  {"httpstream hls=/hls dash=/dash variants=mp4:96x;mp4:120x"},
+	}
+	made := colourCases(slices.Sorted(maps.Keys(sources)), kinds)
+	for name, tt := range sources {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			dir := clip(t, append(tt.args, "-f", tt.format)...)
-			able := []string{"mp4::x:quality=5", "webm:120x_1000k", "mkv:mpeg4_64x:x:quality=5", "mov:prores_64x:x"}
-			// These cannot say what their colours are.
-			silent := []string{"avi:64x:x:quality=5", "avi:1280x96:x:quality=5 fit=crop", "ogv:64x:x:quality=5", "mov:mjpeg_64x:x:quality=5"}
-			pictures := []string{"jpg:64x", "png:64x", "webp:64x", "gif:64x", "webp:1280x96 fit=crop", "jpg:64x sprite"}
+			dir, cases := clip(t, append(tt.args, "-f", tt.format)...), made[name]
 			var lines []string
-			for i, format := range append(append(append([]string{}, able...), silent...), pictures...) {
-				lines = append(lines, fmt.Sprintf("%s path=/%d", format, i))
+			for i, c := range cases {
+				lines = append(lines, fmt.Sprintf("%s path=/%d", c.output, i))
 			}
-			lines = append(lines, "httpstream hls=/hls dash=/dash variants=mp4:96x;mp4:120x")
 			var names []string
 			what := map[string]string{}
 			compare := func() {
@@ -123,7 +130,7 @@ func TestSameColoursInAllOutputs(t *testing.T) {
 					}
 					names, what[name] = append(names, name), lines[i]
 					v := probe(t, dir, name).Video[0]
-					if i < len(able) && (scalerMatrix(v.ColorSpace) != scalerMatrix(tt.space) || !known(v.ColorSpace) || !known(v.ColorPrimaries)) {
+					if cases[i].kind == "able" && (scalerMatrix(v.ColorSpace) != scalerMatrix(tt.space) || !known(v.ColorSpace) || !known(v.ColorPrimaries)) {
 						t.Errorf("%s says %s, %s, want %s", lines[i], v.ColorSpace, v.ColorPrimaries, tt.space)
 					}
 				}
@@ -157,6 +164,29 @@ func TestSameColoursInAllOutputs(t *testing.T) {
 			compare()
 		})
 	}
+}
+
+// colourCase is an output of a kind that is made of a source.
+type colourCase struct{ source, kind, output string }
+
+// colourCases are the outputs of each source: at least one of each kind and one of each
+// width on which the default matrix depends, and each output of at least one source.
+func colourCases(sources []string, kinds map[string][]string) map[string][]colourCase {
+	var matrix []colourCase
+	for _, source := range sources {
+		for _, kind := range slices.Sorted(maps.Keys(kinds)) {
+			for _, output := range kinds[kind] {
+				matrix = append(matrix, colourCase{source, kind, output})
+			}
+		}
+	}
+	of := map[string][]colourCase{}
+	for _, c := range testmedia.Cover(matrix, func(c colourCase) []string {
+		return []string{c.source + " " + c.kind, c.output, fmt.Sprint(c.source, " ", strings.Contains(c.output, ":1280x"))}
+	}) {
+		of[c.source] = append(of[c.source], c)
+	}
+	return of
 }
 
 // joined puts files behind each other.

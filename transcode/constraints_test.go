@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/transcode/codec"
 	"github.com/copra-video/copra/transcode/encoder"
 	"github.com/copra-video/copra/transcode/format"
@@ -149,20 +150,25 @@ func TestQualityAndPasses(t *testing.T) {
 	}
 }
 
-// TestPixFmts encodes with every pixel format that the tables allow.
+// TestPixFmts encodes with every pixel format that the tables allow, each codec with all of
+// them or, with every change, with some.
 func TestPixFmts(t *testing.T) {
 	t.Parallel()
 	dir := clip(t, "-f", "lavfi", "-i", "testsrc2=s=96x64:r=25:d=0.08", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-f", "mp4")
 	m := probe(t, dir, SourceName)
-	var lines []string
+	var pairs [][2]string
 	for _, c := range codec.Codecs() {
 		i := slices.IndexFunc(codec.Containers(), func(k *codec.Container) bool { return slices.Contains(k.VideoCodecs, c.Name) })
 		if c.Track != codec.Video || !c.Encodable || i < 0 {
 			continue
 		}
 		for _, pf := range c.PixFmts {
-			lines = append(lines, fmt.Sprintf("%s:%s:x:pix_fmt=%s path=/a", codec.Containers()[i].Name, c.Name, pf))
+			pairs = append(pairs, [2]string{codec.Containers()[i].Name + ":" + c.Name, pf})
 		}
+	}
+	var lines []string
+	for _, c := range testmedia.Cover(pairs, func(c [2]string) []string { return c[:] }) {
+		lines = append(lines, fmt.Sprintf("%s:x:pix_fmt=%s path=/a", c[0], c[1]))
 	}
 	o := fast
 	o.Presets = map[string]string{"libx264": "ultrafast", "libx265": "ultrafast", "libsvtav1": "12", "libvpx": "8", "libvpx-vp9": "8"}

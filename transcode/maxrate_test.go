@@ -126,10 +126,10 @@ func rates(t testing.TB, dir, name string) (average, peak float64) {
 // it that the buffer has at the start. Where the quality needs less, the maxrate changes nothing.
 func TestRates(t *testing.T) {
 	t.Parallel()
-	const ceiling, seconds, lent = 300, 12, 1.0
+	const ceiling, seconds, lent = 150, 12, 1.0
 	sources := map[string]string{
-		"hard": "color=gray:s=160x90:r=25:d=12,noise=alls=100:allf=t",
-		"easy": "testsrc=s=160x90:r=25:d=12",
+		"hard": "color=gray:s=96x54:r=25:d=12,noise=alls=100:allf=t",
+		"easy": "testsrc=s=96x54:r=25:d=12",
 	}
 	for name, graph := range sources {
 		dir := clip(t, "-f", "lavfi", "-i", graph, "-c:v", "libx264", "-preset", "ultrafast", "-crf", "8", "-pix_fmt", "yuv420p", "-f", "mp4")

@@ -26,21 +26,21 @@ import (
 func bilingual(t testing.TB) string {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{
-		"en.srt": "1\n00:00:00,500 --> 00:00:01,500\nfirst <i>line</i>\n\n2\n00:00:01,800 --> 00:00:04,200\nover two edges\n",
-		"de.srt": "1\n00:00:03,000 --> 00:00:03,500\nzweite\nZeile\n",
-	} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	command(t, dir, "ffmpeg", "-v", "error", "-y",
-		"-f", "lavfi", "-i", "testsrc2=s=128x72:r=25:d=5", "-f", "lavfi", "-i", "sine=f=440:d=5.7", "-f", "lavfi", "-i", "sine=f=880:d=5.7",
-		"-i", "en.srt", "-i", "de.srt", "-map", "0", "-map", "1", "-map", "2", "-map", "3", "-map", "4",
-		"-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-c:a", "aac", "-ac", "2", "-c:s", "srt",
-		"-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger", "-metadata:s:a:1", "title=Deutsche Fassung",
-		"-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=ger", "-disposition:s:0", "0", "-disposition:a:0", "default",
-		"-f", "matroska", SourceName)
+	copyTo(t, dir, testmedia.Clip(t, testmedia.Recipe{
+		Name: "bilingual.mkv",
+		Files: map[string]string{
+			"en.srt": "1\n00:00:00,500 --> 00:00:01,500\nfirst <i>line</i>\n\n2\n00:00:01,800 --> 00:00:04,200\nover two edges\n",
+			"de.srt": "1\n00:00:03,000 --> 00:00:03,500\nzweite\nZeile\n",
+		},
+		Args: []string{
+			"-f", "lavfi", "-i", "testsrc2=s=128x72:r=25:d=5", "-f", "lavfi", "-i", "sine=f=440:d=5.7", "-f", "lavfi", "-i", "sine=f=880:d=5.7",
+			"-i", "en.srt", "-i", "de.srt", "-map", "0", "-map", "1", "-map", "2", "-map", "3", "-map", "4",
+			"-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-c:a", "aac", "-ac", "2", "-c:s", "srt",
+			"-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger", "-metadata:s:a:1", "title=Deutsche Fassung",
+			"-metadata:s:s:0", "language=eng", "-metadata:s:s:1", "language=ger", "-disposition:s:0", "0", "-disposition:a:0", "default",
+			"-f", "matroska",
+		},
+	}))
 	return dir
 }
 

@@ -13,8 +13,8 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// TestPairs makes every pair of container and codec that the tables allow, and
-// looks at what came out. A codec whose encoder is missing here must fail with
+// TestPairs makes every pair of container and codec that the tables allow, or with
+// every change some of them, and looks at what came out. A codec whose encoder is missing here must fail with
 // its own sentence.
 func TestPairs(t *testing.T) {
 	t.Parallel()
@@ -49,6 +49,13 @@ func TestPairs(t *testing.T) {
 	for i := range lines {
 		lines[i] = strings.Replace(lines[i], "::", ":", 1)
 	}
+	// Of each container the usual pair and one of each kind, and each codec in one container.
+	lines = testmedia.Cover(lines, func(line string) []string {
+		spec, _, _ := strings.Cut(line, " ")
+		f, _ := format.Parse(spec)
+		v, a := f.VideoCodec(), f.AudioCodec()
+		return []string{f.Container + fmt.Sprint(" ", v != "", " ", a != ""), "video " + v, "audio " + a}
+	})
 	p := Build(outputs(t, lines...), m, o)
 	made := runSteps(t, dir, p)
 	var missing, together []string

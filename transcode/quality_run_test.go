@@ -38,6 +38,9 @@ func compareQuality(t testing.TB, dir string, op MeasureQuality) (stderr string,
 	return stderr, err
 }
 
+// quick are presets with reordered frames.
+var quick = map[string]string{"libx264": "veryfast", "libvpx": "8"}
+
 func qualityAt(t testing.TB, dir string, f QualityFigures) Quality {
 	t.Helper()
 	var q Quality
@@ -81,14 +84,14 @@ func byHand(t testing.TB, dir, name, filters string, from, to int) (ssim, psnr, 
 // the one with noise.
 func TestQuality(t *testing.T) {
 	t.Parallel()
-	const clipped = "testsrc2=s=160x120:r=25:d=6,noise=alls=60:allf=t:enable='between(t,3,3.99)',format=yuv420p"
+	const clipped = "testsrc2=s=80x60:r=25:d=6,noise=alls=60:allf=t:enable='between(t,3,3.99)',format=yuv420p"
 	dir := clip(t, "-f", "lavfi", "-i", clipped, "-f", "lavfi", "-i", "anoisesrc=d=6:a=0.01", "-c:v", "libx264", "-preset", "ultrafast", "-qp", "0", "-pix_fmt", "yuv420p", "-c:a", "aac", "-f", "mp4")
 	// In High, since the lossless source has a profile of its own that outputs never have.
 	lines := []string{
 		"mp4:::quality=2 path=/a.mp4 quality_metrics", "mp4:::quality=2 path=/part.mp4 offset=2 duration=3 quality_metrics",
-		"mp4:80x60_200k path=/small.mp4 quality_metrics", "mp4:::quality=2 path=/b.mp4",
+		"mp4:40x30_60k path=/small.mp4 quality_metrics", "mp4:::quality=2 path=/b.mp4",
 	}
-	for _, o := range []Options{{}, {ChunkSeconds: 2}} {
+	for _, o := range []Options{{Presets: quick}, {Presets: quick, ChunkSeconds: 2}} {
 		dir := link(t, dir)
 		p := run(t, dir, o, lines...)
 		for _, c := range []struct {
@@ -96,7 +99,7 @@ func TestQuality(t *testing.T) {
 			filters  string
 			from, to int
 			worst    int
-		}{{0, "", 75, 100, 3}, {1, "trim=start=2,setpts=PTS-STARTPTS,", 25, 50, 1}, {2, "scale=80:60:flags=bicubic,", 75, 100, 3}} {
+		}{{0, "", 75, 100, 3}, {1, "trim=start=2,setpts=PTS-STARTPTS,", 25, 50, 1}, {2, "scale=40:30:flags=bicubic,", 75, 100, 3}} {
 			q := qualityAt(t, dir, p.Results[c.output].Quality[0])
 			ssim, psnr, worst := byHand(t, dir, p.Results[c.output].Files[0].Name, c.filters, c.from, c.to)
 			if math.Abs(q.SSIM.Mean-ssim) > 1e-4 || math.Abs(q.PSNR.Mean-psnr) > 0.02 || math.Abs(q.PSNR.WorstSecond-worst) > 0.02 {
@@ -146,7 +149,7 @@ func TestQualityInStep(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := clip(t, c.source...)
-			p := run(t, dir, Options{}, c.line+" quality_metrics")
+			p := run(t, dir, Options{Presets: quick}, c.line+" quality_metrics")
 			for _, f := range p.Results[0].Quality {
 				if q := qualityAt(t, dir, f); q.PSNR.WorstSecond < 28 || q.Frames < c.frames-1 || q.Frames > c.frames+1 {
 					t.Errorf("%s %s, want a good picture and %d frames", f.Variant, asJSON(q), c.frames)

@@ -21,13 +21,13 @@ func TestHardClipMeetsItsRate(t *testing.T) {
 	testmedia.Long(t)
 	const seconds = 4
 	lines := []string{
-		"mp4:320x180::quality=5,maxrate=400k path=/a.mp4",
-		"mp4:hevc_320x180::quality=5,maxrate=400k path=/b.mp4",
-		"mp4:320x180_400k::maxrate=400k path=/c.mp4",
-		"mp4:hevc_320x180_400k::maxrate=400k path=/d.mp4",
+		"mp4:160x90::quality=5,maxrate=150k path=/a.mp4",
+		"mp4:hevc_160x90::quality=5,maxrate=150k path=/b.mp4",
+		"mp4:160x90_150k::maxrate=150k path=/c.mp4",
+		"mp4:hevc_160x90_150k::maxrate=150k path=/d.mp4",
 	}
-	const target = 400.0
-	dir := clip(t, "-f", "lavfi", "-i", "mandelbrot=s=320x180:r=25,noise=alls=20:allf=t", "-t", "4", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "8", "-pix_fmt", "yuv420p", "-f", "mp4")
+	const target = 150.0
+	dir := clip(t, "-f", "lavfi", "-i", "mandelbrot=s=160x90:r=25,noise=alls=20:allf=t", "-t", "4", "-c:v", "libx264", "-preset", "ultrafast", "-crf", "8", "-pix_fmt", "yuv420p", "-f", "mp4")
 	plan := runEncodes(t, dir, Build(outputs(t, lines...), probe(t, dir, SourceName), Options{}))
 	names := encodedFiles(plan)
 	if len(names) != len(lines) {

@@ -1,22 +1,39 @@
 package transcode
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strconv"
 	"testing"
 
+	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/transcode/stream"
 )
 
 // Every frame of the source comes out once, and keyframes are on the grid.
 func TestFramesAndKeyframes(t *testing.T) {
 	t.Parallel()
-	for _, rate := range []string{"25", "24000/1001"} {
+	type made struct{ rate, codec, line string }
+	var matrix []made
+	for _, rate := range []string{"24000/1001", "25"} {
+		for line, codec := range map[string]string{
+			"mp4:80x::quality=3 path=/a.mp4": "h264", "mp4:hevc_80x::quality=3 path=/b.mp4": "hevc", "webm:vp9_80x path=/c.webm": "vp", "mpegts:80x::quality=3 path=/d.ts": "ts",
+			"mp4:80x_300k::2pass path=/e.mp4": "h264", "mp4:hevc_80x_300k::2pass path=/f.mp4": "hevc", "webm:80x_300k::2pass path=/g.webm": "vp",
+		} {
+			matrix = append(matrix, made{rate, codec, line})
+		}
+	}
+	slices.SortFunc(matrix, func(a, b made) int { return cmp.Or(cmp.Compare(a.rate, b.rate), cmp.Compare(a.line, b.line)) })
+	of := map[string][]string{}
+	for _, m := range testmedia.Cover(matrix, func(m made) []string { return []string{m.line, m.rate + m.codec} }) {
+		of[m.rate] = append(of[m.rate], m.line)
+	}
+	for rate, lines := range of {
 		t.Run(rate, func(t *testing.T) {
 			t.Parallel()
 			dir := clip(t, "-f", "lavfi", "-i", "testsrc=s=160x90:r="+rate+":d=5", "-c:v", "libx264", "-preset", "ultrafast", "-f", "mp4")
-			p := run(t, dir, fast, "mp4:80x::quality=3 path=/a.mp4", "mp4:hevc_80x::quality=3 path=/b.mp4", "webm:vp9_80x path=/c.webm", "mpegts:80x::quality=3 path=/d.ts", "mp4:80x_300k::2pass path=/e.mp4", "mp4:hevc_80x_300k::2pass path=/f.mp4", "webm:80x_300k::2pass path=/g.webm")
+			p := run(t, dir, fast, lines...)
 			want := len(frames(t, dir, SourceName, false))
 			for _, r := range p.Results {
 				name := r.Files[0].Name
@@ -93,7 +110,7 @@ func TestRealMedia(t *testing.T) {
 		check  func(t *testing.T, dir string, p Plan)
 	}{
 		{"rotated-180.mov", []string{"mp4:0x120::quality=3 path=/a.mp4", "jpg:100x path=/a.jpg", "mp4 path=/b.mp4 duration=1", "mp4:copy path=/c.mp4"}, nil},
-		{"portrait.ts", []string{"mp4:720p::quality=3 path=/a.mp4", "mp4:240p::quality=3 path=/b.mp4", "httpstream hls=/h variants=mp4:240p::quality=3;mp4:1080p", "jpg path=/a.jpg"}, func(t *testing.T, dir string, p Plan) {
+		{"portrait.ts", []string{"mp4:480p::quality=3 path=/a.mp4", "mp4:240p::quality=3 path=/b.mp4", "httpstream hls=/h variants=mp4:240p::quality=3;mp4:480p", "jpg path=/a.jpg"}, func(t *testing.T, dir string, p Plan) {
 			if e := p.Results[1].Files[0].Expect; e.Width != 136 && e.Width != 134 {
 				t.Errorf("240p of portrait is %dx%d", e.Width, e.Height)
 			}
@@ -111,16 +128,16 @@ func TestRealMedia(t *testing.T) {
 				t.Errorf("full range became %s %s %s", f.PixFmt, f.ColorRange, f.ColorSpace)
 			}
 		}},
-		{"audio-only.mp4", []string{"mp3:64k_22050hz_mono path=/a.mp3", "ogg path=/a.ogg", "wav path=/a.wav", "aac:96k path=/a.aac", "mp4:x:64k path=/a.mp4", "httpstream hls=/h dash=/d"}, func(t *testing.T, dir string, p Plan) {
+		{"audio-only.mp4", []string{"mp3:64k_22050hz_mono path=/a.mp3", "ogg path=/a.ogg duration=2", "wav path=/a.wav duration=2", "aac:96k path=/a.aac", "mp4:x:64k path=/a.mp4 duration=2", "httpstream hls=/h dash=/d"}, func(t *testing.T, dir string, p Plan) {
 			if k := p.Results[5].Packages; len(k) != 2 || len(k[0].Tracks) != 1 || k[0].Tracks[0].Type != stream.Audio {
 				t.Errorf("a stream of sound alone: %+v", k)
 			}
 		}},
 		{"audio.mp3", []string{"mp4:x:64k path=/a.mp4", "ogg:64k path=/a.ogg", "mp3:copy path=/b.mp3", "webm:x:opus path=/c.webm"}, nil},
 		{"multiple-audio.mp4", []string{"mp3 path=/a.mp3", "mp4:x path=/a.mp4"}, nil},
-		{"parametric-stereo.mp4", []string{"mp4:100x::quality=3 path=/a.mp4", "webm:100x path=/b.webm", "httpstream hls=/h variants=mp4:240p::quality=3"}, nil},
-		{"stereo-1080p25.mp4", []string{"mp4:240p::quality=3 path=/a.mp4 duration=1", "mp4:copy path=/c.mp4 offset=3 duration=2", "mov:copy:64k path=/c.mov"}, nil},
-		{"two-video-streams-subtitles.mp4", []string{"mp4:100x::quality=3 path=/a.mp4", "webm:100x path=/b.webm duration=2", "ogg:128k_8000hz path=/c.ogg"}, nil},
+		{"parametric-stereo.mp4", []string{"mp4:100x::quality=3 path=/a.mp4 duration=1", "webm:100x path=/b.webm duration=1", "httpstream hls=/h variants=mp4:100x::quality=3"}, nil},
+		{"stereo-1080p25.mp4", []string{"mp4:240p::quality=3 path=/a.mp4 duration=1", "mp4:copy path=/c.mp4 offset=3 duration=2", "mov:copy:64k path=/c.mov duration=2"}, nil},
+		{"two-video-streams-subtitles.mp4", []string{"mp4:100x::quality=3 path=/a.mp4 duration=4", "webm:100x path=/b.webm duration=2", "ogg:128k_8000hz path=/c.ogg duration=4"}, nil},
 		{"vp9.webm", []string{"mp4:240p::quality=3 path=/a.mp4", "webm:copy path=/c.webm", "jpg:160x90 path=/t-%d.jpg number=3"}, nil},
 		{"photo.jpg", []string{"jpg:100x50 path=/a.jpg", "png:0x100 path=/b.png", "jpg path=/c_%02d.jpg number=3"}, nil},
 	} {

@@ -264,7 +264,7 @@ func TestSegments(t *testing.T) {
 	work := t.TempDir()
 	c := clip{
 		rate: fps25, seconds: 12, // two segments exactly
-		video: []encoded{x264("180p", "320x180", "2000k"), x264("90p", "160x90", "300k", "-bf", "0")},
+		video: []encoded{x264("180p", "160x90", "500k"), x264("90p", "80x46", "100k", "-bf", "0")},
 		audio: []encoded{aac("audio", "128k"), aac("low", "64k")},
 	}
 	c.encode(t, work)

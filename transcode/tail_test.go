@@ -15,7 +15,7 @@ func TestTail(t *testing.T) {
 	t.Parallel()
 	late := []string{"-itsoffset", "0.513", "-f", "lavfi", "-i", "testsrc=s=160x90:r=25:d=5", "-f", "lavfi", "-i", "sine=d=5", "-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-c:a", "aac", "-f", "mp4"}
 	usual := func(more ...string) []string {
-		return append([]string{"-f", "lavfi", "-i", "testsrc=s=160x90:r=25:d=5", "-f", "lavfi", "-i", "sine=d=5.4"}, more...)
+		return append([]string{"-f", "lavfi", "-i", "testsrc=s=80x46:r=25:d=4.2", "-f", "lavfi", "-i", "sine=d=4.6"}, more...)
 	}
 	coded := []string{"-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-f", "mp4"}
 	for name, tt := range map[string]struct {
