@@ -4,7 +4,8 @@
 // play results and check requests while they are typed. Without scripts every page
 // still works, and is renewed by reloading it.
 //
-//	session.go  tries.go    who is signed in, and a limit on wrong keys
+//	session.go  signon.go  tries.go
+//	                        who is signed in, and a limit on wrong keys
 //	security.go assets.go   headers, and the files that pages load
 //	render.go   funcs.go    templates
 //	live.go     topic.go    what is sent to an open page
@@ -104,6 +105,8 @@ type Config struct {
 	// Operator is the credential of the operator. Zero: nobody can sign in with one, and
 	// nobody sees more than the jobs of a key.
 	Operator job.Secret
+	// SignOn signs operators in too. nil: there is no provider.
+	SignOn SignOn
 	// PublicURL is the address by which clients reach the server, without /v2.
 	PublicURL string
 	// StaleAfter is the age of a heartbeat at which a worker counts as dead.
@@ -166,6 +169,10 @@ func (c *console) routes() http.Handler {
 	m.HandleFunc("GET /console/sign-in", c.signInPage)
 	m.HandleFunc("POST /console/sign-in", c.signIn)
 	m.HandleFunc("POST /console/sign-out", c.signOut)
+	if c.SignOn != nil {
+		m.HandleFunc("GET /console/sign-on", c.beginSignOn)
+		m.HandleFunc("GET /console/sign-on/return", c.endSignOn)
+	}
 	for pattern, page := range map[string]page{
 		"GET /console":                                  c.overviewPage,
 		"GET /console/{$}":                              c.overviewPage,

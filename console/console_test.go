@@ -21,6 +21,7 @@ import (
 	"github.com/copra-video/copra/api/coconut"
 	"github.com/copra-video/copra/check"
 	"github.com/copra-video/copra/console"
+	"github.com/copra-video/copra/console/signon"
 	"github.com/copra-video/copra/internal/pgtest"
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/queue"
@@ -50,7 +51,8 @@ type rig struct {
 	key    job.Key
 	token  job.Secret
 
-	checked []string // addresses of streams
+	checked []string      // addresses of streams
+	signOn  signon.Config // with an issuer: of the next console that is served
 }
 
 // check stands in for copra check, which has tests of its own.
@@ -87,7 +89,14 @@ func (r *rig) serve(operator string) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	srv := httptest.NewServer(console.New(console.Config{Store: r.Store, Queue: pages, Operator: job.NewSecret(operator), StaleAfter: time.Minute, Refresh: time.Millisecond, Check: r.check, CheckStorage: r.checkStorage}))
+	config := console.Config{Store: r.Store, Queue: pages, Operator: job.NewSecret(operator), StaleAfter: time.Minute, Refresh: time.Millisecond, Check: r.check, CheckStorage: r.checkStorage}
+	srv := httptest.NewUnstartedServer(nil)
+	if r.signOn.Issuer != "" {
+		r.signOn.ReturnURL = "http://" + srv.Listener.Addr().String() + "/console/sign-on/return"
+		config.SignOn = signon.New(r.signOn)
+	}
+	srv.Config.Handler = console.New(config)
+	srv.Start()
 	r.t.Cleanup(srv.Close)
 	jar, _ := cookiejar.New(nil) // never fails
 	if r.client != nil {

@@ -79,7 +79,7 @@ func (c *console) viewer(r *http.Request) (viewer, error) {
 	if s.KeyID != "" {
 		return viewer{Scope: s.KeyID, Name: s.KeyName, hash: hash[:]}, nil
 	}
-	if c.Operator.IsZero() || !hmac.Equal(s.Proof, c.proof(cookie.Value)) {
+	if !c.proved(cookie.Value, s.Proof) {
 		return viewer{}, job.ErrNotFound // the credential was changed or taken away
 	}
 	return viewer{Scope: job.AnyKey, Name: "operator", Operator: true, hash: hash[:]}, nil
@@ -96,6 +96,11 @@ func (c *console) proof(token string) []byte {
 type signInData struct {
 	Next, Problem string
 	Operator      bool // one can sign in with the operator's credential
+	SignOn        bool // and with the provider
+}
+
+func (c *console) signInData(r *http.Request) signInData {
+	return signInData{Next: localPath(r.FormValue("next")), Operator: !c.Operator.IsZero(), SignOn: c.SignOn != nil}
 }
 
 func (c *console) signInPage(w http.ResponseWriter, r *http.Request) {
@@ -103,14 +108,13 @@ func (c *console) signInPage(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, localPath(r.FormValue("next")), http.StatusSeeOther)
 		return
 	}
-	c.show(w, r, http.StatusOK, "sign-in", viewer{}, "Sign in", signInData{Next: localPath(r.FormValue("next")), Operator: !c.Operator.IsZero()})
+	c.show(w, r, http.StatusOK, "sign-in", viewer{}, "Sign in", c.signInData(r))
 }
 
 // signIn takes an API key or the operator's credential and begins a session.
 func (c *console) signIn(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 8<<10)
-	next := localPath(r.PostFormValue("next"))
-	data := signInData{Next: next, Operator: !c.Operator.IsZero()}
+	data := c.signInData(r)
 	from := clientAddress(r)
 	if wait := c.tries.blocked(from, time.Now()); wait > 0 {
 		w.Header().Set("Retry-After", "60")
@@ -132,17 +136,25 @@ func (c *console) signIn(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	session := rand.Text()
-	hash := sha256.Sum256([]byte(session))
 	var proof []byte
 	if proved {
 		proof = c.proof(session)
 	}
-	if err := c.Store.CreateSession(r.Context(), hash[:], keyID, proof); err != nil {
+	if err := c.begin(w, r, session, keyID, proof); err != nil {
 		c.fail(w, r, viewer{}, err)
 		return
 	}
-	http.SetCookie(w, c.cookie(r, session, cookieLife))
-	http.Redirect(w, r, next, http.StatusSeeOther)
+	http.Redirect(w, r, data.Next, http.StatusSeeOther)
+}
+
+// begin stores a session and sets its cookie.
+func (c *console) begin(w http.ResponseWriter, r *http.Request, token, keyID string, proof []byte) error {
+	hash := sha256.Sum256([]byte(token))
+	if err := c.Store.CreateSession(r.Context(), hash[:], keyID, proof); err != nil {
+		return err
+	}
+	http.SetCookie(w, c.cookie(r, token, cookieLife))
+	return nil
 }
 
 // identify returns the id of the API key with this token, or true for the operator's

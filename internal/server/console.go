@@ -9,6 +9,7 @@ import (
 
 	"github.com/copra-video/copra/api"
 	"github.com/copra-video/copra/console"
+	"github.com/copra-video/copra/console/signon"
 	"github.com/copra-video/copra/internal/buildinfo"
 	"github.com/copra-video/copra/internal/postgres"
 	"github.com/copra-video/copra/internal/queue"
@@ -20,14 +21,35 @@ import (
 
 // newConsole makes the console from the settings.
 func (s *Server) newConsole(operator job.Secret, storages *storageChecker) (http.Handler, error) {
+	signOn, err := s.newSignOn()
+	if err != nil {
+		return nil, err
+	}
 	pages, err := queue.Pages(s.store.Queue(), "/console/queue", s.log)
 	if err != nil {
 		return nil, err
 	}
 	return console.New(console.Config{
-		Store: s.store, Queue: pages, Operator: operator, PublicURL: s.settings.PublicURL, StaleAfter: worker.StaleAfter,
+		Store: s.store, Queue: pages, SignOn: signOn, Operator: operator, PublicURL: s.settings.PublicURL, StaleAfter: worker.StaleAfter,
 		Check: s.newStreamChecker().check, CheckStorage: storages.check,
 		Version: buildinfo.Version(), Region: s.settings.Region, System: s.findings, Stopping: api.Stopping, Log: s.log,
+	}), nil
+}
+
+// newSignOn makes what signs operators in with the OpenID provider of the settings, nil
+// when there is none.
+func (s *Server) newSignOn() (console.SignOn, error) {
+	p := &s.settings.OIDC
+	if p.Issuer == "" {
+		return nil, nil
+	}
+	secret, err := s.settings.OIDCSecret()
+	if err != nil {
+		return nil, err
+	}
+	return signon.New(signon.Config{
+		Issuer: p.Issuer, ClientID: p.ClientID, ClientSecret: secret, Scopes: p.Scopes, Operators: p.Operators,
+		ReturnURL: s.settings.PublicURL + "/console/sign-on/return",
 	}), nil
 }
 

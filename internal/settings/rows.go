@@ -61,7 +61,7 @@ const (
 
 // rows are all settings that more than one subcommand takes.
 func (s *Settings) rows() []Row {
-	return slices.Concat(s.processRows(), s.databaseRows(), s.apiRows(), s.networkRows(), s.mediaRows(), s.artifactRows(), s.speechRows(), s.workRows(), s.poolRows(), s.Traces.rows())
+	return slices.Concat(s.processRows(), s.databaseRows(), s.apiRows(), s.oidcRows(), s.networkRows(), s.mediaRows(), s.artifactRows(), s.speechRows(), s.workRows(), s.poolRows(), s.Traces.rows())
 }
 
 // processRows are for every process: its log and its data.

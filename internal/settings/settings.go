@@ -57,6 +57,7 @@ type Settings struct {
 	FFmpegUser      int    // user id; 0: the server's own
 	WorkDir         string // "": DefaultWorkDir
 	ArtifactStore   ArtifactStore
+	OIDC            OIDC
 	Speech          Speech
 	Fonts           string // folder; "": those of the system alone
 

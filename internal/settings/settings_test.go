@@ -123,3 +123,29 @@ func TestRows(t *testing.T) {
 		seen[r.Env], seen[r.Flag] = true, true
 	}
 }
+
+// TestOIDC: a provider without what it needs is a wrong setting, and says which.
+func TestOIDC(t *testing.T) {
+	for _, c := range []struct {
+		vars map[string]string
+		want string // in the error; "": none
+	}{
+		{map[string]string{"COPRA_OIDC_OPERATORS": "a@example.com"}, "--oidc-client-id"},
+		{map[string]string{"COPRA_OIDC_CLIENT_ID": "copra", "COPRA_OIDC_OPERATORS": " , "}, "--oidc-operators"},
+		{map[string]string{"COPRA_OIDC_CLIENT_ID": "copra", "COPRA_OIDC_OPERATORS": "group:video", "COPRA_OIDC_CLIENT_SECRET_FILE": "/nowhere"}, "--oidc-client-secret-file"},
+		{map[string]string{"COPRA_OIDC_CLIENT_ID": "copra", "COPRA_OIDC_OPERATORS": "a@example.com, group:video", "COPRA_OIDC_CLIENT_SECRET": "canary"}, ""},
+	} {
+		c.vars["COPRA_OIDC_ISSUER"] = "https://login.example.com/realms/video/"
+		var s Settings
+		if _, err := s.Parse(call(c.vars, io.Discard), API); err != nil {
+			t.Fatal(err)
+		}
+		secret, err := s.OIDCSecret()
+		switch {
+		case c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)):
+			t.Errorf("%v: error %v, want one with %q", c.vars, err, c.want)
+		case c.want == "" && (err != nil || secret.Reveal() != "canary" || len(s.OIDC.Operators) != 2 || s.OIDC.Operators[1] != "group:video" || s.OIDC.Issuer != c.vars["COPRA_OIDC_ISSUER"]):
+			t.Errorf("%v: %v, %v", c.vars, s.OIDC, err)
+		}
+	}
+}
