@@ -28,6 +28,7 @@ type blackhole struct {
 
 	mu      sync.Mutex
 	dropped chan struct{} // of the connections that are opened now
+	clients []net.Conn
 }
 
 func newBlackhole(t *testing.T, target string) *blackhole {
@@ -58,9 +59,20 @@ func (b *blackhole) drop() {
 	b.dropped = make(chan struct{})
 }
 
+// hangUp closes all connections. Without it a store that is closed says good-bye to each
+// dead one, and waits 15 s for the answer.
+func (b *blackhole) hangUp() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, c := range b.clients {
+		c.Close()
+	}
+}
+
 func (b *blackhole) pass(c net.Conn) {
 	b.mu.Lock()
 	dropped := b.dropped
+	b.clients = append(b.clients, c)
 	b.mu.Unlock()
 	defer c.Close()
 	network := "tcp"
@@ -132,6 +144,7 @@ func TestDroppedPackets(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
+	t.Cleanup(hole.hangUp)
 	var open []func()
 	for range 8 {
 		c, err := s.Pool().Acquire(t.Context())
