@@ -43,7 +43,8 @@ program() {
 # What is made from the program, by one that runs here. Each says the same.
 pages=$stage/pages
 mkdir "$pages"
-program "$(go env GOHOSTARCH)" "$stage/copra-here"
+here=$(go env GOHOSTARCH)
+program "$here" "$stage/copra-here"
 "$stage/copra-here" man "$pages/man"
 for shell in bash zsh fish; do "$stage/copra-here" completion $shell >"$pages/$shell"; done
 
@@ -64,7 +65,7 @@ for shell in bash zsh fish; do "$stage/copra-here" completion $shell >"$pages/$s
 for arch in ${ARCHS:-amd64 arm64}; do
   name=copra_${version}_linux_$arch
   mkdir "$stage/$name"
-  program "$arch" "$stage/$name/copra"
+  if [ "$arch" = "$here" ]; then cp "$stage/copra-here" "$stage/$name/copra"; else program "$arch" "$stage/$name/copra"; fi
   cp README.md CHANGELOG.md LICENSE "$pages/THIRD-PARTY-LICENSES" "$stage/$name/"
   pack "$out/$name.tar.gz" "$stage/$name"
   "$sbom" bin -json -noserial -notimestamp -version "v$version" -output "$out/$name.cdx.json" "$stage/$name/copra"
