@@ -3,11 +3,13 @@ package check
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -54,7 +56,8 @@ func awkward(t *testing.T) []testmedia.Recipe {
 		testmedia.TenBit, testmedia.Interlaced, testmedia.LateAudio, testmedia.ShortAudio, testmedia.LateStart,
 		testmedia.SurroundFivePointOne, testmedia.MultiAudio, testmedia.Subtitled, testmedia.WebM, testmedia.OneFrame,
 	}
-	for _, r := range []string{"24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60", "120", "10"} {
+	rates := []string{"24000/1001", "24", "25", "30000/1001", "30", "50", "60000/1001", "60", "120", "10"}
+	for _, r := range testmedia.Cover(rates, kindOfRate) {
 		list = append(list, rated(r))
 	}
 	standard := testmedia.Clip(t, testmedia.Standard)
@@ -70,6 +73,22 @@ func awkward(t *testing.T) []testmedia.Recipe {
 			"-f", "lavfi", "-i", "testsrc2=s=128x72:r=60000/1001:d=4", "-vf", "tinterlace=interleave_bottom,setfield=bff", "-c:v", "mpeg2video", "-flags", "+ildct+ilme",
 		}},
 	)
+}
+
+// kindOfRate names what a frame rate is like: whether it is a whole number, and how high.
+func kindOfRate(rate string) []string {
+	num, den, fraction := strings.Cut(rate, "/")
+	fps, _ := strconv.ParseFloat(num, 64)
+	if fraction {
+		d, _ := strconv.ParseFloat(den, 64)
+		fps /= d
+	}
+	for _, upTo := range []float64{20, 24, 30, 60} {
+		if fps <= upTo {
+			return []string{fmt.Sprint(fraction, upTo)}
+		}
+	}
+	return []string{"higher"}
 }
 
 func hdrOf(name, transfer, more string) testmedia.Recipe {

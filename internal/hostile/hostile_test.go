@@ -80,7 +80,7 @@ func TestHostile(t *testing.T) {
 		case thorough:
 			cuts, flips = 40, 20
 		case i == 0:
-			cuts = 10
+			cuts = 5
 		}
 		whole, err := os.ReadFile(family.Path)
 		if err != nil {
