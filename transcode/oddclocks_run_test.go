@@ -6,29 +6,25 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/Eyevinn/mp4ff/mp4"
 
 	"github.com/copra-video/copra/internal/testmedia"
+	"github.com/copra-video/copra/transcode/stream"
 )
 
-// delayed writes edit lists that delay all tracks of the MP4 in dir by a second, and end
-// it after three seconds of its media. Its index is at the end.
-func delayed(t testing.TB, dir string) {
+// edited changes the index of the MP4 in dir, which is at the end.
+func edited(t testing.TB, dir string, edit func(trak *mp4.TrakBox, scale float64)) {
 	t.Helper()
 	data := []byte(text(t, dir, SourceName))
 	file, err := mp4.DecodeFile(bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	scale := float64(file.Moov.Mvhd.Timescale)
 	for _, trak := range file.Moov.Traks {
-		list := trak.Edts.Elst[0]
-		whole := list.Entries[0]
-		whole.SegmentDuration = uint64(3 * scale)
-		list.Entries = []mp4.ElstEntry{{SegmentDuration: uint64(scale), MediaTime: -1, MediaRateInteger: 1}, whole}
-		trak.Tkhd.Duration = uint64(4 * scale)
+		edit(trak, float64(file.Moov.Mvhd.Timescale))
 	}
 	var out bytes.Buffer
 	out.Write(data[:file.Moov.StartPos])
@@ -38,6 +34,15 @@ func delayed(t testing.TB, dir string) {
 	if err := os.WriteFile(filepath.Join(dir, SourceName), out.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// delayed delays a track by a second, and ends it after three seconds of its media.
+func delayed(trak *mp4.TrakBox, scale float64) {
+	list := trak.Edts.Elst[0]
+	whole := list.Entries[0]
+	whole.SegmentDuration = uint64(3 * scale)
+	list.Entries = []mp4.ElstEntry{{SegmentDuration: uint64(scale), MediaTime: -1, MediaRateInteger: 1}, whole}
+	trak.Tkhd.Duration = uint64(4 * scale)
 }
 
 // Sources whose packets lack times, whose clock begins before zero or late, and whose sound
@@ -65,7 +70,7 @@ func TestOddClocks(t *testing.T) {
 		}, 4, 0, 1},
 		"MP4 delayed and cut": {func() string {
 			dir := mp4Of("-f", "mp4")
-			delayed(t, dir)
+			edited(t, dir, delayed)
 			return dir
 		}, 3, 1, 0},
 		"MP4 without edit lists": {func() string {
@@ -101,5 +106,56 @@ func TestOddClocks(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Sound that is copied from an encoder with 44 ms of priming, as Apple's has, is in step
+// where no edit list is read too, though there are several tracks of it to choose from.
+func TestLongPriming(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, append(slices.Clone(beepAndFlash), "-map", "0:v", "-map", "1:a", "-map", "1:a", "-f", "mp4")...)
+	edited(t, dir, func(trak *mp4.TrakBox, _ float64) {
+		if trak.Mdia.Hdlr.HandlerType == "soun" {
+			trak.Edts.Elst[0].Entries[0].MediaTime = 2112
+		}
+	})
+	p := run(t, dir, fast, "httpstream hls=/h dash=/d hlsfmp4=true variants=mp4:80x::quality=3")
+	if _, sounds := encodes(p); sounds != 0 {
+		t.Fatalf("%d encodes of sound, want it copied", sounds)
+	}
+	for _, k := range p.Results[0].Packages {
+		if k.Layout == stream.TS {
+			continue
+		}
+		want, whole := math.NaN(), map[string]string{}
+		for i, track := range k.Tracks {
+			init := text(t, dir, k.Dir, track.Dir, "init.mp4")
+			file, err := mp4.DecodeFile(strings.NewReader(init))
+			if err != nil {
+				t.Fatal(err)
+			}
+			begins := 0.0
+			if edts := file.Init.Moov.Trak.Edts; edts != nil {
+				begins = float64(edts.Elst[0].Entries[0].MediaTime) / float64(file.Init.Moov.Trak.Mdia.Mdhd.Timescale)
+			}
+			if i == 0 {
+				want = begins
+			}
+			if math.Abs(begins-want) > 0.005 {
+				t.Errorf("%s begins at %.3f s of its media, the picture at %.3f", track.ID, begins, want)
+			}
+			whole[track.ID] = init + text(t, dir, k.Dir, track.Dir, "segment-00001.m4s")
+		}
+		both := []string{SourceName, "picture.mp4", "sound.mp4", "both.mp4"}
+		for i, track := range k.Tracks[:2] {
+			if err := os.WriteFile(filepath.Join(dir, both[1+i]), []byte(whole[track.ID]), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		command(t, dir, "ffmpeg", "-v", "error", "-y", "-copyts", "-i", both[1], "-i", both[2], "-c", "copy", both[3])
+		got := offsets(t, dir, SourceName, both[3])
+		if math.Abs(got[both[3]]-got[SourceName]) > 0.005 {
+			t.Errorf("flash - beep = %.3f s, in the source %.3f", got[both[3]], got[SourceName])
+		}
 	}
 }

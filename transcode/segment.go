@@ -1,6 +1,7 @@
 package transcode
 
 import (
+	"math"
 	"path"
 	"strconv"
 	"strings"
@@ -74,7 +75,8 @@ type cut struct {
 	// of all tracks of a package. 0: what the encoder's delay makes it.
 	start float64
 	// late has the first picture of each GOP decoded by no more than start before its
-	// time, though those after it are reordered.
+	// time, though those after it are reordered, and takes off priming of the sound that
+	// does not fit into start.
 	late bool
 }
 
@@ -141,7 +143,14 @@ func (c cut) startArgs() []string {
 	if c.video {
 		return append(args, "-bsf:v", "setts=pts=PTS:dts='"+earlierDTS(start)+"'")
 	}
-	return append(args, "-bsf:a", "setts=ts='if(eq(N,0)*lt(TS,0),min(TS,-"+start+"),TS)'")
+	filters := "setts=ts='if(eq(N,0)*lt(TS,0),min(TS,-" + start + "),TS)'"
+	if c.late {
+		// A copied track may begin with more priming than an encoder of our own writes, as
+		// Apple's do: two packets and a bit. Decoders need only the last of them.
+		packet := c.start - c.shift
+		filters = "noise=drop='lt(pts*tb,-" + decimal(math.Round((c.start+packet/2)*1e6)/1e6) + ")'," + filters
+	}
+	return append(args, "-bsf:a", filters)
 }
 
 // earlierDTS is the decode time of pictures of which the first is decoded by start before
