@@ -72,6 +72,11 @@ func (p *planner) newPictureStyle(r format.Resolution, im *job.ImageParams, pixF
 		s.after = append(s.after, "gblur=sigma="+seconds(float64(im.Blur*max(g.W, g.H))/200))
 	}
 	s.after = append(s.after, "format="+pixFmt)
+	if codec.Pixels(pixFmt).RGB {
+		// FFmpeg writes a film's gamma into PNG (gAMA, cHRM). Browsers heed it there and
+		// not in films, and show the picture brighter. Without it PNG is sRGB.
+		s.after = append(s.after, "setparams=color_primaries=unknown:color_trc=unknown")
+	}
 	return s, nil
 }
 

@@ -226,4 +226,31 @@ async function thumbnails({ player, url, times }) {
   return found;
 }
 
-window.run = (c) => (c.times ? thumbnails(c) : watch(c)).catch((e) => ({ ...found, failed: String(e && e.message || e) }));
+// colour tells the mean colour in the middle of a picture, or of the first one that a
+// player or the browser itself shows of a film.
+async function colour({ player, url }) {
+  let from = video;
+  let [width, height] = [0, 0];
+  if (player === 'image') {
+    from = new Image();
+    from.src = url;
+    await from.decode();
+    [width, height] = [from.naturalWidth, from.naturalHeight];
+  } else {
+    if (player === 'file') video.src = url;
+    else await players[player](url);
+    const shown = new Promise((resolve) => { video.requestVideoFrameCallback(resolve); });
+    await video.play();
+    await shown;
+    [width, height] = [video.videoWidth, video.videoHeight];
+  }
+  const canvas = new OffscreenCanvas(16, 16).getContext('2d');
+  canvas.drawImage(from, width / 2 - 8, height / 2 - 8, 16, 16, 0, 0, 16, 16);
+  const { data } = canvas.getImageData(0, 0, 16, 16);
+  found.colour = [0, 1, 2].map((c) => data.filter((_, i) => i % 4 === c).reduce((sum, v) => sum + v, 0) / 256);
+  return found;
+}
+
+const verb = (c) => (c.times ? thumbnails : c.colour ? colour : watch);
+
+window.run = (c) => verb(c)(c).catch((e) => ({ ...found, failed: String(e && e.message || e) }));

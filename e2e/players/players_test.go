@@ -141,6 +141,7 @@ type played struct {
 	Log       []string
 
 	Thumbnails []thumbnail
+	Colour     []float64 // red, green, blue in the middle, 0 to 255
 }
 
 // buffer is what a SourceBuffer holds, in seconds.
@@ -208,8 +209,9 @@ type playing struct {
 	Player string            `json:"player"`
 	URL    string            `json:"url"`
 	Keys   map[string]string `json:"keys,omitempty"`
-	Times  []float64         `json:"times,omitempty"` // of thumbnails to ask for, instead of playing
-	Codec  string            `json:"codec,omitempty"` // that the player is to prefer: "av01"
+	Times  []float64         `json:"times,omitempty"`  // of thumbnails to ask for, instead of playing
+	Codec  string            `json:"codec,omitempty"`  // that the player is to prefer: "av01"
+	Colour bool              `json:"colour,omitempty"` // to tell the colour, instead of playing
 }
 
 // casesOf returns what is played from a server.

@@ -159,6 +159,14 @@ func File(t testing.TB, dir, asked string, o transcode.Options) string {
 	return filepath.Join(dir, plan.Results[0].Files[0].Name)
 }
 
+// Picture makes a picture of the source in dir and returns its path.
+func Picture(t testing.TB, dir, asked string, o transcode.Options) string {
+	t.Helper()
+	f := Formats(t, asked)[0]
+	plan := build(t, dir, &job.Output{Key: asked, Path: "/p." + f.Container, Type: job.TypeImage, Format: f, Image: &job.ImageParams{}}, o)
+	return filepath.Join(dir, plan.Results[0].Files[0].Name)
+}
+
 // Publish makes the stream of the source in dir.
 func Publish(t testing.TB, dir string, params *job.StreamParams, o transcode.Options) []Published {
 	t.Helper()
