@@ -23,7 +23,7 @@ func Build(dir string) (path string, err error) {
 		}
 		return path, nil
 	}
-	build := exec.Command("go", "build", "-o", path, "github.com/copra-video/copra/cmd/copra")
+	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, "github.com/copra-video/copra/cmd/copra")
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("build the program: %w\n%s", err, out)
 	}
