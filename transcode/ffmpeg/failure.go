@@ -153,6 +153,13 @@ func probeFailure(head []byte, messages string) *job.Error {
 	return job.InputErrorf(job.InputNotValid, "is not a media file, or it is damaged")
 }
 
+// isAnimatedWebP reports whether the first bytes are of a WebP with several pictures
+// (RFC 9649 section 2.7: flag A of the chunk VP8X).
+func isAnimatedWebP(head []byte) bool {
+	const animation = 1 << 1
+	return len(head) > 20 && string(head[:4]) == "RIFF" && string(head[8:16]) == "WEBPVP8X" && head[20]&animation != 0
+}
+
 // isPhoto reports whether the first bytes are of a HEIF file that holds pictures:
 // its major brand is one of ISO/IEC 23008-12 annex B, or AVIF's. Such a file has
 // no moov atom, which FFmpeg 5.1 asks for.

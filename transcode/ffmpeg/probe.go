@@ -66,6 +66,9 @@ func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error)
 		return job.Media{}, err
 	}
 	if len(m.Video) == 0 && len(m.Audio) == 0 {
+		if head, err := in.read(ctx, 0, headBytes); err == nil && isAnimatedWebP(head) {
+			return job.Media{}, job.InputErrorf(job.InputNotValid, "is an animated WebP, which FFmpeg cannot decode; it has to be a GIF, an animated PNG or a film")
+		}
 		return job.Media{}, job.InputErrorf(job.InputNotValid, "holds no audio and no video that can be decoded").WithCause(errors.New(lastError(messages.String())))
 	}
 	if strings.HasPrefix(m.FormatName, "mov,") && in.truncated(ctx, m.Size) {

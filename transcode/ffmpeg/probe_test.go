@@ -162,6 +162,16 @@ func TestProbeNeedsAudioOrVideo(t *testing.T) {
 	}
 }
 
+func TestProbeNamesAnimatedWebP(t *testing.T) {
+	dir := t.TempDir()
+	if err := tools(t).Run(t.Context(), Command{Dir: dir, Args: []string{"-f", "lavfi", "-i", "testsrc2=s=16x16:r=5:d=1", "-c:v", "libwebp_anim", "-f", "webp", "a.webp"}}); err != nil {
+		t.Fatal(err)
+	}
+	if _, got := refused(t, filepath.Join(dir, "a.webp")); !strings.HasPrefix(got, "The input is an animated WebP, which FFmpeg cannot decode;") {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestProbeErrorsOfTheServer(t *testing.T) {
 	_, err := tools(t).Probe(t.Context(), filepath.Join(t.TempDir(), "missing"))
 	if _, ok := errors.AsType[*job.Error](err); ok || !errors.Is(err, os.ErrNotExist) {
