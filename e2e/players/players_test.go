@@ -24,8 +24,9 @@ import (
 	"github.com/copra-video/copra/transcode"
 )
 
-// seconds is the duration of the stream.
-const seconds = 16
+// seconds is the duration of the stream: two segments, of which players seek into the second,
+// and a whole number of frames of AAC.
+const seconds = 8
 
 // encryption is the AES key of the encrypted stream, in hex. The server of the test serves
 // it.
