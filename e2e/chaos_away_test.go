@@ -23,13 +23,13 @@ import (
 // database.
 var away = []scenario{
 	{stage: "upload", fault: "S3 answers 503 for 3 s", run: s3Fault(fails, 3*time.Second)},
-	{stage: "upload", fault: "S3 cuts connections for 3 s", run: s3Fault(cuts, 3*time.Second)},
+	{stage: "upload", fault: "S3 cuts connections for 3 s", slow: true, run: s3Fault(cuts, 3*time.Second)},
 	{stage: "upload", fault: "S3 hangs for 10 s", slow: true, run: s3Fault(hangs, 10*time.Second)},
 	{stage: "upload", fault: "S3 away for 10 s", slow: true, run: s3Fault("away", 10*time.Second)},
 	{stage: "upload", fault: "S3 answers 503 for 90 s", slow: true, run: s3Fault(fails, 90*time.Second)},
 	{stage: "upload", fault: "S3 away for 120 s", slow: true, run: s3Fault("away", 2*time.Minute)},
 	{stage: "upload", fault: "S3 away, cancelled", slow: true, run: cancelledWait},
-	{stage: "notify", fault: "webhook's host answers 500 once", run: hookFault(errors500, time.Second)},
+	{stage: "notify", fault: "webhook's host answers 500 once", slow: true, run: hookFault(errors500, time.Second)},
 	{stage: "notify", fault: "webhook's host away for 3 s", run: hookFault("away", 3*time.Second)},
 	{stage: "notify", fault: "webhook's host hangs for 8 s", slow: true, run: hookFault(hangs, 8*time.Second)},
 	{stage: "post", fault: "API killed, again and again", run: apiKilled},

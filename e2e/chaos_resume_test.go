@@ -16,7 +16,7 @@ import (
 
 // resumed are faults after the encode with an artifact store, and faults of that store.
 var resumed = []scenario{
-	{stage: "mux", fault: "worker killed, artifacts in a folder", run: resumes(folderStore, "-c copy", small, 2)},
+	{stage: "mux", fault: "worker killed, artifacts in a folder", slow: true, run: resumes(folderStore, "-c copy", small, 2)},
 	{stage: "mux", fault: "worker killed, artifacts in S3", slow: true, run: resumes(bucketStore, "-c copy", small, 2)},
 	{stage: "package", fault: "worker killed, artifacts in a folder", slow: true, run: resumes(folderStore, "-c copy", ladder, 1)},
 	{stage: "package", fault: "worker killed, artifacts in S3", run: resumes(bucketStore, "-c copy", ladder, 1)},
@@ -26,7 +26,7 @@ var resumed = []scenario{
 	{stage: "mux", fault: "worker killed, artifacts damaged", slow: true, run: damagedArtifacts},
 	{stage: "upload", fault: "results refused, retried", run: refusedAndRetried},
 	{stage: "encode", fault: "artifact store full", run: storeFull},
-	{stage: "encode", fault: "artifact store away", run: storeFault("away")},
+	{stage: "encode", fault: "artifact store away", slow: true, run: storeFault("away")},
 	{stage: "encode", fault: "artifact store answers 503", slow: true, run: storeFault(fails)},
 	{stage: "encode", fault: "artifact store hangs", slow: true, run: storeFault(hangs)},
 	{stage: "mux", fault: "artifact store hangs, worker stops", slow: true, run: stoppedWhileStoring},

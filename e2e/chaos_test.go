@@ -15,7 +15,7 @@ import (
 // scenario is one fault at one stage.
 type scenario struct {
 	stage, fault string
-	slow         bool // it runs with COPRA_CHAOS=1 alone
+	slow         bool // it takes long, or another is of its kind: it runs with COPRA_CHAOS=1 alone
 	run          func(t *testing.T) (v verdict, takeover time.Duration)
 }
 
@@ -240,7 +240,7 @@ var full = []scenario{
 		r.unpace()
 		return r.settle(30*time.Second, id), 0
 	}},
-	{stage: "download", fault: "work directory full, then not", run: func(t *testing.T) (verdict, time.Duration) {
+	{stage: "download", fault: "work directory full, then not", slow: true, run: func(t *testing.T) (verdict, time.Duration) {
 		return diskFull(t, "size=2m", func(*rig) string { return "" })
 	}},
 	{stage: "encode", fault: "work directory full, then not", run: func(t *testing.T) (verdict, time.Duration) {
