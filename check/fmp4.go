@@ -93,6 +93,9 @@ func (in *initSegment) track(t *mp4.TrakBox) error {
 		in.audio = mp4a(stsd.Mp4a)
 	case stsd.AC3 != nil:
 		in.audio = &facts{entry: "ac-3", codec: "ac-3", channels: int(stsd.AC3.ChannelCount), rate: int(stsd.AC3.SampleRate)}
+		if d := stsd.AC3.Dac3; d != nil { // the entry says 2, whatever they are
+			in.audio.channels, _ = d.ChannelInfo()
+		}
 	case stsd.EC3 != nil:
 		in.audio = &facts{entry: "ec-3", codec: "ec-3", channels: int(stsd.EC3.ChannelCount), rate: int(stsd.EC3.SampleRate)}
 	}

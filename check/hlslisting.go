@@ -178,7 +178,9 @@ func (s *hlsStream) order(main string) {
 		s.hold("9.20", s.variants[0] == videos[0], main, "the first variant is %s, audio alone", s.variants[0].name)
 	}
 	s.mixed(main, videos)
-	videos = slices.DeleteFunc(videos, func(v *variant) bool { return familyOf(v) != familyOf(videos[0]) })
+	// What stands with several groups of audio stands once with each.
+	first := videos[0]
+	videos = slices.DeleteFunc(videos, func(v *variant) bool { return familyOf(v) != familyOf(first) || v.Audio != first.Audio })
 	if len(videos) < 2 {
 		return
 	}

@@ -162,6 +162,7 @@ type HTTPStream struct {
 	Captions   []Captions  `json:"captions,omitempty"`
 	Overlay    []Overlay   `json:"overlay,omitempty"`
 	Burn       *Burn       `json:"burn,omitempty"`
+	Surround   bool        `json:"surround,omitempty"` // AC-3 with all channels beside the variants' sound
 	// QualityMetrics asks for SSIM and PSNR of each variant, see Quality.
 	QualityMetrics bool `json:"quality_metrics,omitempty"`
 

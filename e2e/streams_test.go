@@ -67,6 +67,39 @@ func TestStreamOfManyTracks(t *testing.T) {
 	}
 }
 
+// sixChannels has a sound with six channels, as long as the picture to the packet.
+var sixChannels = testmedia.Recipe{Name: "six.mp4", Args: []string{
+	"-f", "lavfi", "-i", "testsrc2=s=320x180:r=25:d=7.04", "-f", "lavfi", "-i", "sine=r=48000:d=7.04,pan=5.1|c0=c0|c1=c0|c2=c0|c3=c0|c4=c0|c5=c0",
+	"-c:v", "libx264", "-preset", "ultrafast", "-c:a", "aac", "-metadata:s:a:0", "language=eng",
+}}
+
+// TestSurroundStream: a second group of audio has all channels as AC-3, by the rules. A
+// browser that cannot decode AC-3 plays the first one.
+func TestSurroundStream(t *testing.T) {
+	t.Parallel()
+	srv := shared(t)
+	j := srv.completed(t, 60*time.Second, jobOf(inputs(t).add(testmedia.Clip(t, sixChannels)), object{"httpstream": object{
+		"variants": []string{"mp4:0x90::quality=3", "mp4:0x180::quality=3"}, "surround": true,
+		"hls": object{"path": "/hls"}, "dash": object{"path": "/dash"},
+	}}))
+	o := j.output(t, "httpstream")
+	for _, kind := range []string{"hlsfmp4", "dash"} {
+		follows(t, o.stream(t, kind))
+	}
+	if master := string(fetch(t, o.stream(t, "hlsfmp4"))); strings.Count(master, `AUDIO="surround"`) != 2 || !strings.Contains(master, `CHANNELS="6"`) {
+		t.Errorf("the playlist is %s", master)
+	}
+	var cases []object
+	for _, c := range []struct{ player, kind string }{{"hls", "hlsfmp4"}, {"shaka", "hlsfmp4"}, {"shaka", "dash"}} {
+		cases = append(cases, object{"name": c.player + " " + c.kind, "player": c.player, "url": o.stream(t, c.kind)})
+	}
+	for _, p := range plays(t, cases) {
+		if p.End < 6.5 {
+			t.Errorf("%s ends at %.1f s", p.Name, p.End)
+		}
+	}
+}
+
 // TestEncryptedStream: the key goes in by the request and comes to players from
 // its address only; the server never asks there.
 func TestEncryptedStream(t *testing.T) {

@@ -249,8 +249,10 @@ type StreamParams struct {
 	// SegmentSeconds is the length of segments, 1 to 10 with three decimals; 0: that of
 	// the server. It is an extension.
 	SegmentSeconds float64
-	Overlay        []Overlay
-	Burn           *Burn // nil: nothing
+	// Surround: a second group of audio has more than two channels. It is an extension.
+	Surround bool
+	Overlay  []Overlay
+	Burn     *Burn // nil: nothing
 	// QualityMetrics is as VideoParams.QualityMetrics, of each variant.
 	QualityMetrics bool
 }

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/copra-video/copra/job"
+	"github.com/copra-video/copra/transcode/format"
 )
 
 // audioGroup is an audio rendition of the ladder with the same settings for the
@@ -40,7 +41,71 @@ func (b *streamBuilder) audioGroups() []*audioGroup {
 		}
 		g.withoutVideo = g.withoutVideo || v.video == nil
 	}
+	if g, ok := b.surround(); ok {
+		groups = append(groups, g)
+	}
 	return groups
+}
+
+// surroundGroup is the audio group of more channels than two, beside those of the variants.
+const surroundGroup = "surround"
+
+// surround is the group with all channels of the source's audio as AC-3, which televisions
+// pass on to a receiver; false: the stream is to have none.
+func (b *streamBuilder) surround() (*audioGroup, bool) {
+	if !b.hasSurround() {
+		return nil, false
+	}
+	at := slices.IndexFunc(b.variants, func(v variant) bool { return v.video != nil && v.audio != nil })
+	if at < 0 {
+		return nil, false
+	}
+	v := b.variants[at]
+	v.format = surroundFormat(v.format)
+	key, err := b.streamAudio(v.format)
+	if err != nil {
+		return nil, false // it was planned before, see planStream
+	}
+	g := &audioGroup{id: surroundGroup, key: key}
+	for i := range b.src.Audio {
+		if o, ok := b.alternative(v, &b.src.Audio[i]); ok {
+			g.alternatives = append(g.alternatives, o)
+		}
+	}
+	return g, true
+}
+
+// checkSurround says why a stream cannot have the surround that it wants; nil: it can, or
+// wants none. A source with two channels has nothing to put there.
+func (b *streamBuilder) checkSurround() *job.Error {
+	if !b.params.Surround {
+		return nil
+	}
+	if !b.hasSurround() {
+		b.copyNotes = append(b.copyNotes, Note{Outputs: []int{b.output}, Text: "There is no surround: the input's sound has no more than two channels."})
+		return nil
+	}
+	_, err := b.streamAudio(surroundFormat(format.Format{Container: "mp4"}))
+	return err
+}
+
+// surroundFormat is the format of a variant with all channels as AC-3.
+func surroundFormat(f format.Format) format.Format {
+	f.Audio = format.Audio{Codec: "ac3", Channels: "multi"}
+	return f
+}
+
+// hasSurround reports whether a stream that wants surround has more than two channels.
+func (b *streamBuilder) hasSurround() bool {
+	return b.params.Surround && b.src.audio != nil && b.src.audio.Channels > 2
+}
+
+func groupNamed(groups []*audioGroup, id string) *audioGroup {
+	i := slices.IndexFunc(groups, func(g *audioGroup) bool { return g.id == id })
+	if i < 0 {
+		return nil
+	}
+	return groups[i]
 }
 
 func groupOf(groups []*audioGroup, key audioRendition) *audioGroup {

@@ -38,12 +38,15 @@ func (p *planner) planStream(i int, o *job.Output) (Result, *job.Error) {
 		return Result{}, err
 	}
 	s := streamBuilder{planner: p, output: i, params: o.Stream, variants: variants, cadence: cut}
+	if err := s.checkSurround(); err != nil {
+		return Result{}, err
+	}
 	if err := s.registerKeys(); err != nil {
 		return Result{}, err
 	}
 	layout := stream.TS
 	if h := o.Stream.HLS; h != nil {
-		if o.Stream.Protection != nil {
+		if o.Stream.Protection != nil || s.hasSurround() {
 			layout = stream.CMAF
 		}
 		if slices.ContainsFunc(variants, func(v variant) bool { return v.video != nil && v.video.encoder.Codec().CMAFOnly }) {

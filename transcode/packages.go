@@ -159,7 +159,10 @@ func (b *packageBuilder) addDemuxed(groups []*audioGroup, segment func(t stream.
 		t := stream.Track{ID: unique(b.ids, v.id), Type: stream.Video, FrameRate: b.rate(*v.video)}
 		b.lines[t.ID] = min(v.video.geometry.W, v.video.geometry.H)
 		if v.audio != nil {
-			t.Audio = groupOf(groups, *v.audio).id
+			t.Audio = []string{groupOf(groups, *v.audio).id}
+			if g := groupNamed(groups, surroundGroup); g != nil {
+				t.Audio = append(t.Audio, g.id)
+			}
 		}
 		segment(t, b.tailedVideo(v), nil)
 	}

@@ -284,7 +284,7 @@ func TestSegments(t *testing.T) {
 		if layout == stream.CMAF {
 			a := newTrack(stream.Audio, "audio", format.Rational{}, layout)
 			a.Group, a.Language, a.NoVariant = "main", "eng", true
-			p.Tracks[1].Audio, p.Tracks[2].Audio = "main", "main"
+			p.Tracks[1].Audio, p.Tracks[2].Audio = []string{"main"}, []string{"main"}
 			p.Tracks = append(p.Tracks, a)
 		}
 		t.Run(string(layout), func(t *testing.T) {

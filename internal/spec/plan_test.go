@@ -92,7 +92,7 @@ func packageLines(p stream.Package) (lines []string) {
 		if c := t.Protection; c != nil {
 			line += fmt.Sprintf(", %s with the key %s", c.Scheme, c.KeyID)
 		}
-		for _, v := range [][2]string{{"group", t.Group}, {"with audio", t.Audio}, {"language", t.Language}, {"key at", keyURI(t)}} {
+		for _, v := range [][2]string{{"group", t.Group}, {"with audio", strings.Join(t.Audio, "+")}, {"language", t.Language}, {"key at", keyURI(t)}} {
 			if v[1] != "" {
 				line += ", " + v[0] + " " + v[1]
 			}

@@ -151,7 +151,10 @@ func (in *initSegment) audioEntry(b box) error {
 		if err := a.readESDS(child(ext, "esds")); err != nil {
 			return err
 		}
-	case "ac-3", "ec-3", "fLaC":
+	case "ac-3":
+		a.codec = b.kind
+		a.readDAC3(child(ext, "dac3"))
+	case "ec-3", "fLaC":
 		a.codec = b.kind
 	case "Opus":
 		a.codec = "opus"
@@ -160,6 +163,17 @@ func (in *initSegment) audioEntry(b box) error {
 	}
 	in.audio = a
 	return nil
+}
+
+// readDAC3 reads how many channels AC-3 has: the sample entry says 2 whatever they are
+// (ETSI TS 102 366 annex F.4).
+func (a *audioConfig) readDAC3(dac3 []byte) {
+	if len(dac3) < 3 {
+		return
+	}
+	// fscod 2, bsid 5, bsmod 3, acmod 3, lfeon 1
+	bits := field(dac3, 0, 3)
+	a.channels = [...]int{2, 1, 2, 3, 3, 4, 4, 5}[bits>>11&7] + int(bits>>10&1)
 }
 
 // readESDS reads the elementary stream descriptor of MPEG-4 audio.

@@ -21,6 +21,7 @@ type variant struct {
 	rates  rates
 	codecs []string
 	group  string // audio group; "": none
+	choice int    // its place among those that the track plays with
 	// score is how desirable it is among all, from 1; 0: not said.
 	score int
 }
@@ -69,10 +70,16 @@ func (b *packager) variants() []variant {
 			}
 			continue
 		}
-		if g := playsWith(groups, m); g != nil {
-			v.add(g, b.target)
+		plays := playsWith(groups, m)
+		if len(plays) == 0 {
+			video = append(video, v)
 		}
-		video = append(video, v)
+		for i, g := range plays {
+			with := v
+			with.codecs, with.choice = slices.Clone(v.codecs), i
+			with.add(g, b.target)
+			video = append(video, with)
+		}
 	}
 	for _, g := range groups {
 		m := g.tracks[g.defaultIndex()]
@@ -84,14 +91,17 @@ func (b *packager) variants() []variant {
 		v.add(&g, b.target)
 		audio = append(audio, v)
 	}
-	byRate := func(a, b variant) int { return cmp.Compare(a.rates.peak, b.rates.peak) }
+	// Players that look at nothing else begin with sound that every one has.
+	byRate := func(a, b variant) int {
+		return cmp.Or(cmp.Compare(a.choice, b.choice), cmp.Compare(a.rates.peak, b.rates.peak))
+	}
 	slices.SortStableFunc(video, byRate)
 	slices.SortStableFunc(audio, byRate)
 	mixed := orderCodecs(video)
 	if len(video) > 0 {
 		first := 0
 		for i, v := range video {
-			if v.family() == video[0].family() && distance(v) < distance(video[first]) {
+			if v.family() == video[0].family() && v.choice == video[0].choice && distance(v) < distance(video[first]) {
 				first = i
 			}
 		}
@@ -109,17 +119,17 @@ func distance(v variant) float64 {
 	return math.Abs(float64(v.rates.average) - firstVariantRate)
 }
 
-// playsWith is the group that a track names, or else the first one; nil: none.
-func playsWith(groups []group, m *trackInfo) *group {
-	for i := range groups {
-		if groups[i].id == m.Audio {
-			return &groups[i]
+// playsWith are the groups that a track names, or else the first one.
+func playsWith(groups []group, m *trackInfo) (list []*group) {
+	for _, id := range m.Audio {
+		if i := slices.IndexFunc(groups, func(g group) bool { return g.id == id }); i >= 0 {
+			list = append(list, &groups[i])
 		}
 	}
-	if len(groups) == 0 || m.Type == Muxed {
-		return nil
+	if len(list) == 0 && len(groups) > 0 && m.Type != Muxed {
+		list = append(list, &groups[0])
 	}
-	return &groups[0]
+	return list
 }
 
 // add makes the variant play with an audio group. Its rates count the most
@@ -179,8 +189,10 @@ func (b *packager) multivariant() string {
 		}
 		fmt.Fprintf(&w, "\n%s\n", uri(self, b.playlistPath(v.track)))
 	}
+	listed := map[*trackInfo]bool{}
 	for _, v := range variants {
-		if m := v.track; b.iframes(m) {
+		if m := v.track; b.iframes(m) && !listed[m] {
+			listed[m] = true
 			b.writeIFrameVariant(&w, self, m, sdr)
 		}
 	}

@@ -86,8 +86,9 @@ type Track struct {
 	// none, because its audio is muxed. Tracks of one group differ in language
 	// or role, not in quality.
 	Group string
-	// Audio is the group that a Video track plays with; "": the first one.
-	Audio string
+	// Audio are the groups that a Video track plays with, first the one that every player
+	// has; none: the first one there is. HLS lists the track once with each.
+	Audio []string
 	// NoVariant keeps an Audio track from being listed as a variant of its own,
 	// without video.
 	NoVariant  bool
