@@ -28,8 +28,12 @@ func Within(t testing.TB, what string, begin time.Time, bound time.Duration) {
 // Allow returns a bound against hanging: several times the one given, and more on a
 // busy machine. Promises of time are held by make load and make bench.
 func Allow(bound time.Duration) time.Duration {
-	return time.Duration(float64(bound) * (hanging + 2*waiting()))
+	return min(time.Duration(float64(bound)*(hanging+2*waiting())), max(bound, most))
 }
+
+// most is short enough that a test which hangs on a very busy machine is told from one
+// package's limit of go test.
+const most = 10 * time.Minute
 
 // hanging is how many times a bound is allowed where nothing else seems to run: the
 // load that Allow reads is the mean of a minute, and bursts are shorter.
