@@ -54,6 +54,13 @@ func Empty(t testing.TB) *Database {
 	return create(t, server(t), "template1")
 }
 
+// Encoded returns a database without any schema whose text has an encoding of PostgreSQL,
+// such as LATIN1.
+func Encoded(t testing.TB, encoding string) *Database {
+	t.Helper()
+	return create(t, server(t), fmt.Sprintf("template0 ENCODING '%s' LC_COLLATE 'C' LC_CTYPE 'C'", encoding))
+}
+
 // Exec runs statements in the database.
 func (d *Database) Exec(t testing.TB, sql string, args ...any) {
 	t.Helper()

@@ -52,6 +52,9 @@ func parseURL(databaseURL string) (*pgxpool.Config, error) {
 	if c.ConnectTimeout == 0 { // no connect_timeout in the address
 		c.ConnectTimeout = dialTimeout
 	}
+	// Text is UTF-8 here, whatever the server takes for its own: that of a database without
+	// an encoding (SQL_ASCII) is none, which pgx refuses in the simple protocol.
+	c.RuntimeParams["client_encoding"] = "UTF8"
 	c.DialFunc = dialer(c.ConnectTimeout).DialContext
 	config.BeforeClose = func(conn *pgx.Conn) {
 		_ = conn.PgConn().Conn().SetDeadline(time.Now().Add(closeTimeout)) // it is closed in any case

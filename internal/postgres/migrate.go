@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
@@ -37,6 +38,9 @@ func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
 	if done, err := upToDate(ctx, pool); err == nil && done {
 		return nil
 	}
+	if err := checkEncoding(ctx, pool); err != nil {
+		return err
+	}
 	unlock, err := lockMigrations(ctx, pool, log)
 	if err != nil {
 		return err
@@ -48,6 +52,21 @@ func Migrate(ctx context.Context, databaseURL string, log *slog.Logger) error {
 	}
 	unlock()
 	return err
+}
+
+// checkEncoding fails where the database cannot store every text that a job may have.
+// SQL_ASCII can: it stores bytes as they come.
+func checkEncoding(ctx context.Context, pool *pgxpool.Pool) error {
+	var name, encoding string
+	err := pool.QueryRow(ctx, `SELECT current_database(), current_setting('server_encoding')`).Scan(&name, &encoding)
+	switch {
+	case err != nil:
+		return fmt.Errorf("reach the database: %w", err)
+	case encoding != "UTF8" && encoding != "SQL_ASCII":
+		return fmt.Errorf("the database %q has the encoding %s, in which not every text of a job can be stored: "+
+			"make one with CREATE DATABASE %s TEMPLATE template0 ENCODING 'UTF8'", name, encoding, pgx.Identifier{name}.Sanitize())
+	}
+	return nil
 }
 
 // lockMigrations waits for the lock, which ends with its transaction: a lock of the
