@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"math/cmplx"
 	"slices"
 
 	"github.com/copra-video/copra/transcode/format"
@@ -132,10 +133,13 @@ func (p *planner) cascade(root *branch, in frame, list []graphOutput, watermarks
 
 func countsFrames(o graphOutput) bool { return o.key.encoder.Limits.Constant }
 
-// phase is by how many seconds the frames of a regular source come after the places
-// of its rate r, counted from zero; 0: they are there, or come irregularly.
+// phase is by how many seconds the frames of the source come after the places of its
+// rate r, counted from zero; 0: they are there.
 func (s *source) phase(r format.Rational) float64 {
-	if s.variable() || s.rate() != r {
+	if s.variable() {
+		return s.meanPhase(r)
+	}
+	if s.rate() != r {
 		return 0
 	}
 	late, frame := s.startOffset(s.video.StartTime), 1/fpsFloat(r)
@@ -146,10 +150,31 @@ func (s *source) phase(r format.Rational) float64 {
 	return late
 }
 
+// meanPhase is phase for frames that come irregularly, as of recorders whose clock jitters
+// round the places: the mean, as of directions. 0: the frames come at all phases, or the
+// first one would be before zero.
+func (s *source) meanPhase(r format.Rational) float64 {
+	times := s.video.Times
+	if len(times) == 0 || s.video.Rate != r {
+		return 0
+	}
+	var mean complex128
+	for _, t := range times {
+		mean += cmplx.Rect(1/float64(len(times)), 2*math.Pi*t*fpsFloat(r))
+	}
+	const agreed = 0.5 // a jitter of a third of a frame has 0.8
+	frame := 1 / fpsFloat(r)
+	late := math.Mod(cmplx.Phase(mean)/(2*math.Pi)+1, 1) * frame
+	if cmplx.Abs(mean) < agreed || late < 0.001 || late > frame-0.001 || times[0] < late-frame/2 {
+		return 0
+	}
+	return math.Round(late*1e6) / 1e6
+}
+
 // fpsFilter makes the frame rate constant, from the first moment of the window, or
 // from the first frame that is decoded of a chunk that begins later: the places of
 // the new grid are counted from zero on in either case. onGrid: the encoder counts
-// frames. Else those of a regular source keep their times.
+// frames. Else those of a regular source keep their times, and of others their phase.
 // Irregular frames that would fall on the same place of the new grid each get a
 // place of their own before, the next free one, so that fps repeats frames and
 // drops none. (ffmpeg's setpts: PREV_OUTPTS counts in the time base of settb.)
@@ -161,11 +186,11 @@ func (s *source) fpsFilter(r format.Rational, from int, onGrid bool) string {
 	if from == 0 {
 		fps += ":start_time=0"
 	}
+	if s.spreads(r) {
+		fps = fmt.Sprintf(`settb=%d/%d,setpts=if(isnan(PREV_OUTPTS)\,PTS\,max(PTS\,PREV_OUTPTS+1)),`, r.Den, r.Num) + fps
+	}
 	if late := s.phase(r); late > 0 && !onGrid {
 		return fmt.Sprintf("setpts=PTS-%s/TB,%s,settb=1/90000,setpts=PTS+%[1]s/TB", seconds(late), fps)
-	}
-	if s.spreads(r) {
-		return fmt.Sprintf(`settb=%d/%d,setpts=if(isnan(PREV_OUTPTS)\,PTS\,max(PTS\,PREV_OUTPTS+1)),`, r.Den, r.Num) + fps
 	}
 	return fps
 }
