@@ -35,7 +35,7 @@ func TestReasonsAreComplete(t *testing.T) {
 func TestStatuses(t *testing.T) {
 	other := map[Reason]int{
 		AuthenticationFailed: 401, IdempotencyKeyReused: 409, JobFinished: 409, JobNotFinished: 409, NothingToRetry: 409,
-		TooManyJobs: 429, TooManyRequests: 429, UploadTooLarge: 413, ServerDiskFull: 507,
+		TooManyJobs: 429, TooManyRequests: 429, QuotaUsedUp: 429, UploadTooLarge: 413, ServerDiskFull: 507,
 	}
 	for _, r := range Reasons() {
 		want, ok := other[r]
