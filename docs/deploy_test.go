@@ -3,6 +3,7 @@ package docs
 import (
 	"encoding/json"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -139,7 +140,12 @@ func TestObservability(t *testing.T) {
 		for _, v := range s.Volumes {
 			from, at, _ := strings.Cut(v, ":")
 			if local, ok := strings.CutPrefix(from, "./"); ok {
-				if _, err := os.Stat("../" + local); err != nil {
+				if err := filepath.WalkDir("../"+local, func(path string, e fs.DirEntry, err error) error {
+					if err == nil && e.Type()&fs.ModeSymlink != 0 {
+						t.Errorf("%s: %s is a link, which may lead nowhere in a container", name, path)
+					}
+					return err
+				}); err != nil {
 					t.Errorf("%s: %v", name, err)
 				}
 				mounted[strings.TrimSuffix(at, ":ro")] = local
@@ -147,7 +153,7 @@ func TestObservability(t *testing.T) {
 		}
 	}
 	for at, want := range map[string]string{
-		"/etc/copra": "deploy/prometheus", "/etc/grafana/provisioning": "deploy/grafana/provisioning", "/etc/copra/copra.json": "deploy/grafana/copra.json",
+		"/etc/copra/compose.yml": "deploy/prometheus/compose.yml", "/etc/copra/alerts.yml": "deploy/helm/copra/files/alerts.yml", "/etc/grafana/provisioning": "deploy/grafana/provisioning", "/etc/copra/copra.json": "deploy/grafana/copra.json",
 	} {
 		if mounted[at] != want {
 			t.Errorf("at %s is %q", at, mounted[at])

@@ -37,7 +37,8 @@ func TestCompletion(t *testing.T) {
 		"copra completion z":          "zsh",
 		"copra version --":            "--help",
 		"copra there-is-none --st":    "",
-		"copra submit --o":            "--o --operator-key-file --out",
+		"copra submit --op":           "--operator-key-file",
+		"copra submit --ou":           "--out",
 		"copra job some-id --wat":     "--watch",
 		"copra worker --slots 2 --qu": "--queues",
 	} {
