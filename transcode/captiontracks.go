@@ -127,12 +127,12 @@ func (in captionInputs) speech() (name string, without captionInputs) {
 	}
 }
 
-// mux returns the step that make makes of the captions. Where they may turn out not to be
+// mux returns the step that step makes of the captions. Where they may turn out not to be
 // there, it can do without.
-func (in captionInputs) mux(make func(captionInputs) Step) Step {
-	s := make(in)
+func (in captionInputs) mux(step func(captionInputs) Step) Step {
+	s := step(in)
 	if name, others := in.speech(); name != "" {
-		s.Op.FFmpeg.Without = &Without{File: name, Args: make(others).FFmpegArgs()}
+		s.Op.FFmpeg.Without = &Without{File: name, Args: step(others).FFmpegArgs()}
 	}
 	return s
 }
