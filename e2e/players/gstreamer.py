@@ -17,7 +17,7 @@ from gi.repository import GLib, Gst, GstApp, GstPbutils  # noqa: E402,F401
 
 Gst.init(None)
 RATE = 48000
-LIMIT = 180  # seconds, against hanging
+LIMIT = 90  # seconds, against hanging: 8 s are played in two or three
 
 
 class Play:

@@ -47,6 +47,13 @@ func (s *leaseStore) SetProgress(context.Context, string, int64, map[string]floa
 	return s.err
 }
 
+// answer has the store answer err from now on.
+func (s *leaseStore) answer(err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.err = err
+}
+
 // leased claims a job in store and returns the lease.
 func leased(t *testing.T, store lease.Store) *lease.Lease {
 	t.Helper()
@@ -83,7 +90,7 @@ func TestBodyNeedsLease(t *testing.T) {
 			t.Errorf("asked %d times in one moment", store.n)
 		}
 		<-time.After(time.Minute) // as a stopped process does
-		store.err = job.ErrLeaseLost
+		store.answer(job.ErrLeaseLost)
 		if err := read(); !errors.Is(err, job.ErrLeaseLost) || store.n != 2 {
 			t.Errorf("after a while: %v, asked %d times", err, store.n)
 		}
@@ -123,11 +130,11 @@ func TestBodyMoves(t *testing.T) {
 		}
 		out.MayMove(func(name string) bool { return name == "a.mp4" })
 		<-time.After(time.Minute)
-		store.err = job.ErrLeaseLost
+		store.answer(job.ErrLeaseLost)
 		if moved, err := move(); moved || !errors.Is(err, job.ErrLeaseLost) || calls > 0 {
 			t.Errorf("without a lease: %v, %v", moved, err)
 		}
-		store.err = nil
+		store.answer(nil)
 		if moved, err := move(); !moved || err != nil {
 			t.Errorf("%v, %v", moved, err)
 		}

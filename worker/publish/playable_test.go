@@ -198,7 +198,7 @@ func TestPlayableStreamFails(t *testing.T) {
 				f := newPlayableFilm(t, test.storage, false)
 				f.failed = test.failed
 				if test.lost {
-					f.store.err = job.ErrLeaseLost
+					f.store.answer(job.ErrLeaseLost)
 				}
 				if test.failed == nil {
 					f.cut(1)

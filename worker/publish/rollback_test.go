@@ -179,7 +179,7 @@ func TestNoRollbackWithoutLease(t *testing.T) {
 		<-time.After(2 * scanEvery)
 		e.Abandon()
 		<-time.After(time.Minute) // the last answer is old
-		f.store.err = job.ErrLeaseLost
+		f.store.answer(job.ErrLeaseLost)
 		f.run.Rollback(t.Context(), filmOutput.Key)
 		if len(s.deleted) > 0 {
 			t.Errorf("deleted: %v", s.deleted)
