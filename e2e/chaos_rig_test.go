@@ -31,7 +31,6 @@ type rig struct {
 	t       testing.TB
 	c       client
 	name    string // of its bucket, and of its path at the host of webhooks
-	program string // that starts from now on; "": the one under test
 	gateway *s3server.Server
 	hook    *faultProxy
 	s3      map[*process]*faultProxy
@@ -52,9 +51,9 @@ func newRigOf(t testing.TB, database, program string) *rig {
 	if migrated {
 		database = pgtest.New(t).URL
 	}
-	d := &deployment{db: database, dir: openDir(t)}
+	d := &deployment{db: database, dir: openDir(t), program: program}
 	name := "chaos-" + strings.ToLower(filepath.Base(d.dir))
-	r := &rig{deployment: d, t: t, name: name, program: program, gateway: s3(t), s3: map[*process]*faultProxy{}, node: map[*process]string{}}
+	r := &rig{deployment: d, t: t, name: name, gateway: s3(t), s3: map[*process]*faultProxy{}, node: map[*process]string{}}
 	r.gateway.CreateBucket(t, name)
 	if code, _, complaint := finish(t, 10*time.Second, launch{args: []string{"secrets", filepath.Join(d.dir, "secrets")}}); code != 0 {
 		t.Fatalf("secrets: %s", complaint)

@@ -23,6 +23,7 @@ type deployment struct {
 	api     *process
 	workers []*process
 	base    string
+	program string // that starts from now on; "": the one under test
 }
 
 // deploy starts an API and workers.
@@ -96,7 +97,7 @@ func (d *deployment) workDir() string { return filepath.Join(d.dir, "work") }
 // keys runs `copra keys`, which must succeed.
 func (d *deployment) keys(t testing.TB, args ...string) string {
 	t.Helper()
-	code, out, complaint := finish(t, 20*time.Second, launch{args: append([]string{"keys"}, args...), env: d.env})
+	code, out, complaint := finish(t, 20*time.Second, launch{program: d.program, args: append([]string{"keys"}, args...), env: d.env})
 	if code != 0 {
 		t.Fatalf("keys %q: %d %s", args, code, complaint)
 	}
