@@ -96,7 +96,7 @@ nightly: ## what takes too long for every change: tests of whole matrices, playe
 	@$(MAKE) --no-print-directory fuzz
 
 .PHONY: bench
-bench: ## measure speed and memory beside commands by hand, and write docs/performance.md; a quarter of an hour on an idle machine [BENCHFLAGS=-h]
+bench: ## measure speed and memory beside commands by hand, and write docs/performance.md; half an hour on an idle machine [BENCHFLAGS=-h]
 	@scripts/setup.sh test
 	@$(MAKE) --no-print-directory build
 	go run ./tools/bench $(if $(BENCHFLAGS),$(BENCHFLAGS),-page docs/performance.md)

@@ -84,7 +84,7 @@ func run(ctx context.Context, args []string) int {
 	f.StringVar(&b.Bin, "bin", "bin/copra", "the program to measure")
 	f.StringVar(&b.clip, "clip", "", "the video to transcode; by default the one of make demo, or one that ffmpeg makes")
 	f.IntVar(&b.rounds, "rounds", 2, "rounds of comparisons; sharing runs half as many")
-	limit := f.Duration("limit", 18*time.Minute, "no part is begun after that, nor takes longer")
+	limit := f.Duration("limit", 30*time.Minute, "no part is begun after that, nor takes longer")
 	f.IntVar(&b.rate, "rate", 100, "requests a second")
 	f.DurationVar(&b.length, "for", 20*time.Second, "how long requests are sent")
 	f.Float64Var(&b.minutes, "minutes", 4, "length of the stream, of the film of input, and of the long input of pictures")

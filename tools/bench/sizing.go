@@ -73,6 +73,6 @@ func (b *bench) sizeOf(ctx context.Context, srv *measure.Server, input, what str
 	for _, r := range runs {
 		cpu += r.CPUSeconds
 	}
-	b.report.Note(what, fmt.Sprintf("%.0f s of CPU time for a minute of film", cpu*times))
+	b.report.Note("sizing: "+what, fmt.Sprintf("%.0f s of CPU time for a minute of film", cpu*times))
 	return nil
 }
