@@ -48,11 +48,11 @@ func (s *Settings) Operator() (job.Secret, error) {
 		if s.OperatorKeyFile == "" {
 			return job.Secret{}, nil
 		}
-		data, err := os.ReadFile(s.OperatorKeyFile)
+		key, err := oneSecret(s.OperatorKeyFile, "operator's key (--operator-key-file, COPRA_OPERATOR_KEY_FILE)")
 		if err != nil {
-			return job.Secret{}, fmt.Errorf("read the operator's key: %w", err)
+			return job.Secret{}, err
 		}
-		text = strings.TrimSpace(string(data))
+		text = key.Reveal()
 	}
 	if len(text) < minOperatorKey {
 		return job.Secret{}, command.Usagef("the operator's key (COPRA_OPERATOR_KEY or COPRA_OPERATOR_KEY_FILE) has %d characters: at least %d are needed", len(text), minOperatorKey)
@@ -65,15 +65,21 @@ func (s *Settings) SpeechKey() (job.Secret, error) {
 	if !s.Speech.Key.IsZero() || s.Speech.KeyFile == "" {
 		return s.Speech.Key, nil
 	}
-	data, err := os.ReadFile(s.Speech.KeyFile)
+	return oneSecret(s.Speech.KeyFile, "key of the speech service (--speech-key-file, COPRA_SPEECH_KEY_FILE)")
+}
+
+// oneSecret reads a file with a secret and nothing else. what names the secret and its
+// settings.
+func oneSecret(file, what string) (job.Secret, error) {
+	data, err := os.ReadFile(file)
 	if err != nil {
-		return job.Secret{}, fmt.Errorf("read the key of the speech service (--speech-key-file, COPRA_SPEECH_KEY_FILE): %w", err)
+		return job.Secret{}, fmt.Errorf("read the %s: %w", what, err)
 	}
-	key := strings.TrimSpace(string(data))
-	if strings.ContainsFunc(key, unicode.IsControl) {
-		return job.Secret{}, command.Usagef("the file of --speech-key-file (COPRA_SPEECH_KEY_FILE) holds more than one line: a key is expected")
+	text := strings.TrimSpace(string(data))
+	if strings.ContainsFunc(text, unicode.IsControl) {
+		return job.Secret{}, command.Usagef("the file of the %s holds more than one line: one secret is expected", what)
 	}
-	return job.NewSecret(key), nil
+	return job.NewSecret(text), nil
 }
 
 // DatabaseAddress is the database's address with the password from its file.

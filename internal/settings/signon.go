@@ -1,8 +1,6 @@
 package settings
 
 import (
-	"fmt"
-	"os"
 	"strings"
 
 	"github.com/copra-video/copra/internal/command"
@@ -78,9 +76,5 @@ func (s *Settings) OIDCSecret() (job.Secret, error) {
 	case p.SecretFile == "":
 		return job.Secret{}, nil // a public client, which has PKCE alone
 	}
-	data, err := os.ReadFile(p.SecretFile)
-	if err != nil {
-		return job.Secret{}, fmt.Errorf("read the secret of the OpenID provider (--oidc-client-secret-file, COPRA_OIDC_CLIENT_SECRET_FILE): %w", err)
-	}
-	return job.NewSecret(strings.TrimSpace(string(data))), nil
+	return oneSecret(p.SecretFile, "secret of the OpenID provider (--oidc-client-secret-file, COPRA_OIDC_CLIENT_SECRET_FILE)")
 }
