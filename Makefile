@@ -102,7 +102,7 @@ bench: ## measure speed and memory beside commands by hand, and write docs/perfo
 	go run ./tools/bench $(if $(BENCHFLAGS),$(BENCHFLAGS),-page docs/performance.md)
 
 .PHONY: encoders
-encoders: ## measure the presets of the software encoders, and write docs/encoders.md; a quarter of an hour [ENCODERSFLAGS=-h]
+encoders: ## measure the presets of the software encoders, and write docs/encoders.md; an hour of two cores [ENCODERSFLAGS=-h]
 	@scripts/setup.sh test
 	go run ./tools/encoders $(if $(ENCODERSFLAGS),$(ENCODERSFLAGS),-page docs/encoders.md)
 

@@ -64,7 +64,7 @@ func (p *planner) wantedEncoder(f format.Format) EncoderChoice {
 // plan uses one device of each backend only.
 func (p *planner) deviceRendition(f format.Format, w window, preFilters string, g geometry) (rendition, bool) {
 	for _, e := range encoder.Hardware(f.VideoCodec(), f.Container) {
-		if !p.wantedEncoder(f).allows(e.Backend) || f.CRF() > 0 {
+		if !p.wantedEncoder(f).allows(e.Backend) || softwareOnly(f) != "" {
 			continue
 		}
 		r, err := p.renditionWith(e, f, w, preFilters, g)
@@ -79,6 +79,17 @@ func (p *planner) deviceRendition(f format.Format, w window, preFilters string, 
 		}
 	}
 	return rendition{}, false
+}
+
+// softwareOnly says which option of a format only software encoders have; "": none.
+func softwareOnly(f format.Format) string {
+	switch {
+	case f.CRF() > 0:
+		return "a crf is on the scale of the software, and quality or a bitrate is for all encoders"
+	case f.Options.Tune != "":
+		return "only the software has a tune"
+	}
+	return ""
 }
 
 // allows reports whether a backend of devices may encode.
@@ -105,8 +116,8 @@ func (p *planner) whyNotOnDevice(f format.Format, r rendition) string {
 	if c.Use == "" || c.Use == "auto" || c.Use == "software" {
 		return ""
 	}
-	if f.CRF() > 0 {
-		return "a crf is on the scale of the software, and quality or a bitrate is for all encoders"
+	if why := softwareOnly(f); why != "" {
+		return why
 	}
 	rows := slices.DeleteFunc(encoder.Hardware(f.VideoCodec(), f.Container), func(e *encoder.Video) bool { return !c.allows(e.Backend) })
 	if len(rows) == 0 {

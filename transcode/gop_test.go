@@ -123,8 +123,10 @@ func TestCRFOfFormats(t *testing.T) {
 		t.Errorf("keyframes every 2 s are copied where 1 s is asked for: %q", why)
 	}
 	card := Options{Encoder: EncoderChoice{Use: "nvenc"}, Capabilities: Capabilities{Devices: []DeviceEncoder{{Encoder: "h264_nvenc", Device: "0", Depth: 8, Works: true}}}}
-	plan := Build(outputs(t, "mp4:720p::crf=23 path=/a.mp4"), film(1280, 720), card)
-	if !slices.ContainsFunc(plan.Notes, func(n Note) bool { return strings.Contains(n.Text, "a crf is on the scale of the software") }) {
-		t.Errorf("a CRF on a device has the notes %v", plan.Notes)
+	for option, why := range map[string]string{"crf=23": "a crf is on the scale of the software", "tune=film": "only the software has a tune"} {
+		plan := Build(outputs(t, "mp4:720p::"+option+" path=/a.mp4"), film(1280, 720), card)
+		if !slices.ContainsFunc(plan.Notes, func(n Note) bool { return strings.Contains(n.Text, why) }) {
+			t.Errorf("%s on a device has the notes %v", option, plan.Notes)
+		}
 	}
 }

@@ -19,7 +19,7 @@ var shownMembers = []string{
 	"service", "bucket", "container", "bucket_id", "region", "key", "type", "topic_arn", "acl", "storage_class", "cache_control", "expires",
 	"path", "if", "offset", "duration", "offsets", "number", "interval", "fit", "position", "transpose", "crop", "filename", "playlist_name",
 	"resolution", "quality", "video_codec", "video_bitrate", "fps", "audio_codec", "audio_bitrate", "audio_samplerate", "audio_channel",
-	"preset", "maxrate", "pix_fmt", "variants", "version", "priority", "max_duration", "gateway_dns",
+	"preset", "tune", "maxrate", "pix_fmt", "variants", "version", "priority", "max_duration", "gateway_dns",
 	"loudness", "segment_duration", "gop", "crf", "scheme", "track", "language", "charset",
 }
 

@@ -16,7 +16,7 @@ func decisionRows() []row {
 		pair("12", "api_version", request(`api_version="2021-001"`), request()),
 		pair("12", "quality 1-5", request(`outputs={"mp4:360p::quality=1":"/1.mp4","mp4:360p::quality=2":"/2.mp4","mp4:360p::quality=3":"/3.mp4","mp4:360p::quality=4,maxrate=900k":"/4.mp4","mp4:360p::quality=5":"/5.mp4","mp4:hevc_360p::quality=5":"/6.mp4"}`), request()),
 		pair("12", "bitrate mode", plain("mp4:2000k"), plain("mp4:1000k")),
-		pair("12", "encoder presets", plain("mp4:360p::preset=slow"), plain("mp4:360p")),
+		pair("12", "encoder presets", plain("mp4:360p::preset=slow,tune=film"), plain("mp4:360p")),
 		pair("12", "default H.264 profile, level", plain("mp4:360p"), plain("mp4:360p::vprofile=main,level=31")),
 		pair("12", "keyframes", plain("mp4:360p"), plain("mov:prores_360p")),
 		pair("12", "audio copy/x etc.", plain("mkv:av1_1440p:opus"), plain("mkv")),

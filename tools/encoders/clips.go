@@ -14,10 +14,11 @@ import (
 // clip is what is encoded: pictures without compression, so that a measurement has
 // hardly any work besides encoding.
 type clip struct {
-	name string
-	what string   // for readers of the page
-	args []string // of ffmpeg; FILM stands for the film of make demo, MEDIA for a folder of clips
-	file string   // once it is made
+	name  string
+	what  string   // for readers of the page
+	args  []string // of ffmpeg; FILM stands for the film of make demo, MEDIA for a folder of clips, TEXT for a file of text
+	file  string   // once it is made
+	large bool     // of 1280x720, so that it takes four times as long; only some sweeps have it
 }
 
 // clips come in the order in which they are measured, since time may end before all are.
@@ -25,10 +26,19 @@ var clips = []clip{
 	{name: "film", what: "a film of drawn pictures, 640x360", args: []string{"-ss", "11", "-i", "FILM", "-vf", "scale=640:360:flags=bicubic"}},
 	{name: "grain", what: "a picture of edges and colours that moves, with noise as of a film, 640x360",
 		args: []string{"-f", "lavfi", "-i", "testsrc2=s=704x396:r=25,crop=640:360:x='32+24*sin(t*1.3)':y='18+12*sin(t*2.1)',gblur=sigma=1,noise=alls=10:allf=t"}},
-	{name: "film 720p", what: "the film, another part, 1280x720", args: []string{"-ss", "20", "-i", "FILM", "-vf", "scale=1280:720:flags=bicubic"}},
+	{name: "film 720p", what: "the film, another part, 1280x720", large: true,
+		args: []string{"-ss", "20", "-i", "FILM", "-vf", "scale=1280:720:flags=bicubic"}},
 	{name: "camera", what: "a scene by a camera, 640x360", args: []string{"-ss", "2", "-i", "MEDIA/stereo-1080p25.mp4", "-vf", "scale=640:360:flags=bicubic"}},
 	{name: "zoom", what: "a zoom into a fractal, 640x360", args: []string{"-f", "lavfi", "-i", "mandelbrot=s=640x360:r=25:start_scale=0.6:end_scale=0.02:end_pts=100"}},
 	{name: "phone", what: "a scene by a telephone, upright, 360x640", args: []string{"-ss", "1", "-i", "MEDIA/parametric-stereo.mp4", "-vf", "scale=360:640:flags=bicubic"}},
+	{name: "screen", what: "a page of text that scrolls, 640x360",
+		args: []string{"-f", "lavfi", "-i", "color=white:s=640x360:r=25,drawtext=textfile=TEXT:expansion=none:font=Mono:fontsize=13:fontcolor=0x202020:x=12:y='8-if(lt(mod(t,1),0.5),0,mod(t,1)-0.5)*120-floor(t)*60'"}},
+	{name: "dark", what: "the film as if at night, with noise of a sensor, 640x360",
+		args: []string{"-ss", "5", "-i", "FILM", "-vf", "scale=640:360:flags=bicubic,eq=brightness=-0.18:contrast=0.55,noise=alls=6:allf=t"}},
+	{name: "pan", what: "a quick pan over the film, without motion blur, 640x360",
+		args: []string{"-ss", "15", "-i", "FILM", "-vf", "crop=640:360:x='(iw-ow)*(0.5+0.5*sin(t*2.3))':y='(ih-oh)*(0.5+0.4*cos(t*1.7))'"}},
+	{name: "camera 720p", what: "the scene by a camera, another part, 1280x720", large: true,
+		args: []string{"-ss", "6", "-i", "MEDIA/stereo-1080p25.mp4", "-vf", "scale=1280:720:flags=bicubic"}},
 }
 
 // makeClips writes the clips of which there is a source, so many seconds of each.
@@ -64,6 +74,12 @@ func (l *lab) sourceOf(c clip) ([]string, bool) {
 		switch {
 		case a == "FILM":
 			a = l.film
+		case strings.Contains(a, "textfile=TEXT"):
+			text, err := filepath.Abs("LICENSE")
+			if err != nil || !measure.Exists(text) {
+				return nil, false
+			}
+			a = strings.Replace(a, "TEXT", text, 1)
 		case inMedia && l.media == "":
 			return nil, false
 		case inMedia:

@@ -25,27 +25,36 @@ const fps = 25
 type candidate struct {
 	encoder *encoder.Video
 	preset  string
+	large   bool     // encodes large clips too
+	tune    string   // word of the option tune
 	extra   []string // arguments of FFmpeg after those of the row
 }
 
 // label names the candidate among those of its encoder.
-func (c candidate) label() string { return strings.Join(append([]string{c.preset}, c.extra...), " ") }
+func (c candidate) label() string {
+	words := []string{c.preset}
+	if c.tune != "" {
+		words = append(words, "tune="+c.tune)
+	}
+	return strings.Join(append(words, c.extra...), " ")
+}
 
 // sweep is what is measured of a codec.
 type sweep struct {
 	codec   string
 	title   string
 	presets []string
+	large   bool // encodes large clips too
 }
 
 // sweeps leave out presets that nobody would take for a default: those that are slower
 // than twice the default for some percent, and those that give up the codec's gain.
 var sweeps = []sweep{
-	{"h264", "H.264 by x264", strings.Fields("superfast veryfast faster fast medium slow")},
-	{"hevc", "HEVC by x265", strings.Fields("ultrafast superfast veryfast faster fast medium slow")},
-	{"av1", "AV1 by SVT-AV1", strings.Fields("6 7 8 9 10 11 12")},
-	{"vp9", "VP9 by libvpx", strings.Fields("1 2 3 4 5")},
-	{"vp8", "VP8 by libvpx", strings.Fields("1 2 3 4 5")},
+	{"h264", "H.264 by x264", strings.Fields("superfast veryfast faster fast medium slow"), true},
+	{"hevc", "HEVC by x265", strings.Fields("ultrafast superfast veryfast faster fast medium"), false},
+	{"av1", "AV1 by SVT-AV1", strings.Fields("7 8 9 10 11 12"), true},
+	{"vp9", "VP9 by libvpx", strings.Fields("1 2 3 4 5"), false},
+	{"vp8", "VP8 by libvpx", strings.Fields("1 2 3 4 5"), false},
 }
 
 // columns of the table of qualities that are encoded: the worst, the middle and the best.
@@ -60,12 +69,15 @@ func (l *lab) candidates(s sweep) ([]candidate, error) {
 	}
 	var list []candidate
 	for _, p := range s.presets {
-		list = append(list, candidate{encoder: e, preset: p})
+		list = append(list, candidate{encoder: e, preset: p, large: s.large})
+	}
+	for _, t := range e.Codec().Tunes {
+		list = append(list, candidate{encoder: e, preset: e.Preset, tune: t})
 	}
 	for _, text := range l.try {
 		words := strings.Fields(text)
 		if len(words) > 1 && words[0] == e.Name {
-			list = append(list, candidate{encoder: e, preset: words[1], extra: words[2:]})
+			list = append(list, candidate{encoder: e, preset: words[1], large: s.large, extra: words[2:]})
 		}
 	}
 	return list, nil
@@ -156,7 +168,7 @@ func (l *lab) encodeClip(ctx context.Context, c clip, ways []candidate) error {
 	}
 	for _, column := range columns {
 		for _, way := range ways {
-			if ctx.Err() == nil && !l.results.has(key(c, way, column)) {
+			if ctx.Err() == nil && (way.large || !c.large) && !l.results.has(key(c, way, column)) {
 				work <- func() error { return l.encode(ctx, c, way, column, idle) }
 			}
 		}
@@ -175,7 +187,7 @@ func (l *lab) encode(ctx context.Context, c clip, way candidate, column int, idl
 	if refused != nil {
 		return refused
 	}
-	s := encoder.Settings{CRF: way.encoder.Quality[column], PixFmt: "yuv420p", Profile: profile, Preset: way.preset}
+	s := encoder.Settings{CRF: way.encoder.Quality[column], PixFmt: "yuv420p", Profile: profile, Preset: way.preset, Tune: way.tune}
 	k := key(c, way, column)
 	file := filepath.Join(l.dir, fmt.Sprintf("encode%d.mkv", l.encodes.Add(1)))
 	defer os.Remove(file)

@@ -56,12 +56,12 @@ func run(ctx context.Context, args []string) int {
 	cores := f.Int("cores", 2, "cores for all that runs; 0: all there are")
 	f.StringVar(&l.film, "film", measure.Film(), "a film to cut clips from, at least 24 s; by default the one of make demo, where it has been fetched")
 	f.StringVar(&l.media, "media", os.Getenv("COPRA_ENCODERS_MEDIA"), "a folder with stereo-1080p25.mp4 and parametric-stereo.mp4, clips by cameras; by default $COPRA_ENCODERS_MEDIA")
-	f.Float64Var(&l.seconds, "seconds", 3, "length of the clips")
+	f.Float64Var(&l.seconds, "seconds", 2, "length of the clips")
 	f.Func("try", "one more way to encode, such as \"libx264 veryfast -rc-lookahead 30\"; repeatable", func(s string) error {
 		l.try = append(l.try, s)
 		return nil
 	})
-	limit := f.Duration("limit", 15*time.Minute, "clips that are not done by then do not count")
+	limit := f.Duration("limit", 2*time.Hour, "clips that are not done by then do not count")
 	kept := f.String("results", "", "file for what was measured; what it has is not measured again")
 	page := f.String("page", "", "file to write docs/encoders.md to")
 	if err := f.Parse(args); err != nil {
@@ -128,9 +128,11 @@ func (l *lab) measure(ctx context.Context, codecs map[string]bool, limit time.Du
 		if failed = l.encodeClip(bounded, c, ways); failed != nil && bounded.Err() == nil {
 			break
 		}
-		failed = nil
+		if failed = l.results.save(kept); failed != nil {
+			break
+		}
 	}
-	if err := errors.Join(failed, ctx.Err(), l.results.save(kept)); err != nil {
+	if err := errors.Join(failed, ctx.Err()); err != nil {
 		return err
 	}
 	for i := range tables {

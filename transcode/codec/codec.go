@@ -41,6 +41,7 @@ type Codec struct {
 	Levels         []string
 	PixFmts        []string // pixel formats, the default first
 	Presets        []string // words for the option preset
+	Tunes          []string // words for the option tune
 
 	// Facts about the bitstream of a video codec.
 	HDR        bool   // players show PQ and HLG from it

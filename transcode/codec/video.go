@@ -48,13 +48,13 @@ var proresProfiles = []Profile{
 var videoCodecs = []Codec{
 	{
 		Name: "h264", Title: "H.264", Track: Video, Encodable: true, ColourTags: true, Quality: true, MinCRF: 1, MaxCRF: 51, TwoPass: true,
-		Profiles: h264Profiles, Levels: h264Levels, Presets: x264Presets,
+		Profiles: h264Profiles, Levels: h264Levels, Presets: x264Presets, Tunes: strings.Fields("animation film grain"),
 		PixFmts: strings.Fields("yuv420p yuvj420p yuv422p yuvj422p yuv444p yuvj444p nv12 nv16 nv21 yuv420p10le yuv422p10le yuv444p10le nv20le gray gray10le"),
 		HDR:     true, BFrames: true, Variant: true,
 	},
 	{
 		Name: "hevc", Aliases: []string{"h265"}, Title: "HEVC", Track: Video, Encodable: true, ColourTags: true, Quality: true, MinCRF: 1, MaxCRF: 51, TwoPass: true,
-		Profiles: hevcProfiles, Levels: hevcLevels, Presets: x264Presets,
+		Profiles: hevcProfiles, Levels: hevcLevels, Presets: x264Presets, Tunes: strings.Fields("animation grain"),
 		PixFmts: strings.Fields("yuv420p yuvj420p yuv422p yuvj422p yuv444p yuvj444p gbrp yuv420p10le yuv422p10le yuv444p10le gbrp10le yuv420p12le yuv422p12le yuv444p12le gbrp12le gray gray10le gray12le"),
 		HDR:     true, HDRPixFmt: "yuv420p10le", BFrames: true, Variant: true, CMAFOnly: true,
 	},
@@ -63,12 +63,12 @@ var videoCodecs = []Codec{
 		PixFmts: strings.Fields("yuv420p yuva420p"),
 	},
 	{
-		Name: "vp9", Title: "VP9", Track: Video, Encodable: true, ColourTags: true, Quality: true, MinCRF: 1, MaxCRF: 63, TwoPass: true, Presets: vpxPresets,
+		Name: "vp9", Title: "VP9", Track: Video, Encodable: true, ColourTags: true, Quality: true, MinCRF: 1, MaxCRF: 63, TwoPass: true, Presets: vpxPresets, Tunes: strings.Fields("grain"),
 		PixFmts: strings.Fields("yuv420p yuva420p yuv422p yuv440p yuv444p yuv420p10le yuv422p10le yuv440p10le yuv444p10le yuv420p12le yuv422p12le yuv440p12le yuv444p12le gbrp gbrp10le gbrp12le"),
 		HDR:     true, Variant: true, CMAFOnly: true,
 	},
 	{
-		Name: "av1", Title: "AV1", Track: Video, Encodable: true, ColourTags: true, Quality: true, MinCRF: 1, MaxCRF: 63, Presets: svtPresets,
+		Name: "av1", Title: "AV1", Track: Video, Encodable: true, ColourTags: true, Quality: true, MinCRF: 1, MaxCRF: 63, Presets: svtPresets, Tunes: strings.Fields("grain screen"),
 		PixFmts: strings.Fields("yuv420p yuv420p10le"),
 		HDR:     true, HDRPixFmt: "yuv420p10le", Variant: true, CMAFOnly: true,
 	},

@@ -33,8 +33,17 @@ func gopArgs(r Run) []string {
 	}
 }
 
+// presetArgs: libx264 and libx265 have the words of the option tune themselves.
+func presetArgs(s Settings) []string {
+	args := []string{"-preset", s.Preset}
+	if s.Tune != "" {
+		args = append(args, "-tune", s.Tune)
+	}
+	return args
+}
+
 func x264Args(s Settings, rate Rate, r Run) []string {
-	args := append([]string{"-preset", s.Preset}, vbvArgs(rate)...)
+	args := append(presetArgs(s), vbvArgs(rate)...)
 	if s.NoBFrames {
 		args = append(args, "-bf", "0")
 	}
@@ -65,7 +74,7 @@ func x265Args(s Settings, rate Rate, r Run) []string {
 	if r.Pass > 0 {
 		params = append(params, "pass="+number(r.Pass), "stats="+r.Stats)
 	}
-	args := append([]string{"-preset", s.Preset}, vbvArgs(rate)...)
+	args := append(presetArgs(s), vbvArgs(rate)...)
 	if s.Profile != "" {
 		args = append(args, "-profile:v", s.Profile)
 	}
@@ -88,6 +97,9 @@ func vp8Args(s Settings, rate Rate, r Run) []string {
 func vp9Args(s Settings, rate Rate, r Run) []string {
 	args := []string{"-deadline", "good", "-cpu-used", s.Preset, "-row-mt", "1", "-tile-columns", "2"}
 	args = append(args, vpxRateArgs(rate, "0")...)
+	if s.Tune == "grain" {
+		args = append(args, "-tune-content", "film") // its "screen" changes nothing but in real time
+	}
 	return append(append(args, vpxGOPArgs(r)...), vpxAlpha(s)...)
 }
 
@@ -103,11 +115,19 @@ func vpxAlpha(s Settings) []string {
 	return nil
 }
 
+// svtTunes: grain is taken out, described, and drawn anew by the decoder. screen switches
+// on palettes and copies within the picture. By itself SVT-AV1 does not see a page of text
+// that scrolls (documentation of SVT-AV1, film-grain and scm).
+var svtTunes = map[string]string{"grain": "film-grain=10", "screen": "scm=1"}
+
 // av1Args: SVT-AV1 in FFmpeg 5.1 is not told of forced keyframes, so the
 // distance is all there is. irefresh-type 2 closes the groups.
 func av1Args(s Settings, rate Rate, r Run) []string {
 	args := append([]string{"-preset", s.Preset}, svtRateArgs(rate)...)
 	params := append([]string{"irefresh-type=2", "scd=0"}, r.HDR.svtParams()...)
+	if word := svtTunes[s.Tune]; word != "" {
+		params = append(params, word)
+	}
 	return append(args, "-g", number(r.GOP), "-svtav1-params", strings.Join(params, ":"))
 }
 

@@ -86,6 +86,7 @@ type Settings struct {
 	Level           string // "31"
 	PixFmt          string
 	Preset          string // as the encoder knows it
+	Tune            string // word of the option tune
 	NoBFrames       bool
 }
 

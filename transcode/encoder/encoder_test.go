@@ -46,6 +46,14 @@ func TestTablesAgree(t *testing.T) {
 					t.Errorf("%s has no preset for %q", e.Name, word)
 				}
 			}
+			for _, word := range row.Tunes {
+				s := Settings{CRF: e.Quality[2], PixFmt: "yuv420p", Preset: e.Preset}
+				plain := e.Args(s, Run{GOP: 50})
+				s.Tune = word
+				if slices.Equal(plain, e.Args(s, Run{GOP: 50})) {
+					t.Errorf("%s has no tune for %q", e.Name, word)
+				}
+			}
 			for _, f := range row.PixFmts {
 				for _, asked := range append([]string{""}, row.ProfileNames()...) {
 					p := row.Profile(asked)

@@ -54,13 +54,13 @@ var videos = []Video{
 	},
 	{
 		Name: "libvpx-vp9", Backend: Software, Codecs: []string{"vp9"}, Intermediate: Matroska,
-		Preset: "2", Presets: sameWords("vp9"), Quality: [5]int{51, 45, 39, 33, 26}, Weight: 4,
+		Preset: "3", Presets: sameWords("vp9"), Quality: [5]int{51, 45, 39, 33, 26}, Weight: 4,
 		BuildDependent: true,
 		rate:           vpxRate, args: vp9Args,
 	},
 	{
 		Name: "libsvtav1", Backend: Software, Codecs: []string{"av1"}, Intermediate: MP4,
-		Preset: "8", Presets: sameWords("av1"), Quality: [5]int{63, 55, 45, 34, 24}, Weight: 3,
+		Preset: "10", Presets: sameWords("av1"), Quality: [5]int{63, 55, 45, 34, 24}, Weight: 2,
 		CountsKeyframes: true,
 		Limits:          Limits{MinW: 64, MinH: 64, MaxH: 8704},
 		rate:            svtRate, args: av1Args,

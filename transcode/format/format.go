@@ -68,6 +68,7 @@ type Options struct {
 	Level    string // "31"
 	ForceSDR bool
 	Preset   string // extension: encoder preset
+	Tune     string // extension: the kind of pictures that the encoder is to expect
 	// Loudness is what one constant gain brings the audio to, in LUFS from -40 to
 	// -5 with one decimal; 0: not given. It is an extension.
 	Loudness float64

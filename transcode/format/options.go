@@ -19,27 +19,29 @@ type option struct {
 	get  func(o Options) string // "" when not said; "1" for a flag that is on
 }
 
-// The values of vprofile, level and preset over all codecs. Which of them a
+// The values of vprofile, level, preset and tune over all codecs. Which of them a
 // codec takes is in its row.
 var (
 	profileNames = union((*codec.Codec).ProfileNames)
 	levelNames   = union(func(c *codec.Codec) []string { return c.Levels })
 	presetNames  = union(func(c *codec.Codec) []string { return c.Presets })
+	tuneNames    = union(func(c *codec.Codec) []string { return c.Tunes })
 	pixFmtNames  = union(func(c *codec.Codec) []string { return c.PixFmts })
 )
 
-// presetHelp says which words which codecs take: a list of names once, and
-// numbers as a range.
-func presetHelp() string {
-	codecs := map[string][]string{} // by presets
+// wordsHelp says which words which codecs take: a list of names once, and numbers as
+// a range.
+func wordsHelp(what string, of func(*codec.Codec) []string) string {
+	codecs := map[string][]string{} // by words
 	var order []string
 	for _, c := range codec.Codecs() {
-		if len(c.Presets) == 0 {
+		list := of(c)
+		if len(list) == 0 {
 			continue
 		}
-		words := strings.Join(c.Presets, ", ")
-		if isDigits(c.Presets[0]) {
-			words = c.Presets[0] + " to " + c.Presets[len(c.Presets)-1]
+		words := strings.Join(list, ", ")
+		if isDigits(list[0]) {
+			words = list[0] + " to " + list[len(list)-1]
 		}
 		if codecs[words] == nil {
 			order = append(order, words)
@@ -49,7 +51,7 @@ func presetHelp() string {
 	for i, words := range order {
 		order[i] = words + " for " + strings.Join(codecs[words], " and ")
 	}
-	return "an encoder preset: " + strings.Join(order, "; ")
+	return what + ": " + strings.Join(order, "; ")
 }
 
 var options = []option{
@@ -108,12 +110,18 @@ var options = []option{
 	{name: "force_sdr", flag: true,
 		set: func(o *Options, v string) bool { return setFlag(&o.ForceSDR, v) },
 		get: func(o Options) string { return flag(o.ForceSDR) }},
-	{name: "preset", help: presetHelp(),
+	{name: "preset", help: wordsHelp("an encoder preset", func(c *codec.Codec) []string { return c.Presets }),
 		set: func(o *Options, v string) bool {
 			o.Preset = v
 			return slices.Contains(presetNames, v)
 		},
 		get: func(o Options) string { return o.Preset }},
+	{name: "tune", help: wordsHelp("a kind of pictures", func(c *codec.Codec) []string { return c.Tunes }),
+		set: func(o *Options, v string) bool {
+			o.Tune = v
+			return slices.Contains(tuneNames, v)
+		},
+		get: func(o Options) string { return o.Tune }},
 	{name: "loudness", help: "LUFS from -40 to -5, such as -14 or -23",
 		set: func(o *Options, v string) bool {
 			n, err := strconv.ParseFloat(v, 64)

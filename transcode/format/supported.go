@@ -95,6 +95,7 @@ func settingsSupported(f Format) error {
 		{"vprofile", o.Profile, c.ProfileNames()},
 		{"level", o.Level, c.Levels},
 		{"preset", o.Preset, c.Presets},
+		{"tune", o.Tune, c.Tunes},
 	} {
 		switch {
 		case s.value == "" || slices.Contains(s.allowed, s.value):

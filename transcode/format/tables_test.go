@@ -110,6 +110,8 @@ func TestSupported(t *testing.T) {
 		{"webm:::vprofile=high", []string{"vprofile=high: vp8 has no vprofile"}},
 		{"mp4:::vprofile=2", []string{"vprofile=2: h264 takes baseline"}},
 		{"mp4:hevc::level=13", []string{"level=13: hevc takes 10, 20"}},
+		{"mp4:hevc::tune=film", []string{"tune=film: hevc takes animation, grain"}},
+		{"webm:::tune=grain", []string{"tune=grain: vp8 has no tune"}},
 		{"mp4:::preset=4", []string{"preset=4: h264 takes ultrafast"}},
 		{"mp4:::vprofile=baseline,pix_fmt=yuv422p", []string{"vprofile=baseline does not take pix_fmt=yuv422p"}},
 		{"mp4:::vprofile=high,pix_fmt=yuv420p10le", []string{"vprofile=high does not take"}},
