@@ -12,7 +12,8 @@ import (
 // are estimated from the bit rate at their beginning; of transport and program
 // streams ffprobe compares the first and the last time stamp, between which they
 // may have jumped, and of Ogg it takes the last, which counts anew in each of
-// several recordings in a row; live recordings say nothing.
+// several recordings in a row; of ASF it counts from zero, wherever the clock begins;
+// live recordings say nothing.
 func (m *Media) Estimated() bool {
 	if m.Still() || len(m.Video)+len(m.Audio) == 0 {
 		return false
@@ -43,7 +44,7 @@ func (m *Media) delayedTrack() bool {
 // believed.
 var estimatedFormats = []string{
 	"aac", "ac3", "eac3", "dts", "dtshd", "truehd", "mp3", "amr", "h264", "hevc", "m4v", "mpegvideo",
-	"mpegts", "mpeg", "flv", "live_flv", "avi", "ogg",
+	"mpegts", "mpeg", "flv", "live_flv", "avi", "ogg", "asf",
 }
 
 // emptyTrack reports whether a track of an index is declared without any sample.

@@ -152,7 +152,7 @@ func (s *source) phase(r format.Rational) float64 {
 
 // meanPhase is phase for frames that come irregularly, as of recorders whose clock jitters
 // round the places: the mean, as of directions. 0: the frames come at all phases, or the
-// first one would be before zero.
+// first one would be before zero and many would have to move on for it.
 func (s *source) meanPhase(r format.Rational) float64 {
 	times := s.video.Times
 	if len(times) == 0 || s.video.Rate != r {
@@ -165,10 +165,30 @@ func (s *source) meanPhase(r format.Rational) float64 {
 	const agreed = 0.5 // a jitter of a third of a frame has 0.8
 	frame := 1 / fpsFloat(r)
 	late := math.Mod(cmplx.Phase(mean)/(2*math.Pi)+1, 1) * frame
-	if cmplx.Abs(mean) < agreed || late < 0.001 || late > frame-0.001 || times[0] < late-frame/2 {
+	if cmplx.Abs(mean) < agreed || late < 0.001 || late > frame-0.001 {
+		return 0
+	}
+	if times[0] < late-frame/2 && (late > frame-misplaced || movedOn(times, late, frame) > len(times)/4) {
 		return 0
 	}
 	return math.Round(late*1e6) / 1e6
+}
+
+// misplaced is by how many seconds picture and sound may be apart.
+const misplaced = 0.005
+
+// movedOn counts the frames that do not get the place next to them, of those from late on
+// that are a frame apart: another has it, or it is before zero.
+func movedOn(times []float64, late, frame float64) int {
+	moved, free := 0, 0.0
+	for _, t := range times {
+		place := math.Round((t - late) / frame)
+		if place < free {
+			moved, place = moved+1, free
+		}
+		free = place + 1
+	}
+	return moved
 }
 
 // fpsFilter makes the frame rate constant, from the first moment of the window, or
@@ -187,7 +207,7 @@ func (s *source) fpsFilter(r format.Rational, from int, onGrid bool) string {
 		fps += ":start_time=0"
 	}
 	if s.spreads(r) {
-		fps = fmt.Sprintf(`settb=%d/%d,setpts=if(isnan(PREV_OUTPTS)\,PTS\,max(PTS\,PREV_OUTPTS+1)),`, r.Den, r.Num) + fps
+		fps = fmt.Sprintf(`settb=%d/%d,setpts=max(PTS\,if(isnan(PREV_OUTPTS)\,0\,PREV_OUTPTS+1)),`, r.Den, r.Num) + fps
 	}
 	if late := s.phase(r); late > 0 && !onGrid {
 		return fmt.Sprintf("setpts=PTS-%s/TB,%s,settb=1/90000,setpts=PTS+%[1]s/TB", seconds(late), fps)

@@ -32,3 +32,29 @@ func TestPhaseOfIrregularFrames(t *testing.T) {
 		}
 	}
 }
+
+// A source whose first frames come earlier than all others, as those before zero of
+// Matroska, has the phase of the others, unless that moves most frames to another place.
+func TestPhaseBehindTheFirstFrames(t *testing.T) {
+	rate := format.Rational{Num: 25, Den: 1}
+	for _, tt := range []struct {
+		early, hole int // frames at the phase 0, and where a frame is missing
+		want        float64
+	}{{1, 1, 0.021}, {13, 13, 0.021}, {13, 90, 0}} {
+		var times []float64
+		for n := range 100 {
+			switch {
+			case n < tt.early:
+				times = append(times, float64(n)*0.04)
+			case n < tt.hole:
+				times = append(times, float64(n)*0.04-0.019)
+			default:
+				times = append(times, float64(n)*0.04+0.021)
+			}
+		}
+		s := newSource(job.Media{Duration: 8, Video: []job.VideoStream{{Width: 160, Height: 90, Rate: rate, Irregular: true, Times: times}}})
+		if got := s.phase(rate); math.Abs(got-tt.want) > 0.002 {
+			t.Errorf("%+v: phase %.4f", tt, got)
+		}
+	}
+}

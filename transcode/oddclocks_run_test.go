@@ -67,7 +67,13 @@ func TestOddClocks(t *testing.T) {
 		}, 4.08, 1, 1},
 		"Matroska from before zero": {func() string {
 			return mp4Of("-output_ts_offset", "-0.5", "-avoid_negative_ts", "disabled", "-f", "matroska")
-		}, 4, 0, 1},
+		}, 4, 1, 1},
+		"ASF from 7 s": {func() string {
+			return clip(t, append(slices.Clone(film), "-c:v", "msmpeg4v3", "-c:a", "wmav2", "-output_ts_offset", "7.3", "-f", "asf")...)
+		}, 4.04, 1, 1},
+		"Matroska from 7 s": {func() string {
+			return mp4Of("-output_ts_offset", "7.3", "-f", "matroska")
+		}, 4.02, 1, 1},
 		"MP4 delayed and cut": {func() string {
 			dir := mp4Of("-f", "mp4")
 			edited(t, dir, delayed)

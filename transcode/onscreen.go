@@ -77,8 +77,9 @@ func (t *thumbnails) selectFilter() string {
 	}
 	if t.grid {
 		// Rounded up, a frame is seen from the first moment on that is not before
-		// it, until another is.
-		return fmt.Sprintf("fps=1/%s:round=up:start_time=%s,", seconds(t.interval), seconds(t.moment(0))) + repeated(n)
+		// it, until another is. fps rounds its start too, up to a tick of what it gets, which
+		// is a whole frame of many sources.
+		return fmt.Sprintf("settb=1/90000,fps=1/%s:round=up:start_time=%s,", seconds(t.interval), seconds(t.moment(0))) + repeated(n)
 	}
 	shown := slices.Compact(slices.Clone(t.shown))
 	terms := make([]string, len(shown))

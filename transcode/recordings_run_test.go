@@ -112,6 +112,15 @@ func TestRecordings(t *testing.T) {
 	}
 }
 
+// Where a tick of the source's clock is a whole frame, pictures beside an encode show what is
+// on screen at their moments.
+func TestPicturesOfCoarseClocks(t *testing.T) {
+	t.Parallel()
+	dir := clip(t, append(slices.Clone(staircase), "-c:v", "ffv1", "-c:a", "pcm_s16le", "-f", "avi")...)
+	runMedia(t, dir, measured(t, dir), fast, "mp4:64x::quality=1 path=/a.mp4", "png path=/i_%d.png interval=1.9")
+	shows(t, "an interval of 1.9 s", lumas(t, dir, "out2/%05d.png", ""), 0, 1, 3, 5)
+}
+
 // Of a file whose index leads nowhere, outputs that need a part of it are made by
 // decoding it from its start.
 func TestWithoutSeeking(t *testing.T) {
