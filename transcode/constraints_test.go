@@ -200,6 +200,11 @@ func TestLimits(t *testing.T) {
 		{encoder.Limits{MinW: 256, MinH: 120}, geometry{160, 90, 160, 90, ratio{1, 1}}, geometry{256, 144, 256, 144, ratio{1, 1}}},
 		{encoder.Limits{MaxW: 320}, source, geometry{320, 180, 320, 180, ratio{1, 1}}},
 		{encoder.Limits{Multiple: 4}, geometry{426, 240, 426, 240, ratio{640, 639}}, geometry{428, 240, 428, 240, ratio{320, 321}}},
+		{encoder.Limits{MinW: 64, MinH: 64, MaxH: 8704}, geometry{2000, 2, 2000, 2, ratio{1, 1}}, geometry{2000, 64, 2000, 64, ratio{32, 1}}},
+		{encoder.Limits{MinW: 64, MinH: 64, MaxH: 8704}, geometry{64, 16384, 64, 16384, ratio{1, 1}}, geometry{64, 8704, 64, 8704, ratio{17, 32}}},
+		{encoder.Limits{MinW: 256, MinH: 120}, geometry{2, 100, 64, 100, ratio{1, 1}}, geometry{8, 400, 256, 400, ratio{1, 1}}},
+		{encoder.Limits{MinW: 256, MinH: 120}, geometry{2, 2, 2, 2000, ratio{1, 1}}, geometry{256, 2, 256, 2000, ratio{1, 128}}},
+		{encoder.Limits{MaxW: 16382, MaxH: 16382, Forbidden: 4096}, geometry{4096, 2160, 4096, 2160, ratio{1, 1}}, geometry{4094, 2160, 4094, 2160, ratio{2048, 2047}}},
 		{h263, source, geometry{704, 432, 704, 576, ratio{12, 11}}},
 		{h263, geometry{240, 428, 240, 428, ratio{1, 1}}, geometry{148, 288, 352, 288, ratio{12, 11}}},
 		{h263, geometry{640, 360, 360, 360, ratio{1, 1}}, geometry{470, 288, 352, 288, ratio{12, 11}}},
@@ -223,6 +228,34 @@ func TestLimits(t *testing.T) {
 		if got := mpeg4Rate(in); got != want {
 			t.Errorf("mpeg4Rate(%v) = %v, want %v", in, got, want)
 		}
+	}
+}
+
+// Every encoder of this FFmpeg takes what its limits make of sources that are a line, and of
+// sides that the standards forbid.
+func TestLines(t *testing.T) {
+	testmedia.Long(t)
+	t.Parallel()
+	formats := []string{"mp4", "mp4:hevc", "mp4:av1", "webm", "webm:vp9", "ogv", "avi", "mpegts:mpeg2video", "asf", "flv", "mov:prores", "mov:dnxhd", "mov:mjpeg", "3gp", "png", "jpg", "webp"}
+	for size, want := range map[string]string{"2000x2": "", "2x2000": "", "1x999": "", "4096x8": "mpegts:mpeg2video", "64x17000": "webm"} {
+		t.Run(size, func(t *testing.T) {
+			t.Parallel()
+			dir := clip(t, "-f", "lavfi", "-i", "testsrc2=s=64x64:r=25:d=0.4,format=gray,scale="+strings.Replace(size, "x", ":", 1)+",setsar=1", "-c:v", "ffv1", "-f", "matroska")
+			var lines []string
+			for i, f := range formats {
+				if want == "" || f == want {
+					lines = append(lines, fmt.Sprintf("%s path=/%d.x", f, i))
+				}
+			}
+			m := measured(t, dir)
+			p := runMedia(t, dir, m, fast, lines...)
+			for i, r := range p.Results {
+				f := r.Files[0]
+				if got := probe(t, dir, f.Name); len(got.Video) == 0 || f.Expect.Width > 0 && got.Video[0].Width != f.Expect.Width {
+					t.Errorf("%s: %+v, want %d wide", lines[i], got.Video, f.Expect.Width)
+				}
+			}
+		})
 	}
 }
 

@@ -148,7 +148,8 @@ func fitThumbnail(src frame, r format.Resolution, mode fitMode) geometry {
 	w, h := r.Width, r.Height
 	switch {
 	case w == 0 && h == 0:
-		w, h = round(float64(src.H)*dar), src.H
+		h = round(min(float64(src.H), maxSide, maxSide/dar))
+		w = round(float64(h) * dar)
 	case w == 0 || r.Name != "":
 		// 720p of a picture means its height; the box is for video.
 		w = round(float64(h) * dar)

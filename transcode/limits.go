@@ -8,12 +8,17 @@ import (
 	"github.com/copra-video/copra/transcode/format"
 )
 
-// fitLimits brings a geometry within the limits of an encoder.
+// longestEnlarged is the longest side of a picture that is enlarged as a whole. A thin line,
+// of 2000x2, is not made a picture of 64,000 for it.
+const longestEnlarged = 4096
+
+// fitLimits brings a geometry within the limits of an encoder: as a whole, or each side by
+// itself where that is not possible.
 func fitLimits(l encoder.Limits, g geometry) geometry {
 	if len(l.Sizes) > 0 {
 		return fitInto(closestSize(l.Sizes, g), g)
 	}
-	k := 1.0
+	k, multiple := 1.0, max(2, l.Multiple)
 	if g.W < l.MinW || g.H < l.MinH {
 		k = max(float64(l.MinW)/float64(g.W), float64(l.MinH)/float64(g.H))
 	}
@@ -22,7 +27,34 @@ func fitLimits(l encoder.Limits, g geometry) geometry {
 			k = float64(m[0]) / float64(m[1])
 		}
 	}
-	return g.resized(k, max(2, l.Multiple))
+	whole := g.resized(k, multiple)
+	w, h := sideWithin(whole.W, l.MinW, l.MaxW, l.Forbidden, multiple), sideWithin(whole.H, l.MinH, l.MaxH, l.Forbidden, multiple)
+	if w == whole.W && h == whole.H && (k <= 1 || max(w, h) <= longestEnlarged) {
+		return whole
+	}
+	return g.stretched(sideWithin(g.W, l.MinW, l.MaxW, l.Forbidden, multiple), sideWithin(g.H, l.MinH, l.MaxH, l.Forbidden, multiple))
+}
+
+// sideWithin is the side nearest to n that is from least to most, if that is not 0, a
+// multiple of multiple and none of forbidden, if that is not 0.
+func sideWithin(n, least, most, forbidden, multiple int) int {
+	if most == 0 {
+		most = maxSide
+	}
+	n = max(multiple, min(max(n, least), most)/multiple*multiple)
+	if forbidden > 0 && n%forbidden == 0 {
+		n -= multiple
+	}
+	return n
+}
+
+// stretched makes w x h of a geometry. The shape that is shown stays.
+func (g geometry) stretched(w, h int) geometry {
+	part := func(n, of, to int) int { return max(2, even(float64(n)*float64(to)/float64(of))) }
+	return geometry{
+		part(g.ScaleW, g.W, w), part(g.ScaleH, g.H, h), w, h,
+		g.SAR.mul(int64(g.W), int64(w)).mul(int64(h), int64(g.H)),
+	}
 }
 
 // resized scales a geometry by k, with sides that are multiples of m. The shape

@@ -44,13 +44,14 @@ var videos = []Video{
 	{
 		Name: "libx265", Backend: Software, Codecs: []string{"hevc"}, Intermediate: MP4,
 		Preset: "veryfast", Presets: sameWords("hevc"), Quality: [5]int{37, 34, 31, 28, 25}, Weight: 3.5,
-		PassInParams: true, BuildDependent: true, Limits: Limits{MinW: 16, MinH: 16},
+		PassInParams: true, BuildDependent: true, Limits: Limits{MinW: 32, MinH: 32}, // 16 as well, but not beside more than 4096
 		rate: vbvRate, profile: hevcProfile, args: x265Args,
 	},
 	{
 		Name: "libvpx", Backend: Software, Codecs: []string{"vp8"}, Intermediate: Matroska,
 		Preset: "2", Presets: sameWords("vp8"), Quality: [5]int{39, 31, 23, 16, 10}, Weight: 2,
-		rate: vpxRate, args: vp8Args,
+		Limits: Limits{MaxW: 16382, MaxH: 16382}, // 14 bits (RFC 6386 section 9.1)
+		rate:   vpxRate, args: vp8Args,
 	},
 	{
 		Name: "libvpx-vp9", Backend: Software, Codecs: []string{"vp9"}, Intermediate: Matroska,
@@ -69,7 +70,7 @@ var videos = []Video{
 		Name: "libtheora", Backend: Software, Codecs: []string{"theora"}, Intermediate: NUT,
 		Quality: [5]int{6, 7, 8, 9, 10}, Weight: 2, // the greater the better
 		CountsKeyframes: true,
-		Limits:          Limits{Constant: true},
+		Limits:          Limits{Constant: true, MinW: 18}, // FFmpeg decodes none below
 		rate:            theoraRate, args: theoraArgs,
 	},
 
@@ -96,7 +97,7 @@ var videos = []Video{
 	{
 		Name: "mpeg2video", Backend: Software, Codecs: []string{"mpeg2video"}, Intermediate: MP4,
 		Quality: [5]int{10, 7, 5, 4, 3}, Weight: 0.5,
-		Limits: Limits{Constant: true, Rates: mpegRates},
+		Limits: Limits{Constant: true, Rates: mpegRates, MaxW: 16382, MaxH: 16382, Forbidden: 4096}, // ISO/IEC 13818-2 section 6.3.3
 		rate:   quantiserRate, args: mpegArgs,
 	},
 	{
