@@ -51,14 +51,21 @@ func metadataKey(u *url.URL) string {
 // jobID returns the id of the route, or "" when it cannot be the id of a job: no
 // other text reaches the database.
 func jobID(r *http.Request) string {
-	id := param(r, "id")
-	if len(id) > 64 {
-		return ""
+	if id := param(r, "id"); plainID(id) {
+		return id
+	}
+	return ""
+}
+
+// plainID reports whether a text can be the id of a job.
+func plainID(id string) bool {
+	if id == "" || len(id) > 64 {
+		return false
 	}
 	for _, c := range id {
 		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9') {
-			return ""
+			return false
 		}
 	}
-	return id
+	return true
 }

@@ -3,6 +3,7 @@ package api
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -13,23 +14,17 @@ import (
 )
 
 // validateJob is POST /v2/validate: what a request would do, for an input that the
-// query describes. A request that would be refused is answered with 200 too.
+// query describes, or for that of a job. A request that would be refused is answered with
+// 200 too.
 func (s *server) validateJob(w http.ResponseWriter, r *http.Request) error {
-	q, err := query(r, "width", "height", "fps", "duration")
+	q, err := query(r, "job", "width", "height", "fps", "duration")
 	if err != nil {
 		return err
 	}
-	in := preview.DefaultInput
-	for name, to := range map[string]*int{"width": &in.Width, "height": &in.Height, "fps": &in.FPS} {
-		if err := wholeNumber(q, name, map[string]int{"fps": 240}[name], to); err != nil {
-			return err
-		}
-	}
-	seconds := int(in.Duration)
-	if err := wholeNumber(q, "duration", 1_000_000, &seconds); err != nil {
+	plan, err := s.planner(r, q)
+	if err != nil {
 		return err
 	}
-	in.Duration = float64(seconds)
 	body, err := readBody(w, r, s.BodyTimeout)
 	if err != nil {
 		return err
@@ -37,11 +32,53 @@ func (s *server) validateJob(w http.ResponseWriter, r *http.Request) error {
 	var answer bytes.Buffer
 	e := json.NewEncoder(&answer)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(preview.Of(body, in, transcode.Options{})); err != nil {
+	if err := e.Encode(plan(body)); err != nil {
 		return err
 	}
 	writeJSON(w, http.StatusOK, bytes.TrimSuffix(answer.Bytes(), []byte("\n")))
 	return nil
+}
+
+// planner returns what makes the answer for a body.
+func (s *server) planner(r *http.Request, q url.Values) (func([]byte) preview.Preview, error) {
+	if q.Has("job") {
+		if len(q) > 1 {
+			return nil, job.Errorf(job.QueryNotValid, "The parameter 'job' names the input, so leave out those that describe one.")
+		}
+		return s.plannerFor(r, q.Get("job"))
+	}
+	in := preview.DefaultInput
+	for name, to := range map[string]*int{"width": &in.Width, "height": &in.Height, "fps": &in.FPS} {
+		if err := wholeNumber(q, name, map[string]int{"fps": 240}[name], to); err != nil {
+			return nil, err
+		}
+	}
+	seconds := int(in.Duration)
+	if err := wholeNumber(q, "duration", 1_000_000, &seconds); err != nil {
+		return nil, err
+	}
+	in.Duration = float64(seconds)
+	return func(body []byte) preview.Preview { return preview.Of(body, in, transcode.Options{}) }, nil
+}
+
+// plannerFor is planner for the input of a job of the key. This process reads no
+// input: what it plans with is what a worker has found.
+func (s *server) plannerFor(r *http.Request, id string) (func([]byte) preview.Preview, error) {
+	if !plainID(id) {
+		return nil, job.Errorf(job.QueryNotValid, "The parameter 'job' is %q, which is no id of a job.", id)
+	}
+	state, err := s.Jobs.GetJob(r.Context(), keyID(r), id)
+	if errors.Is(err, job.ErrNotFound) {
+		return nil, job.Errorf(job.QueryNotValid, "The API key has no job %q, or it is deleted.", id)
+	}
+	if err != nil {
+		return nil, err
+	}
+	media, err := preview.MediaOf(state)
+	if err != nil {
+		return nil, err
+	}
+	return func(body []byte) preview.Preview { return preview.For(body, media, transcode.Options{}) }, nil
 }
 
 // wholeNumber reads a parameter of at least 1, at most high, or 8192 for 0. An absent

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 	"testing"
 	"time"
@@ -14,10 +15,17 @@ func (s *store) Nodes(context.Context, time.Duration) ([]job.Node, error) {
 	return []job.Node{{ID: "node-1", Slots: 2, Alive: true, Running: 1}, {ID: "node-2"}}, s.trouble()
 }
 
+// probed is what ffprobe says of a short video without sound.
+const probed = `{"streams":[{"index":0,"codec_name":"h264","codec_type":"video","width":320,"height":240,"pix_fmt":"yuv420p","r_frame_rate":"30000/1001","avg_frame_rate":"30000/1001","duration":"7.5"}],"format":{"format_name":"mov,mp4","duration":"7.5"}}`
+
 // TestValidate: a request that would be refused and one that would not are both
 // answered with 200.
 func TestValidate(t *testing.T) {
 	w := start(t)
+	for id, metadata := range map[string]string{"Known1": probed, "Unread1": ""} {
+		w.store.jobs[id], w.store.owner[id] = job.State{ID: id, Input: job.InputState{Metadata: json.RawMessage(metadata)}}, "key-1"
+	}
+	w.store.jobs["Foreign1"], w.store.owner["Foreign1"] = job.State{ID: "Foreign1"}, "another"
 	for _, c := range []struct {
 		query, body string
 		status      int
@@ -27,6 +35,12 @@ func TestValidate(t *testing.T) {
 		{"?width=640&height=360&fps=30&duration=5", minimal, 200, `"input":{"width":640,"height":360,"fps":30,"duration":5}`},
 		{"", `{"input":1}`, 200, `"valid":false,"message":"The job 'input'`},
 		{"", `[]`, 200, `"error_code":"config_not_valid"`},
+		{"?job=Known1", minimal, 200, `"input":{"width":320,"height":240,"fps":30,"duration":7.5}`},
+		{"?job=Unread1", minimal, 400, "has not been read"},
+		{"?job=Foreign1", minimal, 400, "has no job"},
+		{"?job=a%00b", minimal, 400, "no id of a job"},
+		{"?job=", minimal, 400, "no id of a job"},
+		{"?job=Known1&width=5", minimal, 400, "leave out those"},
 		{"?width=0", minimal, 400, "from 1 to 8192"},
 		{"?fps=1000", minimal, 400, "from 1 to 240"},
 		{"?size=1", minimal, 400, "not known here"},

@@ -22,7 +22,7 @@ type Preview struct {
 	WorkBytes int64           `json:"work_bytes"` // of the work directory, besides the input
 }
 
-// PreviewInput is what is assumed of an input. A member that is 0 is as the server
+// PreviewInput is what is assumed or known of an input. A member that is 0 is as the server
 // has it: 1920x1080, 25 frames a second and 60 s.
 type PreviewInput struct {
 	Width    int     `json:"width"`
@@ -89,6 +89,15 @@ func (c *Client) ValidateJSON(ctx context.Context, body []byte, in PreviewInput)
 		body = []byte{} // the server says what is missing
 	}
 	return decode[Preview](ctx, c, call{do: "validate job", method: http.MethodPost, path: "/v2/validate" + in.query(), body: body, want: http.StatusOK, repeat: true})
+}
+
+// ValidateForJob is ValidateJSON for the input of a job, as a worker has found it.
+func (c *Client) ValidateForJob(ctx context.Context, body []byte, id string) (*Preview, error) {
+	if body == nil {
+		body = []byte{}
+	}
+	q := url.Values{"job": {id}}
+	return decode[Preview](ctx, c, call{do: "validate job", method: http.MethodPost, path: "/v2/validate?" + q.Encode(), body: body, want: http.StatusOK, repeat: true})
 }
 
 // Node is a worker process.

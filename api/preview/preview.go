@@ -27,11 +27,12 @@ type Preview struct {
 	WorkBytes int64 `json:"work_bytes"`
 }
 
-// Input is the input that the steps are planned for.
+// Input is the input that the steps are planned for: what is assumed of it, or the main
+// facts of what is known.
 type Input struct {
-	Width    int     `json:"width"` // pixels
+	Width    int     `json:"width"` // pixels; 0: it has no video
 	Height   int     `json:"height"`
-	FPS      int     `json:"fps"`      // frames a second
+	FPS      int     `json:"fps"`      // frames a second, rounded up
 	Duration float64 `json:"duration"` // seconds
 }
 
@@ -67,9 +68,33 @@ type Step struct {
 	AudioEncodes int      `json:"audio_encodes"`
 }
 
-// Of returns what the request in body would do for the input in, planned with o. If it would
-// be refused, the Preview says why.
-func Of(body []byte, in Input, o transcode.Options) Preview {
+// Of returns what the request in body would do for an input that is as in says, H.264 and
+// stereo AAC in MP4, planned with o. If it would be refused, the Preview says why.
+func Of(body []byte, in Input, o transcode.Options) Preview { return of(body, in, in.media(), o) }
+
+// For is Of for an input that was probed.
+func For(body []byte, media job.Media, o transcode.Options) Preview {
+	in := Input{Duration: media.Duration}
+	if len(media.Video) > 0 {
+		v := media.Video[0]
+		in.Width, in.Height = v.Width, v.Height
+		if v.FPS.Den > 0 {
+			in.FPS = (v.FPS.Num + v.FPS.Den - 1) / v.FPS.Den
+		}
+	}
+	return of(body, in, media, o)
+}
+
+// MediaOf is the input of a job as a worker has probed it. The error is a *job.Error while
+// none has.
+func MediaOf(s job.State) (job.Media, error) {
+	if len(s.Input.Metadata) == 0 {
+		return job.Media{}, job.Errorf(job.QueryNotValid, "The input of the job %s has not been read, so nothing is known of it: leave out 'job', and describe an input with width, height, fps and duration.", s.ID)
+	}
+	return job.ParseMedia(s.Input.Metadata)
+}
+
+func of(body []byte, in Input, media job.Media, o transcode.Options) Preview {
 	p := Preview{Input: in, Outputs: []Output{}, Steps: []Step{}}
 	spec, err := coconut.DecodeJob(body)
 	if err != nil {
@@ -77,7 +102,6 @@ func Of(body []byte, in Input, o transcode.Options) Preview {
 		return p
 	}
 	p.Valid = true
-	media := in.media()
 	vars := coconut.Vars(media)
 	resolved := make([]*job.Output, len(spec.Outputs))
 	for i, req := range spec.Outputs {

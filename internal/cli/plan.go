@@ -16,7 +16,9 @@ import (
 	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/command"
 	"github.com/copra-video/copra/internal/settings"
+	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode"
+	"github.com/copra-video/copra/transcode/ffmpeg"
 )
 
 // Plan says what a job would do, and does none of it. A server that is named says so;
@@ -27,18 +29,21 @@ func Plan(ctx context.Context, call command.Call) error {
 	var p endpoint
 	var asJSON bool
 	r := request{do: call.Name}
-	in := client.PreviewInput(preview.DefaultInput)
+	known := planInput{assumed: client.PreviewInput(preview.DefaultInput)}
+	in := &known.assumed
 	seconds := int(in.Duration)
 	words, err := s.Parse(call, 0, append(p.rows(&s, "none; the program itself makes the plan"), r.row(),
 		settings.Row{Flag: "width", Shown: strconv.Itoa(in.Width), Set: settings.Number(&in.Width, 1, 8192), Help: "pixels of the input that is assumed."},
 		settings.Row{Flag: "height", Shown: strconv.Itoa(in.Height), Set: settings.Number(&in.Height, 1, 8192), Help: "pixels of the input that is assumed."},
 		settings.Row{Flag: "fps", Shown: strconv.Itoa(in.FPS), Set: settings.Number(&in.FPS, 1, 240), Help: "frame rate of the input that is assumed."},
 		settings.Row{Flag: "duration", Shown: strconv.Itoa(seconds), Set: settings.Number(&seconds, 1, 1_000_000), Help: "seconds of the input that is assumed."},
+		settings.Row{Flag: "job", Shown: "none", Set: settings.Text(&known.job), Help: "a job of the server whose input is meant."},
 		settings.Row{Flag: "json", Switch: &asJSON, Help: "print the plan as JSON, as POST /v2/validate answers it."})...)
 	if err != nil {
 		return err
 	}
 	in.Duration = float64(seconds)
+	described := *in != client.PreviewInput(preview.DefaultInput)
 	if err := r.take(words); err != nil {
 		return err
 	}
@@ -53,7 +58,17 @@ func Plan(ctx context.Context, call command.Call) error {
 	if err != nil {
 		return err
 	}
-	plan, err := planOf(ctx, c, body, in)
+	switch {
+	case known.job != "" && c == nil:
+		return command.Usagef("%s: --job names a job of a server: say which by --server", r.do)
+	case known.job != "" && described:
+		return command.Usagef("%s: --job names the input: leave out what describes one", r.do)
+	case known.job == "" && !described && !r.isURL() && !r.isJSON():
+		if err := known.probe(ctx, r.target); err != nil {
+			return err
+		}
+	}
+	plan, err := known.plan(ctx, c, body)
 	if err != nil {
 		return err
 	}
@@ -68,13 +83,49 @@ func Plan(ctx context.Context, call command.Call) error {
 	return err
 }
 
-// planOf asks the server. Without one it makes the plan here: package preview is
-// what a server answers with too.
-func planOf(ctx context.Context, c *client.Client, body []byte, in client.PreviewInput) (*client.Preview, error) {
-	if c != nil {
-		return c.ValidateJSON(ctx, body, in)
+// planInput is what the plan is made for: the input of a job, a file that was looked at, or
+// what is assumed.
+type planInput struct {
+	assumed client.PreviewInput
+	job     string
+	file    *job.Media
+}
+
+// probe looks at a local file, if this machine has ffprobe. The error is a sentence for a
+// file that is no input.
+func (in *planInput) probe(ctx context.Context, file string) error {
+	tools, err := ffmpeg.Find(ctx, "", "")
+	if err != nil {
+		return context.Cause(ctx) // what is assumed has to do
 	}
-	text, err := json.Marshal(preview.Of(body, preview.Input(in), transcode.Options{}))
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return fmt.Errorf("find %s: %w", file, err)
+	}
+	media, err := tools.Probe(ctx, path)
+	if err != nil {
+		return fmt.Errorf("look at %s: %w", file, err)
+	}
+	in.file = &media
+	return nil
+}
+
+// plan asks the server. Without one it makes the plan here: package preview is what a
+// server answers with too.
+func (in *planInput) plan(ctx context.Context, c *client.Client, body []byte) (*client.Preview, error) {
+	local := preview.Of(body, preview.Input(in.assumed), transcode.Options{})
+	if in.file != nil {
+		local = preview.For(body, *in.file, transcode.Options{})
+	}
+	switch {
+	case c != nil && in.job != "":
+		return c.ValidateForJob(ctx, body, in.job)
+	case c != nil:
+		of := local.Input
+		of.Width, of.Height = min(of.Width, 8192), min(of.Height, 8192)
+		return c.ValidateJSON(ctx, body, client.PreviewInput(of))
+	}
+	text, err := json.Marshal(local)
 	if err != nil {
 		return nil, fmt.Errorf("make plan: %w", err)
 	}

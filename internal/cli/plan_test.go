@@ -11,6 +11,7 @@ import (
 
 	"github.com/copra-video/copra/client"
 	"github.com/copra-video/copra/internal/command"
+	"github.com/copra-video/copra/internal/testmedia"
 )
 
 // subcommand is a function of this package that the program calls.
@@ -60,13 +61,17 @@ const severalOutputs = `{"input": {"url": "https://example.com/a.mp4"}, "storage
 // TestPlanHere makes plans without a server.
 func TestPlanHere(t *testing.T) {
 	job := file(t, "job.json", severalOutputs)
+	film := testmedia.Counter(t, "25", 3, 64, 64)
 	for name, c := range map[string]struct {
 		args  []string
 		code  int
 		words []string
 	}{
 		"one output":         {[]string{"https://example.com/a.mov", "-o", "mp4:480p"}, 0, []string{"1920x1080, 25 fps and 60 s", "mp4:480p", "made", "1 of 1 outputs", "1 of video, 1 of audio"}},
-		"a file":             {[]string{file(t, "a b.mov", "")}, 0, []string{"mp4:720p", "made"}},
+		"a file":             {[]string{film, "-o", "mp4:64x64", "-o", "webm;offset=2", "-o", "mp3;offset=20"}, 1, []string{"for an input of 64x64, 25 fps and 3", "mp4:64x64", "2 of 3 outputs", "refused"}},
+		"no media":           {[]string{file(t, "a b.mov", "text")}, 1, []string{"look at", "a b.mov", "The input"}},
+		"assumed, not read":  {[]string{film, "--width", "640", "--height", "360"}, 0, []string{"640x360, 25 fps and 60 s"}},
+		"a job, no server":   {[]string{film, "--job", "abc"}, 2, []string{"say which by --server"}},
 		"refused output":     {[]string{job}, 1, []string{"mp4:1080p", "skipped", "webm", "refused", "1 of 3 outputs"}},
 		"another input":      {[]string{job, "--width", "3840", "--height", "2160", "--duration", "200"}, 0, []string{"3840x2160, 25 fps and 200 s", "3 of 3 outputs"}},
 		"refused request":    {[]string{file(t, "bad.json", `{"input": {"uri": "https://a/b"}}`)}, 1, []string{"refused: The job 'input'", "write 'url'", "(input_not_valid)"}},
