@@ -28,6 +28,7 @@ func TestOddInputs(t *testing.T) {
 		{testmedia.DTS, film, 4, nil, 1, false},
 		{testmedia.LongAVI, film, 4, nil, 1, false},
 		{testmedia.JunkMP3, sound, 4, nil, 0, false},
+		{testmedia.TruncatedFLAC, sound, 0, nil, 0, true},
 		{testmedia.RestartedFLV, film, 0, nil, 1, true},
 		{testmedia.HollowMP4, film, 0, nil, 1, true},
 		{testmedia.HollowMatroska, film, 0, nil, 1, true},
@@ -45,6 +46,9 @@ func TestOddInputs(t *testing.T) {
 			}
 			if tt.clip.Name == testmedia.RestartedFLV.Name {
 				plain(t, j.Input.Error, "begins anew after 4")
+			}
+			if tt.clip.Name == testmedia.TruncatedFLAC.Name {
+				plain(t, j.Input.Error, "not complete")
 			}
 			for _, o := range j.Outputs {
 				says, fails := tt.fails[o.Key]

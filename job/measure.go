@@ -57,11 +57,18 @@ func (m *Media) emptyTrack() bool {
 		slices.ContainsFunc(m.Audio, func(a AudioStream) bool { return a.Duration == 0 })
 }
 
+// claimed reports whether the header of a file of sound says how long it is, which is more
+// than there is where the file was cut.
+func (m *Media) claimed() bool { return slices.Contains(claimingFormats, m.FormatName) }
+
+// claimingFormats are ffprobe's names of demuxers of sound that believe such a header.
+var claimingFormats = []string{"flac", "wv", "tta", "aiff", "au", "ape", "tak"}
+
 // NeedsTimeline reports whether a plan for the file needs its timeline: its
-// length is an estimate, a track may be empty, or the frames of its video may come
+// length is an estimate, or a claim, a track may be empty, or the frames of its video may come
 // irregularly.
 func (m *Media) NeedsTimeline() bool {
-	return m.Estimated() || m.uncounted() || slices.ContainsFunc(m.Video, func(v VideoStream) bool { return v.MayVary() })
+	return m.Estimated() || m.claimed() || m.uncounted() || slices.ContainsFunc(m.Video, func(v VideoStream) bool { return v.MayVary() })
 }
 
 // LacksOnlyTimes reports whether a timeline would show nothing but when the frames of the video
@@ -131,6 +138,9 @@ func (m *Media) Measure(t Timeline) {
 			a.StartTime, a.Duration = m.StartTime+s.Start, s.End-s.Start
 		}
 		end = max(end, s.End)
+	}
+	if m.claimed() && end < m.Duration-max(0.5, 0.02*m.Duration) {
+		m.Cut = end
 	}
 	if estimated && end > 0 {
 		m.Duration = end

@@ -24,6 +24,9 @@ type Media struct {
 	Recording string
 	// Restart is that of Timeline, where the file was measured.
 	Restart float64
+	// Cut is after how many seconds a file of sound ends whose header claims more; 0: it
+	// does not, or was not measured.
+	Cut float64
 }
 
 // VideoStream is one video stream. Attached pictures (cover art) are not listed.

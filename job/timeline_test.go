@@ -119,6 +119,13 @@ func TestMeasure(t *testing.T) {
 			t.Errorf("%+v: %t, %t", c, m.NeedsTimeline(), m.LacksOnlyTimes())
 		}
 	}
+	flac := parse(t, `{"streams":[{"index":0,"codec_type":"audio","codec_name":"flac","sample_rate":"48000","channels":2,"duration":"4.0"}],"format":{"format_name":"flac","duration":"4.0"}}`)
+	for end, want := range map[float64]float64{4: 0, 3.9: 0, 2.5: 2.5} {
+		m := flac
+		if m.Measure(Timeline{Streams: map[int]StreamTimeline{0: {Packets: 5, End: end}}}); !m.NeedsTimeline() || m.Cut != want || m.Duration != 4 {
+			t.Errorf("FLAC that ends at %v s: cut at %v, lasts %v", end, m.Cut, m.Duration)
+		}
+	}
 	live := parse(t, `{"streams":[{"index":0,"codec_type":"audio","codec_name":"opus","sample_rate":"48000","channels":2}],"format":{"format_name":"matroska,webm"}}`)
 	live.Measure(Timeline{Streams: map[int]StreamTimeline{0: {Packets: 5, End: 2.5}}})
 	if live.Duration != 2.5 || !strings.Contains(string(live.Raw), `"format_name":"matroska,webm","duration":"2.500000"}`) {

@@ -179,6 +179,8 @@ func unusable(m job.Media) *job.Error {
 	switch {
 	case len(m.Video)+len(m.Audio) == 0:
 		return job.Errorf(job.InputNotValid, "The input declares video or audio but holds none.")
+	case m.Cut > 0:
+		return job.InputErrorf(job.InputDamaged, "is not complete: it ends after %.1f s where its header says %.1f s", m.Cut, m.Duration)
 	case m.Restart > 0:
 		return job.Errorf(job.InputDamaged, "The clock of the input begins anew after %.1f s, as where a recorder was started again. That is mended in MPEG-TS only; send the parts as files of their own.", m.Restart)
 	}

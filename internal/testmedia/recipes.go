@@ -114,6 +114,9 @@ var (
 	Truncated = Recipe{Name: "truncated.mp4", Args: Standard.Args, Edit: Cut}
 	// TruncatedTail has its index at the front and lacks 40 % of the media.
 	TruncatedTail = Recipe{Name: "truncatedtail.mp4", Args: append(append([]string(nil), Standard.Args...), "-movflags", "+faststart"), Edit: Cut}
+	// TruncatedMatroska and TruncatedFLAC lack 40 % at their end.
+	TruncatedMatroska = Recipe{Name: "truncated.mkv", Args: Standard.Args, Edit: Cut}
+	TruncatedFLAC     = Recipe{Name: "truncated.flac", Args: []string{"-f", "lavfi", "-i", "anoisesrc=r=48000:d=4"}, Edit: Cut}
 	// Encrypted is Standard under Common Encryption.
 	Encrypted = Recipe{Name: "encrypted.mp4", Args: append(append([]string(nil), Standard.Args...), "-encryption_scheme", "cenc-aes-ctr",
 		"-encryption_key", "76a6c65c5ea762046bd749a2e632ccbb", "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8")}

@@ -71,7 +71,7 @@ func (t *Toolchain) Probe(ctx context.Context, source string) (job.Media, error)
 		}
 		return job.Media{}, job.InputErrorf(job.InputNotValid, "holds no audio and no video that can be decoded").WithCause(errors.New(lastError(messages.String())))
 	}
-	if strings.HasPrefix(m.FormatName, "mov,") && in.truncated(ctx, m.Size) {
+	if in.truncated(ctx, m.FormatName, m.Size) {
 		return job.Media{}, job.InputErrorf(job.InputDamaged, "is not complete: the file ends before its media does")
 	}
 	if strings.HasPrefix(m.FormatName, "mov,") && in.encrypted(ctx, m.Size) {

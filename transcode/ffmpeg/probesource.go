@@ -2,7 +2,6 @@ package ffmpeg
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -106,30 +105,4 @@ func readRange(ctx context.Context, address string, off int64, n int) ([]byte, e
 		return nil, fmt.Errorf("the reader answered %s", resp.Status)
 	}
 	return io.ReadAll(io.LimitReader(resp.Body, int64(n)))
-}
-
-// truncated reports whether an MP4 or QuickTime file of size bytes lacks more than
-// 2 % of its media (ISO/IEC 14496-12, box mdat). When its index is at the front,
-// ffprobe finds no fault and ffmpeg encodes what there is. It is false when the
-// boxes cannot be read.
-func (in probeSource) truncated(ctx context.Context, size int64) bool {
-	var off int64
-	for range 32 { // a fragmented file has many more boxes, and ffprobe finds its end
-		b, err := in.read(ctx, off, 16)
-		if err != nil || len(b) < 16 {
-			return false
-		}
-		length := int64(binary.BigEndian.Uint32(b))
-		if length == 1 {
-			length = int64(binary.BigEndian.Uint64(b[8:]))
-		}
-		if length < 8 || length > 1<<50 { // 0: the box ends with the file
-			return false
-		}
-		if size > 0 && off+length > size { // 0: unknown
-			return string(b[4:8]) == "mdat" && off+length-size > length/50
-		}
-		off += length
-	}
-	return false
 }

@@ -149,7 +149,7 @@ func TestVerify(t *testing.T) {
 		want   transcode.Expect
 		says   string
 	}{
-		{testmedia.Standard, transcode.Expect{Duration: 8}, "the result lasts 4.00 seconds where 8.00 were expected."},
+		{testmedia.Standard, transcode.Expect{Duration: 8}, "the result lasts 4.00 seconds where 8.00 were expected; the input may be damaged or not complete."},
 		{testmedia.Standard, transcode.Expect{Width: 640}, "the result is 320x180 where 640xany was expected."},
 		{testmedia.Standard, transcode.Expect{Width: 320, Height: 182}, "the result is 320x180 where 320x182 was expected."},
 		{testmedia.NoAudio, transcode.Expect{Audio: true}, "the result has no audio."},

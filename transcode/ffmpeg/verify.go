@@ -78,7 +78,11 @@ func checkExpected(m job.Media, w transcode.Expect) *job.Error {
 	}
 	// Of fragments ffprobe counts from the first frame, else from the start.
 	if w.Duration > 0 && !closeTo(m.Duration, w) && !closeTo(m.StartTime+m.Duration, w) {
-		return invalidOutput("the result lasts %.2f seconds where %.2f were expected", m.Duration, w.Duration)
+		why := ""
+		if m.Duration < w.Duration {
+			why = "; the input may be damaged or not complete"
+		}
+		return invalidOutput("the result lasts %.2f seconds where %.2f were expected"+why, m.Duration, w.Duration)
 	}
 	return nil
 }

@@ -291,6 +291,9 @@ func (j *joined) fetchPart(ctx context.Context, in job.Input, name string, sums 
 			m.Measure(t)
 		}
 	}
+	if m.Cut > 0 {
+		return job.Media{}, job.InputErrorf(job.InputDamaged, "is not complete: it ends after %.1f s where its header says %.1f s", m.Cut, m.Duration)
+	}
 	if m.Restart > 0 {
 		return job.Media{}, job.InputErrorf(job.InputDamaged, "has a clock that begins anew after %.1f s, as where a recorder was started again; name its parts as files of their own", m.Restart)
 	}
