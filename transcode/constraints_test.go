@@ -259,6 +259,26 @@ func TestLines(t *testing.T) {
 	}
 }
 
+// No H.264 is of level 1b, whose codec string browsers do not know, at any rate.
+func TestLevel1b(t *testing.T) {
+	testmedia.Long(t)
+	t.Parallel()
+	dir := clip(t, "-f", "lavfi", "-i", "testsrc2=s=64x36:r=10:d=0.4", "-c:v", "ffv1", "-f", "matroska")
+	var lines []string
+	for _, rate := range []string{"30k", "50k", "64k", "80k", "100k", "107k", "128k", "160k", "200k"} {
+		lines = append(lines, "mp4:64x36_"+rate+" path=/"+rate+".mp4", "mp4:64x36_"+rate+"::vprofile=baseline path=/b"+rate+".mp4")
+	}
+	p := runMedia(t, dir, measured(t, dir), Options{}, lines...)
+	for i, r := range p.Results {
+		if v := probe(t, dir, r.Files[0].Name).Video[0]; v.Level < 10 || v.Level > 13 {
+			t.Errorf("%s: level %d", lines[i], v.Level)
+		}
+	}
+	if args := strings.Join(Build(outputs(t, "mp4:320x180_100k path=/a.mp4"), film(320, 180), fast).Steps[0].FFmpegArgs(), " "); strings.Contains(args, "-level") {
+		t.Errorf("a level is given to a larger picture: %s", args)
+	}
+}
+
 // Without a size, H.263 is no larger than what telephones play.
 func TestTelephone(t *testing.T) {
 	p := Build(outputs(t, "3gp path=/a.3gp"), film(1920, 1080), Options{})

@@ -87,12 +87,23 @@ func (p *planner) renditionWith(enc *encoder.Video, f format.Format, w window, p
 	r.geometry = fitLimits(limits, g)
 	r.matrix = p.convertedMatrix(r, row, container)
 	r.fps = p.limitRate(r, limits, container.ConstantRate)
+	r.settings.Small = row.Name == "h264" && p.withinLevel1(r)
 	if err := p.refuses(r); err != nil {
 		return r, err
 	}
 	var err *job.Error
 	r.settings.Profile, err = enc.Profile(r.settings.PixFmt, f.Options.Profile)
 	return r, err
+}
+
+// withinLevel1 reports whether the frames of a rendition and their rate are within level 1 of
+// H.264: 99 macroblocks, and 1485 a second.
+func (p *planner) withinLevel1(r rendition) bool {
+	blocks, rate := (r.geometry.W+15)/16*((r.geometry.H+15)/16), r.fps
+	if !validRate(rate) {
+		rate = p.src.rate()
+	}
+	return blocks <= 99 && float64(blocks)*fpsFloat(rate) <= 1485
 }
 
 // videoEncoder is the first encoder of the table that makes the format's codec

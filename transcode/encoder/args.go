@@ -42,14 +42,24 @@ func presetArgs(s Settings) []string {
 	return args
 }
 
+// maxrate1b is up to how many kbit/s x264 chooses level 1b for frames that are small enough,
+// which it writes as level_idc 9 (ITU-T H.264 table A-1). Browsers know no such codec string
+// as avc1.640009: MediaSource.isTypeSupported is false, and players leave the variant out.
+// Level 1.1 is the next.
+const maxrate1b = 160
+
 func x264Args(s Settings, rate Rate, r Run) []string {
 	args := append(presetArgs(s), vbvArgs(rate)...)
 	if s.NoBFrames {
 		args = append(args, "-bf", "0")
 	}
 	args = append(args, "-profile:v", s.Profile)
-	if s.Level != "" {
-		args = append(args, "-level", dotted(s.Level))
+	level := s.Level
+	if level == "" && s.Small && 0 < rate.MaxrateK && rate.MaxrateK <= maxrate1b {
+		level = "11"
+	}
+	if level != "" {
+		args = append(args, "-level", dotted(level))
 	}
 	args = append(args, gopArgs(r)...)
 	if r.Pass > 0 && r.Keyframes != nil {

@@ -84,10 +84,12 @@ type Settings struct {
 	DefaultMaxrateK int
 	Profile         string // as the encoder knows it
 	Level           string // "31"
-	PixFmt          string
-	Preset          string // as the encoder knows it
-	Tune            string // word of the option tune
-	NoBFrames       bool
+	// Small: the frames and their rate are within level 1 of H.264 (ITU-T H.264 table A-1).
+	Small     bool
+	PixFmt    string
+	Preset    string // as the encoder knows it
+	Tune      string // word of the option tune
+	NoBFrames bool
 }
 
 // EffectiveMaxrateK is the bound of a constant quality in kbit/s; 0: none.
