@@ -206,6 +206,9 @@ func (s *source) fpsFilter(r format.Rational, from int, onGrid bool) string {
 	if from == 0 {
 		fps += ":start_time=0"
 	}
+	if half := s.halved(r); half > 0 {
+		return fmt.Sprintf("settb=1/90000,setpts=PTS-%d,%s:round=up", half, fps)
+	}
 	if s.spreads(r) {
 		fps = fmt.Sprintf(`settb=%d/%d,setpts=max(PTS\,if(isnan(PREV_OUTPTS)\,0\,PREV_OUTPTS+1)),`, r.Den, r.Num) + fps
 	}
@@ -213,6 +216,22 @@ func (s *source) fpsFilter(r format.Rational, from int, onGrid bool) string {
 		return fmt.Sprintf("setpts=PTS-%s/TB,%s,settb=1/90000,setpts=PTS+%[1]s/TB", seconds(late), fps)
 	}
 	return fps
+}
+
+// halved is half a frame of the source in ticks of 1/90000 s where its rate is brought to the
+// half or less; 0: it is not. A place then shows the last frame that comes before it or at
+// it, give or take that half. The nearest one would be that of the place or the one behind by
+// turns: of 60 frames a second in Matroska, whose clock ticks 1000 times, frame 1 comes at
+// 17 ms and 5 at 83 ms, on either side of the middle of a place of 30.
+func (s *source) halved(r format.Rational) int {
+	has := s.rate()
+	if s.variable() {
+		has = s.video.Rate
+	}
+	if !validRate(has) || fpsFloat(has) < 1.9*fpsFloat(r) {
+		return 0
+	}
+	return int(math.Round(90000 / fpsFloat(has) / 2))
 }
 
 // spreads reports whether frames that would fall on the same place of a constant

@@ -2,6 +2,7 @@ package transcode
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -163,5 +164,32 @@ func TestLongPriming(t *testing.T) {
 		if math.Abs(got[both[3]]-got[SourceName]) > 0.005 {
 			t.Errorf("flash - beep = %.3f s, in the source %.3f", got[both[3]], got[SourceName])
 		}
+	}
+}
+
+// Half the rate shows every second frame, and a third every third, whatever the clock of the
+// container does to their times.
+func TestPartsOfRates(t *testing.T) {
+	testmedia.Long(t)
+	t.Parallel()
+	for _, tt := range []struct {
+		rate, container string
+		to, part        int
+	}{{"60", "matroska", 30, 2}, {"60", "matroska", 20, 3}, {"120", "flv", 60, 2}, {"50", "mp4", 25, 2}, {"60000/1001", "matroska", 15, 4}} {
+		t.Run(fmt.Sprintf("%s to %d in %s", tt.rate, tt.to, tt.container), func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			command(t, dir, "ffmpeg", "-v", "error", "-i", testmedia.Counter(t, tt.rate, 1, 64, 36), "-c", "copy", "-an", "-f", tt.container, SourceName)
+			m := measured(t, dir)
+			p := runMedia(t, dir, m, fast, fmt.Sprintf("mp4:64x_%dfps::quality=3 path=/a.mp4", tt.to))
+			var want []int
+			for n := 0; n < int(m.Video[0].Frames) || m.Video[0].Frames == 0 && n < tt.to*tt.part; n += tt.part {
+				want = append(want, n)
+			}
+			got := testmedia.ReadFrames(t, filepath.Join(dir, p.Results[0].Files[0].Name))
+			if !slices.Equal(got, want[:min(len(want), len(got))]) || len(got) < len(want)-1 {
+				t.Errorf("frames %v, want %v", got, want)
+			}
+		})
 	}
 }
