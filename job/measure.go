@@ -103,8 +103,9 @@ func (v VideoStream) MayVary() bool {
 const slidesFPS = 5
 
 // Measure brings in what a pass over all packets has shown. Streams without a
-// packet are taken for absent. The lengths in Raw, which clients get, follow
-// where ffprobe only estimated them.
+// packet are taken for absent, and so is video of a single frame beside other video: it is
+// a cover that is not marked as one. The lengths in Raw, which clients get, follow where
+// ffprobe only estimated them.
 func (m *Media) Measure(t Timeline) {
 	estimated := m.Estimated()
 	m.Restart = t.Restart
@@ -112,7 +113,8 @@ func (m *Media) Measure(t Timeline) {
 		s, ok := t.Streams[index]
 		return ok && s.Packets == 0
 	}
-	m.Video = slices.DeleteFunc(m.Video, func(v VideoStream) bool { return absent(v.Index) })
+	films := slices.ContainsFunc(m.Video, func(v VideoStream) bool { return t.Streams[v.Index].Packets > 1 })
+	m.Video = slices.DeleteFunc(m.Video, func(v VideoStream) bool { return absent(v.Index) || films && t.Streams[v.Index].Packets == 1 })
 	m.Audio = slices.DeleteFunc(m.Audio, func(a AudioStream) bool { return absent(a.Index) })
 	end := 0.0
 	for i := range m.Video {

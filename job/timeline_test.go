@@ -126,6 +126,12 @@ func TestMeasure(t *testing.T) {
 			t.Errorf("FLAC that ends at %v s: cut at %v, lasts %v", end, m.Cut, m.Duration)
 		}
 	}
+	cover := parse(t, `{"streams":[{"index":0,"codec_type":"video","codec_name":"mjpeg","width":640,"height":640},{"index":1,"codec_type":"video","codec_name":"h264","width":64,"height":36}],
+		"format":{"format_name":"matroska,webm","duration":"4.0"}}`)
+	cover.Measure(Timeline{Streams: map[int]StreamTimeline{0: {Packets: 1, End: 0.04}, 1: {Packets: 100, End: 4}}})
+	if len(cover.Video) != 1 || cover.Video[0].Index != 1 {
+		t.Errorf("a cover that is not marked is video: %+v", cover.Video)
+	}
 	live := parse(t, `{"streams":[{"index":0,"codec_type":"audio","codec_name":"opus","sample_rate":"48000","channels":2}],"format":{"format_name":"matroska,webm"}}`)
 	live.Measure(Timeline{Streams: map[int]StreamTimeline{0: {Packets: 5, End: 2.5}}})
 	if live.Duration != 2.5 || !strings.Contains(string(live.Raw), `"format_name":"matroska,webm","duration":"2.500000"}`) {

@@ -206,8 +206,8 @@ func (s *source) fpsFilter(r format.Rational, from int, onGrid bool) string {
 	if from == 0 {
 		fps += ":start_time=0"
 	}
-	if half := s.halved(r); half > 0 {
-		return fmt.Sprintf("settb=1/90000,setpts=PTS-%d,%s:round=up", half, fps)
+	if s.halved(r) > 0 {
+		return s.partOfRate(fps, r)
 	}
 	if s.spreads(r) {
 		fps = fmt.Sprintf(`settb=%d/%d,setpts=max(PTS\,if(isnan(PREV_OUTPTS)\,0\,PREV_OUTPTS+1)),`, r.Den, r.Num) + fps
@@ -232,6 +232,15 @@ func (s *source) halved(r format.Rational) int {
 		return 0
 	}
 	return int(math.Round(90000 / fpsFloat(has) / 2))
+}
+
+// partOfRate is the filter fps, as the comment at halved says where r is half the source's
+// rate or less.
+func (s *source) partOfRate(fps string, r format.Rational) string {
+	if half := s.halved(r); half > 0 {
+		return fmt.Sprintf("settb=1/90000,setpts=PTS-%d,%s:round=up", half, fps)
+	}
+	return fps
 }
 
 // spreads reports whether frames that would fall on the same place of a constant

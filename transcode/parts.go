@@ -331,7 +331,7 @@ func (j *joiner) picture(s *partSource, n int) string {
 	}
 	f = append(f, "format="+j.pixFmt)
 	f = slices.DeleteFunc(append(f, g.finish()...), func(x string) bool { return x == "" })
-	f = append(f, j.tags(), "setsar=1", fmt.Sprintf("fps=%s:start_time=0", rational(j.rate)), "tpad=stop=-1:stop_mode=clone", fmt.Sprintf("trim=end_frame=%d", n))
+	f = append(f, j.tags(), "setsar=1", s.partOfRate(fmt.Sprintf("fps=%s:start_time=0", rational(j.rate)), j.rate), "tpad=stop=-1:stop_mode=clone", fmt.Sprintf("trim=end_frame=%d", n))
 	length := float64(n) / fpsFloat(j.rate)
 	if s.FadeIn > 0 {
 		f = append(f, "fade=t=in:st=0:d="+seconds(s.FadeIn))

@@ -16,6 +16,7 @@ type Edit string
 const (
 	Turn90     Edit = "turn90"     // 90 degrees clockwise, in the display matrix of an MP4
 	Cut        Edit = "cut"        // only the first 60 % is left
+	CutMoof    Edit = "cutmoof"    // what comes after half of the last moof of an MP4 is missing
 	LateSync   Edit = "latesync"   // the index of an MP4 names no keyframe before frame 50, so a seek into the first two seconds finds nothing
 	EmptyAudio Edit = "emptyaudio" // the sound of an MP4 is declared and has no samples
 	EmptyVideo Edit = "emptyvideo" // the video of an MP4 is declared and has no samples
@@ -36,6 +37,8 @@ func EditFile(path string, e Edit) error {
 		err = turn(b)
 	case Cut:
 		b = b[:len(b)*6/10]
+	case CutMoof:
+		b = b[:bytes.LastIndex(b, []byte("moof"))+100]
 	case LateSync:
 		err = lateSync(b)
 	case EmptyAudio:

@@ -117,6 +117,8 @@ var (
 	// TruncatedMatroska and TruncatedFLAC lack 40 % at their end.
 	TruncatedMatroska = Recipe{Name: "truncated.mkv", Args: Standard.Args, Edit: Cut}
 	TruncatedFLAC     = Recipe{Name: "truncated.flac", Args: []string{"-f", "lavfi", "-i", "anoisesrc=r=48000:d=4"}, Edit: Cut}
+	// TruncatedFragments ends inside of the head of a fragment.
+	TruncatedFragments = Recipe{Name: "truncatedfragments.mp4", Edit: CutMoof, Args: append(append([]string(nil), Standard.Args...), "-movflags", "+frag_keyframe+empty_moov")}
 	// Encrypted is Standard under Common Encryption.
 	Encrypted = Recipe{Name: "encrypted.mp4", Args: append(append([]string(nil), Standard.Args...), "-encryption_scheme", "cenc-aes-ctr",
 		"-encryption_key", "76a6c65c5ea762046bd749a2e632ccbb", "-encryption_kid", "a7e61c373e219033c21091fa607bf3b8")}

@@ -53,7 +53,7 @@ var probeMessages = []struct {
 }{
 	{regexp.MustCompile(`moov atom not found()`), job.InputDamaged, "damaged or not complete: its index (the moov atom) is missing", true},
 	{regexp.MustCompile(`(?m)(?:^\[([^ \]]+) @.*)?Format not on whitelist`), job.InputNotValid, "of a kind that is not accepted as media", true},
-	{regexp.MustCompile(`End of file()|EBML header parsing failed|Truncat`), job.InputDamaged, "damaged or not complete", false},
+	{regexp.MustCompile(`End of file()|EBML header parsing failed|error reading header|Truncat`), job.InputDamaged, "damaged or not complete", false},
 }
 
 // signals are the reasons of runs that a signal ended.

@@ -118,6 +118,7 @@ func TestProbeRefuses(t *testing.T) {
 		{testmedia.Truncated, job.InputDamaged, "The input is damaged or not complete: its index (the moov atom) is missing."},
 		{testmedia.Encrypted, job.InputEncrypted, "The media file couldn't be encoded: it is encrypted (DRM), and this server has no key for it."},
 		{testmedia.TruncatedTail, job.InputDamaged, "The input is not complete: the file ends before its media does."},
+		{testmedia.TruncatedFragments, job.InputDamaged, "The input is damaged or not complete."},
 		{testmedia.TruncatedMatroska, job.InputDamaged, "The input is not complete: the file ends before its media does."},
 	} {
 		if reason, got := refused(t, testmedia.Clip(t, c.recipe)); reason != c.reason || got != c.want {
