@@ -2,6 +2,7 @@ package transcode
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -256,6 +257,16 @@ func TestLines(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A picture without a size is no larger than FFmpeg's frames may be.
+func TestLargestPicture(t *testing.T) {
+	for _, in := range []frame{{64, 20000, ratio{625, 2}}, {16384, 16384, ratio{1, 1}}, {64, 20000, ratio{1, 1}}, {30000, 30, ratio{1, 1}}} {
+		g := fitThumbnail(in, format.Resolution{}, fitLetterbox)
+		if got, want := float64(g.W)/float64(g.H), in.dar().float(); (g.W+128)*(g.H+128) >= 1<<28 || max(g.W, g.H) > maxSide || math.Abs(got/want-1) > 0.05 {
+			t.Errorf("%+v: %dx%d", in, g.W, g.H)
+		}
 	}
 }
 

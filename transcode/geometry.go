@@ -148,8 +148,12 @@ func fitThumbnail(src frame, r format.Resolution, mode fitMode) geometry {
 	w, h := r.Width, r.Height
 	switch {
 	case w == 0 && h == 0:
-		h = round(min(float64(src.H), maxSide, maxSide/dar))
-		w = round(float64(h) * dar)
+		tall := min(float64(src.H), maxSide, maxSide/dar)
+		// FFmpeg has no larger frames (av_image_check_size: INT_MAX / 8 with edges of 64).
+		for (tall+128)*(tall*dar+128) >= math.MaxInt32/8 {
+			tall *= 0.98
+		}
+		w, h = round(tall*dar), round(tall)
 	case w == 0 || r.Name != "":
 		// 720p of a picture means its height; the box is for video.
 		w = round(float64(h) * dar)
