@@ -203,6 +203,7 @@ func TestLimits(t *testing.T) {
 		{encoder.Limits{Multiple: 4}, geometry{426, 240, 426, 240, ratio{640, 639}}, geometry{428, 240, 428, 240, ratio{320, 321}}},
 		{encoder.Limits{MinW: 64, MinH: 64, MaxH: 8704}, geometry{2000, 2, 2000, 2, ratio{1, 1}}, geometry{2000, 64, 2000, 64, ratio{32, 1}}},
 		{encoder.Limits{MinW: 64, MinH: 64, MaxH: 8704}, geometry{64, 16384, 64, 16384, ratio{1, 1}}, geometry{64, 8704, 64, 8704, ratio{17, 32}}},
+		{encoder.Limits{MinW: 16, MinH: 16, MinBesideLong: 32}, geometry{8000, 16, 8000, 16, ratio{1, 1}}, geometry{8000, 32, 8000, 32, ratio{2, 1}}},
 		{encoder.Limits{MinW: 256, MinH: 120}, geometry{2, 100, 64, 100, ratio{1, 1}}, geometry{8, 400, 256, 400, ratio{1, 1}}},
 		{encoder.Limits{MinW: 256, MinH: 120}, geometry{2, 2, 2, 2000, ratio{1, 1}}, geometry{256, 2, 256, 2000, ratio{1, 128}}},
 		{encoder.Limits{MaxW: 16382, MaxH: 16382, Forbidden: 4096}, geometry{4096, 2160, 4096, 2160, ratio{1, 1}}, geometry{4094, 2160, 4094, 2160, ratio{2048, 2047}}},

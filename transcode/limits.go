@@ -18,6 +18,9 @@ func fitLimits(l encoder.Limits, g geometry) geometry {
 	if len(l.Sizes) > 0 {
 		return fitInto(closestSize(l.Sizes, g), g)
 	}
+	if max(g.W, g.H) > longestEnlarged {
+		l.MinW, l.MinH = max(l.MinW, l.MinBesideLong), max(l.MinH, l.MinBesideLong)
+	}
 	k, multiple := 1.0, max(2, l.Multiple)
 	if g.W < l.MinW || g.H < l.MinH {
 		k = max(float64(l.MinW)/float64(g.W), float64(l.MinH)/float64(g.H))

@@ -235,8 +235,10 @@ var (
 type Limits struct {
 	MinW, MinH int // the picture is enlarged to these
 	MaxW, MaxH int // and made smaller to these, at most to 16384
-	Multiple   int // sides are multiples of it; 0: of 2
-	Forbidden  int // no side may be a multiple of it; 0: any may
+	// MinBesideLong is the least side beside one of more than 4096; 0: as of all.
+	MinBesideLong int
+	Multiple      int // sides are multiples of it; 0: of 2
+	Forbidden     int // no side may be a multiple of it; 0: any may
 	// Sizes are the only ones that it encodes, ascending; nil: any.
 	Sizes []Size
 	// PlainSizes is how many of them may be chosen when no size is asked for;

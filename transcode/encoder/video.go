@@ -44,7 +44,7 @@ var videos = []Video{
 	{
 		Name: "libx265", Backend: Software, Codecs: []string{"hevc"}, Intermediate: MP4,
 		Preset: "veryfast", Presets: sameWords("hevc"), Quality: [5]int{37, 34, 31, 28, 25}, Weight: 3.5,
-		PassInParams: true, BuildDependent: true, Limits: Limits{MinW: 32, MinH: 32}, // 16 as well, but not beside more than 4096
+		PassInParams: true, BuildDependent: true, Limits: Limits{MinW: 16, MinH: 16, MinBesideLong: 32},
 		rate: vbvRate, profile: hevcProfile, args: x265Args,
 	},
 	{
