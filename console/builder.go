@@ -19,6 +19,7 @@ type builderData struct {
 	Request   string
 	Problem   string
 	PublicURL string
+	Receiver  string    // the test receiver, without the status
 	Languages []string  // of code.mjs
 	Keys      []job.Key // an operator chooses to which one the job will belong
 }
@@ -43,7 +44,7 @@ func (c *console) builderPage(w http.ResponseWriter, r *http.Request, v viewer) 
 }
 
 func (c *console) showBuilder(w http.ResponseWriter, r *http.Request, v viewer, status int, d builderData) error {
-	d.PublicURL, d.Languages = c.PublicURL, languages
+	d.PublicURL, d.Receiver, d.Languages = c.PublicURL, c.PublicURL+ReceiverPath, languages
 	if v.Operator {
 		keys, err := c.Store.ListKeys(r.Context())
 		if err != nil {

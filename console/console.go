@@ -9,7 +9,7 @@
 //	security.go assets.go   headers, and the files that pages load
 //	render.go   funcs.go    templates
 //	live.go     topic.go    what is sent to an open page
-//	overview.go jobs.go job.go streamcheck.go webhooks.go builder.go storage.go usage.go keys.go system.go
+//	overview.go jobs.go job.go streamcheck.go webhooks.go receiver.go builder.go storage.go usage.go keys.go system.go
 //	                        the pages
 //	timeline.go steps.go estimate.go media.go
 //	                        what pages show, computed from data
@@ -166,6 +166,7 @@ func New(c Config) http.Handler {
 func (c *console) routes() http.Handler {
 	m := http.NewServeMux()
 	m.Handle("GET /console/static/", c.assets)
+	m.HandleFunc("POST "+ReceiverPath+"{status}", receive)
 	m.HandleFunc("GET /console/sign-in", c.signInPage)
 	m.HandleFunc("POST /console/sign-in", c.signIn)
 	m.HandleFunc("POST /console/sign-out", c.signOut)

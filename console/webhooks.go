@@ -32,7 +32,9 @@ func (c *console) webhooksPage(w http.ResponseWriter, r *http.Request, v viewer)
 		State, Cursor, Newest, Older string
 		States                       []job.DeliveryState
 		Deliveries                   []job.ListedDelivery
-	}{state, cursor, "/console/webhooks?" + newest.Encode(), older, []job.DeliveryState{job.DeliveryPending, job.DeliveryDelivered, job.DeliveryGivenUp}, list})
+		Receiver                     string
+		Statuses                     []int
+	}{state, cursor, "/console/webhooks?" + newest.Encode(), older, []job.DeliveryState{job.DeliveryPending, job.DeliveryDelivered, job.DeliveryGivenUp}, list, c.PublicURL + ReceiverPath, receiverStatuses})
 	return nil
 }
 

@@ -70,21 +70,25 @@ let timer;
 request.addEventListener('input', () => { clearTimeout(timer); timer = setTimeout(check, 250); });
 
 form.addEventListener('click', (e) => {
-  const button = e.target.closest('[data-add]');
+  const button = e.target.closest('[data-add], [data-set]');
   if (!button) return;
   let job;
   try { job = JSON.parse(request.value); } catch { request.focus(); return; }
-  job.outputs ??= {};
-  let key = button.dataset.add;
   const value = JSON.parse(button.dataset.value);
+  if (button.dataset.set) job[button.dataset.set] = value;
+  else addOutput(job, button.dataset.add, value);
+  request.value = JSON.stringify(job, null, 2) + '\n';
+  check();
+});
+
+function addOutput(job, key, value) {
+  job.outputs ??= {};
   if (key in job.outputs) {
     const list = Array.isArray(job.outputs[key]) ? job.outputs[key] : [job.outputs[key]];
     job.outputs[key] = [...list, value];
   } else {
     job.outputs[key] = value;
   }
-  request.value = JSON.stringify(job, null, 2) + '\n';
-  check();
-});
+}
 
 check();

@@ -3,16 +3,13 @@ package server
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/copra-video/copra/check"
 	"github.com/copra-video/copra/internal/netguard"
 	"github.com/copra-video/copra/job"
-	"github.com/copra-video/copra/storage/local"
 )
 
 const (
@@ -30,8 +27,7 @@ type streamChecker struct {
 }
 
 func (s *Server) newStreamChecker() *streamChecker {
-	c := s.guard.HTTPClient(netguard.Options{})
-	c.Transport = &ownStorage{prefix: s.settings.PublicURL + local.Prefix, own: localURL(s.listener), trusted: netguard.TrustedClient(netguard.Options{}).Transport, guarded: c.Transport}
+	c := s.reach(s.guard.HTTPClient(netguard.Options{}), s.inOwnStorage)
 	return &streamChecker{client: c, turn: make(chan struct{}, 1), limit: maxChecked}
 }
 
@@ -60,30 +56,4 @@ func (c *streamChecker) check(ctx context.Context, address string) ([]check.Repo
 		return nil, job.Errorf(job.QueryNotValid, "The stream cannot be checked: %s.", err)
 	}
 	return reports, nil
-}
-
-// ownStorage reads results in the built-in storage from this process, also where its public
-// address cannot be reached from here.
-type ownStorage struct {
-	prefix, own      string
-	trusted, guarded http.RoundTripper
-}
-
-// RoundTrip implements http.RoundTripper.
-func (o *ownStorage) RoundTrip(r *http.Request) (*http.Response, error) {
-	rest, ok := strings.CutPrefix(r.URL.String(), o.prefix)
-	if !ok {
-		return o.guarded.RoundTrip(r)
-	}
-	u, err := url.Parse(o.own + local.Prefix + rest)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", r.URL.Redacted(), err)
-	}
-	own := r.Clone(r.Context())
-	own.URL, own.Host = u, ""
-	resp, err := o.trusted.RoundTrip(own)
-	if resp != nil {
-		resp.Request = r
-	}
-	return resp, err
 }

@@ -213,7 +213,7 @@ func (s *Server) queues(deaf bool) map[string]river.QueueConfig {
 func (s *Server) newQueueClient(w *worker.Worker, cost *podcost.Reporter, activity *queue.Activity) (*river.Client[pgx.Tx], error) {
 	workers := river.NewWorkers()
 	w.Register(workers)
-	receivers := s.guard.HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects})
+	receivers := s.reach(s.guard.HTTPClient(netguard.Options{MaxRedirects: netguard.NoRedirects}), s.isReceiver)
 	webhook.New(webhook.Config{
 		Store: s.store, Client: receivers, SNS: sns.New(sns.Options{Client: receivers}),
 		Version: buildinfo.Version(), Log: s.log, Metrics: webhook.NewMetrics(s.metrics), Tracer: s.tracer,
