@@ -98,6 +98,15 @@ type Captions struct {
 	Charset  string `json:"charset,omitempty"`  // "": it is found out
 }
 
+// AudioFile is a track of sound of a stream, from another file than the input.
+type AudioFile struct {
+	URL      string `json:"url"`
+	Language string `json:"language,omitempty"` // a tag of BCP 47: "pt-BR"
+	Name     string `json:"name,omitempty"`     // what viewers choose from
+	Default  bool   `json:"default,omitempty"`  // it plays unless a viewer chooses
+	Role     string `json:"role,omitempty"`     // "dub", "commentary", "description" or "clear_speech"; "": none
+}
+
 // Burn are captions that become part of the picture: of a file at URL, or Track of the input.
 type Burn struct {
 	URL      string `json:"url,omitempty"`
@@ -160,6 +169,7 @@ type HTTPStream struct {
 	Protection *Protection `json:"protection,omitempty"` // Common Encryption; nil: clear
 	Thumbnails *Thumbnails `json:"thumbnails,omitempty"` // pictures on the bar of players; nil: none
 	Captions   []Captions  `json:"captions,omitempty"`
+	Audio      []AudioFile `json:"audio,omitempty"` // tracks beside the input's
 	Overlay    []Overlay   `json:"overlay,omitempty"`
 	Burn       *Burn       `json:"burn,omitempty"`
 	Surround   bool        `json:"surround,omitempty"` // AC-3 with all channels beside the variants' sound

@@ -23,7 +23,7 @@ type playedCase struct {
 	Name, Failed  string
 	Errors        []string
 	Duration, End float64
-	Texts         int
+	Texts, Audios int
 	Cue           struct {
 		Start float64
 		Text  string

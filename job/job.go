@@ -168,6 +168,28 @@ type Captions struct {
 	SDH      bool   // for the deaf and hard of hearing: it names sounds too
 }
 
+// AudioFile is a track of sound beside the input's, from another file. It is an extension.
+type AudioFile struct {
+	URL      Secret
+	Language string // tag of BCP 47; "": not known
+	Name     string // shown to viewers
+	Default  bool   // the one that plays unless a viewer chooses
+	Role     string // one of AudioRoles; "": another sound of the same
+}
+
+// The roles of AudioFile.
+const (
+	AudioDub         = "dub"          // speech in another language than the original
+	AudioCommentary  = "commentary"   // somebody tells of the programme
+	AudioDescription = "description"  // somebody tells what the picture shows, for the blind
+	AudioClearSpeech = "clear_speech" // speech that is easier to follow, for the hard of hearing
+)
+
+// AudioRoles returns the roles of AudioFile.
+func AudioRoles() []string {
+	return []string{AudioDub, AudioCommentary, AudioDescription, AudioClearSpeech}
+}
+
 // Burn are captions that become part of the picture: those of a file, or a track of
 // subtitles of the source. It is an extension.
 type Burn struct {
@@ -246,6 +268,7 @@ type StreamParams struct {
 	Copy          string      // as VideoParams.Copy, of variants
 	Thumbnails    *Thumbnails // nil: none
 	Captions      []Captions
+	Audio         []AudioFile
 	// SegmentSeconds is the length of segments, 1 to 10 with three decimals; 0: that of
 	// the server. It is an extension.
 	SegmentSeconds float64

@@ -66,6 +66,7 @@ const (
 	WatermarkNotValid
 	OverlayNotValid
 	CaptionsNotValid
+	AudioNotValid
 	OutputLevelTooLow
 	OutputNotValid
 	EncoderMissing
@@ -187,6 +188,8 @@ var reasons = [reasonCount]reasonRow{
 		"the `lut` of an `overlay` could not be fetched, or is no .cube file with a table of three dimensions", "see the message and [overlays](formats.md#text-timecode-pictures-and-luts)"},
 	CaptionsNotValid: {"captions_not_valid", 0, CustomerFault, false, "The captions could not be read.",
 		"the captions could not be fetched, or are not SRT, WebVTT, TTML or ASS in a charset that can be found out", "see the message and [captions](formats.md#captions)"},
+	AudioNotValid: {"audio_not_valid", 0, CustomerFault, false, "The file of sound could not be read.",
+		"a file of the `audio` of an httpstream could not be fetched, or has no sound that can be read", "see the message and [audio from other files](formats.md#audio-from-other-files)"},
 	OutputLevelTooLow: {"output_level_too_low", 0, CustomerFault, false, encoding + ": the H.264 level that was asked for is too low for the size of the video.",
 		"the requested `level` does not allow the size and rate of the video", "ask for a higher level, or leave it out"},
 	OutputNotValid: {"output_not_valid", 0, CustomerFault, false, "",

@@ -16,6 +16,7 @@ import (
 type audioRendition struct {
 	window   window
 	stream   int            // index in the source
+	file     string         // a file with sound in place of the source; "": the source
 	encoder  *encoder.Audio // nil: the source's track is passed through as it is
 	bitrateK int
 	rate     int // sample rate in Hz
@@ -45,7 +46,7 @@ func (s *source) newAudioRendition(f format.Format, w window) (audioRendition, *
 	if enc == nil {
 		return audioRendition{}, job.Errorf(job.OutputFormatNotValid, "The audio codec %q is not supported yet.", f.AudioCodec())
 	}
-	t := audioRendition{window: w, stream: s.audio.Index, encoder: enc, loudness: f.Options.Loudness}
+	t := audioRendition{window: w, stream: s.audio.Index, encoder: enc, loudness: f.Options.Loudness, file: s.file.name}
 	t.settled = s.settles(*s.audio, w)
 	t.channels = row.ChannelsFor(channelsFor(f.Audio.Channels, s.audio.Channels))
 	t.rate = f.AudioRate()
@@ -166,8 +167,8 @@ func (t audioRendition) filters(gain string) string {
 	}
 	if t.padTo > 0 {
 		f = append(f, "apad=whole_dur="+seconds(t.padTo))
-		if t.settled > 0 {
-			f = append(f, "atrim=end="+seconds(t.padTo)) // apad counts in the last graph alone
+		if t.settled > 0 || t.file != "" {
+			f = append(f, "atrim=end="+seconds(t.padTo)) // apad counts in the last graph alone, and files may be longer
 		}
 	}
 	return strings.Join(f, ",")

@@ -5,6 +5,7 @@ import (
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode/format"
+	"github.com/copra-video/copra/transcode/stream"
 )
 
 // audioGroup is an audio rendition of the ladder with the same settings for the
@@ -18,8 +19,10 @@ type audioGroup struct {
 }
 
 type alternativeAudio struct {
-	key  audioRendition
-	from *job.AudioStream
+	key     audioRendition
+	from    *job.AudioStream
+	purpose stream.Purpose
+	chosen  bool // it is the default one, in place of the source's
 }
 
 func (b *streamBuilder) audioGroups() []*audioGroup {
@@ -37,6 +40,7 @@ func (b *streamBuilder) audioGroups() []*audioGroup {
 					g.alternatives = append(g.alternatives, o)
 				}
 			}
+			g.alternatives = append(g.alternatives, b.fromFiles(v)...)
 			groups = append(groups, g)
 		}
 		g.withoutVideo = g.withoutVideo || v.video == nil
@@ -72,6 +76,7 @@ func (b *streamBuilder) surround() (*audioGroup, bool) {
 			g.alternatives = append(g.alternatives, o)
 		}
 	}
+	g.alternatives = append(g.alternatives, b.fromFiles(v)...)
 	return g, true
 }
 
@@ -127,5 +132,5 @@ func (b *streamBuilder) alternative(v variant, a *job.AudioStream) (alternativeA
 	alone := *b.planner
 	alone.src = &src
 	key, err := alone.streamAudio(v.format)
-	return alternativeAudio{key, a}, err == nil
+	return alternativeAudio{key: key, from: a, purpose: audioPurpose(*a)}, err == nil
 }

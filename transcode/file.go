@@ -166,7 +166,10 @@ func (p *planner) encodedAudio(f format.Format, w window) (audioRendition, *job.
 	if !p.has(t.encoder.Name) {
 		return t, noEncoder(t.encoder.Name, t.encoder.Codec)
 	}
-	t.padTo = p.audioPadTo(w)
+	t.padTo = p.src.file.end
+	if t.file == "" {
+		t.padTo = p.audioPadTo(w)
+	}
 	if p.src.canPassThrough(t) {
 		return p.passthroughAudio(w), nil
 	}

@@ -30,6 +30,8 @@ func (p *planner) planStream(i int, o *job.Output) (Result, *job.Error) {
 	if p.src.still {
 		return Result{}, job.Errorf(job.OutputFormatNotValid, "The input is a picture, so no httpstream can be made from it.")
 	}
+	files, restore := p.replaceSilence(o.Stream.Audio)
+	defer restore()
 	variants, cut, err := p.variants(o.Stream)
 	if err != nil {
 		return Result{}, err
@@ -37,7 +39,7 @@ func (p *planner) planStream(i int, o *job.Output) (Result, *job.Error) {
 	if err := p.noMetrics(o.Stream.QualityMetrics); err != nil {
 		return Result{}, err
 	}
-	s := streamBuilder{planner: p, output: i, params: o.Stream, variants: variants, cadence: cut}
+	s := streamBuilder{planner: p, output: i, params: o.Stream, variants: variants, cadence: cut, soundFiles: files}
 	if err := s.checkSurround(); err != nil {
 		return Result{}, err
 	}
@@ -272,7 +274,7 @@ func (p *planner) streamRendition(f format.Format, holdLast float64) (rendition,
 func (p *planner) streamAudio(f format.Format) (audioRendition, *job.Error) {
 	if f.AudioCodec() == format.Copy {
 		row := codec.Probed(p.src.audio.Codec)
-		if row != nil && row.Track == codec.Audio && row.Variant && !trimmedByEditList(p.src.audio) {
+		if p.src.file.name == "" && row != nil && row.Track == codec.Audio && row.Variant && !trimmedByEditList(p.src.audio) {
 			return p.passthroughAudio(window{}), nil
 		}
 		f.Audio.Codec = ""

@@ -150,7 +150,10 @@ func (p *planner) measured(t audioRendition, i int) *loudnessNode {
 		return nil
 	}
 	// What codec and silence at the end do is not heard.
-	t.encoder, t.bitrateK, t.padTo, t.direct, t.keepTags = nil, 0, 0, nil, false
+	t.encoder, t.bitrateK, t.direct, t.keepTags = nil, 0, nil, false
+	if t.file == "" {
+		t.padTo = 0 // a file is cut there
+	}
 	at := slices.IndexFunc(p.loudness, func(n *loudnessNode) bool { return n.key == t })
 	if at < 0 {
 		at = len(p.loudness)
@@ -203,12 +206,15 @@ func (p *planner) loudnessStep(n *loudnessNode) Step {
 // passes it through more filters. What openSource has outputs drop is dropped
 // before these, while FFmpeg would do it after them.
 func (p *planner) decodeAudio(t audioRendition, filters string, output ...string) []string {
-	in, each := p.openSource(t.window)
+	in, each, track := p.openAudio(t)
 	if len(each) > 0 {
 		filters = t.window.trim(p.entry(t.window.offset)) + "," + filters
 	}
-	args := append(slices.Clone(in), "-map", "0:"+strconv.Itoa(t.stream), "-af", t.filters("")+","+filters)
+	args := append(slices.Clone(in), "-map", track, "-af", t.filters("")+","+filters)
 	args = append(args, output...)
+	if t.file != "" {
+		return args
+	}
 	return append(args, p.syncWithVideo(nil)...)
 }
 

@@ -17,7 +17,9 @@ type streamBuilder struct {
 	variants []variant
 	cadence  cadence
 	key      SecretName // AES-128 of TS segments; "": clear
-	packages []stream.Package
+	// soundFiles are the params.Audio that are tracks beside the source's sound.
+	soundFiles []job.AudioFile
+	packages   []stream.Package
 	// thumbnails are the sheets of all packages; nil: none.
 	thumbnails *stream.Thumbnails
 }
@@ -167,15 +169,8 @@ func (b *packageBuilder) addDemuxed(groups []*audioGroup, segment func(t stream.
 		segment(t, b.tailedVideo(v), nil)
 	}
 	for _, g := range groups {
-		segment(stream.Track{
-			ID: unique(b.ids, "audio"), Type: stream.Audio, Group: g.id, Default: true, NoVariant: !g.withoutVideo,
-			Language: knownLanguage(b.src.audio.Language), Name: b.src.audio.Title, Purpose: audioPurpose(*b.src.audio),
-		}, nil, b.audioInput(g.key))
-		for i, o := range g.alternatives {
-			segment(stream.Track{
-				ID: unique(b.ids, languageID("audio", o.from.Language)), Type: stream.Audio, Group: g.id, NoVariant: true, Alternative: i + 1,
-				Language: knownLanguage(o.from.Language), Name: o.from.Title, Purpose: audioPurpose(*o.from),
-			}, nil, b.audioInput(o.key))
+		for _, t := range b.audioTracks(g) {
+			segment(t.Track, nil, b.audioInput(t.key))
 		}
 	}
 	b.addText()

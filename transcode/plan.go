@@ -61,7 +61,7 @@ type Options struct {
 
 // Plan is what is to be done for a job.
 type Plan struct {
-	Fetches []Fetch  // small files to fetch besides the source: watermarks, captions
+	Fetches []Fetch  // files to fetch besides the source: watermarks, captions, sound
 	Steps   []Step   // in an order that satisfies Needs
 	Results []Result // one for each output given to Build, in that order
 	Space   Space    // what its files take of the work directory
@@ -79,7 +79,7 @@ type Plan struct {
 	Secrets Secrets `json:"-"`
 }
 
-// Fetch is a small file to fetch into the work directory before the steps run. Its
+// Fetch is a file to fetch into the work directory before the steps run. Its
 // name is made from its address, so another plan of the job finds it there.
 type Fetch struct {
 	Name    string
@@ -88,6 +88,7 @@ type Fetch struct {
 	// Captions is what is known of a file of captions; nil: it is a watermark.
 	Captions *captions.Hint `json:",omitempty"`
 	LUT      bool           `json:",omitempty"` // it is a .cube, and no watermark
+	Sound    bool           `json:",omitempty"` // it has sound, and is no watermark
 	// Style: the captions are written as ASS, to be drawn; nil: they stay as they are.
 	Style *captions.Style `json:",omitempty"`
 }

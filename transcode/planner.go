@@ -214,6 +214,7 @@ func (p *planner) decodeGroup(w window) *decodeGroup {
 // audio registers an audio rendition for output i.
 func (p *planner) audio(key audioRendition, i int) *audioNode {
 	measured := p.measured(key, i)
+	p.fetchSound(key, i)
 	for _, t := range p.audios {
 		if t.key == key {
 			t.outputs = appendOnce(t.outputs, i)

@@ -15,6 +15,7 @@ type source struct {
 	job.Media
 	video *job.VideoStream // nil: none
 	audio *job.AudioStream // nil: none
+	file  soundFile        // audio is of it, and not of the media
 	frame frame            // as displayed, after rotation
 	still bool             // a single picture
 }

@@ -51,8 +51,8 @@ func (s sizeEstimate) ts() float64  { return s.bytes*tsShare + s.frames*tsFrame 
 // space adds up the intermediates and what the output steps make of them.
 func (p *planner) space() Space {
 	total, cached := 0.0, 0.0
-	bounded := true
-	total += p.loudnessSpace() + p.qualitySpace() + p.speechSpace()
+	bounded := !slices.ContainsFunc(p.fetches, func(f Fetch) bool { return f.Sound })
+	total += p.loudnessSpace() + p.qualitySpace() + p.speechSpace() + p.fileSpace()
 	tracks := map[string]sizeEstimate{}
 	for _, g := range p.decodeGroups {
 		for _, v := range g.videos {

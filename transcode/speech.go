@@ -85,6 +85,9 @@ func (p *planner) noteSpeech(i int, text string) {
 // spokenTrack is the track of sound in a language, and where there is none the one that
 // other outputs take; nil: there is no sound.
 func (s *source) spokenTrack(tag string) *job.AudioStream {
+	if s.file.name != "" {
+		return nil // the source itself has none
+	}
 	if s.audio == nil || tag == "" {
 		return s.audio
 	}

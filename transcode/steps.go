@@ -211,10 +211,10 @@ func (p *planner) audioStep(t *audioNode) Step {
 	if t.measured != nil {
 		s.Needs = append(s.Needs, t.measured.id)
 	}
-	in, each := p.openSource(t.key.window)
+	in, each, track := p.openAudio(t.key)
 	s.addArgs(in...)
 	s.addArgs(each...)
-	s.addArgs("-map", "0:"+strconv.Itoa(t.key.stream))
+	s.addArgs("-map", track)
 	s.addArgs(t.key.encodeArgs(t.measured)...)
 	if c := t.key.direct; c != nil {
 		s.addArgs(p.metadataArgs(t.key.keepTags, "0", true)...)
@@ -222,7 +222,9 @@ func (p *planner) audioStep(t *audioNode) Step {
 	} else {
 		s.addArgs(intermediateArgs(t.intermediate, t.name)...)
 	}
-	s.addArgs(p.syncWithVideo(each)...)
+	if t.key.file == "" {
+		s.addArgs(p.syncWithVideo(each)...)
+	}
 	return s
 }
 
@@ -247,7 +249,7 @@ func (p *planner) syncWithVideo(each []string) []string {
 }
 
 func (p *planner) syncTimestamps(stream int, each []string) []string {
-	if !p.src.discontinuous() || p.src.video == nil || p.src.audio == nil {
+	if stream < 0 || !p.src.discontinuous() || p.src.video == nil || p.src.audio == nil {
 		return nil
 	}
 	return append(slices.Clone(each), "-map", "0:"+strconv.Itoa(stream), "-c", "copy", "-f", "null", "-")

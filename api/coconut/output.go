@@ -40,7 +40,7 @@ var (
 		"watermark",
 	}
 	streamParams = []string{
-		"path", "if", "key", "variants", "playlist_name", "segment_duration", "gop", "loudness", "protection", "thumbnails", "captions", "overlay", "burn", "surround", "copy", "quality_metrics", "hls", "dash", "hls_encryption_key",
+		"path", "if", "key", "variants", "playlist_name", "segment_duration", "gop", "loudness", "protection", "thumbnails", "captions", "audio", "overlay", "burn", "surround", "copy", "quality_metrics", "hls", "dash", "hls_encryption_key",
 		"hls_encryption_key_uri", "caption_urls", "caption_languages", "caption_names",
 	}
 )

@@ -53,6 +53,8 @@ func (h hash) stream() *job.StreamParams {
 	p.Protection = h.protection(p)
 	p.Thumbnails = h.thumbnails()
 	p.Captions = h.captions()
+	p.Audio = h.audioFiles()
+	h.checkAudioFiles(p)
 	p.Overlay = h.overlay()
 	p.Burn = h.burn()
 	p.Surround = h.boolean("surround")

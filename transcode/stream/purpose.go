@@ -11,6 +11,7 @@ const (
 	ClearSpeech    Purpose = "clear-speech"    // audio whose speech is easier to follow
 	SDH            Purpose = "sdh"             // text for the deaf and hard of hearing
 	Commentary     Purpose = "commentary"      // audio or text about the programme
+	Dub            Purpose = "dub"             // audio in another language than the original
 )
 
 // signal is how a purpose is written.
@@ -34,6 +35,7 @@ var signals = map[Purpose]signal{
 	SDH: {characteristics: "public.accessibility.transcribes-spoken-dialog,public.accessibility.describes-music-and-sound",
 		role: "caption", audience: "2"},
 	Commentary: {manual: true, role: "commentary"},
+	Dub:        {role: "dub"},
 }
 
 // audienceScheme is the scheme of Accessibility.

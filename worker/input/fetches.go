@@ -24,9 +24,10 @@ const (
 )
 
 // Fetch fetches a file that a plan needs besides the input into dir, unless an earlier
-// plan of the run has, and checks it: a watermark is a picture, captions have cues.
+// plan of the run has, and checks it: a watermark is a picture, captions have cues, sound
+// is heard.
 // explain returns what a customer may see of an error. The error of Fetch has the reason
-// WatermarkNotValid or CaptionsNotValid, or that of explain if this server is at fault.
+// WatermarkNotValid, CaptionsNotValid, OverlayNotValid or AudioNotValid, or that of explain if this server is at fault.
 func (r Reader) Fetch(ctx context.Context, f transcode.Fetch, url job.Secret, dir string, explain func(error, job.Reason) *job.Error) error {
 	path := filepath.Join(dir, f.Name)
 	if _, err := os.Stat(path); err == nil {
@@ -41,6 +42,9 @@ func (r Reader) Fetch(ctx context.Context, f transcode.Fetch, url job.Secret, di
 	case f.Captions != nil:
 		what, notValid = "The file of captions ", job.CaptionsNotValid
 		err = r.fetchCaptions(ctx, url, part, *f.Captions, f.Style)
+	case f.Sound:
+		what, notValid = "The file of sound ", job.AudioNotValid
+		err = r.fetchSound(ctx, url, part)
 	case f.LUT:
 		what, notValid = "The LUT ", job.OverlayNotValid
 		err = r.fetchLUT(ctx, url, part)
@@ -84,6 +88,28 @@ func (r Reader) fetchWatermark(ctx context.Context, url job.Secret, path string)
 		return job.Errorf(job.WatermarkNotValid, "The watermark is not a picture; a PNG is expected.")
 	case m.Video[0].Width > maxWatermarkSide || m.Video[0].Height > maxWatermarkSide:
 		return job.Errorf(job.WatermarkNotValid, "The watermark has %dx%d pixels; at most %d on a side are accepted.", m.Video[0].Width, m.Video[0].Height, maxWatermarkSide)
+	}
+	return nil
+}
+
+// maxSoundBytes is the most of a file of sound: four hours of uncompressed stereo.
+const maxSoundBytes = 4 << 30
+
+// fetchSound fetches a file that has sound. It may have a picture too.
+func (r Reader) fetchSound(ctx context.Context, url job.Secret, path string) error {
+	src, err := r.Opener.Source(ctx, job.Input{URL: url})
+	if err != nil {
+		return fmt.Errorf("open sound: %w", err)
+	}
+	if _, err := r.fetchTo(ctx, src, path, min(maxSoundBytes, r.MaxBytes)); err != nil {
+		return fmt.Errorf("fetch sound: %w", err)
+	}
+	m, err := r.Media.Probe(ctx, path)
+	if err != nil {
+		return fmt.Errorf("probe sound: %w", err)
+	}
+	if len(m.Audio) == 0 {
+		return job.Errorf(job.AudioNotValid, "The file of sound has no sound.")
 	}
 	return nil
 }

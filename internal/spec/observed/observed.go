@@ -44,6 +44,7 @@ var tests = map[string]string{
 	"errors.md input_playlist_not_valid": "worker/input.TestRecordingRefused",
 	"errors.md input_stream_missing":     "transcode/ffmpeg.TestReason",
 	"errors.md captions_not_valid":       "e2e.TestBadCaptions",
+	"errors.md audio_not_valid":          "e2e.TestBadAudioFiles",
 	"errors.md encoder_missing":          "transcode/ffmpeg.TestReason",
 	"errors.md encoding_failed":          "transcode/ffmpeg.TestReason",
 	"errors.md encoding_stalled":         "transcode/ffmpeg.TestRunStalls",
