@@ -93,6 +93,7 @@ func (t *Track) Segment(data []byte, n int) ([]byte, error) {
 			if err := mp4.EncryptFragment(frag, t.c.Key, t.c.iv(uint64(n)<<24|uint64(i)), t.data); err != nil {
 				return nil, fmt.Errorf("encrypt segment: %w", err)
 			}
+			dropEmptyInfo(frag.Moof.Traf)
 		}
 		if err := s.Encode(&out); err != nil {
 			return nil, fmt.Errorf("write segment: %w", err)
@@ -102,6 +103,18 @@ func (t *Track) Segment(data []byte, n int) ([]byte, error) {
 		return nil, errors.New("read segment: there is no media in it")
 	}
 	return out.Bytes(), nil
+}
+
+// dropEmptyInfo takes the sizes and the offset of auxiliary information out of a fragment
+// that has none. With one vector for the whole track and samples that are encrypted whole,
+// as the audio of cbcs, there is nothing to tell of a sample, and the boxes are omitted
+// (ISO/IEC 23001-7 section 7.2). FFmpeg 7.1 does not open a file with empty ones.
+func dropEmptyInfo(traf *mp4.TrafBox) {
+	if traf.Saiz == nil || traf.Saiz.DefaultSampleInfoSize > 0 || len(traf.Saiz.SampleInfo) > 0 {
+		return
+	}
+	traf.Saiz, traf.Saio = nil, nil
+	traf.Children = slices.DeleteFunc(traf.Children, func(b mp4.Box) bool { return b.Type() == "saiz" || b.Type() == "saio" })
 }
 
 // iv is an initialisation vector: 8 bytes of the track, which n is added to, and

@@ -3,6 +3,9 @@ package protect
 import (
 	"bytes"
 	"testing"
+
+	"github.com/Eyevinn/mp4ff/aac"
+	"github.com/Eyevinn/mp4ff/mp4"
 )
 
 func FuzzSystem(f *testing.F) {
@@ -58,5 +61,53 @@ func TestBrokenSegments(t *testing.T) {
 	}
 	if _, err := (&Track{c: good}).Segment(nil, 1); err == nil {
 		t.Error("nothing is taken for a segment")
+	}
+}
+
+// TestAuxiliaryInformation: a fragment tells of its samples what there is to tell, and has no
+// box about nothing: FFmpeg 7.1 does not open such a file.
+func TestAuxiliaryInformation(t *testing.T) {
+	init := mp4.CreateEmptyInit()
+	init.AddEmptyTrack(48000, "audio", "und")
+	trak := init.Moov.Trak
+	if err := trak.SetAACDescriptor(aac.AAClc, 48000); err != nil {
+		t.Fatal(err)
+	}
+	frag, err := mp4.CreateFragment(1, trak.Tkhd.TrackID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		frag.AddFullSample(mp4.FullSample{Sample: mp4.Sample{Dur: 1024, Size: 40}, Data: make([]byte, 40)})
+	}
+	segment := mp4.NewMediaSegment()
+	segment.AddFragment(frag)
+	var head, media bytes.Buffer
+	if err := init.Encode(&head); err != nil {
+		t.Fatal(err)
+	}
+	if err := segment.Encode(&media); err != nil {
+		t.Fatal(err)
+	}
+	for scheme, told := range map[string]bool{CENC: true, CBCS: false} {
+		track, _, err := NewTrack(head.Bytes(), Config{Scheme: scheme, Key: make([]byte, 16), KeyID: make([]byte, 16)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		locked, err := track.Segment(media.Bytes(), 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		f, err := mp4.DecodeFile(bytes.NewReader(locked))
+		if err != nil {
+			t.Fatal(err)
+		}
+		moof := f.Segments[0].Fragments[0].Moof
+		if traf := moof.Traf; traf.Senc == nil || (traf.Saiz != nil) != told || (traf.Saio != nil) != told || told && traf.Saiz.SampleCount != 3 {
+			t.Errorf("%s: senc %v, saiz %+v, saio %+v", scheme, traf.Senc != nil, traf.Saiz, traf.Saio)
+		}
+		if at := moof.Traf.Trun.DataOffset; uint64(at) != moof.Size()+8 {
+			t.Errorf("%s: the samples are at %d of a moof of %d bytes", scheme, at, moof.Size())
+		}
 	}
 }
