@@ -98,6 +98,9 @@ func (in *initSegment) track(t *mp4.TrakBox) error {
 		}
 	case stsd.EC3 != nil:
 		in.audio = &facts{entry: "ec-3", codec: "ec-3", channels: int(stsd.EC3.ChannelCount), rate: int(stsd.EC3.SampleRate)}
+		if d := stsd.EC3.Dec3; d != nil {
+			in.audio.channels, _ = d.ChannelInfo()
+		}
 	}
 	return nil
 }

@@ -172,7 +172,7 @@ type HTTPStream struct {
 	Audio      []AudioFile `json:"audio,omitempty"` // tracks beside the input's
 	Overlay    []Overlay   `json:"overlay,omitempty"`
 	Burn       *Burn       `json:"burn,omitempty"`
-	Surround   bool        `json:"surround,omitempty"` // AC-3 with all channels beside the variants' sound
+	Surround   any         `json:"surround,omitempty"` // all channels beside the variants' sound: true for AC-3, or of type []string with "ac3" and "eac3"
 	// QualityMetrics asks for SSIM and PSNR of each variant, see Quality.
 	QualityMetrics bool `json:"quality_metrics,omitempty"`
 

@@ -79,14 +79,14 @@ func TestSurroundStream(t *testing.T) {
 	t.Parallel()
 	srv := shared(t)
 	j := srv.completed(t, 60*time.Second, jobOf(inputs(t).add(testmedia.Clip(t, sixChannels)), object{"httpstream": object{
-		"variants": []string{"mp4:0x90::quality=3", "mp4:0x180::quality=3"}, "surround": true,
+		"variants": []string{"mp4:0x90::quality=3", "mp4:0x180::quality=3"}, "surround": []string{"ac3", "eac3"},
 		"hls": object{"path": "/hls"}, "dash": object{"path": "/dash"},
 	}}))
 	o := j.output(t, "httpstream")
 	for _, kind := range []string{"hlsfmp4", "dash"} {
 		follows(t, o.stream(t, kind))
 	}
-	if master := string(fetch(t, o.stream(t, "hlsfmp4"))); strings.Count(master, `AUDIO="surround"`) != 2 || !strings.Contains(master, `CHANNELS="6"`) {
+	if master := string(fetch(t, o.stream(t, "hlsfmp4"))); strings.Count(master, `AUDIO="surround"`) != 2 || strings.Count(master, `AUDIO="surround-eac3"`) != 2 || !strings.Contains(master, `CHANNELS="6"`) {
 		t.Errorf("the playlist is %s", master)
 	}
 	var cases []object

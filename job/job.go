@@ -190,6 +190,9 @@ func AudioRoles() []string {
 	return []string{AudioDub, AudioCommentary, AudioDescription, AudioClearSpeech}
 }
 
+// SurroundCodecs returns the codecs of StreamParams.Surround, first the one of "true".
+func SurroundCodecs() []string { return []string{"ac3", "eac3"} }
+
 // Burn are captions that become part of the picture: those of a file, or a track of
 // subtitles of the source. It is an extension.
 type Burn struct {
@@ -272,8 +275,9 @@ type StreamParams struct {
 	// SegmentSeconds is the length of segments, 1 to 10 with three decimals; 0: that of
 	// the server. It is an extension.
 	SegmentSeconds float64
-	// Surround: a second group of audio has more than two channels. It is an extension.
-	Surround bool
+	// Surround are the codecs, of SurroundCodecs, of more groups of audio with more than
+	// two channels. It is an extension.
+	Surround []string
 	Overlay  []Overlay
 	Burn     *Burn // nil: nothing
 	// QualityMetrics is as VideoParams.QualityMetrics, of each variant.

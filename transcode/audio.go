@@ -42,7 +42,7 @@ const maxDefaultRate = 48000
 
 // newAudioRendition resolves what a format asks of the audio.
 func (s *source) newAudioRendition(f format.Format, w window) (audioRendition, *job.Error) {
-	enc, row := encoder.ForAudio(f.AudioCodec()), codec.Lookup(codec.Audio, f.AudioCodec())
+	enc, row := encoder.ForAudio(f.AudioCodec()), codec.AudioRow(f.AudioCodec())
 	if enc == nil {
 		return audioRendition{}, job.Errorf(job.OutputFormatNotValid, "The audio codec %q is not supported yet.", f.AudioCodec())
 	}

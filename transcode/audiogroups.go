@@ -45,32 +45,45 @@ func (b *streamBuilder) audioGroups() []*audioGroup {
 		}
 		g.withoutVideo = g.withoutVideo || v.video == nil
 	}
-	if g, ok := b.surround(); ok {
-		groups = append(groups, g)
+	return append(groups, b.surround()...)
+}
+
+// surroundGroup names the audio group of more channels than two in a codec, beside those of
+// the variants.
+func surroundGroup(codec string) string {
+	if codec == "ac3" {
+		return "surround"
+	}
+	return "surround-" + codec
+}
+
+// surround are the groups with all channels of the source's audio as AC-3 or E-AC-3, which
+// televisions pass on to a receiver; nil: the stream is to have none.
+func (b *streamBuilder) surround() (groups []*audioGroup) {
+	if !b.hasSurround() {
+		return nil
+	}
+	for _, codec := range b.params.Surround {
+		if g, ok := b.surroundIn(codec); ok {
+			groups = append(groups, g)
+		}
 	}
 	return groups
 }
 
-// surroundGroup is the audio group of more channels than two, beside those of the variants.
-const surroundGroup = "surround"
-
-// surround is the group with all channels of the source's audio as AC-3, which televisions
-// pass on to a receiver; false: the stream is to have none.
-func (b *streamBuilder) surround() (*audioGroup, bool) {
-	if !b.hasSurround() {
-		return nil, false
-	}
+// surroundIn is the group in one codec; false: there is no variant to play it with.
+func (b *streamBuilder) surroundIn(codec string) (*audioGroup, bool) {
 	at := slices.IndexFunc(b.variants, func(v variant) bool { return v.video != nil && v.audio != nil })
 	if at < 0 {
 		return nil, false
 	}
 	v := b.variants[at]
-	v.format = surroundFormat(v.format)
+	v.format = surroundFormat(v.format, codec)
 	key, err := b.streamAudio(v.format)
 	if err != nil {
 		return nil, false // it was planned before, see planStream
 	}
-	g := &audioGroup{id: surroundGroup, key: key}
+	g := &audioGroup{id: surroundGroup(codec), key: key}
 	for i := range b.src.Audio {
 		if o, ok := b.alternative(v, &b.src.Audio[i]); ok {
 			g.alternatives = append(g.alternatives, o)
@@ -83,26 +96,30 @@ func (b *streamBuilder) surround() (*audioGroup, bool) {
 // checkSurround says why a stream cannot have the surround that it wants; nil: it can, or
 // wants none. A source with two channels has nothing to put there.
 func (b *streamBuilder) checkSurround() *job.Error {
-	if !b.params.Surround {
+	if len(b.params.Surround) == 0 {
 		return nil
 	}
 	if !b.hasSurround() {
 		b.copyNotes = append(b.copyNotes, Note{Outputs: []int{b.output}, Text: "There is no surround: the input's sound has no more than two channels."})
 		return nil
 	}
-	_, err := b.streamAudio(surroundFormat(format.Format{Container: "mp4"}))
-	return err
+	for _, codec := range b.params.Surround {
+		if _, err := b.streamAudio(surroundFormat(format.Format{Container: "mp4"}, codec)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// surroundFormat is the format of a variant with all channels as AC-3.
-func surroundFormat(f format.Format) format.Format {
-	f.Audio = format.Audio{Codec: "ac3", Channels: "multi"}
+// surroundFormat is the format of a variant with all channels in a codec.
+func surroundFormat(f format.Format, codec string) format.Format {
+	f.Audio = format.Audio{Codec: codec, Channels: "multi"}
 	return f
 }
 
 // hasSurround reports whether a stream that wants surround has more than two channels.
 func (b *streamBuilder) hasSurround() bool {
-	return b.params.Surround && b.src.audio != nil && b.src.audio.Channels > 2
+	return len(b.params.Surround) > 0 && b.src.audio != nil && b.src.audio.Channels > 2
 }
 
 func groupNamed(groups []*audioGroup, id string) *audioGroup {

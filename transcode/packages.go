@@ -162,8 +162,10 @@ func (b *packageBuilder) addDemuxed(groups []*audioGroup, segment func(t stream.
 		b.lines[t.ID] = min(v.video.geometry.W, v.video.geometry.H)
 		if v.audio != nil {
 			t.Audio = []string{groupOf(groups, *v.audio).id}
-			if g := groupNamed(groups, surroundGroup); g != nil {
-				t.Audio = append(t.Audio, g.id)
+			for _, codec := range b.params.Surround {
+				if g := groupNamed(groups, surroundGroup(codec)); g != nil {
+					t.Audio = append(t.Audio, g.id)
+				}
 			}
 		}
 		segment(t, b.tailedVideo(v), nil)

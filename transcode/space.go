@@ -152,7 +152,7 @@ func (p *planner) estimateAudio(t *audioNode) sizeEstimate {
 				bits, s.bounded = float64(a.BitRate)*1.1, true
 			}
 		}
-	case codec.Lookup(codec.Audio, k.encoder.Codec).Lossless:
+	case codec.AudioRow(k.encoder.Codec).Lossless:
 		bits = float64(k.rate*k.channels) * 24
 	}
 	s.frames = math.Ceil(s.seconds * max(8000, float64(k.rate)) / 1024)

@@ -2,6 +2,7 @@ package coconut
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode/format"
@@ -74,3 +75,29 @@ func (h hash) checkAudioFiles(p *job.StreamParams) {
 		h.d.refuse(h.reason, "%s is not valid: no variant has audio, so no player would look for it; expected variants with audio.", h.subject("audio"))
 	}
 }
+
+// surround reads the param 'surround' of an httpstream, an addition to Coconut: true for
+// AC-3, or codecs.
+func (h hash) surround() []string {
+	v := h.get("surround")
+	if b, ok := parseBool(v); ok {
+		if b {
+			return job.SurroundCodecs()[:1]
+		}
+		return nil
+	}
+	var list []string
+	for _, w := range h.words("surround") {
+		codec := strings.ToLower(w.text)
+		if !slices.Contains(job.SurroundCodecs(), codec) {
+			h.refuse("surround", wantSurround)
+			return nil
+		}
+		if !slices.Contains(list, codec) {
+			list = append(list, codec)
+		}
+	}
+	return list
+}
+
+const wantSurround = `true for AC-3, or an array of "ac3" and "eac3"`

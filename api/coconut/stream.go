@@ -57,9 +57,9 @@ func (h hash) stream() *job.StreamParams {
 	h.checkAudioFiles(p)
 	p.Overlay = h.overlay()
 	p.Burn = h.burn()
-	p.Surround = h.boolean("surround")
-	if p.Surround && p.HLS != nil && (p.HLS.Version == 3 || !p.HLS.EncryptionKey.IsZero()) {
-		h.d.refuse(h.reason, "%s is not valid beside an 'hls.version' of 3 or 'hls.encryption_key': AC-3 goes into fragmented MP4, so leave out one of the two.", h.subject("surround"))
+	p.Surround = h.surround()
+	if len(p.Surround) > 0 && p.HLS != nil && (p.HLS.Version == 3 || !p.HLS.EncryptionKey.IsZero()) {
+		h.d.refuse(h.reason, "%s is not valid beside an 'hls.version' of 3 or 'hls.encryption_key': AC-3 and E-AC-3 go into fragmented MP4, so leave out one of the two.", h.subject("surround"))
 	}
 	if p.HLS != nil && p.HLS.Version == 3 && len(p.Captions) > 0 {
 		h.d.refuse(h.reason, "%s is not valid beside an 'hls.version' of 3: playlists of that version know no captions.", h.subject("captions"))

@@ -45,10 +45,11 @@ func pcm(name string, aliases ...string) Codec {
 	return Codec{Name: name, Aliases: aliases, Title: "PCM", Track: Audio, Encodable: true, Lossless: true, PCM: true, Channels: upTo8}
 }
 
-// sourceOnly are codecs that are never encoded and that a request cannot name,
-// but that can be copied from a source.
+// sourceOnly are codecs that a format cannot name, but that can be copied from a
+// source.
 var sourceOnly = []Codec{
-	{Name: "eac3", Track: Audio, MP4Timeline: true},
+	// E-AC-3 is encoded for the surround of streams alone.
+	{Name: "eac3", Title: "E-AC-3", Track: Audio, MP4Timeline: true, Channels: upTo6, Rates: []int{32000, 44100, 48000}},
 	{Name: "alac", Track: Audio, MP4Timeline: true},
 	{Name: "dts", Track: Audio},
 	{Name: "truehd", Track: Audio},

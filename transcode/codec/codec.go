@@ -93,6 +93,14 @@ func Probed(name string) *Codec {
 	return find(sourceOnly, is)
 }
 
+// AudioRow finds a codec of audio by its name, source-only ones too; nil when there is none.
+func AudioRow(name string) *Codec {
+	if c := Lookup(Audio, name); c != nil {
+		return c
+	}
+	return find(sourceOnly, func(c *Codec) bool { return c.Track == Audio && c.Name == name })
+}
+
 func find[T any](table []T, is func(*T) bool) *T {
 	for i := range table {
 		if is(&table[i]) {

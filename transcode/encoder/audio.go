@@ -30,6 +30,7 @@ var audios = append([]Audio{
 		plainRate: opusRate, bitrate: opusBitrate,
 	},
 	{Name: "ac3", Codec: "ac3", Intermediate: MP4, bitrate: ac3Bitrate},
+	{Name: "eac3", Codec: "eac3", Intermediate: MP4, bitrate: ac3Bitrate},
 	{Name: "mp2", Codec: "mp2", Intermediate: Matroska, bitrate: mp2Bitrate},
 	{Name: "wmav2", Codec: "wmav2", Intermediate: Matroska, bitrate: wmaBitrate},
 	{Name: "libopencore_amrnb", Codec: "amr-nb", Intermediate: MOV},

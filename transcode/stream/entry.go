@@ -154,7 +154,10 @@ func (in *initSegment) audioEntry(b box) error {
 	case "ac-3":
 		a.codec = b.kind
 		a.readDAC3(child(ext, "dac3"))
-	case "ec-3", "fLaC":
+	case "ec-3":
+		a.codec = b.kind
+		a.readDEC3(child(ext, "dec3"))
+	case "fLaC":
 		a.codec = b.kind
 	case "Opus":
 		a.codec = "opus"
@@ -173,7 +176,21 @@ func (a *audioConfig) readDAC3(dac3 []byte) {
 	}
 	// fscod 2, bsid 5, bsmod 3, acmod 3, lfeon 1
 	bits := field(dac3, 0, 3)
-	a.channels = [...]int{2, 1, 2, 3, 3, 4, 4, 5}[bits>>11&7] + int(bits>>10&1)
+	a.channels = dolbyChannels(bits >> 10)
+}
+
+// readDEC3 reads how many channels the first substream of E-AC-3 has (annex F.6).
+func (a *audioConfig) readDEC3(dec3 []byte) {
+	if len(dec3) < 4 {
+		return
+	}
+	// data_rate 13, num_ind_sub 3; fscod 2, bsid 5, reserved 1, asvc 1, bsmod 3, acmod 3, lfeon 1
+	a.channels = dolbyChannels(field(dec3, 2, 2))
+}
+
+// dolbyChannels is how many channels acmod and, in the last bit, lfeon say.
+func dolbyChannels(bits uint64) int {
+	return [...]int{2, 1, 2, 3, 3, 4, 4, 5}[bits>>1&7] + int(bits&1)
 }
 
 // readESDS reads the elementary stream descriptor of MPEG-4 audio.
