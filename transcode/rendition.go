@@ -87,6 +87,7 @@ func (p *planner) renditionWith(enc *encoder.Video, f format.Format, w window, p
 	r.geometry = fitLimits(limits, g)
 	r.matrix = p.convertedMatrix(r, row, container)
 	r.fps = p.limitRate(r, limits, container.ConstantRate)
+	r.settings.Narrow = r.geometry.W < 64
 	r.settings.Small = row.Name == "h264" && p.withinLevel1(r)
 	if err := p.refuses(r); err != nil {
 		return r, err

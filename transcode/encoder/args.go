@@ -76,6 +76,11 @@ func x265Args(s Settings, rate Rate, r Run) []string {
 	if s.Level != "" {
 		params = append(params, "level-idc="+dotted(s.Level))
 	}
+	if s.Narrow {
+		// x265 3.5 and 4.1 write beyond their memory in Lookahead::cuTree where AVX2 counts four
+		// blocks at once and a row has fewer: seen of widths up to 49, and never of 50.
+		params = append(params, "cutree=0")
+	}
 	params = append(params, r.HDR.x265Params()...)
 	if r.Keyframes != nil {
 		// Chunks have different bitrates. x265 tells of its settings in the header.

@@ -86,6 +86,7 @@ type Settings struct {
 	Level           string // "31"
 	// Small: the frames and their rate are within level 1 of H.264 (ITU-T H.264 table A-1).
 	Small     bool
+	Narrow    bool // the frames are less than 64 wide
 	PixFmt    string
 	Preset    string // as the encoder knows it
 	Tune      string // word of the option tune

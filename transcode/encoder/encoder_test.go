@@ -137,6 +137,17 @@ func TestRateIsWhatIsTold(t *testing.T) {
 	})
 }
 
+// TestNarrow: x265 does without what breaks its memory, only where it would.
+func TestNarrow(t *testing.T) {
+	x265 := ForVideo("hevc", "mp4")[0]
+	for _, narrow := range []bool{false, true} {
+		args := strings.Join(x265.Args(Settings{BitrateK: 500, Narrow: narrow}, Run{GOP: 50}), " ")
+		if strings.Contains(args, "cutree=0") != narrow {
+			t.Errorf("narrow %t: %s", narrow, args)
+		}
+	}
+}
+
 func TestPasses(t *testing.T) {
 	run := Run{GOP: 50, Pass: 2, Stats: "v1-pass"}
 	x264 := strings.Join(ForVideo("h264", "mp4")[0].Args(Settings{BitrateK: 500}, run), " ")
