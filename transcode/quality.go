@@ -69,13 +69,14 @@ type qualityMetric struct {
 	scale             float64 // of the logarithm of the error; 0: values are averaged as they are
 	places            float64 // that figures are rounded to, as a power of ten
 	optional, luma    bool    // not every FFmpeg has it; it knows planes of YUV only
+	rated             bool    // it needs a frame rate
 }
 
 var qualityMetrics = []qualityMetric{
 	{name: "ssim", filter: "ssim", key: "lavfi.ssim.All", places: 1e5},
 	{name: "psnr", filter: "psnr", key: "lavfi.psnr.psnr_avg", scale: 10, places: 100},
 	// Of FFmpeg 7.1 on. It averages the root of the error.
-	{name: "xpsnr", filter: "xpsnr", key: "lavfi.xpsnr.xpsnr.y", scale: 20, places: 100, optional: true, luma: true},
+	{name: "xpsnr", filter: "xpsnr", key: "lavfi.xpsnr.xpsnr.y", scale: 20, places: 100, optional: true, luma: true, rated: true},
 }
 
 // maxDecibels stands for no difference at all.
@@ -283,8 +284,9 @@ func (p *planner) qualityTrack(v *renditionNode) QualityTrack {
 // metrics are those that are measured of r.
 func (p *planner) metrics(r rendition) []qualityMetric {
 	var list []qualityMetric
+	rated := p.rated(r)
 	for _, m := range qualityMetrics {
-		if (!m.optional || p.Capabilities.Filters.Has(m.filter)) && !(m.luma && codec.Pixels(r.settings.PixFmt).RGB) {
+		if (!m.optional || p.Capabilities.Filters.Has(m.filter)) && !(m.luma && codec.Pixels(r.settings.PixFmt).RGB) && (rated || !m.rated) {
 			list = append(list, m)
 		}
 	}
@@ -306,9 +308,15 @@ func (p *planner) compare(v *renditionNode, t QualityTrack, encode, source, labe
 	for i := range pads {
 		pads[i] = fmt.Sprintf("%s_%d", source, i+1)
 	}
+	again := ""
+	if slices.ContainsFunc(list, func(m qualityMetric) bool { return m.rated }) {
+		// Since FFmpeg 7 setpts forgets the frame rate, and xpsnr divides by it.
+		rate := p.rate(v.key)
+		again = fmt.Sprintf("fps=%d/%d,", rate.Num, rate.Den)
+	}
 	chains := []string{
 		fmt.Sprintf("[%s]%s,setpts=PTS-STARTPTS+%d[%s_0]", encode, alike, p.lateBy(v.key), label),
-		fmt.Sprintf("[%s]%s%s,setpts=PTS-STARTPTS,split=%d[%s]", source, trim, alike, len(pads), strings.Join(pads, "][")),
+		fmt.Sprintf("[%s]%s%s,setpts=PTS-STARTPTS,%ssplit=%d[%s]", source, trim, alike, again, len(pads), strings.Join(pads, "][")),
 	}
 	for i, m := range list {
 		out := fmt.Sprintf("%s_%d", label, i+1)
@@ -339,8 +347,8 @@ func (p *planner) alike(r rendition) string {
 // lateBy is how late the frames of an encode come to their comparison, in microseconds:
 // more than what containers round times by, and less than a frame.
 func (p *planner) lateBy(r rendition) int {
-	if rate := p.rate(r); validRate(rate) && (validRate(r.fps) || !p.src.variable()) {
-		return int(250000 / fpsFloat(rate))
+	if p.rated(r) {
+		return int(250000 / fpsFloat(p.rate(r)))
 	}
 	return 2000
 }

@@ -191,14 +191,21 @@ func TestReadMetric(t *testing.T) {
 	}
 }
 
-// XPSNR is measured where FFmpeg is known to have it. Without the others nothing can be.
+// XPSNR is measured where FFmpeg is known to have it, of a rate that is known. Without the
+// others nothing can be.
 func TestQualityCapabilities(t *testing.T) {
 	t.Parallel()
 	at := func(filters ...string) Plan {
 		return Build(outputs(t, "mp4:240p path=/a.mp4 quality_metrics"), film(640, 360), Options{Capabilities: Capabilities{Filters: NewSet(filters...)}})
 	}
-	if p := at("ssim", "psnr", "xpsnr"); !strings.Contains(show(p), "xpsnr,metadata=mode=print:key=lavfi.xpsnr.xpsnr.y") {
-		t.Errorf("no XPSNR\n%s", show(p))
+	const xpsnr = "xpsnr,metadata=mode=print:key=lavfi.xpsnr.xpsnr.y"
+	if p := at("ssim", "psnr", "xpsnr"); !strings.Contains(show(p), xpsnr) || !strings.Contains(show(p), "fps=30/1,split=3") {
+		t.Errorf("no XPSNR, or of frames without a rate\n%s", show(p))
+	}
+	uneven := film(640, 360)
+	uneven.Video[0].FPS.Num = 22
+	if p := Build(outputs(t, "mp4:240p path=/a.mp4 quality_metrics"), uneven, Options{Capabilities: Capabilities{Filters: NewSet("ssim", "psnr", "xpsnr")}}); strings.Contains(show(p), xpsnr) {
+		t.Errorf("XPSNR of frames without a rate\n%s", show(p))
 	}
 	if p := at("ssim", "psnr"); p.Results[0].Err != nil || strings.Contains(show(p), "xpsnr") {
 		t.Errorf("XPSNR, or an error\n%s", show(p))

@@ -152,6 +152,11 @@ func (p *planner) rate(r rendition) format.Rational {
 	return format.Rational{Num: 25, Den: 1}
 }
 
+// rated reports whether the frames of r come at a rate that is known.
+func (p *planner) rated(r rendition) bool {
+	return validRate(p.rate(r)) && (validRate(r.fps) || !p.src.variable())
+}
+
 // gop is the number of frames in a cell of the keyframe grid. Where frames come
 // irregularly, the encoder must not reach it before the grid does.
 func (p *planner) gop(r rendition) int {
