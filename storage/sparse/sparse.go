@@ -53,6 +53,9 @@ type File struct {
 	cancel  context.CancelCauseFunc
 	running sync.WaitGroup
 
+	checking sync.Mutex // held by Unchanged
+	checked  int        // how many answers there were when it last looked
+
 	mu        sync.Mutex
 	changed   chan struct{} // closed, and made anew, when anything below has changed
 	size      int64         // -1: not known yet
@@ -64,6 +67,9 @@ type File struct {
 	held      bool      // no new request is made: the server refuses them, but sends the rest
 	urgent    int       // readers that wait until a transfer may begin
 	received  int64     // bytes from the source
+	answers   int       // of the source, of which something is in the file
+	first     spans     // where the first of them begin
+	replaced  error     // the source has another file by now
 	begun     time.Time // when the first byte came
 	err       error     // why nothing more will come
 }
@@ -190,9 +196,13 @@ func (f *File) missing() int64 {
 	return f.size - f.have.bytes()
 }
 
-// Wait waits until all of the file is there.
+// Wait waits until all of the file is there, and is known to be of one version as far as can
+// be. From then on the source is asked for nothing more.
 func (f *File) Wait(ctx context.Context) error {
-	return f.await(ctx, f.complete)
+	if err := f.await(ctx, f.complete); err != nil {
+		return err
+	}
+	return f.Unchanged(ctx)
 }
 
 // await waits until ready, which is called with the lock held, reports true.

@@ -19,6 +19,7 @@ type transfer struct {
 	at, to  int64 // what is still to come
 	rest    bool  // it fetches the rest of the file, which nobody waits for
 	replace bool  // it makes way for another
+	answer  bool  // an answer has begun of which nothing is written
 
 	failures int   // in a row without progress
 	fresh    int64 // bytes since the last failure
@@ -228,6 +229,9 @@ func (f *File) receive(ctx context.Context, t *transfer) error {
 		return crawled(ctx, err)
 	}
 	defer func() { _ = body.Close() }()
+	f.mu.Lock()
+	t.answer = true
+	f.mu.Unlock()
 	buf := make([]byte, 128<<10)
 	for {
 		if err := f.giveWay(ctx, t, watch); err != nil {
@@ -327,6 +331,10 @@ func (f *File) write(t *transfer, p []byte) error {
 	n := int64(len(p))
 	if f.begun.IsZero() {
 		f.begun = time.Now()
+	}
+	if t.answer {
+		t.answer = false
+		f.answered(span{at, at + n})
 	}
 	f.have.add(at, at+n)
 	t.at += n

@@ -41,6 +41,8 @@ type Source interface {
 	Use(ctx context.Context, dir string) (served *ffmpeg.Served, done func(), err error)
 	// Err is why no more of the input can be read; nil while there is no reason.
 	Err() error
+	// Unchanged returns an error when what was read is known to be of two files.
+	Unchanged(ctx context.Context) error
 }
 
 // Cache keeps what steps make for later runs of the job.

@@ -1,6 +1,7 @@
 package execute
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -12,7 +13,8 @@ import (
 )
 
 // ffmpeg runs a command. Where the input has failed, that is the error: ffmpeg takes a
-// broken connection for the end of the file, and may end without an error.
+// broken connection for the end of the file, and may end without an error. So it is where the
+// input has been replaced while it was read.
 func (e *Execution) ffmpeg(ctx context.Context, c ffmpeg.Command) error {
 	if e.c.Source == nil || !slices.Contains(c.Args, transcode.SourceName) {
 		return e.run(ctx, c)
@@ -24,8 +26,15 @@ func (e *Execution) ffmpeg(ctx context.Context, c ffmpeg.Command) error {
 	defer done()
 	c.Served = served
 	err = e.run(ctx, c)
-	if failed := e.c.Source.Err(); served != nil && failed != nil && ctx.Err() == nil {
+	changed := e.c.Source.Unchanged(ctx)
+	if ctx.Err() != nil {
+		return cmp.Or(err, changed)
+	}
+	if failed := e.c.Source.Err(); served != nil && failed != nil {
 		return fmt.Errorf("read input: %w", failed)
+	}
+	if changed != nil {
+		return fmt.Errorf("read input: %w", changed)
 	}
 	return err
 }

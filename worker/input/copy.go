@@ -158,6 +158,15 @@ func (c *Copy) Err() error {
 	return c.file.Err()
 }
 
+// Unchanged returns an error when the source is known to have another file than the one that
+// has been read. It may ask the source.
+func (c *Copy) Unchanged(ctx context.Context) error {
+	if c.made != nil {
+		return nil
+	}
+	return c.file.Unchanged(ctx)
+}
+
 // Identity names the content of the input, equally in every process.
 func (c *Copy) Identity(ctx context.Context) (string, error) {
 	if c.made != nil {

@@ -404,6 +404,7 @@ func (*fakeSource) Use(context.Context, string) (*ffmpeg.Served, func(), error) 
 	return nil, func() {}, nil
 }
 func (f *fakeSource) Err() error                             { return f.err }
+func (*fakeSource) Unchanged(context.Context) error          { return nil }
 func (*fakeSource) Identity(context.Context) (string, error) { return "sum", nil }
 func (f *fakeSource) Retain()                                { f.users++ }
 func (f *fakeSource) Close()                                 { f.users--; f.closed++ }

@@ -24,9 +24,10 @@ type SourceStore interface {
 // Source is the copy of a job's input on the disk of this process, which may still be
 // arriving.
 type Source interface {
-	// Use and Err are those of execute.Source.
+	// Use, Err and Unchanged are those of execute.Source.
 	Use(ctx context.Context, dir string) (served *ffmpeg.Served, done func(), err error)
 	Err() error
+	Unchanged(ctx context.Context) error
 	// Identity names the content, equally in every process.
 	Identity(ctx context.Context) (string, error)
 	// Retain notes one more user. Close ends one use, and with the last one the transfers.
