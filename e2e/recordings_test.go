@@ -5,6 +5,7 @@ import (
 	"math"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -62,4 +63,23 @@ func TestRecordings(t *testing.T) {
 			}
 		})
 	}
+	t.Run("joined", func(t *testing.T) {
+		j := srv.completed(t, 2*time.Minute, object{
+			"inputs": []object{
+				{"url": stream.stream(t, "dash"), "offset": 5.4}, {"url": stream.stream(t, "hls"), "offset": 2, "duration": 0.6},
+				{"url": inputs(t).add(film), "duration": 0.2}, {"url": stream.stream(t, "hls"), "offset": 5.6},
+			},
+			"storage": object{"service": "coconut"}, "outputs": whole,
+		})
+		// TS begins with the priming of its sound, so its pictures are half a frame late.
+		var want []int
+		for _, part := range [][2]int{{135, 150}, {49, 64}, {0, 5}, {139, 150}} {
+			for k := part[0]; k < part[1]; k++ {
+				want = append(want, k)
+			}
+		}
+		if got := testmedia.ReadFrames(t, save(t, j.output(t, "whole").URL, "joined.mp4")); !slices.Equal(got, want) {
+			t.Errorf("the frames are %v, want %v", got, want)
+		}
+	})
 }

@@ -282,28 +282,6 @@ func (j *joiner) join() (JoinedSource, *job.Error) {
 	return JoinedSource{Step: s, Media: j.media(total, frames, bytes), Duration: total, Bytes: bytes}, nil
 }
 
-// open are the arguments that open the file of a part a little before its range.
-func (s *partSource) open() []string {
-	var args []string
-	if s.early > 0 {
-		args = append(args, "-ss", seconds(s.early))
-	}
-	if !s.still && (s.Length > 0 || s.early > 0) {
-		args = append(args, "-t", seconds(s.Offset-s.early+s.length+joinEarly))
-	}
-	return append(args, "-i", s.Name)
-}
-
-// skip are the filters that leave out what was decoded before the range; trim and setpts
-// are FFmpeg's filters for that.
-func (s *partSource) skip(trim, setpts string) []string {
-	if s.Offset <= s.early {
-		return nil
-	}
-	from := seconds(s.Offset - s.early)
-	return []string{trim + "=start=" + from, setpts + "=PTS-" + from + "/TB"}
-}
-
 // picture is the chain that makes n frames of a part.
 func (j *joiner) picture(s *partSource, n int) string {
 	if s.video == nil || s.Black > 0 {
@@ -313,7 +291,7 @@ func (j *joiner) picture(s *partSource, n int) string {
 	if tags := s.sourceTags(); tags != "" {
 		f = append(f, tags)
 	}
-	f = append(f, s.skip("trim", "setpts")...)
+	f = append(f, s.skip("trim", "setpts", s.onScreen())...)
 	if s.interlaced() {
 		f = append(f, deinterlacer)
 	}
@@ -351,7 +329,7 @@ func (j *joiner) sound(s *partSource, n int) string {
 	if s.audio == nil || s.Black > 0 {
 		return fmt.Sprintf("anullsrc=r=%d:cl=%s,atrim=end_sample=%d,aformat=sample_fmts=flt:sample_rates=%d:channel_layouts=%s", j.hz, j.layout, n, j.hz, j.layout)
 	}
-	f := s.skip("atrim", "asetpts")
+	f := s.skip("atrim", "asetpts", 0)
 	t := audioRendition{rate: j.hz, channels: 1}
 	if s.audioMayChange(*s.audio) {
 		t.settled = 1

@@ -96,3 +96,25 @@ func TestJoinInterlaced(t *testing.T) {
 		t.Errorf("the frames are %v", got)
 	}
 }
+
+// TestJoinBetweenFrames: a range that begins while a picture is on screen begins with it, and
+// no picture comes twice for that.
+func TestJoinBetweenFrames(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	film := probedPart(t, dir, testmedia.Counter(t, "25", 6, 128, 72))
+	// As in TS, where the priming of the sound comes first: all is half a frame late.
+	command(t, dir, "ffmpeg", "-nostdin", "-v", "error", "-f", "lavfi", "-i", "anullsrc=r=48000:d=3", "-itsoffset", "0.021", "-i", film.Name, "-map", "1:v", "-map", "0:a", "-c:v", "copy", "-c:a", "pcm_s16le", "-t", "3", filepath.Join(dir, "late.mov"))
+	late := probedPart(t, dir, filepath.Join(dir, "late.mov"))
+	slow := made(t, dir, "slow.mkv", "-i", film.Name, "-vf", "fps=10:round=up", "-an", "-c:v", "libx264", "-qp", "5")
+	late.Offset, late.Length, slow.Offset, slow.Length = 2, 0.4, 1.05, 0.4
+	_, out := joinParts(t, dir, late, slow)
+	want := counted(49, 10)
+	shown := testmedia.ReadFrames(t, filepath.Join(dir, "slow.mkv"))
+	for _, n := range []int{10, 11, 11, 11, 12, 12, 13, 13, 13, 14} {
+		want = append(want, shown[n])
+	}
+	if got := testmedia.ReadFrames(t, out); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the frames are\n%v, want\n%v", got, want)
+	}
+}
