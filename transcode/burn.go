@@ -12,6 +12,7 @@ import (
 
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode/captions"
+	"github.com/copra-video/copra/transcode/codec"
 )
 
 // burning says where the captions come from that a layer draws.
@@ -174,18 +175,37 @@ func (p *planner) burnNeeds(videos []*renditionNode) (ids []string) {
 	return ids
 }
 
-// drawBurn draws the text of a layer, whose times are those of the source.
-func (p *planner) drawBurn(l layer, r rendition) []string {
+// drawBurn draws the text of a layer, whose times are those of the source, and returns the
+// branch that goes on.
+func (p *planner) drawBurn(at *branch, l layer, r rendition) *branch {
 	filter := "ass=filename=" + l.File
 	if p.Fonts != "" {
 		filter += ":fontsdir=" + p.Fonts
 	}
 	late := r.window.offset - p.leadIn(r.window)
 	if late <= 0 {
-		return []string{filter}
+		at.add(filter)
+		return at
 	}
 	shift := "floor(" + seconds(late) + "/TB+0.5)" // a whole number, so that frames get back their times
-	return []string{"setpts=PTS+" + shift, filter, "setpts=PTS-" + shift}
+	shifted := []string{"setpts=PTS+" + shift, filter, "setpts=PTS-" + shift}
+	planes := 3
+	switch pixels := codec.Pixels(r.settings.PixFmt); {
+	case !strings.HasPrefix(r.settings.PixFmt, "yuv") && !pixels.PlanarRGB: // gray, and packed pixels
+		at.add(shifted...)
+		return at
+	case pixels.Alpha:
+		planes = 4
+	}
+	// Since FFmpeg 7 setpts forgets the frame rate, without which encoders take a tick for a
+	// frame: a level for 10000 frames a second, and two thirds of the bitrate. What is
+	// beside keeps it; all planes are those of what was drawn.
+	merge := fmt.Sprintf("mergeplanes=format=%s", r.settings.PixFmt)
+	for i := range planes {
+		merge += fmt.Sprintf(":map%ds=1:map%dp=%d", i, i, i)
+	}
+	at.over = &overlay{filters: shifted, args: merge}
+	return at.child()
 }
 
 // burnedPicture is the track of pictures that is drawn into r; 0, false: none.
@@ -217,10 +237,11 @@ func (p *planner) overSource(node *branch, track int) *branch {
 		colours += ":out_color_matrix=" + scalerMatrix(c.space) + ":out_range=" + levels
 	}
 	f := append([]string{}, p.watermarkTone(rendition{})...)
-	// The time base stays as it is: FFmpeg repeats the last picture a tick before each frame
-	// of the video (fftools' sub2video_heartbeat), and rounded it would take the place of the next.
+	// FFmpeg repeats the last picture a tick before each frame of the video (fftools'
+	// sub2video_heartbeat), and rounded it would take the place of the next. Since FFmpeg 7 the
+	// ticks are microseconds whatever the input's are, and overlay counts in those of the video.
 	f = append(f, fmt.Sprintf("scale=w=%d:h=%d:flags=bicubic%s", p.src.frame.W, p.src.frame.H, colours), "format="+alpha)
-	at := node.child()
+	at := node.child("settb=AVTB")
 	at.over = &overlay{input: "0:" + strconv.Itoa(track), filters: f, args: "overlay=eof_action=pass:format=" + format}
 	return at
 }

@@ -111,6 +111,11 @@ func TestBurn(t *testing.T) {
 	runOutputs(t, dir, Options{}, outs...)
 	for i, c := range cases {
 		name := p.Results[i].Files[0].Name
+		// By its size, rate and bitrate, whatever has become of times. For 1000 frames a second it is more.
+		said, _ := command(t, dir, "ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "stream=level", "-of", "csv=p=0", name)
+		if level := strings.TrimSpace(string(said)); level != "20" {
+			t.Errorf("%s: level %s", c.line, level)
+		}
 		upper, lower := light(t, dir, name, "iw:ih/2:0:0"), light(t, dir, name, "iw:ih/2:0:ih/2")
 		for n := range lower {
 			at := float64(n) / 10

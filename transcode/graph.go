@@ -18,7 +18,7 @@ type branch struct {
 
 // overlay is a second picture that goes over the first.
 type overlay struct {
-	input   string   // such as "1:0"
+	input   string   // such as "1:0"; "": the first picture itself, which filters change
 	filters []string // that it goes through before
 	args    string   // the overlay filter
 }
@@ -63,13 +63,17 @@ func renderAll(roots []rooted) string {
 				return
 			}
 			overlays++
-			if len(filters) > 0 {
-				below := fmt.Sprintf("b%d", overlays)
+			input := b.over.input
+			below, above := fmt.Sprintf("b%d", overlays), fmt.Sprintf("o%d", overlays)
+			if input == "" {
+				input = fmt.Sprintf("c%d", overlays)
+				chains = append(chains, "["+in+"]"+strings.Join(append(filters, "split=2"), ",")+"["+below+"]["+input+"]")
+				in = below
+			} else if len(filters) > 0 {
 				chains = append(chains, "["+in+"]"+strings.Join(filters, ",")+"["+below+"]")
 				in = below
 			}
-			above := fmt.Sprintf("o%d", overlays)
-			chains = append(chains, "["+b.over.input+"]"+strings.Join(b.over.filters, ",")+"["+above+"]")
+			chains = append(chains, "["+input+"]"+strings.Join(b.over.filters, ",")+"["+above+"]")
 			in += "][" + above
 			filters = []string{b.over.args}
 		}

@@ -150,7 +150,7 @@ func (p *planner) overlayLayers(at *branch, r rendition, watermarks []string) *b
 		switch {
 		case l.isLUT(), l.Burn == burnPicture:
 		case l.Burn != "":
-			at.add(p.drawBurn(l, r)...)
+			at = p.drawBurn(at, l, r)
 		case l.Data != "":
 			at.add(p.drawText(l, r))
 		default:
