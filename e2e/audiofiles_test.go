@@ -44,6 +44,7 @@ func TestAudioFiles(t *testing.T) {
 		"of a silent input": {inputs(t).add(testmedia.Clip(t, testmedia.Recipe{Name: "silent-for-audio.mp4", Args: []string{
 			"-f", "lavfi", "-i", fmt.Sprintf("testsrc2=s=160x90:r=25:d=%d", seconds), "-c:v", "libx264", "-preset", "ultrafast", "-f", "mp4",
 		}})), 2},
+		"of sound alone": {inputs(t).add(testmedia.Clip(t, testmedia.Recipe{Name: "sound-alone.flac", Args: []string{"-f", "lavfi", "-i", fmt.Sprintf("sine=d=%d", seconds), "-f", "flac"}})), 3},
 	} {
 		j := srv.completed(t, 120*time.Second, jobOf(input.url, object{"httpstream": packages}))
 		if strings.Contains(string(j.raw), "secret-token") {

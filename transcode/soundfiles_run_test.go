@@ -73,6 +73,12 @@ func TestAudioFromFiles(t *testing.T) {
 	withSoundFiles(t, dir, out, map[string]string{
 		"https://a/short": "sine=f=880:d=1.5 -f wav", "https://a/long": "sine=f=1320:d=9:r=44100 -c:a libmp3lame -f mp3", "https://a/talk": "sine=f=220:d=4 -c:a aac -f mpegts",
 	})
+	plan := Build([]*job.Output{out}, probe(t, dir, SourceName), Options{Isolate: true})
+	for _, s := range plan.Steps {
+		if args := strings.Join(s.FFmpegArgs(), " "); strings.Contains(args, "-i sound-") && (!s.Portable() || len(plan.Alone(s).Fetches) != 1 || s.ReadsSource() || strings.Contains(args, "https://a/")) {
+			t.Errorf("%s cannot run elsewhere, or reads what it need not: %s", s.ID, args)
+		}
+	}
 	roots, packages := packaged(t, dir, shortSegments, out)
 	for i, root := range roots {
 		if packages[i].HLS {
