@@ -42,6 +42,7 @@ export ROOT=$root SRC=$src GOROOT_HERE MODCACHE SHARED
 GOROOT_HERE=$(go env GOROOT) MODCACHE=$(go env GOMODCACHE) SHARED=$(realpath -q ../shared || true)
 exec unshare --mount --pid --fork --kill-child bash -euc '
   mount --make-rprivate /
+  mount --bind "$ROOT" "$ROOT"
   mount -t proc proc "$ROOT/proc"
   mount --rbind /sys "$ROOT/sys"
   mount --rbind /dev "$ROOT/dev"
@@ -54,7 +55,11 @@ exec unshare --mount --pid --fork --kill-child bash -euc '
   mount --bind /etc/hosts "$ROOT/etc/hosts" 2>/dev/null || true
   # Also certificates that the machine has beside those of Debian.
   [ ! -e /etc/ssl/certs/ca-certificates.crt ] || mount --bind /etc/ssl/certs/ca-certificates.crt "$ROOT/etc/ssl/certs/ca-certificates.crt"
-  exec chroot "$ROOT" /usr/bin/env -u GOROOT HOME=/root GOPATH=/go GOMODCACHE=/go/pkg/mod GOFLAGS="${GOFLAGS:-}" \
+  # Not chroot alone: in one, Linux allows no user namespace.
+  cd "$ROOT"
+  pivot_root . mnt
+  umount -l /mnt
+  exec /usr/bin/env -u GOROOT HOME=/root GOPATH=/go GOMODCACHE=/go/pkg/mod GOFLAGS="${GOFLAGS:-}" \
     PATH=/usr/local/go/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     bash -c "cd \"\$SRC\" && git -c safe.directory="*" init -q . 2>/dev/null && git -c safe.directory="*" add -A; cd \"\$SRC\" && exec \"\$@\"" - "$@"
 ' - "$@"

@@ -21,15 +21,31 @@ import (
 	"github.com/copra-video/copra/internal/testmedia"
 )
 
+// openDir is a folder that other users may enter, as whom a server of root runs programs.
+// What holds t.TempDir is root's alone.
+func openDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "copra-cli-") //nolint:usetesting // see above
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
 // standalone starts a server in this process and returns a client and the variables
 // of a subcommand that is to find it.
 func standalone(t *testing.T) (*client.Client, map[string]string) {
 	t.Helper()
 	testmedia.Tool(t, "ffmpeg")
-	data := t.TempDir()
-	if err := os.Chmod(data, 0o755); err != nil { // as root, the server runs programs as other users
-		t.Fatal(err)
-	}
+	data := openDir(t)
 	var s settings.Settings
 	if err := s.ParseFlags(command.Call{
 		Stdio: command.Stdio{Getenv: func(string) string { return "" }, Stdout: io.Discard, Stderr: io.Discard},

@@ -7,7 +7,6 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"strings"
 	"sync"
 	"testing"
@@ -39,10 +38,7 @@ func eventually(t *testing.T, what string, f func() bool) {
 // TestSubmitInterrupted presses Ctrl-C on a job that encodes.
 func TestSubmitInterrupted(t *testing.T) {
 	clip := testmedia.Clip(t, long)
-	data := t.TempDir()
-	if err := os.Chmod(data, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	data := openDir(t)
 	ctx, interrupt := context.WithCancel(t.Context())
 	defer interrupt()
 	var out syncBuffer
