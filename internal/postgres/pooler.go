@@ -131,17 +131,31 @@ func hears(ctx context.Context, pool *pgxpool.Pool) (bool, error) {
 		if _, err := pool.Exec(ctx, `SELECT pg_notify('`+channel+`', '')`, pgx.QueryExecModeSimpleProtocol); err != nil {
 			return false, err
 		}
-		wctx, cancel := context.WithTimeout(ctx, hearTimeout)
-		_, err := c.WaitForNotification(wctx)
-		cancel()
-		if err == nil {
-			return true, nil
-		}
-		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
-			return false, err
+		heard, err := hearsOn(ctx, c, channel)
+		if heard || err != nil {
+			return heard, err
 		}
 	}
 	return false, nil
+}
+
+// hearsOn waits for a notification on the channel. One on another channel proves nothing: c
+// may be using the pooler's connection that somebody else has said LISTEN on.
+func hearsOn(ctx context.Context, c *pgx.Conn, channel string) (bool, error) {
+	wctx, cancel := context.WithTimeout(ctx, hearTimeout)
+	defer cancel()
+	for {
+		n, err := c.WaitForNotification(wctx)
+		switch {
+		case err == nil && n.Channel == channel:
+			return true, nil
+		case err == nil:
+		case ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded):
+			return false, nil
+		default:
+			return false, err
+		}
+	}
 }
 
 // seesPrepared reports whether PostgreSQL has a prepared statement under the name

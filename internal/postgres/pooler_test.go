@@ -2,12 +2,15 @@ package postgres_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/copra-video/copra/internal/pgtest"
 	"github.com/copra-video/copra/internal/postgres"
@@ -116,5 +119,43 @@ func TestNoPooler(t *testing.T) {
 	t.Parallel()
 	if p := open(t).Pooler(); p != (postgres.Pooler{}) {
 		t.Errorf("found %+v", p)
+	}
+}
+
+// TestPoolerOthersListen: a pooler of transactions is known for one also while its connection
+// passes on the notifications that somebody else has asked for.
+func TestPoolerOthersListen(t *testing.T) {
+	t.Parallel()
+	db := pgtest.Empty(t)
+	pooler := db.PgBouncer(t, "transaction", false)
+	connect := func(address string) *pgx.Conn {
+		c, err := pgx.Connect(t.Context(), address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close(context.WithoutCancel(t.Context())) })
+		return c
+	}
+	if _, err := connect(pooler.URL).Exec(t.Context(), `LISTEN others`, pgx.QueryExecModeSimpleProtocol); err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer stop()
+	speaker := connect(db.URL)
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			if _, err := speaker.Exec(t.Context(), `NOTIFY others`); err != nil {
+				t.Error(err)
+				return
+			}
+		}
+	})
+	for range 3 {
+		info, err := postgres.Inspect(t.Context(), pooler.URL)
+		if want := (postgres.Pooler{Found: true, Deaf: true, Unprepared: true}); err != nil || info.Pooler != want {
+			t.Fatalf("%+v %v", info, err)
+		}
 	}
 }
