@@ -42,7 +42,8 @@ var deviceClip = testmedia.Recipe{Name: "second.mp4", Args: []string{
 
 // TestDevice: a card is tried at start, told of, used where a job asks for it, and
 // given up for the software where it is not there or fails in the middle. The next
-// job has it again. The card is a stand-in: see package devicestandin.
+// job has it again. Jobs that ask for it are run by the worker that has it, and by
+// another when that is gone. The card is a stand-in: see package devicestandin.
 func TestDevice(t *testing.T) {
 	t.Parallel()
 	d := newDeployment(t, pgtest.New(t).URL)
@@ -58,9 +59,10 @@ func TestDevice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d.env = append(d.env, "COPRA_FFMPEG="+card.FFmpeg, "COPRA_FFPROBE="+ffprobe, "COPRA_DEVICES="+card.Devices, "COPRA_OPERATOR_KEY=operator-of-devices-0123456789")
-	d.start(t, 0)
-	w := launchFor(t, launch{args: []string{"worker", "--metrics-listen", "127.0.0.1:0"}, env: append(d.env, "COPRA_WORK_DIR="+d.workDir())})
+	d.env = append(d.env, "COPRA_OPERATOR_KEY=operator-of-devices-0123456789")
+	d.start(t, 1) // a worker without a card
+	w := launchFor(t, launch{args: []string{"worker", "--metrics-listen", "127.0.0.1:0"}, env: append(slices.Clone(d.env), "COPRA_WORK_DIR="+d.workDir()+"-card",
+		"COPRA_FFMPEG="+card.FFmpeg, "COPRA_FFPROBE="+ffprobe, "COPRA_DEVICES="+card.Devices)})
 	if _, err := w.says(2*startTime, `msg="encoder of a card".* encoder=h264_nvenc device=0 `); err != nil {
 		t.Fatal(err)
 	}
@@ -69,21 +71,11 @@ func TestDevice(t *testing.T) {
 	}
 	c := d.client(t, "devices")
 	input := inputs(t).add(testmedia.Clip(t, deviceClip))
-	for _, row := range []struct {
+	type row struct {
 		name, state, use string
 		notes            map[string]string // the last of each output; "": none
-	}{
-		{"used", devicestandin.Works, "hardware", map[string]string{"mp4:160x0": "Encoded by h264_nvenc."}},
-		{"not asked for", devicestandin.Works, "software", map[string]string{"mp4:160x0": ""}},
-		{"each in its way", devicestandin.Works, "nvenc", map[string]string{
-			"mp4:hevc_160x0:x:pix_fmt=yuv420p10le": "Encoded by hevc_nvenc.",
-			"mp4:160x0::encoder=qsv":               "Encoded by libx264: this worker has no device for h264_qsv.",
-			"mp4:160x0_400k:x:2pass":               "Encoded by libx264: h264_nvenc has no second pass.",
-		}},
-		{"lost", devicestandin.Lost, "nvenc", map[string]string{"mp4:160x0": "The device failed, so it is encoded in software."}},
-		{"gone", devicestandin.Gone, "", map[string]string{"mp4:160x0::encoder=nvenc": "The device failed, so it is encoded in software."}},
-		{"there again", devicestandin.Works, "nvenc", map[string]string{"mp4:160x0": "Encoded by h264_nvenc."}},
-	} {
+	}
+	check := func(row row) {
 		if err := card.Set(row.state); err != nil {
 			t.Fatal(err)
 		}
@@ -107,15 +99,31 @@ func TestDevice(t *testing.T) {
 			}
 		}
 	}
+	for _, r := range []row{
+		{"used", devicestandin.Works, "hardware", map[string]string{"mp4:160x0": "Encoded by h264_nvenc."}},
+		{"not asked for", devicestandin.Works, "software", map[string]string{"mp4:160x0": ""}},
+		{"each in its way", devicestandin.Works, "nvenc", map[string]string{
+			"mp4:hevc_160x0:x:pix_fmt=yuv420p10le": "Encoded by hevc_nvenc.",
+			"mp4:160x0::encoder=qsv":               "Encoded by libx264: this worker has no device for h264_qsv.",
+			"mp4:160x0_400k:x:2pass":               "Encoded by libx264: h264_nvenc has no second pass.",
+		}},
+		{"lost", devicestandin.Lost, "nvenc", map[string]string{"mp4:160x0": "The device failed, so it is encoded in software."}},
+		{"gone", devicestandin.Gone, "", map[string]string{"mp4:160x0::encoder=nvenc": "The device failed, so it is encoded in software."}},
+		{"there again", devicestandin.Works, "nvenc", map[string]string{"mp4:160x0": "Encoded by h264_nvenc."}},
+	} {
+		check(r)
+	}
 	var nodes struct {
 		Nodes []struct{ Encoders []string }
 	}
 	if _, body, _ := (client{d.base, "operator-of-devices-0123456789"}).send(t, http.MethodGet, "/nodes", nil); json.Unmarshal(body, &nodes) != nil ||
-		len(nodes.Nodes) != 1 || !slices.Equal(nodes.Nodes[0].Encoders, []string{"h264_nvenc", "hevc_nvenc"}) {
+		len(nodes.Nodes) != 2 || !slices.Equal(append(nodes.Nodes[0].Encoders, nodes.Nodes[1].Encoders...), []string{"h264_nvenc", "hevc_nvenc"}) {
 		t.Errorf("the nodes are %s", body)
 	}
 	if status, body, _ := c.send(t, http.MethodPost, "/jobs", jobOf(input, object{"mp4:160x0::encoder=cuda": object{"path": "/x.mp4"}})); status != http.StatusBadRequest || !strings.Contains(string(body), "nvenc") {
 		t.Errorf("an encoder that is not known: %d %s", status, body)
 	}
+	w.terminate(t)
+	check(row{"its worker has left", devicestandin.Works, "nvenc", map[string]string{"mp4:160x0": "Encoded by libx264: this worker has no device for h264_nvenc."}})
 	observed.Row(t, "12.1 settings.encoder")
 }

@@ -27,6 +27,7 @@ type Node struct {
 	// Encoders are those of cards that work, by FFmpeg's names; none: it encodes in
 	// software.
 	Encoders  []string
+	Queues    []string // that it serves
 	StartedAt time.Time
 	SeenAt    time.Time // its last heartbeat
 	Alive     bool      // the heartbeat is fresh

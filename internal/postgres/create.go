@@ -57,8 +57,8 @@ func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n job.Subm
 	var accepted, limited bool
 	err = tx.QueryRow(ctx, `
 		WITH accepted AS (
-			INSERT INTO jobs (id, key_id, created_at, status, input_status, request_sealed, priority, river_id, idempotency_key, body_hash, metadata, traceparent)
-			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $15, $16)
+			INSERT INTO jobs (id, key_id, created_at, status, input_status, request_sealed, priority, river_id, idempotency_key, body_hash, metadata, traceparent, cards)
+			VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $15, $16, $17)
 			ON CONFLICT (key_id, idempotency_key) WHERE idempotency_key IS NOT NULL DO NOTHING
 			RETURNING id
 		), put AS (
@@ -69,7 +69,7 @@ func (s *Store) insertJob(ctx context.Context, tx *txn, st job.State, n job.Subm
 		SELECT EXISTS (SELECT FROM accepted), coalesce((SELECT max_queued IS NOT NULL OR max_minutes IS NOT NULL FROM api_keys WHERE id = $2), false)`,
 		st.ID, n.KeyID, st.CreatedAt, st.Status, st.Input.Status, s.sealer.Seal(n.Request, sealContext(st.ID)),
 		n.Spec.Settings.Priority, probe.ID, idempotency, hash,
-		keys, types, formats, stages, st.Metadata, telemetry.Traceparent(ctx)).Scan(&accepted, &limited)
+		keys, types, formats, stages, st.Metadata, telemetry.Traceparent(ctx), n.Spec.Cards()).Scan(&accepted, &limited)
 	if err != nil {
 		return fmt.Errorf("insert the job: %w", err)
 	}

@@ -35,6 +35,7 @@ func (s *Store) Deregister(ctx context.Context, node string) error {
 	if _, err := s.pool.Exec(ctx, `DELETE FROM worker_node WHERE id = $1`, node); err != nil {
 		return fmt.Errorf("remove the node %s: %w", node, err)
 	}
+	err := s.releaseCards(ctx, cardNodeAge, true)
 	s.notifier.publish(queue.All(), nil)
-	return nil
+	return err
 }

@@ -108,13 +108,16 @@ func (s *Store) Nodes(ctx context.Context, stale time.Duration) ([]job.Node, err
 	return nodes, nil
 }
 
-// DescribeNode stores what a worker process is: its ID, version, slots and encoders.
+// DescribeNode stores what a worker process is: its ID, version, slots, encoders and queues.
 // It must have sent a heartbeat.
 func (s *Store) DescribeNode(ctx context.Context, n job.Node) error {
 	if n.Encoders == nil {
 		n.Encoders = []string{}
 	}
-	if _, err := s.pool.Exec(ctx, `UPDATE worker_node SET version = $2, slots = $3, encoders = $4 WHERE id = $1`, n.ID, n.Version, n.Slots, n.Encoders); err != nil {
+	if n.Queues == nil {
+		n.Queues = []string{}
+	}
+	if _, err := s.pool.Exec(ctx, `UPDATE worker_node SET version = $2, slots = $3, encoders = $4, queues = $5 WHERE id = $1`, n.ID, n.Version, n.Slots, n.Encoders, n.Queues); err != nil {
 		return fmt.Errorf("describe the node %s: %w", n.ID, err)
 	}
 	return nil

@@ -44,8 +44,8 @@ var orphanedSQL = queue.IsRunning + `
 // its purpose: the job fails, or the delivery is given up. A stale of 0 takes
 // everything that runs, for a process that starts and has the database for itself.
 //
-// From time to time Reap also requeues stranded jobs (ReapStranded) and unblocks
-// deliveries (order.go). Any process may call it at any time; concurrent calls
+// From time to time Reap also requeues stranded jobs (ReapStranded), unblocks
+// deliveries (order.go), and releases what waits for cards that are gone (cards.go). Any process may call it at any time; concurrent calls
 // requeue each orphan once.
 func (s *Store) Reap(ctx context.Context, stale time.Duration) (job.Reaped, error) {
 	orphans, err := s.findOrphans(ctx, stale)
@@ -69,6 +69,9 @@ func (s *Store) Reap(ctx context.Context, stale time.Duration) (job.Reaped, erro
 		return all, err
 	}
 	if err := s.dropVoidTasks(ctx); err != nil {
+		return all, err
+	}
+	if err := s.releaseCards(ctx, stale, false); err != nil {
 		return all, err
 	}
 	overdue, err := s.unblockOverdue(ctx)

@@ -102,7 +102,7 @@ func (s *Store) RecordProbed(ctx context.Context, id string, run int64, probed j
 		if _, err := s.record(ctx, tx, r, probed); err != nil {
 			return err
 		}
-		return s.enqueue(ctx, tx, r, queue.TranscodeArgs{JobID: id})
+		return s.enqueueTranscode(ctx, tx, r)
 	})
 	if err != nil {
 		return fmt.Errorf("record the probe of job %q: %w", id, err)
@@ -116,12 +116,27 @@ func (s *Store) enqueueNext(ctx context.Context, tx *txn, r jobRow) error {
 	if r.state.Input.Metadata == nil {
 		return s.enqueue(ctx, tx, r, queue.ProbeArgs{JobID: r.state.ID})
 	}
-	return s.enqueue(ctx, tx, r, queue.TranscodeArgs{JobID: r.state.ID})
+	return s.enqueueTranscode(ctx, tx, r)
+}
+
+// enqueueTranscode queues the transcode of a job, with the workers that have the card that it
+// wants, if such live (cards.go).
+func (s *Store) enqueueTranscode(ctx context.Context, tx *txn, r jobRow) error {
+	name, err := cardQueue(ctx, tx, r.state.ID)
+	if err != nil {
+		return err
+	}
+	return s.enqueueIn(ctx, tx, r, queue.TranscodeArgs{JobID: r.state.ID}, name)
 }
 
 // enqueue inserts a River job and makes it the current one of the job.
 func (s *Store) enqueue(ctx context.Context, tx *txn, r jobRow, args river.JobArgs) error {
-	inserted, err := s.insert(ctx, tx, args, &river.InsertOpts{Priority: queue.Priority(r.priority)})
+	return s.enqueueIn(ctx, tx, r, args, "")
+}
+
+// enqueueIn is enqueue with the name of a queue; "": that of the kind.
+func (s *Store) enqueueIn(ctx context.Context, tx *txn, r jobRow, args river.JobArgs, name string) error {
+	inserted, err := s.insert(ctx, tx, args, &river.InsertOpts{Queue: name, Priority: queue.Priority(r.priority)})
 	if err != nil {
 		return fmt.Errorf("queue the %s: %w", args.Kind(), err)
 	}

@@ -33,9 +33,11 @@ const (
 type Limits struct {
 	// Yielded returns how many transcodes have given up their slot for now.
 	Yielded func() int
-	// FreeSlots returns how many CPU slots no job has or waits for. So many tasks
-	// are fetched.
+	// FreeSlots returns how many CPU slots no job has or waits for. So many tasks, and
+	// transcodes that want a card, are fetched.
 	FreeSlots func() int
+	// Cards are the queues of transcodes that want a card (OnCards) which the process serves.
+	Cards []string
 	// Activity is told when a job of this process has ended. Nil: nobody tells it.
 	Activity *Activity
 	// Local takes the place of the database's notifications where they do not arrive.
@@ -57,6 +59,7 @@ type Limits struct {
 type fetchLimiter[TTx any] struct {
 	riverdriver.Driver[TTx]
 	queues map[string]*limitedQueue
+	slots  []string // the queues served here whose jobs use slots
 	active *Activity
 	local  *Local // nil: there is a connection that listens
 }
@@ -81,12 +84,18 @@ func newFetchLimiter[TTx any](d riverdriver.Driver[TTx], l Limits) fetchLimiter[
 		active = &Activity{}
 	}
 	active.Note()
-	return fetchLimiter[TTx]{d, map[string]*limitedQueue{
+	free := func(n int) int { return min(n, l.FreeSlots()) }
+	queues := map[string]*limitedQueue{
 		Probe:     {free: all},
 		Notify:    {free: all},
 		Transcode: {free: func(n int) int { return n - max(MaxYielded-l.Yielded(), 0) }},
-		Task:      {free: func(n int) int { return min(n, l.FreeSlots()) }},
-	}, active, l.Local}
+		Task:      {free: free},
+	}
+	for _, name := range Cards() {
+		queues[name] = &limitedQueue{free: free}
+	}
+	slots := append([]string{Transcode, Task}, l.Cards...)
+	return fetchLimiter[TTx]{d, queues, slots, active, l.Local}
 }
 
 // GetExecutor implements riverdriver.Driver.
@@ -110,21 +119,18 @@ type insertListener[TTx any] struct {
 	hints   int          // how often WaitForNotification has told of a slot
 }
 
-// slotQueues are the queues whose jobs use slots.
-var slotQueues = [...]string{Transcode, Task}
-
 // WaitForNotification implements riverdriver.Listener. While jobs run here it tells of jobs
 // that need not be there, so that a slot which has become free is used.
 func (l *insertListener[TTx]) WaitForNotification(ctx context.Context) (*riverdriver.Notification, error) {
 	if l.limiter.local == nil && l.limiter.active.working() { // else River polls as often
-		short, cancel := context.WithTimeout(ctx, FetchPoll/time.Duration(len(slotQueues)))
+		short, cancel := context.WithTimeout(ctx, FetchPoll/time.Duration(len(l.limiter.slots)))
 		defer cancel()
 		n, err := l.hear(short)
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return n, err
 		}
 		l.hints++
-		return &riverdriver.Notification{Topic: InsertTopic, Payload: InsertPayload(slotQueues[l.hints%len(slotQueues)])}, nil
+		return &riverdriver.Notification{Topic: InsertTopic, Payload: InsertPayload(l.limiter.slots[l.hints%len(l.limiter.slots)])}, nil
 	}
 	return l.hear(ctx)
 }

@@ -11,6 +11,7 @@
 package queue
 
 import (
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -24,8 +25,29 @@ const (
 	Task      = "task"      // heavy: a step of another worker's job
 )
 
+// backends are those whose cards have a queue of their own.
+var backends = []string{"nvenc", "qsv", "vaapi"}
+
+// OnCards returns the queue of transcodes that want a backend's card: those workers serve it
+// that have one. The backend is the last word of the names of FFmpeg's encoders.
+func OnCards(backend string) string { return Transcode + "_" + backend }
+
+// Cards returns the queues of transcodes that want a card.
+func Cards() []string {
+	var list []string
+	for _, b := range backends {
+		list = append(list, OnCards(b))
+	}
+	return list
+}
+
+// UsesSlots reports whether the jobs of a queue take encode slots.
+func UsesSlots(queue string) bool {
+	return queue == Transcode || queue == Task || slices.Contains(Cards(), queue)
+}
+
 // All returns the names of all queues.
-func All() []string { return []string{Probe, Transcode, Notify, Task} }
+func All() []string { return append([]string{Probe, Transcode, Notify, Task}, Cards()...) }
 
 // FetchCooldown is the shortest time between two fetches of a queue. River's
 // default of 100 ms would be most of the time from a POST to the start of its job.

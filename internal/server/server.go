@@ -44,6 +44,7 @@ type Server struct {
 	local    *local.Store // nil: no built-in storage
 	media    *background[*ffmpeg.Toolchain]
 	tracer   *telemetry.Tracer // nil: nothing is traced
+	cards    []string          // the queues of the cards that work here
 
 	key      string // of a standalone server: the API key
 	firstRun bool   // the key was made by this start

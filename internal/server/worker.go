@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -66,7 +67,7 @@ func (s *Server) startWorker(ctx, life context.Context) error {
 	case <-ctx.Done():
 		return fmt.Errorf("register the worker: %w", context.Cause(ctx))
 	}
-	if err := s.store.DescribeNode(ctx, job.Node{ID: s.node, Version: buildinfo.Version(), Slots: s.settings.Slots, Encoders: w.DeviceEncoders()}); err != nil {
+	if err := s.store.DescribeNode(ctx, job.Node{ID: s.node, Version: buildinfo.Version(), Slots: s.settings.Slots, Encoders: w.DeviceEncoders(), Queues: slices.Sorted(maps.Keys(s.queues(false)))}); err != nil {
 		s.log.WarnContext(ctx, "describe the node", "error", err)
 	}
 	if s.local != nil {
@@ -100,6 +101,10 @@ func (s *Server) newWorker(ctx context.Context, activity *queue.Activity) (*work
 	artifacts, err := openCheckedArtifactStore(ctx, &st.ArtifactStore, s.log)
 	if err != nil {
 		return nil, err
+	}
+	s.cards = cardQueues(tools.Capabilities().Devices)
+	if len(s.queues(false)) == 0 {
+		return nil, fmt.Errorf("COPRA_QUEUES=%s: no such card works here; copra doctor --encoders says why", strings.Join(s.settings.Queues, ","))
 	}
 	sealer, err := s.settings.Sealer()
 	if err != nil {
@@ -171,7 +176,7 @@ func countBusy(cost *podcost.Reporter) []rivertype.Middleware {
 		return nil
 	}
 	return []rivertype.Middleware{river.WorkerMiddlewareFunc(func(ctx context.Context, job *rivertype.JobRow, doInner func(ctx context.Context) error) error {
-		if job.Queue == queue.Transcode || job.Queue == queue.Task {
+		if queue.UsesSlots(job.Queue) {
 			defer cost.Begin()()
 		}
 		return doInner(ctx)
@@ -203,10 +208,27 @@ func (s *Server) queues(deaf bool) map[string]river.QueueConfig {
 			all[name] = config
 		}
 	}
-	if len(s.settings.Queues) > 0 {
-		maps.DeleteFunc(all, func(name string, _ river.QueueConfig) bool { return !slices.Contains(s.settings.Queues, name) })
+	for _, name := range s.cards {
+		all[name] = all[queue.Transcode]
+	}
+	if given := s.settings.Queues; len(given) > 0 {
+		maps.DeleteFunc(all, func(name string, _ river.QueueConfig) bool {
+			return !slices.Contains(given, name) && !(slices.Contains(s.cards, name) && slices.Contains(given, queue.Transcode))
+		})
 	}
 	return all
+}
+
+// cardQueues are the queues of the cards that work here.
+func cardQueues(devices []transcode.DeviceEncoder) []string {
+	var list []string
+	for _, d := range devices {
+		_, backend, _ := strings.Cut(d.Encoder, "_")
+		if name := queue.OnCards(backend); d.Works && !slices.Contains(list, name) {
+			list = append(list, name)
+		}
+	}
+	return list
 }
 
 // newQueueClient makes the client that fetches work. cost may be nil.
@@ -218,7 +240,7 @@ func (s *Server) newQueueClient(w *worker.Worker, cost *podcost.Reporter, activi
 		Store: s.store, Client: receivers, SNS: sns.New(sns.Options{Client: receivers}),
 		Version: buildinfo.Version(), Log: s.log, Metrics: webhook.NewMetrics(s.metrics), Tracer: s.tracer,
 	}).Register(workers)
-	limits := queue.Limits{Yielded: w.YieldedSlots, FreeSlots: w.FreeSlots, Activity: activity}
+	limits := queue.Limits{Yielded: w.YieldedSlots, FreeSlots: w.FreeSlots, Cards: s.cards, Activity: activity}
 	if s.store.Pooler().Deaf {
 		limits.Local = queue.NewLocal()
 		s.store.OnInsert(limits.Local.Inserted)

@@ -232,7 +232,7 @@ func (s *Settings) workRows() []Row {
 func (s *Settings) poolRows() []Row {
 	return []Row{
 		{Group: Pool, Flag: "queues", Env: "COPRA_QUEUES", Shown: "all", Set: oneOrMoreOf(&s.Queues, queue.All()...),
-			Help: "queues that this worker serves, separated by commas: probe reads the headers of inputs, transcode encodes, task encodes steps of other workers' jobs, notify sends webhooks. Each needs a worker somewhere."},
+			Help: "queues that this worker serves, separated by commas: probe reads the headers of inputs, transcode encodes, task encodes steps of other workers' jobs, notify sends webhooks. transcode_nvenc, transcode_qsv and transcode_vaapi are the transcodes that ask for such a card; a worker that has one serves them with transcode. Each of the first four needs a worker somewhere."},
 		{Group: Pool, Flag: "pod-deletion-cost", Env: "COPRA_POD_DELETION_COST", Default: "off", Set: onOff(&s.PodDeletionCost),
 			Help: "on or off: in a pod of Kubernetes, keep the annotation controller.kubernetes.io/pod-deletion-cost, so that a scale-in takes idle workers first. The pod's service account needs the verb patch on pods."},
 		{Group: Pool, Env: "COPRA_POD_NAME", Shown: "the host name", Set: Text(&s.PodName),
