@@ -28,6 +28,7 @@ import (
 
 	"github.com/riverqueue/river"
 
+	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/internal/telemetry"
 	"github.com/copra-video/copra/job"
 	artifactstore "github.com/copra-video/copra/storage/artifacts"
@@ -208,7 +209,7 @@ func New(c Config) *Worker {
 		workdir: dir,
 		disk:    admission.NewDisk(c.WorkDir, c.MinFreeDisk, c.Log),
 		slots:   admission.NewSlots(c.Slots),
-		yielded: &admission.Yielded{},
+		yielded: admission.NewYielded(min(c.Slots, queue.MaxYielded/2)),
 		input:   input.Reader{Opener: c.Opener, Media: c.Media, Serves: c.Media.ServesInputs(), MaxBytes: c.MaxInputBytes, StallTimeout: c.StallTimeout},
 		media:   c.Media, stall: c.StallTimeout,
 		node: c.Node, tasks: c.Store, sources: tasks.NewSources(c.Store, dir.SourceFolder, c.Log),

@@ -9,8 +9,8 @@ import (
 	"github.com/riverqueue/river/riverdriver"
 )
 
-// MaxYielded is how many transcodes of a process may wait at once for a storage
-// that does not answer, besides those that use a slot.
+// MaxYielded is how many transcodes of a process may upload, or wait for a storage that does
+// not answer, besides those that use a slot.
 const MaxYielded = 100
 
 const (
@@ -47,7 +47,7 @@ type Limits struct {
 
 // fetchLimiter is a River driver that fetches as many transcodes and tasks as slots
 // are free, and seldom asks a database in which nothing happens. River counts jobs
-// that only wait for a storage against MaxWorkers. So River gets MaxYielded more
+// that only upload or wait for a storage against MaxWorkers. So River gets MaxYielded more
 // workers than there are slots, and the driver leaves those alone that no job has
 // yielded. A task is fetched only by a process that can begin it at once: another
 // may be idle.

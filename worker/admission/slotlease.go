@@ -1,28 +1,48 @@
 package admission
 
 import (
+	"slices"
 	"sync"
-	"sync/atomic"
 )
 
-// Yielded counts the runs of a process that have yielded their slots.
-type Yielded struct{ n atomic.Int64 }
+// Yielded counts the runs of a process that have yielded their slots. The zero value has no
+// places for runs that upload.
+type Yielded struct {
+	places int
+
+	mu        sync.Mutex
+	n         int
+	uploading int          // runs that have a place, at most so many as there are
+	next      []*SlotLease // runs that keep their slot until a place is free, the oldest first
+}
+
+// NewYielded returns a counter with places for so many runs that upload. There is a bound since
+// each upload takes memory and a part of the line; runs that wait for a storage take neither.
+func NewYielded(places int) *Yielded { return &Yielded{places: places} }
 
 // Count returns how many there are. The process may take on as many more jobs.
-func (y *Yielded) Count() int { return int(y.n.Load()) }
+func (y *Yielded) Count() int {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.n
+}
 
 // SlotLease is a run's place among the jobs that the process works on at once. A
-// run yields it when all its steps have ended and it only waits for a storage that
-// is away, so that one customer's storage does not stop the jobs of others; and when it
-// only waits for a speech service. What is
-// yielded is not taken back: another job may have started.
+// run yields it when all its steps have ended and
+//
+//   - it uploads, and one of the places for that is free,
+//   - or it only waits for a storage that is away, so that one customer's storage does not stop
+//     the jobs of others, or for a speech service.
+//
+// What is yielded is not taken back: another job may have started.
 type SlotLease struct {
 	all *Yielded
 
-	mu      sync.Mutex
-	encoded bool // no step is left that needs the processor
-	waiting int  // uploads that wait for their storage, and what else waits for others
-	yielded bool
+	// The lock of all guards these.
+	encoded  bool // no step is left that needs the processor
+	waiting  int  // uploads that wait for their storage, and what else waits for others
+	yielded  bool
+	hasPlace bool // it has a place, or one more than there are if it had yielded before
 }
 
 // Lease returns the place of a run that begins.
@@ -38,23 +58,54 @@ func (s *SlotLease) WaitForOthers() (done func()) {
 	return func() { s.change(func() { s.waiting-- }) }
 }
 
+// Release ends the lease. It must be called when the run ends.
+func (s *SlotLease) Release() {
+	s.change(func() {
+		s.encoded = false
+		if s.yielded {
+			s.yielded = false
+			s.all.n--
+		}
+	})
+}
+
+// change changes a lease by f, and gives away the places that are free then.
 func (s *SlotLease) change(f func()) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	y := s.all
+	y.mu.Lock()
+	defer y.mu.Unlock()
 	f()
-	if s.encoded && s.waiting > 0 && !s.yielded {
-		s.yielded = true
-		s.all.n.Add(1)
+	uploads := s.encoded && s.waiting == 0
+	if s.hasPlace && !uploads {
+		s.hasPlace = false
+		y.uploading--
+	}
+	y.next = slices.DeleteFunc(y.next, func(other *SlotLease) bool { return other == s })
+	switch {
+	case s.encoded && s.waiting > 0:
+		s.yield()
+	case uploads && s.yielded && !s.hasPlace:
+		s.place()
+	case uploads && !s.yielded:
+		y.next = append(y.next, s)
+	}
+	for len(y.next) > 0 && y.uploading < y.places {
+		y.next[0].place()
+		y.next = y.next[1:]
 	}
 }
 
-// Release ends the lease. It must be called when the run ends.
-func (s *SlotLease) Release() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.yielded {
-		s.all.n.Add(-1)
-		s.yielded = false
+// place gives the run a place. The lock is held.
+func (s *SlotLease) place() {
+	s.hasPlace = true
+	s.all.uploading++
+	s.yield()
+}
+
+// yield counts the run. The lock is held.
+func (s *SlotLease) yield() {
+	if !s.yielded {
+		s.yielded = true
+		s.all.n++
 	}
-	s.encoded = false
 }
