@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/internal/spec/observed"
 	"github.com/copra-video/copra/job"
 	"github.com/copra-video/copra/transcode/ffmpeg"
@@ -200,6 +201,19 @@ func TestUploadsTakeNoSlots(t *testing.T) {
 			t.Errorf("%v; slots are free while it encodes: %v, uploads: %v; yielded (-want +got):\n%s", err, encoding, uploading, diff)
 		}
 	})
+}
+
+// What a job of a queue for a card yields makes no room for another transcode.
+func TestCardYieldsNothing(t *testing.T) {
+	w := New(newRig(t, streamJob).config)
+	for name, want := range map[string]int{queue.Cards()[0]: 0, queue.Transcode: 1} {
+		slot := w.slotOf(name)
+		slot.SetEncoded(true)
+		if n := w.YieldedSlots(); n != want {
+			t.Errorf("%s: %d slots are yielded", name, n)
+		}
+		slot.Release()
+	}
 }
 
 // A job fails when it exceeds its max_duration, and its streams are rolled back.

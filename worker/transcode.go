@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/riverqueue/river"
@@ -57,7 +58,7 @@ func (t *transcodeWorker) Work(ctx context.Context, j *river.Job[queue.Transcode
 		ctx, cancel = context.WithDeadlineCause(ctx, c.acceptedAt.Add(time.Duration(s)*time.Second), errTooLong)
 		defer cancel()
 	}
-	r := c.startTranscode(stop)
+	r := c.startTranscode(stop, w.slotOf(j.Queue))
 	defer r.slot.Release()
 	err = r.transcode(ctx)
 	switch {
@@ -99,8 +100,16 @@ type transcoding struct {
 	publish *publish.Session
 }
 
-func (c *claimed) startTranscode(stop context.CancelCauseFunc) *transcoding {
-	slot := c.w.yielded.Lease()
+// slotOf returns the slot of a job of a queue. Those of a queue for a card are fetched for free
+// CPU slots, so what they yield makes no room in the queue Transcode.
+func (w *Worker) slotOf(riverQueue string) *admission.SlotLease {
+	if slices.Contains(queue.Cards(), riverQueue) {
+		return (&admission.Yielded{}).Lease()
+	}
+	return w.yielded.Lease()
+}
+
+func (c *claimed) startTranscode(stop context.CancelCauseFunc, slot *admission.SlotLease) *transcoding {
 	target := publish.Target{Storage: c.spec.Storage, Created: c.acceptedAt}
 	return &transcoding{claimed: c, stop: stop, slot: slot, publish: c.w.publisher.Open(c.lease, target, slot.WaitForOthers)}
 }
