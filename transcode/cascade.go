@@ -198,7 +198,19 @@ func movedOn(times []float64, late, frame float64) int {
 // Irregular frames that would fall on the same place of the new grid each get a
 // place of their own before, the next free one, so that fps repeats frames and
 // drops none. (ffmpeg's setpts: PREV_OUTPTS counts in the time base of settb.)
+//
+// Captions in the pictures are a few bytes of a text in each of them, so they are taken out
+// where frames are dropped or repeated: what is left of them would be garbled.
 func (s *source) fpsFilter(r format.Rational, from int, onGrid bool) string {
+	f := s.gridFilter(r, from, onGrid)
+	if has := fpsFloat(s.nominalRate()); f != "" && math.Abs(fpsFloat(r)/has-1) > 0.01 {
+		f += ",sidedata=mode=delete:type=A53_CC"
+	}
+	return f
+}
+
+// gridFilter is fpsFilter without the captions.
+func (s *source) gridFilter(r format.Rational, from int, onGrid bool) string {
 	if !validRate(r) {
 		return ""
 	}
@@ -218,16 +230,21 @@ func (s *source) fpsFilter(r format.Rational, from int, onGrid bool) string {
 	return fps
 }
 
+// nominalRate is the rate of the source where frames are not missing.
+func (s *source) nominalRate() format.Rational {
+	if s.variable() {
+		return s.video.Rate
+	}
+	return s.rate()
+}
+
 // halved is half a frame of the source in ticks of 1/90000 s where its rate is brought to the
 // half or less; 0: it is not. A place then shows the last frame that comes before it or at
 // it, give or take that half. The nearest one would be that of the place or the one behind by
 // turns: of 60 frames a second in Matroska, whose clock ticks 1000 times, frame 1 comes at
 // 17 ms and 5 at 83 ms, on either side of the middle of a place of 30.
 func (s *source) halved(r format.Rational) int {
-	has := s.rate()
-	if s.variable() {
-		has = s.video.Rate
-	}
+	has := s.nominalRate()
 	if !validRate(has) || fpsFloat(has) < 1.9*fpsFloat(r) {
 		return 0
 	}

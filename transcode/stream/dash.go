@@ -163,6 +163,7 @@ func (b *packager) adaptationSet(tracks []*trackInfo) xmlSet {
 	if v := first.video; v != nil {
 		set.ContentType, set.MimeType = "video", "video/mp4"
 		set.Par = pictureAspect(tracks)
+		set.Accessibility = first.captions.descriptors()
 		if v.videoRange() != "SDR" {
 			for _, p := range []struct {
 				name  string

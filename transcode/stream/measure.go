@@ -21,6 +21,7 @@ type trackInfo struct {
 	frames    int
 	end       float64 // seconds, of the last frame shown
 	rate      float64 // frames in a second; 0: no video
+	captions  inCaptions
 }
 
 // segment is one media segment. Seconds count from the start of the time line.
@@ -104,6 +105,7 @@ func (m *trackInfo) measureTS(fsys fs.FS, names []string) error {
 		if err != nil {
 			return err
 		}
+		m.captions.find(data.clear, tsPacket)
 		s, err := reader.read(data.clear)
 		if err == nil {
 			err = m.checkTS(s)
@@ -203,6 +205,9 @@ func (m *trackInfo) readFragments(fsys fs.FS, in *initSegment, name string, firs
 	data, err := fs.ReadFile(fsys, name)
 	if err != nil {
 		return seg, fmt.Errorf("read segment: %w", err)
+	}
+	if m.video != nil {
+		m.captions.find(data, 0)
 	}
 	frags, err := in.parseFragments(data)
 	if err != nil {

@@ -166,6 +166,7 @@ func (b *packager) multivariant() string {
 		}
 	}
 	b.writeTexts(&w, self)
+	b.writeClosedCaptions(&w)
 	sdr := !slices.ContainsFunc(b.tracks, func(m *trackInfo) bool {
 		return m.video != nil && m.video.videoRange() != "SDR"
 	})
@@ -186,6 +187,9 @@ func (b *packager) multivariant() string {
 		}
 		if len(b.texts) > 0 {
 			fmt.Fprintf(&w, ",SUBTITLES=%s", quoted(textGroup))
+		}
+		if v.track.captions.channel() != "" {
+			fmt.Fprintf(&w, ",CLOSED-CAPTIONS=%s", quoted(ccGroup))
 		}
 		fmt.Fprintf(&w, "\n%s\n", uri(self, b.playlistPath(v.track)))
 	}
