@@ -60,7 +60,7 @@ func (p *planner) renditionWith(enc *encoder.Video, f format.Format, w window, p
 	row, container := codec.Lookup(codec.Video, f.VideoCodec()), codec.LookupContainer(f.Container)
 	r := rendition{window: w, preFilters: preFilters, encoder: enc, intermediate: enc.Intermediate, grid: gridOf(f.Options.GOP), twoPass: f.TwoPass(), settings: encoder.Settings{
 		MaxrateK: f.MaxrateK(), Level: f.Options.Level,
-		Preset:    enc.PresetFor(cmp.Or(f.Options.Preset, p.Presets[enc.Name])),
+		Preset:    enc.PresetFor(cmp.Or(f.Options.Preset, p.Presets[enc.Name]), p.Capabilities.Major),
 		Tune:      f.Options.Tune,
 		NoBFrames: row.BFrames && container.DisplayOrder,
 	}}

@@ -208,7 +208,7 @@ func (s *Settings) workRows() []Row {
 			Help: "largest input in GiB."},
 		{Group: Work, Flag: "min-free-disk", Env: "COPRA_MIN_FREE_DISK", Default: "1024", Set: size(&s.MinFreeDisk, 1<<20, 0, 1<<30),
 			Help: "MiB that must be free in the work directory, besides what the job takes of it, before a job is transcoded; until then it waits. 0 is no check."},
-		{Group: Work, Flag: "preset", Env: "COPRA_PRESETS", Shown: pairsText(encoder.DefaultPresets()), Set: pairs(&s.Presets),
+		{Group: Work, Flag: "preset", Env: "COPRA_PRESETS", Shown: pairsText(encoder.DefaultPresets()) + " (libsvtav1=9 with FFmpeg 7)", Set: pairs(&s.Presets),
 			Help: "encoder preset, libx264=medium; repeatable, or separated by commas."},
 		{Group: Work, Flag: "chunks", Env: "COPRA_CHUNKS", Default: "auto", Set: oneOf(&s.Chunks, "auto", "off"),
 			Help: "auto or off: whether inputs are encoded in chunks: of a minute or more where the job asks for it by settings.ultrafast, of ten minutes or more where other workers share the artifact store and have nothing else to do."},

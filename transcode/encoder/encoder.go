@@ -47,6 +47,9 @@ type Video struct {
 
 	Intermediate *Intermediate
 	Preset       string // when none is asked for
+	// Preset7 takes its place from FFmpeg 7 on, whose distributions have a library with other
+	// numbers; "": the same.
+	Preset7 string
 	// Presets are the encoder's presets by the words of the option preset.
 	Presets map[string]string
 	// Quality is what the encoder is told for quality 1 to 5: a CRF, or a
@@ -152,10 +155,13 @@ func (e *Video) Profile(pixFmt, asked string) (string, *job.Error) {
 }
 
 // PresetFor is the encoder's preset for a word, or its default when it does not
-// know the word.
-func (e *Video) PresetFor(word string) string {
+// know the word. major is the version of FFmpeg; 0: not known.
+func (e *Video) PresetFor(word string, major int) string {
 	if p, ok := e.Presets[word]; ok {
 		return p
+	}
+	if major >= 7 && e.Preset7 != "" {
+		return e.Preset7
 	}
 	return e.Preset
 }

@@ -1,6 +1,7 @@
 package encoder
 
 import (
+	stdcmp "cmp"
 	"slices"
 	"strings"
 	"testing"
@@ -66,7 +67,8 @@ func TestTablesAgree(t *testing.T) {
 		if e.Backend != Software || e.Intermediate == nil || e.Weight <= 0 || e.args == nil {
 			t.Errorf("the row of %s is not complete", e.Name)
 		}
-		if e.PresetFor("no such word") != e.Preset || e.Preset != "" && e.PresetFor(e.Preset) != e.Preset {
+		if e.PresetFor("no such word", 5) != e.Preset || e.Preset != "" && e.PresetFor(e.Preset, 7) != e.Preset ||
+			e.PresetFor("", 7) != stdcmp.Or(e.Preset7, e.Preset) || e.Preset7 != "" && e.PresetFor(e.Preset7, 5) != e.Preset7 {
 			t.Errorf("%s: presets %v, default %q", e.Name, e.Presets, e.Preset)
 		}
 	}

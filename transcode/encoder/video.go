@@ -61,7 +61,7 @@ var videos = []Video{
 	},
 	{
 		Name: "libsvtav1", Backend: Software, Codecs: []string{"av1"}, Intermediate: MP4,
-		Preset: "10", Presets: sameWords("av1"), Quality: [5]int{63, 55, 45, 34, 24}, Weight: 2,
+		Preset: "10", Preset7: "9", Presets: sameWords("av1"), Quality: [5]int{63, 55, 45, 34, 24}, Weight: 2,
 		CountsKeyframes: true,
 		Limits:          Limits{MinW: 64, MinH: 64, MaxH: 8704},
 		rate:            svtRate, args: av1Args,
