@@ -8,6 +8,7 @@ import (
 	"math/cmplx"
 	"slices"
 
+	"github.com/copra-video/copra/transcode/encoder"
 	"github.com/copra-video/copra/transcode/format"
 )
 
@@ -51,7 +52,7 @@ func (p *planner) tree(videos []*renditionNode, pictures []*thumbnails, watermar
 		if k.burned > 0 {
 			node = p.overSource(root, k.burned-1)
 		}
-		node = node.child(k.preFilters, p.src.fpsFilter(k.fps, c.from, slices.ContainsFunc(stems[k], countsFrames)), k.frames)
+		node = node.child(k.preFilters, p.src.fpsFilter(k.fps, c.from, slices.ContainsFunc(stems[k], p.onGrid)), k.frames)
 		in := p.src.frame
 		if k.preFilters != "" {
 			in = frame{} // the size after these filters is not the source's
@@ -131,7 +132,20 @@ func (p *planner) cascade(root *branch, in frame, list []graphOutput, watermarks
 	}
 }
 
-func countsFrames(o graphOutput) bool { return o.key.encoder.Limits.Constant }
+// onGrid is counts for an output of a graph.
+func (p *planner) onGrid(o graphOutput) bool { return p.counts(o.key.encoder) }
+
+// counts reports whether the frames have to be at the places of their rate: the encoder counts
+// them. Behind the filter that keeps their phase (gridFilter) FFmpeg 7 does not
+// know the rate, and encoders take a tick for a frame: a level for 90000 frames a second, and a
+// tenth of the bitrate. SVT-AV1 ends. x264
+// and x265 can be told the rate (encoder.Run.FPS), and libvpx needs none.
+func (p *planner) counts(e *encoder.Video) bool {
+	return e.Limits.Constant || p.forgetsRate() && !e.KnowsRate
+}
+
+// forgetsRate reports whether setpts forgets the frame rate (libavfilter/setpts.c of FFmpeg 7).
+func (p *planner) forgetsRate() bool { return p.Capabilities.Major >= 7 }
 
 // phase is by how many seconds the frames of the source come after the places of its
 // rate r, counted from zero; 0: they are there.

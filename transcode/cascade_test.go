@@ -2,6 +2,7 @@ package transcode
 
 import (
 	"math"
+	"strings"
 	"testing"
 
 	"github.com/copra-video/copra/job"
@@ -55,6 +56,46 @@ func TestPhaseBehindTheFirstFrames(t *testing.T) {
 		s := newSource(job.Media{Duration: 8, Video: []job.VideoStream{{Width: 160, Height: 90, Rate: rate, Irregular: true, Times: times}}})
 		if got := s.phase(rate); math.Abs(got-tt.want) > 0.002 {
 			t.Errorf("%+v: phase %.4f", tt, got)
+		}
+	}
+}
+
+// TestRateOfIrregularFrames: an encoder knows the frame rate where FFmpeg 7 forgets it, behind
+// the filter that keeps the phase of irregular frames; or it gets none with a phase.
+func TestRateOfIrregularFrames(t *testing.T) {
+	m := film(160, 90)
+	m.Duration = 8
+	v := &m.Video[0]
+	v.Rate, v.Irregular, v.Duration = format.Rational{Num: 30, Den: 1}, true, 8
+	for n := range 240 {
+		if n%7 != 3 {
+			v.Times = append(v.Times, float64(n)/30+0.009+0.012*float64(n*37%100)/99)
+		}
+	}
+	for _, c := range []struct {
+		line  string
+		major int
+		want  string // of phase, and of fps=30/1 of the encoder
+	}{
+		{"mp4:30fps path=/a.mp4", 5, "phase"}, {"mp4:30fps path=/a.mp4", 7, "phase rate"}, {"mp4:hevc_30fps path=/a.mp4", 7, "phase rate"},
+		{"webm:30fps path=/a.webm", 7, "phase"}, {"mp4:av1_30fps path=/a.mp4", 5, "phase"}, {"mp4:av1_30fps path=/a.mp4", 7, ""},
+	} {
+		p := Build([]*job.Output{output(t, c.line)}, m, Options{Capabilities: Capabilities{Major: c.major}})
+		var got []string
+		for _, s := range p.Steps {
+			if s.VideoEncodes == 0 {
+				continue
+			}
+			args := strings.Join(s.Op.FFmpeg.Args, " ")
+			if strings.Contains(args, "settb=1/90000,setpts=PTS+") {
+				got = append(got, "phase")
+			}
+			if strings.Contains(args, "-params fps=30/1") || strings.Contains(args, ":fps=30/1") {
+				got = append(got, "rate")
+			}
+		}
+		if got := strings.Join(got, " "); got != c.want {
+			t.Errorf("%s with FFmpeg %d: %q, want %q", c.line, c.major, got, c.want)
 		}
 	}
 }

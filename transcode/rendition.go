@@ -172,7 +172,7 @@ func (p *planner) gop(r rendition) int {
 // regular and begins with its file.
 func (p *planner) timeBase(r rendition) string {
 	if validRate(r.fps) {
-		if p.src.phase(r.fps) > 0 && !r.encoder.Limits.Constant {
+		if p.src.phase(r.fps) > 0 && !p.counts(r.encoder) {
 			return "1/90000"
 		}
 		return ""
@@ -199,8 +199,12 @@ func (p *planner) videoArgs(r rendition, label string, pass int, stats string, c
 		args = append(args, "-enc_time_base", tb)
 	}
 	args = append(args, "-c:v", r.encoder.Name)
+	var rate format.Rational
+	if p.forgetsRate() && validRate(r.fps) && p.src.phase(r.fps) > 0 {
+		rate = r.fps
+	}
 	args = append(args, r.encoder.Args(r.settings, encoder.Run{
-		GOP: p.gop(r), Grid: r.grid, BitrateK: p.bitrateIn(r, c), Keyframes: p.keyframes(r, c), Resumes: c.from > 0, Pass: pass, Stats: stats, HDR: p.hdr(r),
+		FPS: rate, GOP: p.gop(r), Grid: r.grid, BitrateK: p.bitrateIn(r, c), Keyframes: p.keyframes(r, c), Resumes: c.from > 0, Pass: pass, Stats: stats, HDR: p.hdr(r),
 	})...)
 	return append(args, p.colourArgs(r)...)
 }

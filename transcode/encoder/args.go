@@ -48,6 +48,14 @@ func presetArgs(s Settings) []string {
 // Level 1.1 is the next.
 const maxrate1b = 160
 
+// fpsParam tells x264 or x265 the frame rate.
+func fpsParam(r Run) []string {
+	if r.FPS.Num == 0 {
+		return nil
+	}
+	return []string{"fps=" + number(r.FPS.Num) + "/" + number(r.FPS.Den)}
+}
+
 func x264Args(s Settings, rate Rate, r Run) []string {
 	args := append(presetArgs(s), vbvArgs(rate)...)
 	if s.NoBFrames {
@@ -62,9 +70,13 @@ func x264Args(s Settings, rate Rate, r Run) []string {
 		args = append(args, "-level", dotted(level))
 	}
 	args = append(args, gopArgs(r)...)
+	var params []string
 	if r.Pass > 0 && r.Keyframes != nil {
 		// A second pass chooses headers by the first, and those of chunks must be equal.
-		args = append(args, "-x264-params", "stitchable=1")
+		params = append(params, "stitchable=1")
+	}
+	if params = append(params, fpsParam(r)...); len(params) > 0 {
+		args = append(args, "-x264-params", strings.Join(params, ":"))
 	}
 	// cgop: no frame refers over a keyframe. sc_threshold 0: no keyframes off
 	// the grid.
@@ -81,6 +93,7 @@ func x265Args(s Settings, rate Rate, r Run) []string {
 		// blocks at once and a row has fewer: seen of widths up to 49, and never of 50.
 		params = append(params, "cutree=0")
 	}
+	params = append(params, fpsParam(r)...)
 	params = append(params, r.HDR.x265Params()...)
 	if r.Keyframes != nil {
 		// Chunks have different bitrates. x265 tells of its settings in the header.

@@ -64,6 +64,8 @@ type Video struct {
 	// it starts (libavcodec/libx264.c, libx265.c, libvpxenc.c). The lists of all
 	// others stand in FFmpeg's sources and have been the same since FFmpeg 5.1.
 	BuildDependent bool
+	// KnowsRate: it can be told the frame rate, or needs none.
+	KnowsRate bool
 	// CountsKeyframes: it is told the distance of keyframes only, and counts it
 	// from its first frame.
 	CountsKeyframes bool
@@ -106,6 +108,9 @@ func (s Settings) EffectiveMaxrateK() int {
 
 // Run is what the arguments depend on besides the settings.
 type Run struct {
+	// FPS is the frame rate, for x264 and x265, where FFmpeg does not know it; the
+	// zero value: it does.
+	FPS format.Rational
 	GOP int // frames in a cell of the grid, rounded up
 	// Grid is the distance of keyframes in seconds; the zero value is DefaultGrid.
 	Grid format.Rational

@@ -38,26 +38,27 @@ var videos = []Video{
 	{
 		Name: "libx264", Backend: Software, Codecs: []string{"h264"}, Intermediate: MP4,
 		Preset: "fast", Presets: sameWords("h264"), Quality: [5]int{32, 29, 26, 23, 20}, Weight: 1,
-		BuildDependent: true,
-		rate:           vbvRate, profile: h264Profile, args: x264Args,
+		BuildDependent: true, KnowsRate: true,
+		rate: vbvRate, profile: h264Profile, args: x264Args,
 	},
 	{
 		Name: "libx265", Backend: Software, Codecs: []string{"hevc"}, Intermediate: MP4,
 		Preset: "veryfast", Presets: sameWords("hevc"), Quality: [5]int{37, 34, 31, 28, 25}, Weight: 3.5,
-		PassInParams: true, BuildDependent: true, Limits: Limits{MinW: 16, MinH: 16, MinBesideLong: 32},
+		PassInParams: true, BuildDependent: true, KnowsRate: true, Limits: Limits{MinW: 16, MinH: 16, MinBesideLong: 32},
 		rate: vbvRate, profile: hevcProfile, args: x265Args,
 	},
 	{
 		Name: "libvpx", Backend: Software, Codecs: []string{"vp8"}, Intermediate: Matroska,
 		Preset: "2", Presets: sameWords("vp8"), Quality: [5]int{39, 31, 23, 16, 10}, Weight: 2,
-		Limits: Limits{MaxW: 16382, MaxH: 16382}, // 14 bits (RFC 6386 section 9.1)
-		rate:   vpxRate, args: vp8Args,
+		Limits:    Limits{MaxW: 16382, MaxH: 16382}, // 14 bits (RFC 6386 section 9.1)
+		KnowsRate: true,
+		rate:      vpxRate, args: vp8Args,
 	},
 	{
 		Name: "libvpx-vp9", Backend: Software, Codecs: []string{"vp9"}, Intermediate: Matroska,
 		Preset: "3", Presets: sameWords("vp9"), Quality: [5]int{51, 45, 39, 33, 26}, Weight: 4,
-		BuildDependent: true,
-		rate:           vpxRate, args: vp9Args,
+		BuildDependent: true, KnowsRate: true,
+		rate: vpxRate, args: vp9Args,
 	},
 	{
 		Name: "libsvtav1", Backend: Software, Codecs: []string{"av1"}, Intermediate: MP4,
