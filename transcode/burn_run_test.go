@@ -113,7 +113,7 @@ func TestBurn(t *testing.T) {
 		name := p.Results[i].Files[0].Name
 		// By its size, rate and bitrate, whatever has become of times. For 1000 frames a second it is more.
 		said, _ := command(t, dir, "ffprobe", "-v", "error", "-select_streams", "v:0", "-show_entries", "stream=level", "-of", "csv=p=0", name)
-		if level := strings.TrimSpace(string(said)); level != "20" {
+		if level := strings.TrimSpace(said); level != "20" {
 			t.Errorf("%s: level %s", c.line, level)
 		}
 		upper, lower := light(t, dir, name, "iw:ih/2:0:0"), light(t, dir, name, "iw:ih/2:0:ih/2")
