@@ -24,6 +24,7 @@ import (
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/copra-video/copra/internal/queue"
 	"github.com/copra-video/copra/internal/testmedia"
 	"github.com/copra-video/copra/transcode/format"
 )
@@ -371,5 +372,61 @@ func TestSecrets(t *testing.T) {
 	}
 	if found < 10 {
 		t.Errorf("only %d uses of secrets were found", found)
+	}
+}
+
+// settable are the variables that the chart sets nowhere by itself: its values env, api.env and
+// the env of a pool set them.
+var settable = strings.Fields(`COPRA_CHUNKS COPRA_DEVICES COPRA_DEVICE_SESSIONS COPRA_ENCODER COPRA_PREFER COPRA_PRESETS COPRA_FFMPEG COPRA_FFPROBE
+	COPRA_FFMPEG_MEMORY COPRA_FFMPEG_STALL_TIMEOUT COPRA_FFMPEG_USER COPRA_JOB_RETENTION COPRA_LOG_RETENTION COPRA_MAX_INPUT COPRA_MIN_FREE_DISK
+	COPRA_UPLOADS COPRA_UPLOAD_RETRY_TIMEOUT`)
+
+// unused are the variables that no pod of the chart needs: secrets come as variables and not as
+// files, the pod has its addresses and folders, and the rest is of clients and standalone servers.
+var unused = strings.Fields(`COPRA_API_KEY_FILE COPRA_DATABASE_PASSWORD_FILE COPRA_OIDC_CLIENT_SECRET_FILE COPRA_OPERATOR_KEY_FILE COPRA_SECRET_KEY_FILE
+	COPRA_SPEECH_KEY_FILE COPRA_DATA_DIR COPRA_LISTEN COPRA_METRICS_LISTEN COPRA_PG_BIN COPRA_SERVER COPRA_WORK_DIR`)
+
+// TestSettings: each setting of the program has a value of the chart, or it is known that it
+// needs none.
+func TestSettings(t *testing.T) {
+	documented, err := os.ReadFile("../../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	templates, err := filepath.Glob("copra/templates/*")
+	if err != nil || len(templates) < 8 {
+		t.Fatalf("%d templates: %v", len(templates), err)
+	}
+	var chart []byte
+	for _, name := range templates {
+		if data, err := os.ReadFile(name); err == nil { // else a folder
+			chart = append(chart, data...)
+		}
+	}
+	variable := regexp.MustCompile(`COPRA_[A-Z0-9_]+`)
+	set := map[string]bool{}
+	for _, name := range variable.FindAllString(string(chart), -1) {
+		set[name] = true
+	}
+	known := map[string]bool{}
+	for _, name := range variable.FindAllString(string(documented), -1) {
+		known[name] = true
+		if !set[name] && !slices.Contains(settable, name) && !slices.Contains(unused, name) {
+			t.Errorf("%s has no value in the chart: give it one, or say in this test why it needs none", name)
+		}
+	}
+	schema, err := os.ReadFile("copra/values.schema.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range queue.All() {
+		if !bytes.Contains(schema, fmt.Appendf(nil, "%q", name)) {
+			t.Errorf("the chart knows no queue %s", name)
+		}
+	}
+	for _, name := range append(slices.Clone(settable), unused...) {
+		if set[name] || !known[name] {
+			t.Errorf("%s is set by the chart, or no setting", name)
+		}
 	}
 }

@@ -34,3 +34,36 @@ COPRA_ARTIFACT_S3_REGION: {{ . | quote }}
 {{ $name }}: {{ $value | quote }}
 {{- end }}
 {{- end -}}
+
+{{- /* What only workers use: the speech service and fonts. */ -}}
+{{- define "copra.speechEnv" -}}
+{{- with .Values.speech -}}
+{{- if .url -}}
+{{- $env := dict "COPRA_SPEECH_URL" .url -}}
+{{- with .model -}}{{- $_ := set $env "COPRA_SPEECH_MODEL" . -}}{{- end -}}
+{{- with .requests -}}{{- $_ := set $env "COPRA_SPEECH_REQUESTS" (int .) -}}{{- end -}}
+{{- with .timeout -}}{{- $_ := set $env "COPRA_SPEECH_TIMEOUT" . -}}{{- end -}}
+{{- include "copra.env" $env -}}
+{{- with .secretName }}
+- name: COPRA_SPEECH_KEY
+  valueFrom: {secretKeyRef: {name: {{ . }}, key: {{ $.Values.speech.secretKey }}}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if include "copra.fonts" . -}}
+{{- include "copra.env" (dict "COPRA_FONTS" "/srv/fonts") -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The volume with fonts; empty: none. */ -}}
+{{- define "copra.fonts" -}}
+{{- with .Values.fonts -}}
+{{- if and .existingClaim .configMap -}}
+{{- fail "fonts: either existingClaim or configMap, not both" -}}
+{{- else if .existingClaim -}}
+persistentVolumeClaim: {claimName: {{ .existingClaim }}, readOnly: true}
+{{- else if .configMap -}}
+configMap: {name: {{ .configMap }}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
