@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -75,7 +77,14 @@ func openDir(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
+		// The PostgreSQL of a server that was killed notices that a moment later, and
+		// writes to its folder until then.
+		var err error
+		eventually(t, 20*time.Second, "a test's folder is removed", func() bool {
+			err = os.RemoveAll(dir)
+			return !errors.Is(err, syscall.ENOTEMPTY)
+		})
+		if err != nil {
 			t.Error(err)
 		}
 	})
