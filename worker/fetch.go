@@ -27,7 +27,7 @@ func (r *transcoding) open(ctx context.Context, media job.Media) (*localInput, e
 	if err != nil {
 		return nil, err
 	}
-	c, err := r.w.input.Open(ctx, r.spec.Input, media.Recording != "", dir)
+	c, err := r.w.input.Open(ctx, r.lease.JobID(), r.spec.Input, media.Recording != "", dir)
 	if err != nil {
 		remove()
 		return nil, err

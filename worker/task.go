@@ -169,7 +169,7 @@ func (w *Worker) openSource(ctx context.Context, claimed *lease.Task, whole bool
 		if err != nil {
 			return nil, fmt.Errorf("decode stored request of job %s: %w", claimed.JobID, err)
 		}
-		source, err := w.input.Open(ctx, spec.Input, false, folder)
+		source, err := w.input.Open(ctx, claimed.JobID, spec.Input, false, folder)
 		if err != nil {
 			return nil, err
 		}

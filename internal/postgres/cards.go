@@ -18,8 +18,8 @@ import (
 // cardNodeAge is the age of a heartbeat up to which a worker with a card counts.
 const cardNodeAge = 15 * time.Second
 
-// cardQueue returns the queue of the cards that a job wants. Of several kinds
-// it is the one with the most slots. It returns "" when the job wants none, or no worker has one.
+// cardQueue returns the queue of the cards that a job wants; "": it wants none, or no worker
+// has one. Of several kinds it is the one with the most slots.
 func cardQueue(ctx context.Context, tx *txn, id string) (string, error) {
 	var name string
 	err := tx.QueryRow(ctx, `

@@ -45,8 +45,8 @@ var orphanedSQL = queue.IsRunning + `
 // everything that runs, for a process that starts and has the database for itself.
 //
 // From time to time Reap also requeues stranded jobs (ReapStranded), unblocks
-// deliveries (order.go), and releases what waits for cards that are gone (cards.go). Any process may call it at any time; concurrent calls
-// requeue each orphan once.
+// deliveries (order.go), and releases what waits for cards that are gone (cards.go).
+// Any process may call it at any time; concurrent calls requeue each orphan once.
 func (s *Store) Reap(ctx context.Context, stale time.Duration) (job.Reaped, error) {
 	orphans, err := s.findOrphans(ctx, stale)
 	if err != nil {

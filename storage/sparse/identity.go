@@ -26,8 +26,8 @@ const (
 // same. It is made from the size, and
 //
 //   - of a source that has a version, from that and both ends of the file,
-//   - of another source, from parts that lie evenly in the file: files of one length that
-//     differ nowhere but between these have one name,
+//   - of another source, from Options.Scope and parts that lie evenly in the file: files of one
+//     length that differ nowhere but between these have one name in the scope,
 //   - of one that is small or knows no ranges, from all of it, for which it waits.
 func (f *File) Identity(ctx context.Context) (string, error) {
 	version, size := storage.VersionOf(f.src), f.Size()
@@ -54,7 +54,7 @@ func (f *File) Identity(ctx context.Context) (string, error) {
 // send parts.
 func (f *File) sampled(ctx context.Context, size int64) (string, error) {
 	sum := sha256.New()
-	fmt.Fprintf(sum, "parts of %d ", size)
+	fmt.Fprintf(sum, "%q, parts of %d ", f.o.Scope, size)
 	for _, p := range evenly(spans{{0, size}}, identityParts) {
 		part, err := f.part(ctx, p)
 		if err != nil {

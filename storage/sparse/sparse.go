@@ -30,6 +30,9 @@ type Options struct {
 	Retry retry.Policy
 	// Limit bounds the size of the file in bytes; 0: no limit.
 	Limit int64
+	// Scope is within which names made of parts (Identity) are compared, such as a job; "":
+	// with all.
+	Scope string
 	// Crawl is how long a connection may take for progressBytes, before another one is
 	// made. Defaults to two minutes.
 	Crawl time.Duration

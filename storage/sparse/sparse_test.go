@@ -146,6 +146,23 @@ func TestIdentity(t *testing.T) {
 		return name
 	}
 	content := pattern(4 << 20)
+	scoped := func(scope string) string {
+		o := &origin{t: t, content: content}
+		o.serve = func(o *origin, w http.ResponseWriter, r *http.Request, _ int) bool {
+			o.send(w, r, "", o.content)
+			return true
+		}
+		options := quick
+		options.Scope = scope
+		name, err := o.open(options).Identity(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	if scoped("a") != scoped("a") || scoped("a") == scoped("b") {
+		t.Error("a file that is looked at in parts has one name in several jobs, or several in one")
+	}
 	for _, etag := range []string{tag, ""} {
 		if a, b := identity(etag, content, false), identity(etag, content, true); a != b {
 			t.Errorf("%s: %s and %s", etag, a, b)

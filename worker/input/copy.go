@@ -39,7 +39,7 @@ type Copy struct {
 	server *rangeserver.Server // nil: not needed yet
 }
 
-func (r Reader) open(ctx context.Context, src storage.Source, dir string) (*Copy, error) {
+func (r Reader) open(ctx context.Context, jobID string, src storage.Source, dir string) (*Copy, error) {
 	c := &Copy{media: r.Media, path: filepath.Join(dir, transcode.SourceName), serves: r.Serves, users: 1}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 	var err error
@@ -47,7 +47,7 @@ func (r Reader) open(ctx context.Context, src storage.Source, dir string) (*Copy
 	if c.stored = ok && r.Serves && src.Size() > smallBytes; c.stored {
 		c.file, err = sparse.OpenLocal(c.ctx, local, sparse.Options{Limit: r.MaxBytes})
 	} else {
-		c.file, err = sparse.Open(c.ctx, src, c.path, sparse.Options{Limit: r.MaxBytes})
+		c.file, err = sparse.Open(c.ctx, src, c.path, sparse.Options{Limit: r.MaxBytes, Scope: jobID})
 	}
 	if err != nil {
 		c.cancel()

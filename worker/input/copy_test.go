@@ -52,7 +52,7 @@ func TestStoredInput(t *testing.T) {
 	if err := os.WriteFile(file, content, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Reader{Opener: stored(file), Media: noPhotos{}, Serves: true}.Open(t.Context(), job.Input{}, false, dir)
+	c, err := Reader{Opener: stored(file), Media: noPhotos{}, Serves: true}.Open(t.Context(), "job", job.Input{}, false, dir)
 	if err != nil {
 		t.Fatal(err)
 	}

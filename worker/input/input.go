@@ -70,7 +70,7 @@ func (r Reader) Probe(ctx context.Context, in job.Input, folder func(context.Con
 		return job.Media{}, err
 	}
 	defer remove()
-	c, err := r.open(ctx, src, dir)
+	c, err := r.open(ctx, "", src, dir)
 	if err != nil {
 		return job.Media{}, err
 	}
@@ -121,8 +121,9 @@ func (r Reader) probeWhole(ctx context.Context, c *Copy) (job.Media, error) {
 
 // Open opens an input, whose copy will be in dir, as transcode.SourceName. recording says
 // that Probe has found a playlist or manifest. Nothing of it is fetched yet. Transfers end
-// with ctx.
-func (r Reader) Open(ctx context.Context, in job.Input, recording bool, dir string) (*Copy, error) {
+// with ctx. A source of which no more than parts can be compared is taken for the same one in
+// the job with jobID alone (Copy.Identity).
+func (r Reader) Open(ctx context.Context, jobID string, in job.Input, recording bool, dir string) (*Copy, error) {
 	var made maker
 	switch {
 	case in.Joined():
@@ -138,7 +139,7 @@ func (r Reader) Open(ctx context.Context, in job.Input, recording bool, dir stri
 	if err != nil {
 		return nil, fmt.Errorf("open input: %w", err)
 	}
-	return r.open(ctx, src, dir)
+	return r.open(ctx, jobID, src, dir)
 }
 
 // Measure brings the time line of the input in dir, as Copy.Fetch leaves it, into m.

@@ -179,7 +179,7 @@ func TestRecordings(t *testing.T) {
 				t.Errorf("the probe says %s", m.Raw)
 			}
 			work := t.TempDir()
-			c, err := r.Open(t.Context(), in, true, work)
+			c, err := r.Open(t.Context(), "job", in, true, work)
 			if err != nil {
 				t.Fatal(err)
 			}

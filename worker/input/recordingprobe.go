@@ -94,7 +94,7 @@ func (w *walker) beginning(ctx context.Context, t recording.Track, number int) (
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return job.Media{}, fmt.Errorf("make work folder: %w", err)
 		}
-		c, err := w.reader.open(ctx, src, dir)
+		c, err := w.reader.open(ctx, "", src, dir)
 		if err != nil {
 			return job.Media{}, of(w.piece(p, t), err)
 		}
