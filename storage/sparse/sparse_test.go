@@ -160,7 +160,7 @@ func TestIdentity(t *testing.T) {
 		}
 		return name
 	}
-	if scoped("a") != scoped("a") || scoped("a") == scoped("b") {
+	if one, again, other := scoped("a"), scoped("a"), scoped("b"); one != again || one == other {
 		t.Error("a file that is looked at in parts has one name in several jobs, or several in one")
 	}
 	for _, etag := range []string{tag, ""} {
